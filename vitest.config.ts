@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config"
+import ClosingLine from "./test/support/ClosingLine.ts"
+
+export default defineConfig({
+  test: {
+    reporters: ["default", new ClosingLine()],
+    coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/**/*.integration.test.ts"] }
+      },
+      {
+        extends: true,
+        test: {
+          name: "integration",
+          include: ["test/**/*.integration.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false
+        }
+      }
+    ]
+  }
+})
