@@ -1,0 +1,212 @@
+// Every metric of the program, in one place: what is counted, in which unit, with which labels.
+// Names follow Prometheus' rules (`promtool check metrics` is a test); a label never carries what a tenant chose:
+// kinds, states and reasons are closed lists, hosts go through HostLabel.
+import { Effect, Layer, Metric } from "effect"
+import { open, series } from "./Series.ts"
+
+const name = (text: string): string => `image_cloner_${text}`
+
+const counter = (text: string, description: string) => Metric.counter(name(text), { description, incremental: true })
+const gauge = (text: string, description: string) => Metric.gauge(name(text), { description })
+const seconds = (text: string, description: string, boundaries: ReadonlyArray<number>) =>
+  Metric.histogram(name(text), { description, boundaries })
+
+const fast = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const slow = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600]
+
+// --- program -------------------------------------------------------------------------------------------------------
+export const buildInfo = series(gauge("build_info", "Always 1; the labels say what is running"), {
+  version: open,
+  node: open
+})
+
+// --- settings ------------------------------------------------------------------------------------------------------
+export const settingsReloads = series(counter("settings_reloads_total", "Times that changed settings were read"), {
+  result: ["applied", "rejected"]
+})
+export const settingsRejected = gauge(
+  "settings_rejected",
+  "1 while the settings that are there are wrong and the last good ones are in use"
+)
+export const settingsRestartRequired = gauge(
+  "settings_restart_required",
+  "1 while a setting has changed that takes effect with a restart only"
+)
+
+// --- images: the inventory and the cloner --------------------------------------------------------------------------
+export const images = series(gauge("images", "Source images in use by the cluster, by the state of their copy"), {
+  state: ["pending", "backed-up", "failed", "not-found", "private", "too-large", "unsupported"]
+})
+export const clones = series(counter("clones_total", "Attempts to clone an image, by how they ended"), {
+  result: [
+    "copied",
+    "up-to-date",
+    "private",
+    "not-found",
+    "rate-limited",
+    "unavailable",
+    "corrupt",
+    "too-large",
+    "unsupported",
+    "refused",
+    "denied"
+  ]
+})
+export const cloneSeconds = seconds("clone_duration_seconds", "How long an attempt to clone an image took", slow)
+export const clonesInFlight = gauge("clones_in_flight", "Images being cloned at this moment")
+export const clonesWaiting = gauge("clones_waiting", "Images waiting for a permit to be cloned")
+export const blobs = series(counter("blobs_total", "Blobs brought to the backup, by how they got there"), {
+  how: ["uploaded", "mounted", "present"]
+})
+export const blobBytes = series(counter("blob_bytes_total", "Bytes of blobs, by how they got to the backup"), {
+  how: ["uploaded", "mounted", "present"]
+})
+export const manifests = counter("manifests_total", "Manifests and indexes pushed to the backup")
+
+// --- workloads: the plan and the rewriter --------------------------------------------------------------------------
+export const workloads = series(gauge("workloads", "Workloads seen, by what has become of them"), {
+  state: ["rewritten", "wanted", "held", "skipped"]
+})
+export const reasons = [
+  "namespace-ignored",
+  "opted-out",
+  "image-ignored",
+  "already-backup",
+  "under-prefix-unknown",
+  "pull-policy-never",
+  "empty",
+  "placeholder",
+  "localhost",
+  "private",
+  "unparsable",
+  "unsupported",
+  "too-large",
+  "owned",
+  "immutable",
+  "mirror-pod",
+  "pending",
+  "failed",
+  "tag-moved",
+  "managed-by",
+  "critical",
+  "serves-backup",
+  "unhealthy",
+  "rolling-out",
+  "paced",
+  "paused",
+  "contested",
+  "quarantined",
+  "pull-unproven",
+  "mode-off",
+  "dry-run"
+] as const
+export const workloadReasons = series(
+  gauge("workloads_not_rewritten", "Workloads with at least one image that is not rewritten, by the reason"),
+  { reason: reasons }
+)
+export const rewrites = series(counter("rewrites_total", "Patches of workloads, by how they ended"), {
+  result: ["rewritten", "restored", "dry-run", "precondition-lost", "gone", "denied", "failed"]
+})
+export const rolloutsInFlight = gauge("rollouts_in_flight", "Rollouts of ours under way at this moment")
+
+// --- Kubernetes ----------------------------------------------------------------------------------------------------
+export const kubeRequests = series(
+  counter("kube_requests_total", "Requests to the API server (watches aside), by the class of the answer's status"),
+  {
+    method: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    code: ["2xx", "3xx", "4xx", "5xx", "none"]
+  }
+)
+export const kubeRequestSeconds = seconds(
+  "kube_request_duration_seconds",
+  "How long the API server took to answer, watches aside",
+  fast
+)
+const watchRestartReasons = ["closed", "silent", "expired", "throttled", "unavailable", "refused", "protocol"] as const
+export const watchEvents = series(counter("watch_events_total", "Changes received by watches"), { resource: open })
+export const watchRestarts = series(counter("watch_restarts_total", "Watches started again, by why the last ended"), {
+  resource: open,
+  reason: watchRestartReasons
+})
+export const watchSynced = series(
+  gauge("watch_synced", "1 once everything that exists of the resource has been seen"),
+  { resource: open }
+)
+export const watchProgress = series(
+  gauge("watch_last_progress_timestamp_seconds", "When the watch last heard from the API server, as Unix time"),
+  { resource: open }
+)
+
+// --- queues --------------------------------------------------------------------------------------------------------
+export const queueDepth = series(gauge("queue_depth", "Keys ready to be worked on"), { queue: open })
+export const queueDelayed = series(gauge("queue_delayed", "Keys waiting for their time"), { queue: open })
+export const queueBusy = series(gauge("queue_busy", "Keys being worked on"), { queue: open })
+export const queueAdds = series(counter("queue_adds_total", "Keys made ready, duplicates aside"), { queue: open })
+export const queueRetries = series(counter("queue_retries_total", "Keys put back after a failure"), { queue: open })
+export const queueWaitSeconds = series(
+  seconds("queue_wait_seconds", "How long ready keys waited to be worked on", fast),
+  { queue: open }
+)
+export const queueWorkSeconds = series(seconds("queue_work_seconds", "How long the work on a key took", slow), {
+  queue: open
+})
+
+// --- registries ----------------------------------------------------------------------------------------------------
+const registryCodes = ["2xx", "3xx", "4xx", "429", "5xx", "none"] as const
+export const registryRequests = series(
+  counter("registry_requests_total", "Requests to registries, by host and the class of the answer's status"),
+  { host: open, code: registryCodes }
+)
+export const registryRests = series(
+  counter("registry_rests_total", "Times that a host was left alone because of its rate limit"),
+  { host: open }
+)
+
+/** Every series whose labels are known beforehand. */
+const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
+  ...settingsReloads.known,
+  settingsRejected,
+  settingsRestartRequired,
+  ...images.known,
+  ...clones.known,
+  cloneSeconds,
+  clonesInFlight,
+  clonesWaiting,
+  ...blobs.known,
+  ...blobBytes.known,
+  manifests,
+  ...workloads.known,
+  ...workloadReasons.known,
+  ...rewrites.known,
+  rolloutsInFlight,
+  ...kubeRequests.known,
+  kubeRequestSeconds
+]
+
+/** Makes the series exist without changing them: reading a metric creates it. */
+export const touch = (metrics: ReadonlyArray<Metric.Metric<never, unknown>>): Effect.Effect<void> =>
+  Effect.forEach(metrics, (metric) => Metric.value(metric), { discard: true })
+
+/** Makes the series of one watched resource exist. */
+export const touchWatch = (resource: string): Effect.Effect<void> =>
+  touch([
+    watchEvents({ resource }),
+    ...watchRestartReasons.map((reason) => watchRestarts({ resource, reason })),
+    watchSynced({ resource }),
+    watchProgress({ resource })
+  ])
+
+/** Makes the series of one queue exist. */
+export const touchQueue = (queue: string): Effect.Effect<void> =>
+  touch(
+    [queueDepth, queueDelayed, queueBusy, queueAdds, queueRetries, queueWaitSeconds, queueWorkSeconds].map((it) =>
+      it({ queue })
+    )
+  )
+
+/** Makes the series of one registry's host (a configured one) exist. */
+export const touchRegistry = (host: string): Effect.Effect<void> =>
+  touch([...registryCodes.map((code) => registryRequests({ host, code })), registryRests({ host })])
+
+/** Every series with known labels exists from the start, so that a rate over the first failure is right. */
+export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.andThen(touch(known), touchRegistry("other")))

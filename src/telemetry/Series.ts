@@ -1,0 +1,44 @@
+// A metric with labels: one series for each set of label values, made once and kept.
+// `Metric.withAttributes` at every call would cost five times as much and hide which values are possible.
+import { Metric } from "effect"
+
+/** The values each label may have; an empty list says that they are known at run time only (and bounded by who uses it). */
+export type Labels = { readonly [label: string]: ReadonlyArray<string> }
+
+/** One value for each label. */
+export type Values<L extends Labels> = { readonly [K in keyof L]: L[K][number] }
+
+export interface Series<Input, State, L extends Labels> {
+  (values: Values<L>): Metric.Metric<Input, State>
+  /** Every series known beforehand: all combinations, none if a label is open. */
+  readonly known: ReadonlyArray<Metric.Metric<Input, State>>
+}
+
+/** A label whose values are known at run time only. */
+export const open: ReadonlyArray<string> = []
+
+const combinations = (labels: Labels): ReadonlyArray<Record<string, string>> =>
+  Object.entries(labels).reduce<ReadonlyArray<Record<string, string>>>(
+    (all, [label, values]) => all.flatMap((one) => values.map((value) => ({ ...one, [label]: value }))),
+    [{}]
+  )
+
+/** `metric` split by labels. */
+export const series = <Input, State, const L extends Labels>(
+  metric: Metric.Metric<Input, State>,
+  labels: L
+): Series<Input, State, L> => {
+  const names = Object.keys(labels)
+  const made = new Map<string, Metric.Metric<Input, State>>()
+  const of = (values: Record<string, string>): Metric.Metric<Input, State> => {
+    const key = names.map((name) => values[name]).join("\u0000")
+    const present = made.get(key)
+    if (present !== undefined) return present
+    // in the order of the labels, whatever the order of the caller's literal
+    const attributes = Object.fromEntries(names.map((name) => [name, values[name] ?? ""]))
+    const one = Metric.withAttributes(metric, attributes)
+    made.set(key, one)
+    return one
+  }
+  return Object.assign(of, { known: combinations(labels).map(of) })
+}
