@@ -1,0 +1,24 @@
+// What the inventory knows of a source image, as plan, status and metrics read it. Edge: a type only, no transitions.
+import type { Digest } from "./Digest.ts"
+
+/** Why an image is left alone for good, until something about it changes: it is skipped, not failed. */
+export type SkipOfImage = "private" | "too-large" | "unsupported"
+
+/** The state of one source image. */
+export type ImageState =
+  | { readonly _tag: "Pending" }
+  | {
+    readonly _tag: "BackedUp"
+    readonly digest: Digest
+    /** Every manifest and config digest below it, itself included: what a running container's imageID may name. */
+    readonly contents: ReadonlySet<Digest>
+    /** When it was last seen whole in the backup, epoch milliseconds. */
+    readonly verifiedAt: number
+  }
+  | {
+    readonly _tag: "Failed"
+    readonly reason: "failed" | "not-found" | SkipOfImage
+    readonly message: string
+    /** When it is tried next, epoch milliseconds. */
+    readonly retryAt: number
+  }
