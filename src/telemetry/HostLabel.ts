@@ -16,16 +16,14 @@ export const makeHostLabel = (configured: Iterable<string>): HostLabel => {
     if (named.has(host)) return host
     if (named.size >= most) return "other"
     const count = (uses.get(host) ?? 0) + 1
+    uses.delete(host)
     if (count < USES_FOR_A_SLOT) {
-      // the oldest candidate leaves: whoever sprays names cannot fill the memory
-      if (!uses.has(host) && uses.size >= CANDIDATES) {
-        const [oldest] = uses.keys()
-        if (oldest !== undefined) uses.delete(oldest)
-      }
+      // the candidate that was used least recently leaves: whoever sprays names cannot fill the memory
+      const [stalest] = uses.keys()
+      if (uses.size >= CANDIDATES && stalest !== undefined) uses.delete(stalest)
       uses.set(host, count)
       return "other"
     }
-    uses.delete(host)
     named.add(host)
     return host
   }

@@ -1,0 +1,101 @@
+// What the process itself needs to know, from the environment alone: ports, logs, folders, who it is.
+// Not a setting of the cloning (those are Settings.ts): nothing here changes while the program runs.
+import { Config, Context, Effect, FileSystem, Layer, type LogLevel, Option } from "effect"
+import { type Problem, SettingsError } from "./SettingsError.ts"
+
+const logLevels: Readonly<Record<string, LogLevel.LogLevel>> = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  warning: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+  none: "None"
+}
+
+/** The keys with what they mean; docs/configuration.md is generated from here. */
+export const processKeys = {
+  HTTP_PORT: {
+    fallback: "8080",
+    description: "Port of metrics, health and status page. 0 takes a free one; the address is logged."
+  },
+  LOG_LEVEL: { fallback: "info", description: "`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `none`." },
+  LOG_FORMAT: { fallback: "json; pretty on a terminal", description: "`json`, `logfmt` or `pretty`." },
+  DOCKER_CONFIG: {
+    fallback: "`.docker` in the home folder",
+    description: "Folder of `config.json` with the credentials of registries."
+  },
+  CERTS_DIR: {
+    fallback: "/etc/docker",
+    description: "Folder with extra certificate authorities in docker's layout: `certs.d/<host>/ca.crt`."
+  },
+  POD_NAMESPACE: {
+    fallback: "that of the mounted ServiceAccount",
+    description: "The controller's own namespace, which is always ignored."
+  },
+  POD_NAME: { fallback: "", description: "The controller's own pod." }
+} as const
+
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+export type LogFormat = "json" | "logfmt" | "pretty"
+
+export class ProcessSettings extends Context.Service<ProcessSettings, {
+  /** 0: a free one. */
+  readonly httpPort: number
+  readonly logLevel: LogLevel.LogLevel
+  /** None: json, pretty on a terminal. */
+  readonly logFormat: Option.Option<LogFormat>
+  readonly dockerConfig: Option.Option<string>
+  readonly certsDir: string
+  readonly podNamespace: Option.Option<string>
+  readonly podName: Option.Option<string>
+}>()("image-cloner/settings/ProcessSettings") {
+  /** Fails with everything that is wrong with the environment. */
+  static readonly layer = Layer.effect(ProcessSettings, Effect.suspend(() => read))
+}
+
+const text = (key: keyof typeof processKeys) =>
+  Config.option(Config.String(key)).pipe(
+    Effect.orElseSucceed(() => Option.none<string>()),
+    Effect.map(Option.map((it) => it.trim())),
+    Effect.map(Option.filter((it) => it !== ""))
+  )
+
+const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.FileSystem> = Effect.gen(function*() {
+  const problems: Array<Problem> = []
+  const bad = (key: string, value: string, allowed: string) => {
+    problems.push({ key, problem: `${JSON.stringify(value)} is not allowed; allowed is ${allowed}` })
+  }
+  const port = Option.getOrElse(yield* text("HTTP_PORT"), () => "8080")
+  const httpPort = /^\d{1,5}$/.test(port) ? Number(port) : -1
+  if (httpPort < 0 || httpPort > 65535) bad("HTTP_PORT", port, "an integer from 0 to 65535")
+
+  const level = Option.getOrElse(yield* text("LOG_LEVEL"), () => "info")
+  const logLevel = logLevels[level.toLowerCase()]
+  if (logLevel === undefined) bad("LOG_LEVEL", level, processKeys.LOG_LEVEL.description)
+
+  const format = yield* text("LOG_FORMAT")
+  const logFormat = Option.filter(format, (it): it is LogFormat => it === "json" || it === "logfmt" || it === "pretty")
+  if (Option.isSome(format) && Option.isNone(logFormat)) {
+    bad("LOG_FORMAT", format.value, processKeys.LOG_FORMAT.description)
+  }
+  if (problems.length > 0 || logLevel === undefined) return yield* new SettingsError({ problems })
+
+  const fs = yield* FileSystem.FileSystem
+  const mounted = fs.readFileString(namespaceFile).pipe(
+    Effect.map((it) => Option.filter(Option.some(it.trim()), (name) => name !== "")),
+    Effect.orElseSucceed(() => Option.none<string>()) // not in a cluster
+  )
+  const podNamespace = yield* text("POD_NAMESPACE")
+  return {
+    httpPort,
+    logLevel,
+    logFormat,
+    dockerConfig: yield* text("DOCKER_CONFIG"),
+    certsDir: Option.getOrElse(yield* text("CERTS_DIR"), () => "/etc/docker"),
+    podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted,
+    podName: yield* text("POD_NAME")
+  }
+})

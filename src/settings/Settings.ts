@@ -1,0 +1,215 @@
+// The settings: every configuration key with its description, its default and what is allowed, as one Schema.
+// Pure. Where the values come from is Load.ts, how they change while the program runs SettingsRef.ts;
+// docs/configuration.md is generated from here.
+import { Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { type Backup, parseBackup } from "../image/BackupName.ts"
+import { canonicalRegistry } from "../image/ImageReference.ts"
+import { type Problem, SettingsError } from "./SettingsError.ts"
+
+/** What a key's documentation and error messages are made of. */
+interface Documentation {
+  readonly description: string
+  /** The values that are allowed, to be read after "allowed is". */
+  readonly allowed: string
+  /** Takes effect with a restart only. */
+  readonly restart?: true
+}
+
+/** A user's text in a message: quoted, and never a whole file. */
+const quote = (text: string): string => JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
+
+/** A codec from the text of a key; `read` says what is wrong with a text. */
+const fromText = <A>(
+  type: Schema.Codec<A>,
+  read: (text: string) => Result.Result<A, string>,
+  write: (value: A) => string
+) =>
+  Schema.String.pipe(Schema.decodeTo(
+    type,
+    SchemaTransformation.transformEffect({
+      decode: (text: string) =>
+        Effect.mapError(Effect.fromResult(read(text)), (message) => new SchemaIssue.InvalidValue({ message })),
+      encode: (value: A) => Effect.succeed(write(value))
+    })
+  ))
+
+const setting = <A>(codec: Schema.Codec<A, string>, fallback: A, documentation: Documentation) =>
+  codec.pipe(
+    Schema.withDecodingDefaultKey(Effect.orDie(Schema.encodeEffect(codec)(fallback))),
+    Schema.annotate({ ...documentation })
+  )
+
+const integer = (minimum: number, maximum: number) =>
+  fromText(
+    Schema.Finite,
+    (text) => {
+      const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN
+      return value >= minimum && value <= maximum ? Result.succeed(value) : Result.fail(`${quote(text)} is not allowed`)
+    },
+    String
+  )
+
+const boolean = fromText(
+  Schema.Boolean,
+  (text) =>
+    /^(true|false)$/i.test(text)
+      ? Result.succeed(text.toLowerCase() === "true")
+      : Result.fail(`${quote(text)} is not allowed`),
+  String
+)
+
+const oneOf = <const L extends ReadonlyArray<string>>(values: L) =>
+  fromText(
+    Schema.Literals(values),
+    (text) => {
+      const value: L[number] | undefined = values.find((it) => it === text)
+      return value === undefined ? Result.fail(`${quote(text)} is not allowed`) : Result.succeed(value)
+    },
+    String
+  )
+
+/** Comma separated; each item is read by `item`, spaces around it do not count, the first bad one is named. */
+const list = (item: (text: string) => Result.Result<string, string>) =>
+  fromText(
+    Schema.Array(Schema.String),
+    (text) => Result.all(text.split(",").map((it) => it.trim()).filter((it) => it !== "").map(item)),
+    (values) => values.join(",")
+  )
+
+const namespace = (text: string): Result.Result<string, string> =>
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)
+    ? Result.succeed(text)
+    : Result.fail(`${quote(text)} is not the name of a namespace`)
+
+const glob = (text: string): Result.Result<string, string> =>
+  /\s/.test(text) ? Result.fail(`${quote(text)} has spaces inside`) : Result.succeed(text)
+
+const namespaces = "names of namespaces, comma separated"
+const hosts = "hosts (`host[:port]`), comma separated"
+
+export const Settings = Schema.Struct({
+  BACKUP_REGISTRY: fromText(Schema.NonEmptyString, Result.succeed, String).annotate({
+    description: "The registry that gets the copies, with the path under which they are kept, e.g. `quay.io/cargaona`.",
+    allowed: "`host[:port]/prefix`",
+    restart: true
+  }),
+  MAX_CONCURRENT_RECONCILES: setting(integer(1, 1000), 5, {
+    description: "How many images are cloned at the same time.",
+    allowed: "an integer from 1 to 1000"
+  }),
+  NAMESPACES_TO_IGNORE: setting(list(namespace), [], {
+    description: "Namespaces whose workloads are neither cloned nor rewritten. `kube-system`, `kube-proxy` and the "
+      + "controller's own namespace are always ignored.",
+    allowed: namespaces
+  }),
+  NAMESPACES_TO_INCLUDE: setting(list(namespace), [], {
+    description: "If set, only the workloads of these namespaces are cloned and rewritten: for adopting a cluster step "
+      + "by step. Empty means all.",
+    allowed: namespaces
+  }),
+  BACKUP_NAMESPACES: setting(list(namespace), [], {
+    description: "Namespaces that serve the backup registry: their images are cloned, their workloads never rewritten, "
+      + "or a cold start would never end.",
+    allowed: namespaces
+  }),
+  IMAGES_TO_IGNORE: setting(list(glob), [], {
+    description: "Images that are neither cloned nor rewritten: globs over the complete reference, such as "
+      + "`docker.io/library/**`; `*` stops at `/`, `**` does not.",
+    allowed: "globs, comma separated"
+  }),
+  REWRITE_MODE: setting(oneOf(["patch", "off"]), "patch", {
+    description: "`patch`: the templates of workloads are patched to use the copies. `off`: images are cloned only.",
+    allowed: "`patch` or `off`"
+  }),
+  MAX_CONCURRENT_ROLLOUTS: setting(integer(1, 1000), 3, {
+    description: "How many rollouts that come from a rewrite may be under way at the same time.",
+    allowed: "an integer from 1 to 1000"
+  }),
+  BACKUP_LAYOUT: setting(oneOf(["auto", "nested", "flat"]), "auto", {
+    description: "How copies are named. `nested`: `<prefix>/docker.io/library/nginx`. `flat`: "
+      + "`<prefix>/docker-io-library-nginx-<hash>`, for registries with two levels. `auto`: flat on docker.io and "
+      + "quay.io, else nested.",
+    allowed: "`auto`, `nested` or `flat`",
+    restart: true
+  }),
+  PIN_DIGESTS: setting(boolean, false, {
+    description: "Rewrite to `name:tag@sha256:…`, so that a moved tag never changes a workload that is rewritten.",
+    allowed: "`true` or `false`"
+  }),
+  PLAIN_HTTP_REGISTRIES: setting(list(canonicalRegistry), [], {
+    description: "Registries that are spoken to without TLS. Never guessed.",
+    allowed: hosts
+  }),
+  PRIVATE_REGISTRIES: setting(list(canonicalRegistry), [], {
+    description:
+      "Registries that may resolve to loopback, link-local or private addresses. The backup's host and those "
+      + "of PLAIN_HTTP_REGISTRIES always may.",
+    allowed: hosts
+  }),
+  DRY_RUN: setting(boolean, false, {
+    description: "Nothing is copied or patched; what would be is logged, counted and shown.",
+    allowed: "`true` or `false`"
+  })
+})
+export type Settings = typeof Settings.Type
+export type SettingsKey = keyof Settings
+
+// the keys of the Schema, which TypeScript widens to strings
+export const keys = Object.keys(Settings.fields) as ReadonlyArray<SettingsKey>
+
+/** What the Schema says of a key; `fallback` is the text of the default, undefined where the key is required. */
+export const documentationOf = (key: SettingsKey): Documentation & { readonly fallback: string | undefined } => {
+  const annotations = Schema.resolveAnnotations(Settings.fields[key])
+  const fallback = key === "BACKUP_REGISTRY" ? undefined : Schema.encodeSync(Settings)(settingsOf("host/x"))[key]
+  return {
+    description: String(annotations?.description),
+    allowed: String(annotations?.["allowed"]),
+    ...(annotations?.["restart"] === true ? { restart: true } : {}),
+    fallback
+  }
+}
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+const decoder = Schema.decodeUnknownResult(Settings, { onExcessProperty: "error", errors: "all" })
+
+/**
+ * The settings of `texts`, one text a key, or everything that is wrong with them.
+ * Spaces at the ends do not count and an empty text is as good as none.
+ */
+export const decode = (texts: Readonly<Record<string, string>>): Result.Result<Settings, SettingsError> => {
+  const given = Object.fromEntries(
+    Object.entries(texts).map(([key, text]) => [key, text.trim()] as const).filter(([, text]) => text !== "")
+  )
+  const decoded = decoder(given)
+  const problems: Array<Problem> = Result.isSuccess(decoded) ?
+    [] :
+    format(decoded.failure.issue).issues.map((issue) => ({
+      key: String(issue.path?.[0] ?? ""),
+      problem: problemOf(String(issue.path?.[0] ?? ""), given, issue.message)
+    }))
+  const { BACKUP_LAYOUT: layout, BACKUP_REGISTRY: registry } = given
+  if (registry !== undefined) {
+    const parsed = parseBackup(registry, layout === "nested" || layout === "flat" ? layout : "auto")
+    if (Result.isFailure(parsed)) problems.unshift({ key: "BACKUP_REGISTRY", problem: parsed.failure.message })
+  }
+  return Result.isSuccess(decoded) && problems.length === 0
+    ? Result.succeed(decoded.success)
+    : Result.fail(new SettingsError({ problems }))
+}
+
+const problemOf = (key: string, given: Readonly<Record<string, string>>, message: string): string => {
+  const known = keys.find((it) => it === key)
+  if (known === undefined) return `there is no such setting; there are ${keys.join(", ")}`
+  const { allowed } = documentationOf(known)
+  return `${given[key] === undefined ? "it is required" : message}; allowed is ${allowed}`
+}
+
+/** The settings with their defaults, for tests and commands; `BACKUP_REGISTRY` is taken as it is. */
+export const settingsOf = (registry: string, others: Partial<Settings> = {}): Settings => ({
+  ...Result.getOrThrow(decoder({ BACKUP_REGISTRY: registry })), // a non-empty text and the defaults always decode
+  ...others
+})
+
+/** The backup that the settings name. */
+export const backup = (settings: Settings): Backup =>
+  Result.getOrThrow(parseBackup(settings.BACKUP_REGISTRY, settings.BACKUP_LAYOUT)) // `decode` has let it through

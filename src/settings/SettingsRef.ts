@@ -1,0 +1,110 @@
+// The settings as they are now. The folder is watched and polled; wrong settings never replace good ones.
+import { Context, Effect, FileSystem, Layer, Metric, Option, Stream, SubscriptionRef } from "effect"
+import { settingsRejected, settingsReloads, settingsRestartRequired, touch } from "../telemetry/Metrics.ts"
+import { load } from "./Load.ts"
+import { documentationOf, keys, type Settings } from "./Settings.ts"
+import type { SettingsError } from "./SettingsError.ts"
+
+const POLL = "30 seconds" // inotify is silent on some network file systems and after a lost event
+const QUIET = "200 millis" // a swap of the kubelet is a handful of events
+
+const restartKeys = keys.filter((key) => documentationOf(key).restart === true)
+
+const same = (one: Settings, other: Settings): boolean => JSON.stringify(one) === JSON.stringify(other)
+
+// The kubelet replaces a link inside the folder, so the folder is watched, not its files. No watch: the poll remains.
+const ticks = (directory: string): Stream.Stream<unknown, never, FileSystem.FileSystem> =>
+  Stream.merge(
+    Stream.tick(POLL),
+    Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.watch(directory))).pipe(
+      Stream.catchCause((cause) =>
+        Stream.drain(
+          Stream.fromEffect(Effect.logDebug("the folder of the settings cannot be watched, only polled", cause))
+        )
+      )
+    )
+  ).pipe(Stream.debounce(QUIET))
+
+const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<Settings>, directory: string) {
+  const started = yield* SubscriptionRef.get(ref)
+  let lastSaid = ""
+  // what is wrong is said once, not at every poll
+  const once = (text: string, say: Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      if (text === lastSaid) return Effect.void
+      lastSaid = text
+      return say
+    })
+
+  const apply = Effect.fnUntraced(function*(read: Settings) {
+    const current = yield* SubscriptionRef.get(ref)
+    const later = restartKeys.filter((key) => read[key] !== started[key])
+    const next: Settings = {
+      ...read,
+      BACKUP_REGISTRY: started.BACKUP_REGISTRY,
+      BACKUP_LAYOUT: started.BACKUP_LAYOUT
+    }
+    yield* Metric.update(settingsRejected, 0)
+    yield* Metric.update(settingsRestartRequired, later.length === 0 ? 0 : 1)
+    if (!same(next, current)) {
+      const changed = keys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(current[key]))
+      yield* Metric.update(settingsReloads({ result: "applied" }), 1)
+      yield* SubscriptionRef.set(ref, next)
+      yield* Effect.logInfo(`settings changed: ${changed.map((key) => `${key}=${String(next[key])}`).join(" ")}`)
+    }
+    const said = later.map((key) => `${key}=${String(read[key])}`).join(" ")
+    yield* once(
+      said,
+      said === ""
+        ? Effect.void
+        : Effect.logWarning(`settings changed that take effect with a restart only: ${said}; the old ones stay in use`)
+    )
+  })
+
+  const reject = (error: SettingsError) =>
+    Effect.andThen(
+      Metric.update(settingsRejected, 1),
+      once(
+        error.message,
+        Effect.andThen(
+          Metric.update(settingsReloads({ result: "rejected" }), 1),
+          Effect.logError(`the last good settings stay in use: ${error.message}`)
+        )
+      )
+    )
+
+  yield* ticks(directory).pipe(
+    Stream.runForEach(() => load(Option.some(directory)).pipe(Effect.flatMap(apply), Effect.catch(reject)))
+  )
+})
+
+export class SettingsRef extends Context.Service<SettingsRef, SubscriptionRef.SubscriptionRef<Settings>>()(
+  "image-cloner/settings/SettingsRef"
+) {
+  /**
+   * Reads the settings (fails with all that is wrong with them) and follows the folder as long as the scope lives.
+   * The environment cannot change, so without a folder nothing is followed.
+   */
+  static readonly layer = (options: { readonly directory: Option.Option<string> }) =>
+    Layer.effect(
+      SettingsRef,
+      Effect.gen(function*() {
+        const ref = yield* SubscriptionRef.make(yield* load(options.directory))
+        yield* touch([...settingsReloads.known, settingsRejected, settingsRestartRequired])
+        if (Option.isSome(options.directory)) {
+          // nobody joins this fiber, so it must not be able to end: whatever happens is said, and it starts over
+          yield* follow(ref, options.directory.value).pipe(
+            Effect.catchCause((cause) => Effect.logError("following the settings failed; trying again", cause)),
+            Effect.andThen(Effect.sleep("5 seconds")),
+            Effect.forever,
+            Effect.forkScoped
+          )
+        }
+        return ref
+      })
+    )
+
+  /** Settings that do not follow anything: for tests and one-shot commands. */
+  static readonly layerOf = (settings: Settings): Layer.Layer<SettingsRef> =>
+    Layer.effect(SettingsRef, SubscriptionRef.make(settings))
+}

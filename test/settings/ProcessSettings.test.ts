@@ -1,0 +1,61 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, FileSystem, Layer, Option } from "effect"
+import { ProcessSettings } from "../../src/settings/ProcessSettings.ts"
+
+/** The settings of these variables; `mounted` is the namespace file of a ServiceAccount. */
+const read = (variables: Record<string, string>, mounted?: string) =>
+  ProcessSettings.use(Effect.succeed).pipe(
+    Effect.provide(ProcessSettings.layer.pipe(Layer.provide([
+      ConfigProvider.layer(ConfigProvider.fromEnvRecord(variables)),
+      FileSystem.layerNoop(mounted === undefined ? {} : { readFileString: () => Effect.succeed(mounted) })
+    ])))
+  )
+
+describe("ProcessSettings", () => {
+  it.effect("have defaults", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* read({}), {
+        httpPort: 8080,
+        logLevel: "Info",
+        logFormat: Option.none(),
+        dockerConfig: Option.none(),
+        certsDir: "/etc/docker",
+        podNamespace: Option.none(),
+        podName: Option.none()
+      })
+    }))
+
+  it.effect("read every variable", () =>
+    Effect.gen(function*() {
+      const settings = yield* read({
+        HTTP_PORT: "0",
+        LOG_LEVEL: "DEBUG",
+        LOG_FORMAT: "logfmt",
+        DOCKER_CONFIG: "/credentials",
+        CERTS_DIR: "/certs",
+        POD_NAMESPACE: "here",
+        POD_NAME: "me"
+      }, "elsewhere")
+      assert.deepStrictEqual(settings, {
+        httpPort: 0,
+        logLevel: "Debug",
+        logFormat: Option.some("logfmt"),
+        dockerConfig: Option.some("/credentials"),
+        certsDir: "/certs",
+        podNamespace: Option.some("here"),
+        podName: Option.some("me")
+      })
+    }))
+
+  it.effect("take the namespace of the mounted ServiceAccount when POD_NAMESPACE is not set", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* read({ POD_NAMESPACE: "" }, "mounted\n")).podNamespace, Option.some("mounted"))
+      assert.deepStrictEqual((yield* read({}, "\n")).podNamespace, Option.none())
+    }))
+
+  it.effect("name every wrong variable in one error", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(read({ HTTP_PORT: "65536", LOG_LEVEL: "loud", LOG_FORMAT: "xml" }))
+      assert.deepStrictEqual(error.problems.map((it) => it.key), ["HTTP_PORT", "LOG_LEVEL", "LOG_FORMAT"])
+    }))
+})

@@ -1,0 +1,147 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, Schema } from "effect"
+import { readFileSync } from "node:fs"
+import { backup, decode, documentationOf, keys, Settings, settingsOf } from "../../src/settings/Settings.ts"
+import { render } from "../../tools/configuration-docs.ts"
+
+const problemsOf = (texts: Record<string, string>) =>
+  Result.match(decode(texts), { onSuccess: () => [], onFailure: (error) => error.problems })
+
+// lists hold what a comma-separated text can hold
+const plain = (values: ReadonlyArray<string>) => values.map((it) => `n${it.replaceAll(/[^a-z0-9]/g, "")}`.slice(0, 60))
+
+describe("Settings", () => {
+  it("have the documented defaults", () => {
+    assert.deepStrictEqual(Result.getOrThrow(decode({ BACKUP_REGISTRY: "registry.example/backup" })), {
+      BACKUP_REGISTRY: "registry.example/backup",
+      MAX_CONCURRENT_RECONCILES: 5,
+      NAMESPACES_TO_IGNORE: [],
+      NAMESPACES_TO_INCLUDE: [],
+      BACKUP_NAMESPACES: [],
+      IMAGES_TO_IGNORE: [],
+      REWRITE_MODE: "patch",
+      MAX_CONCURRENT_ROLLOUTS: 3,
+      BACKUP_LAYOUT: "auto",
+      PIN_DIGESTS: false,
+      PLAIN_HTTP_REGISTRIES: [],
+      PRIVATE_REGISTRIES: [],
+      DRY_RUN: false
+    })
+  })
+
+  it("read every key from text", () => {
+    assert.deepStrictEqual(
+      Result.getOrThrow(decode({
+        BACKUP_REGISTRY: " registry.example:5000/backup\n",
+        MAX_CONCURRENT_RECONCILES: "12",
+        NAMESPACES_TO_IGNORE: "one, two,,\nthree",
+        NAMESPACES_TO_INCLUDE: "four",
+        BACKUP_NAMESPACES: "harbor",
+        IMAGES_TO_IGNORE: "docker.io/library/**, *.example/x",
+        REWRITE_MODE: "off",
+        MAX_CONCURRENT_ROLLOUTS: "1",
+        BACKUP_LAYOUT: "flat",
+        PIN_DIGESTS: "True",
+        PLAIN_HTTP_REGISTRIES: "Registry.Example:80,[::1]:5000",
+        PRIVATE_REGISTRIES: "index.docker.io",
+        DRY_RUN: "false"
+      })),
+      {
+        BACKUP_REGISTRY: "registry.example:5000/backup",
+        MAX_CONCURRENT_RECONCILES: 12,
+        NAMESPACES_TO_IGNORE: ["one", "two", "three"],
+        NAMESPACES_TO_INCLUDE: ["four"],
+        BACKUP_NAMESPACES: ["harbor"],
+        IMAGES_TO_IGNORE: ["docker.io/library/**", "*.example/x"],
+        REWRITE_MODE: "off",
+        MAX_CONCURRENT_ROLLOUTS: 1,
+        BACKUP_LAYOUT: "flat",
+        PIN_DIGESTS: true,
+        PLAIN_HTTP_REGISTRIES: ["registry.example:80", "[::1]:5000"],
+        PRIVATE_REGISTRIES: ["docker.io"],
+        DRY_RUN: false
+      }
+    )
+  })
+
+  it("take an empty text for none", () => {
+    assert.deepStrictEqual(
+      decode({ BACKUP_REGISTRY: "registry.example/backup", MAX_CONCURRENT_RECONCILES: " ", DRY_RUN: "" }),
+      decode({ BACKUP_REGISTRY: "registry.example/backup" })
+    )
+    assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "\n" }).map((it) => it.key), ["BACKUP_REGISTRY"])
+  })
+
+  it("name everything that is wrong at once, with what is allowed", () => {
+    const problems = problemsOf({
+      BACKUP_REGISTRY: "quay.io",
+      MAX_CONCURRENT_RECONCILES: "many",
+      MAX_CONCURRENT_ROLLOUTS: "0",
+      MAX_CONCURENT_ROLLOUTS: "3",
+      REWRITE_MODE: "admission",
+      NAMESPACES_TO_IGNORE: "fine,Not_Fine",
+      PLAIN_HTTP_REGISTRIES: "registry.example/path",
+      DRY_RUN: "yes"
+    })
+    const of = (key: string) => problems.filter((it) => it.key === key).map((it) => it.problem).join()
+    assert.lengthOf(problems, 8)
+    assert.match(of("BACKUP_REGISTRY"), /prefix is missing.*host\[:port\]\/prefix/)
+    assert.strictEqual(of("MAX_CONCURRENT_RECONCILES"), "\"many\" is not allowed; allowed is an integer from 1 to 1000")
+    assert.match(of("MAX_CONCURRENT_ROLLOUTS"), /"0" is not allowed/)
+    assert.match(of("MAX_CONCURENT_ROLLOUTS"), /no such setting.*MAX_CONCURRENT_ROLLOUTS/)
+    assert.strictEqual(of("REWRITE_MODE"), "\"admission\" is not allowed; allowed is `patch` or `off`")
+    assert.match(of("NAMESPACES_TO_IGNORE"), /"Not_Fine" is not the name of a namespace; allowed is names/)
+    assert.match(of("PLAIN_HTTP_REGISTRIES"), /registry\.example\/path/)
+    assert.match(of("DRY_RUN"), /`true` or `false`/)
+  })
+
+  it("say that the backup registry is required", () => {
+    assert.deepStrictEqual(problemsOf({}), [
+      { key: "BACKUP_REGISTRY", problem: "it is required; allowed is `host[:port]/prefix`" }
+    ])
+  })
+
+  it("do not allow a layout that the backup registry cannot have", () => {
+    assert.match(
+      problemsOf({ BACKUP_REGISTRY: "docker.io/someone", BACKUP_LAYOUT: "nested" }).map((it) => it.problem).join(),
+      /two levels/
+    )
+    assert.strictEqual(backup(settingsOf("docker.io/someone")).layout, "flat")
+  })
+
+  it("never repeat a whole file in a message", () => {
+    assert.isBelow(problemsOf({ BACKUP_REGISTRY: "a.b/c", DRY_RUN: "x".repeat(100_000) }).join().length, 1000)
+  })
+
+  it.effect.prop(
+    "survive being written and read",
+    { settings: Schema.toType(Settings) },
+    ({ settings }) =>
+      Effect.gen(function*() {
+        const given: Settings = {
+          ...settings,
+          BACKUP_REGISTRY: "registry.example/backup",
+          MAX_CONCURRENT_RECONCILES: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_RECONCILES)) % 1000,
+          MAX_CONCURRENT_ROLLOUTS: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_ROLLOUTS)) % 1000,
+          NAMESPACES_TO_IGNORE: plain(settings.NAMESPACES_TO_IGNORE),
+          NAMESPACES_TO_INCLUDE: plain(settings.NAMESPACES_TO_INCLUDE),
+          BACKUP_NAMESPACES: plain(settings.BACKUP_NAMESPACES),
+          IMAGES_TO_IGNORE: plain(settings.IMAGES_TO_IGNORE),
+          PLAIN_HTTP_REGISTRIES: plain(settings.PLAIN_HTTP_REGISTRIES).map((it) => `${it}.example`),
+          PRIVATE_REGISTRIES: plain(settings.PRIVATE_REGISTRIES).map((it) => `${it}.example:5000`)
+        }
+        const texts = yield* Schema.encodeEffect(Settings)(given)
+        assert.deepStrictEqual(Result.getOrThrow(decode(texts)), given)
+      })
+  )
+
+  it("are documented, every key, and docs/configuration.md is current", () => {
+    for (const key of keys) {
+      const { allowed, description } = documentationOf(key)
+      assert.isAbove(description.length, 20, key)
+      assert.isAbove(allowed.length, 5, key)
+    }
+    const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8")
+    assert.strictEqual(page, render(), "run `npm run docs`")
+  })
+})
