@@ -40,6 +40,6 @@ for (const [at, entry] of Object.entries(lock.packages)) {
     added++
   }
 }
-lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))
+lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))
 fs.writeFileSync(file, JSON.stringify(lock, null, 2) + "\n")
 console.log("added", added)

@@ -1,0 +1,265 @@
+// Pacing: who may start a rollout now. At most MAX_CONCURRENT_ROLLOUTS of ours at once, waiting namespaces take turns,
+// one at a time until a pod has been seen running from the backup, none where rollouts of ours are stuck (invariant 13).
+// What is under way is counted from the cluster; the only memory is what the cluster does not show yet.
+import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
+import type { Backup } from "../image/BackupName.ts"
+import { rolloutsInFlight } from "../telemetry/Metrics.ts"
+import type { HoldReason } from "../workload/Reason.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
+import { provesPulling, type RolloutState, rolloutState } from "./Rollouts.ts"
+import { Turns } from "./Turns.ts"
+
+export type Admission =
+  | { readonly _tag: "Go" }
+  | {
+    readonly _tag: "Held"
+    readonly reason: Extract<HoldReason, "paced" | "paused" | "pull-unproven">
+    readonly detail: string
+  }
+
+/** How long patching rests after pods could not pull from the backup, before one rollout tries again. */
+export const PullRest = Context.Reference<{ readonly first: Duration.Duration; readonly most: Duration.Duration }>(
+  "image-cloner/rewrite/PullRest",
+  { defaultValue: () => ({ first: Duration.minutes(2), most: Duration.hours(1) }) }
+)
+
+interface Place {
+  readonly namespace: string
+  readonly state: RolloutState
+}
+
+interface Reservation {
+  readonly namespace: string
+  /** Generation that the patch made; undefined while it is being made. */
+  readonly generation: number | undefined
+}
+
+interface Rest {
+  readonly until: number
+  readonly times: number
+  readonly detail: string
+}
+
+/** In how many namespaces rollouts may be stuck before all stop. */
+const stuckNamespaces = 3
+
+/** Scope of a rest that stops every namespace. */
+const everywhere = "*"
+
+const isPreferred = (workload: Workload): boolean =>
+  workload.kind === "Deployment" && (workload.strategy ?? "RollingUpdate") === "RollingUpdate"
+
+/** What our patch made of a workload: later changes by others are no rollouts of ours. */
+const revisionOf = (workload: Workload): string =>
+  [workload.uid, workload.originals ?? "", ...workload.images.map((it) => it.image)].join(" ")
+
+const go: Admission = { _tag: "Go" }
+
+const held = (reason: "paced" | "paused" | "pull-unproven", detail: string): Admission => ({
+  _tag: "Held",
+  reason,
+  detail
+})
+
+export interface Request {
+  /** A change interrupts nobody: it takes no place. */
+  readonly idle: boolean
+  /** MAX_CONCURRENT_ROLLOUTS. */
+  readonly limit: number
+  /** Whether a Deployment that rolls may be ready to be rewritten soon. */
+  readonly preferredComing: boolean
+}
+
+/** The state of pacing; one instance, used by Pacing alone. */
+const make = (rest: { readonly first: Duration.Duration; readonly most: Duration.Duration }) => {
+  const places = new Map<string, Place>()
+  const reserved = new Map<string, Reservation>()
+  const reached = new Map<string, string>()
+  const quiet = new Map<string, string>()
+  const proven = new Set<string>()
+  const rests = new Map<string, Rest>()
+  const turns = new Turns()
+  /** Held for another reason than their turn, and whether that reason may have ended. */
+  const aside = new Set<string>()
+  let opened = false
+
+  const taken = (): ReadonlyMap<string, string> =>
+    new Map([
+      ...[...places].flatMap(([key, it]) => it.state._tag === "UnderWay" ? [[key, it.namespace] as const] : []),
+      ...[...reserved].map(([key, it]) => [key, it.namespace] as const)
+    ])
+
+  const free = (key: string): void => {
+    if (places.delete(key) || reserved.delete(key)) opened = true
+    reserved.delete(key)
+  }
+
+  const resting = (namespace: string, now: number): Admission | undefined => {
+    const found = [rests.get(everywhere), rests.get(namespace)].find((it) => it !== undefined && it.until > now)
+    return found === undefined ? undefined : held("pull-unproven", found.detail)
+  }
+
+  const stopped = (namespace: string): Admission | undefined => {
+    const stuck = new Map(
+      [...places.values()].flatMap((it) => it.state._tag === "Stuck" ? [[it.namespace, it.state.detail]] : [])
+    )
+    const here = stuck.get(namespace)
+    if (here !== undefined) return held("paused", `rollouts in ${namespace} are stopped: ${here}`)
+    return stuck.size >= stuckNamespaces
+      ? held("paused", `rollouts are stuck in ${[...stuck.keys()].join(", ")}, so all are stopped`)
+      : undefined
+  }
+
+  /** Until pulling is proven, one rollout at a time: anywhere at first, then in each namespace. */
+  const unproven = (workload: Workload, preferredComing: boolean): Admission | undefined => {
+    if (proven.has(workload.namespace)) return undefined
+    const [other] = [...taken()].find(([, namespace]) => proven.size === 0 || namespace === workload.namespace) ?? []
+    if (other !== undefined) return held("paced", `${other} shows first whether pods can pull from the backup`)
+    return proven.size === 0 && preferredComing && !isPreferred(workload)
+      ? held("paced", "a Deployment with a rolling update goes first, to show whether pods can pull from the backup")
+      : undefined
+  }
+
+  const observe = (workload: Workload, state: RolloutState): void => {
+    const { generation, key, namespace } = workload
+    const reservation = reserved.get(key)
+    const shown = reservation?.generation !== undefined && (generation ?? 0) >= reservation.generation
+    const revision = revisionOf(workload)
+    if (state._tag === "None") {
+      reached.set(key, revision)
+      if (shown || reservation === undefined) free(key)
+    } else if (reached.get(key) !== revision && quiet.get(key) !== revision) {
+      places.set(key, { namespace, state })
+    }
+    if (shown) reserved.delete(key)
+  }
+
+  const prove = (namespace: string): void => {
+    if (proven.has(namespace)) return
+    proven.add(namespace)
+    rests.delete(namespace)
+    rests.delete(everywhere)
+    opened = true
+  }
+
+  const admit = (workload: Workload, request: Request, now: number): Admission => {
+    const { key, namespace } = workload
+    const hold = resting(namespace, now) ??
+      (request.idle ? undefined : stopped(namespace) ?? unproven(workload, request.preferredComing))
+    if (hold !== undefined) {
+      turns.leave(key, namespace)
+      aside.add(key)
+      return hold
+    }
+    aside.delete(key)
+    if (request.idle) return go
+    turns.wait(key, namespace, isPreferred(workload))
+    const room = request.limit - taken().size
+    if (room <= 0) return held("paced", `${request.limit} rollouts are under way`)
+    const heads = turns.heads(room, proven.size === 0)
+    if (!heads.includes(key)) return held("paced", `it is the turn of ${heads.join(", ")}`)
+    turns.take(key, namespace)
+    reserved.set(key, { namespace, generation: undefined })
+    return go
+  }
+
+  const pullFailed = (namespace: string, detail: string, now: number): void => {
+    const scope = proven.size === 0 ? everywhere : namespace
+    const times = (rests.get(scope)?.times ?? 0) + 1
+    const wait = Math.min(Duration.toMillis(rest.first) * 2 ** (times - 1), Duration.toMillis(rest.most))
+    rests.set(scope, { until: now + wait, times, detail })
+  }
+
+  const next = (limit: number, now: number): ReadonlyArray<string> => {
+    for (const [scope, it] of rests) {
+      if (it.until > now || it.until === 0) continue
+      rests.set(scope, { ...it, until: 0 })
+      opened = true
+    }
+    const released = opened ? [...aside] : []
+    opened = false
+    return [...turns.heads(Math.max(0, limit - taken().size), proven.size === 0), ...released]
+  }
+
+  return {
+    places,
+    reserved,
+    reached,
+    quiet,
+    proven,
+    turns,
+    aside,
+    taken,
+    free,
+    observe,
+    prove,
+    admit,
+    pullFailed,
+    next
+  }
+}
+
+export class Pacing extends Context.Service<Pacing, {
+  /** Takes note of what a workload and its pods are now; to be called for every workload before the first admission. */
+  readonly observe: (workload: Workload, pods: ReadonlyArray<Pod>, backup: Backup) => Effect.Effect<void>
+  readonly observePod: (pod: Pod, backup: Backup) => Effect.Effect<void>
+  readonly forget: (key: string, namespace: string) => Effect.Effect<void>
+  /** Asks for a place; `Go` reserves it until the cluster shows the patch or `release` is called. */
+  readonly admit: (workload: Workload, request: Request) => Effect.Effect<Admission>
+  /** The workload does not want a place any more. */
+  readonly withdraw: (key: string, namespace: string) => Effect.Effect<void>
+  /** The patch was not made. */
+  readonly release: (key: string) => Effect.Effect<void>
+  /** The patch was made: `after` is what the server answered. Its place is kept until the cluster shows it. */
+  readonly patched: (after: Workload, idle: boolean) => Effect.Effect<void>
+  /** Whether a namespace has shown that its pods can pull from the backup. */
+  readonly isProven: (namespace: string) => Effect.Effect<boolean>
+  /** Whether any has. */
+  readonly isProvenAnywhere: Effect.Effect<boolean>
+  /** Pods could not pull: nothing is patched for a while in that namespace, or anywhere if nothing was ever proven. */
+  readonly pullFailed: (namespace: string, detail: string) => Effect.Effect<void>
+  /** Keys to be looked at again: those whose turn it is, and those whose hold may have ended. */
+  readonly next: (limit: number) => Effect.Effect<ReadonlyArray<string>>
+}>()("image-cloner/rewrite/Pacing") {
+  static readonly layer = Layer.effect(
+    Pacing,
+    Effect.gen(function*() {
+      const state = make(yield* PullRest)
+      const count = Effect.suspend(() => Metric.update(rolloutsInFlight, state.taken().size))
+      return Pacing.of({
+        observe: (workload, pods, backup) =>
+          Clock.currentTimeMillis.pipe(
+            Effect.map((now) => state.observe(workload, rolloutState(workload, pods, backup, now))),
+            Effect.andThen(count)
+          ),
+        observePod: (pod, backup) =>
+          Effect.sync(() => {
+            if (provesPulling(pod, backup)) state.prove(pod.workload.namespace)
+          }),
+        forget: (key, namespace) =>
+          Effect.sync(() => {
+            state.free(key)
+            state.turns.leave(key, namespace)
+            for (const memory of [state.aside, state.reached, state.quiet]) memory.delete(key)
+          }),
+        admit: (workload, request) => Effect.map(Clock.currentTimeMillis, (now) => state.admit(workload, request, now)),
+        withdraw: (key, namespace) =>
+          Effect.sync(() => {
+            state.turns.leave(key, namespace)
+            state.aside.delete(key)
+          }),
+        release: (key) => Effect.sync(() => state.free(key)),
+        patched: (after, idle) =>
+          Effect.sync(() => {
+            if (idle) state.quiet.set(after.key, revisionOf(after))
+            else state.reserved.set(after.key, { namespace: after.namespace, generation: after.generation })
+          }).pipe(Effect.andThen(count)),
+        isProven: (namespace) => Effect.sync(() => state.proven.has(namespace)),
+        isProvenAnywhere: Effect.sync(() => state.proven.size > 0),
+        pullFailed: (namespace, detail) =>
+          Effect.map(Clock.currentTimeMillis, (now) => state.pullFailed(namespace, detail, now)),
+        next: (limit) => Effect.map(Clock.currentTimeMillis, (now) => state.next(limit, now))
+      })
+    })
+  )
+}

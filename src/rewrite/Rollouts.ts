@@ -1,0 +1,100 @@
+// Rollouts: which rollouts are ours and still under way, read from the cluster alone, so that a restart forgets none
+// (invariants 9 and 13). Pure. Ours: a verified originals entry. Under way: not all pods have reached that revision.
+import { Result } from "effect"
+import { type Backup, isUnder } from "../image/BackupName.ts"
+import { parse } from "../image/ImageReference.ts"
+import { livePods } from "../workload/Health.ts"
+import { kindOf } from "../workload/Kinds.ts"
+import { verifiedOriginals } from "../workload/Patch.ts"
+import type { ContainerState, Pod, Workload } from "../workload/Workload.ts"
+
+/** Kubernetes' own default of progressDeadlineSeconds. */
+const defaultDeadlineSeconds = 600
+
+export type RolloutState =
+  | { readonly _tag: "None" }
+  /** Takes a place. */
+  | { readonly _tag: "UnderWay" }
+  /** Past its deadline: has given up its place, and stops further rollouts in its namespace. */
+  | { readonly _tag: "Stuck"; readonly detail: string }
+
+const pullFailures: ReadonlySet<string> = new Set([
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "InvalidImageName",
+  "RegistryUnavailable"
+])
+
+export interface PullFailure {
+  readonly pod: Pod
+  readonly container: ContainerState
+}
+
+/** A pod of the workload that cannot pull one of the images that we wrote. */
+export const pullFailureOf = (
+  workload: Workload,
+  pods: ReadonlyArray<Pod>,
+  backup: Backup
+): PullFailure | undefined => {
+  const ours = verifiedOriginals(workload, backup)
+  const copies = new Set(workload.images.filter((it) => ours.has(it.container)).map((it) => it.image))
+  for (const pod of livePods(pods)) {
+    const container = pod.containers.find((it) => copies.has(it.image) && pullFailures.has(it.waiting ?? ""))
+    if (container !== undefined) return { pod, container }
+  }
+  return undefined
+}
+
+const everyPodStarted = (workload: Workload, pods: ReadonlyArray<Pod>): boolean =>
+  livePods(pods).length >= (workload.rollout?.desired ?? 0) &&
+  livePods(pods).every((pod) => {
+    const main = pod.containers.filter((it) => !it.init)
+    return main.length > 0 && main.every((it) => it.started)
+  })
+
+/** Whether all pods have reached the newest revision once; what fails later is another matter. */
+export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolean => {
+  const { generation, kind, partition, rollout, strategy } = workload
+  if (rollout === undefined || rollout.desired === 0 || strategy === "OnDelete") return true
+  if (rollout.observedGeneration < (generation ?? 0)) return false
+  if (kind === "Deployment" && rollout.progress === "NewReplicaSetAvailable") return true
+  const wanted = Math.max(0, rollout.desired - (kind === "StatefulSet" ? partition : 0))
+  if (rollout.updated < wanted || (kind === "Deployment" && rollout.current > rollout.updated)) return false
+  if (kind === "StatefulSet" && partition === 0 && rollout.revisionReached) return true
+  return everyPodStarted(workload, pods)
+}
+
+const deadlineOf = (workload: Workload): number => (workload.deadlineSeconds ?? defaultDeadlineSeconds) * 1000
+
+/**
+ * Where the rollout that our patch started stands.
+ * @param now milliseconds since the epoch
+ */
+export const rolloutState = (
+  workload: Workload,
+  pods: ReadonlyArray<Pod>,
+  backup: Backup,
+  now: number
+): RolloutState => {
+  if (!kindOf(workload.kind).rolls || workload.deleting || workload.paused) return { _tag: "None" }
+  if (verifiedOriginals(workload, backup).size === 0 || hasReached(workload, pods)) return { _tag: "None" }
+  const late = workload.rollout?.progress === "ProgressDeadlineExceeded" ||
+    (workload.patchedAt !== undefined && now - workload.patchedAt > deadlineOf(workload))
+  if (!late) return { _tag: "UnderWay" }
+  const failure = pullFailureOf(workload, pods, backup)
+  if (failure !== undefined) {
+    return { _tag: "Stuck", detail: `${failure.pod.workload.name} cannot pull ${failure.container.image}` }
+  }
+  // pods that merely wait for a node were not running before either: nothing that we changed holds them up
+  const started = livePods(pods).some((pod) => pod.containers.some((it) => it.started))
+  return started ? { _tag: "Stuck", detail: `${workload.key} is past its deadline` } : { _tag: "None" }
+}
+
+/** Whether a pod runs a container from the backup: the proof that the nodes can pull from it, with its namespace's secrets. */
+export const provesPulling = (pod: Pod, backup: Backup): boolean =>
+  !pod.finished && pod.containers.some((it) => it.running && isCopy(it.image, backup))
+
+const isCopy = (image: string, backup: Backup): boolean => {
+  const reference = parse(image)
+  return Result.isSuccess(reference) && isUnder(backup, reference.success)
+}

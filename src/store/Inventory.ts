@@ -1,0 +1,77 @@
+// Inventory: every source image that the cluster uses, by whom, and its state. The image loop writes states, the workload
+// loop writes users; neither keeps another truth. Rebuilt from the cluster and the backup registry at every start.
+import { Context, Effect, Layer } from "effect"
+import type { ImageState } from "../image/ImageState.ts"
+
+export interface InventoryEntry {
+  /** Canonical source reference. */
+  readonly source: string
+  readonly users: ReadonlySet<string>
+  readonly state: ImageState
+}
+
+interface Entry {
+  readonly source: string
+  readonly users: Set<string>
+  state: ImageState
+}
+
+const pending: ImageState = { _tag: "Pending" }
+
+/** The inventory itself: plain maps; no effects, because nothing here can fail or wait. */
+export class Images {
+  readonly #entries = new Map<string, Entry>()
+  readonly #wants = new Map<string, ReadonlyArray<string>>()
+
+  get(source: string): InventoryEntry | undefined {
+    return this.#entries.get(source)
+  }
+
+  state(source: string): ImageState | undefined {
+    return this.#entries.get(source)?.state
+  }
+
+  get all(): ReadonlyArray<InventoryEntry> {
+    return [...this.#entries.values()]
+  }
+
+  /**
+   * Says all that a user wants, in place of what it wanted before; an image that nobody wants any more is dropped.
+   * Answers the sources that are new, to be copied.
+   */
+  want(user: string, sources: ReadonlyArray<string>): ReadonlyArray<string> {
+    const before = this.#wants.get(user) ?? []
+    const fresh: Array<string> = []
+    for (const source of sources) {
+      const entry = this.#entries.get(source)
+      if (entry === undefined) {
+        this.#entries.set(source, { source, users: new Set([user]), state: pending })
+        fresh.push(source)
+      } else entry.users.add(user)
+    }
+    for (const source of before) {
+      if (!sources.includes(source)) this.#leave(user, source)
+    }
+    if (sources.length === 0) this.#wants.delete(user)
+    else this.#wants.set(user, sources)
+    return fresh
+  }
+
+  /** Sets the state of an image that is still wanted; answers its users, none when nobody wants it. */
+  set(source: string, state: ImageState): ReadonlyArray<string> {
+    const entry = this.#entries.get(source)
+    if (entry === undefined) return []
+    entry.state = state
+    return [...entry.users]
+  }
+
+  #leave(user: string, source: string): void {
+    const entry = this.#entries.get(source)
+    entry?.users.delete(user)
+    if (entry?.users.size === 0) this.#entries.delete(source)
+  }
+}
+
+export class Inventory extends Context.Service<Inventory, Images>()("image-cloner/store/Inventory") {
+  static readonly layer = Layer.effect(Inventory, Effect.sync(() => new Images()))
+}

@@ -1,0 +1,156 @@
+// WorkloadStore: what the cluster wants and runs, as the watcher's projections. Fed by the watches, read by everybody.
+// Rebuilt from the cluster at every start; the keys that a change concerns are what its writers get back.
+import { Context, Effect, Layer } from "effect"
+import { isDeepStrictEqual } from "node:util"
+import type { Namespace, Node, Pod, Workload } from "../workload/Workload.ts"
+
+/** A kind of watched object and what is kept of it. */
+export interface Kept {
+  readonly workload: Workload
+  readonly pod: Pod
+  readonly namespace: Namespace
+  readonly node: Node
+}
+
+const maxOwners = 5
+
+/** The store itself: plain maps with indexes; no effects, because nothing here can fail or wait. */
+export class Workloads {
+  readonly #workloads = new Map<string, Workload>()
+  readonly #pods = new Map<string, Pod>()
+  readonly #namespaces = new Map<string, Namespace>()
+  readonly #nodes = new Map<string, Node>()
+  readonly #byUid = new Map<string, string>()
+  readonly #owned = new Map<string, Set<string>>()
+  readonly #synced = new Set<string>()
+
+  get(key: string): Workload | undefined {
+    return this.#workloads.get(key) ?? this.#pods.get(key)?.workload
+  }
+
+  namespace(name: string): Namespace | undefined {
+    return this.#namespaces.get(name)
+  }
+
+  nodeReady(name: string): boolean {
+    // a node that cannot be read counts as ready, so that its pods count
+    return this.#nodes.get(name)?.ready ?? true
+  }
+
+  get all(): ReadonlyArray<Workload> {
+    return [...this.#workloads.values(), ...[...this.#pods.values()].map((it) => it.workload)]
+  }
+
+  get pods(): IterableIterator<Pod> {
+    return this.#pods.values()
+  }
+
+  /** Controlling owners, nearest first. */
+  ownersOf(workload: Workload): ReadonlyArray<Workload> {
+    const owners: Array<Workload> = []
+    let owner = workload.owner
+    while (owner !== undefined && owners.length < maxOwners) {
+      const found = this.get(this.#byUid.get(owner.uid) ?? "")
+      if (found === undefined || owners.includes(found)) break
+      owners.push(found)
+      owner = found.owner
+    }
+    return owners
+  }
+
+  /** Pods that the workload controls, directly or through objects it controls. */
+  podsOf(workload: Workload, depth = 0): ReadonlyArray<Pod> {
+    const pods: Array<Pod> = []
+    for (const key of this.#owned.get(workload.uid) ?? []) {
+      const pod = this.#pods.get(key)
+      if (pod !== undefined) pods.push(pod)
+      const between = this.#workloads.get(key)
+      if (between !== undefined && depth < maxOwners) pods.push(...this.podsOf(between, depth + 1))
+    }
+    return pods
+  }
+
+  /** The object itself and what controls it: everything whose plan a change of it can alter. */
+  concerned(workload: Workload): ReadonlyArray<string> {
+    return [workload.key, ...this.ownersOf(workload).map((it) => it.key)]
+  }
+
+  /** Keys of a namespace, or of all of them. */
+  keys(namespace?: string): ReadonlyArray<string> {
+    return this.all.filter((it) => namespace === undefined || it.namespace === namespace).map((it) => it.key)
+  }
+
+  markSynced(resource: string): void {
+    this.#synced.add(resource)
+  }
+
+  isSynced(resource: string): boolean {
+    return this.#synced.has(resource)
+  }
+
+  /** Puts one item in; answers the keys it concerns, none when nothing that is kept has changed. */
+  putWorkload(workload: Workload): ReadonlyArray<string> {
+    return this.#put(this.#workloads, workload.key, workload, (it) => it)
+  }
+
+  putPod(pod: Pod): ReadonlyArray<string> {
+    return this.#put(this.#pods, pod.workload.key, pod, (it) => it.workload)
+  }
+
+  putNamespace(namespace: Namespace): ReadonlyArray<string> {
+    if (isDeepStrictEqual(this.#namespaces.get(namespace.name), namespace)) return []
+    this.#namespaces.set(namespace.name, namespace)
+    return this.keys(namespace.name)
+  }
+
+  putNode(node: Node): ReadonlyArray<string> {
+    if (isDeepStrictEqual(this.#nodes.get(node.name), node)) return []
+    this.#nodes.set(node.name, node)
+    return [...this.#pods.values()].filter((it) => it.node === node.name).flatMap((it) => this.concerned(it.workload))
+  }
+
+  /** Takes one item out; answers the keys that it concerned. */
+  remove(kind: keyof Kept, key: string): ReadonlyArray<string> {
+    if (kind === "namespace") return this.#namespaces.delete(key) ? this.keys(key) : []
+    if (kind === "node") return this.#nodes.delete(key) ? this.keys() : []
+    const gone = this.get(key)
+    if (gone === undefined) return []
+    const keys = this.concerned(gone)
+    this.#unindex(gone)
+    this.#workloads.delete(key)
+    this.#pods.delete(key)
+    return keys
+  }
+
+  /** Keys of what is held of one kind of object, to find what a fresh list no longer has. */
+  held(kind: keyof Kept, prefix: string): ReadonlyArray<string> {
+    const map = { workload: this.#workloads, pod: this.#pods, namespace: this.#namespaces, node: this.#nodes }[kind]
+    return [...map.keys()].filter((it) => it.startsWith(prefix))
+  }
+
+  #put<A>(map: Map<string, A>, key: string, item: A, workload: (item: A) => Workload): ReadonlyArray<string> {
+    const before = map.get(key)
+    if (isDeepStrictEqual(before, item)) return []
+    if (before !== undefined) this.#unindex(workload(before))
+    map.set(key, item)
+    const after = workload(item)
+    this.#byUid.set(after.uid, key)
+    if (after.owner !== undefined) {
+      const owned = this.#owned.get(after.owner.uid) ?? new Set()
+      this.#owned.set(after.owner.uid, owned.add(key))
+    }
+    return this.concerned(after)
+  }
+
+  #unindex(workload: Workload): void {
+    if (this.#byUid.get(workload.uid) === workload.key) this.#byUid.delete(workload.uid)
+    if (workload.owner === undefined) return
+    const owned = this.#owned.get(workload.owner.uid)
+    owned?.delete(workload.key)
+    if (owned?.size === 0) this.#owned.delete(workload.owner.uid)
+  }
+}
+
+export class WorkloadStore extends Context.Service<WorkloadStore, Workloads>()("image-cloner/store/WorkloadStore") {
+  static readonly layer = Layer.effect(WorkloadStore, Effect.sync(() => new Workloads()))
+}

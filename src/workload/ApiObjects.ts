@@ -1,0 +1,121 @@
+// ApiObjects: the few fields of Kubernetes objects that are read, as lenient Schemas: everything may be absent or null,
+// unknown fields pass, because a projection must survive every version of the API. Field names: k8s.io/api, v1.36.
+import { Schema } from "effect"
+
+const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+const Text = maybe(Schema.String)
+const Int = maybe(Schema.Number)
+const Flag = maybe(Schema.Boolean)
+const Map = maybe(Schema.Record(Schema.String, Schema.String))
+
+const Container = Schema.Struct({ name: Text, image: Text, imagePullPolicy: Text })
+
+const Volume = Schema.Struct({
+  name: Text,
+  image: maybe(Schema.Struct({ reference: Text, pullPolicy: Text }))
+})
+
+export const PodSpec = Schema.Struct({
+  containers: maybe(Schema.Array(Container)),
+  initContainers: maybe(Schema.Array(Container)),
+  ephemeralContainers: maybe(Schema.Array(Container)),
+  volumes: maybe(Schema.Array(Volume)),
+  priorityClassName: Text,
+  nodeName: Text,
+  serviceAccountName: Text,
+  imagePullSecrets: maybe(Schema.Array(Schema.Struct({ name: Text })))
+})
+
+const ManagedFields = Schema.Struct({
+  manager: Text,
+  operation: Text,
+  time: Text,
+  subresource: Text,
+  fieldsV1: maybe(Schema.Unknown)
+})
+
+export const ObjectMeta = Schema.Struct({
+  name: Text,
+  namespace: Text,
+  uid: Text,
+  generation: Int,
+  deletionTimestamp: Text,
+  labels: Map,
+  annotations: Map,
+  ownerReferences: maybe(Schema.Array(Schema.Struct({ kind: Text, name: Text, uid: Text, controller: Flag }))),
+  managedFields: maybe(Schema.Array(ManagedFields))
+})
+
+export const Template = Schema.Struct({
+  metadata: maybe(Schema.Struct({ annotations: Map, labels: Map })),
+  spec: maybe(PodSpec)
+})
+
+export const Condition = Schema.Struct({ type: Text, status: Text, reason: Text })
+
+const RolloutSpec = Schema.Struct({
+  replicas: Int,
+  paused: Flag,
+  progressDeadlineSeconds: Int,
+  strategy: maybe(Schema.Struct({ type: Text })),
+  updateStrategy: maybe(Schema.Struct({ type: Text, rollingUpdate: maybe(Schema.Struct({ partition: Int })) })),
+  template: maybe(Template),
+  jobTemplate: maybe(Schema.Struct({ spec: maybe(Schema.Struct({ template: maybe(Template) })) }))
+})
+
+const RolloutStatus = Schema.Struct({
+  observedGeneration: Int,
+  replicas: Int,
+  updatedReplicas: Int,
+  availableReplicas: Int,
+  readyReplicas: Int,
+  currentRevision: Text,
+  updateRevision: Text,
+  desiredNumberScheduled: Int,
+  currentNumberScheduled: Int,
+  updatedNumberScheduled: Int,
+  numberAvailable: Int,
+  conditions: maybe(Schema.Array(Condition))
+})
+
+/** Any object with a pod template. */
+export const Templated = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: maybe(RolloutSpec),
+  status: maybe(RolloutStatus)
+})
+
+const State = maybe(Schema.Struct({
+  running: maybe(Schema.Unknown),
+  terminated: maybe(Schema.Unknown),
+  waiting: maybe(Schema.Struct({ reason: Text, message: Text }))
+}))
+
+export const ContainerStatus = Schema.Struct({
+  name: Text,
+  imageID: Text,
+  restartCount: Int,
+  state: State,
+  lastState: State
+})
+
+const Statuses = maybe(Schema.Array(ContainerStatus))
+
+export const PodObject = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: maybe(PodSpec),
+  status: maybe(Schema.Struct({
+    phase: Text,
+    conditions: maybe(Schema.Array(Condition)),
+    containerStatuses: Statuses,
+    initContainerStatuses: Statuses,
+    ephemeralContainerStatuses: Statuses
+  }))
+})
+
+export const NamespaceObject = Schema.Struct({ metadata: ObjectMeta })
+
+export const NodeObject = Schema.Struct({
+  metadata: ObjectMeta,
+  status: maybe(Schema.Struct({ conditions: maybe(Schema.Array(Condition)) }))
+})

@@ -1,0 +1,24 @@
+// Facts: all that a decision about a workload may depend on. The controller gathers them from the stores, `plan` from a list.
+import type { Backup } from "../image/BackupName.ts"
+import type { ImageState } from "../image/ImageState.ts"
+import type { Settings } from "../settings/Settings.ts"
+import type { Namespace, Pod, Workload } from "./Workload.ts"
+
+export interface Facts {
+  readonly settings: Settings
+  readonly backup: Backup
+  /** The controller's own namespace, when it is known. */
+  readonly ownNamespace: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  readonly namespace: Namespace | undefined
+  /** Controlling owners, nearest first. */
+  readonly owners: ReadonlyArray<Workload>
+  readonly pods: ReadonlyArray<Pod>
+  readonly nodeReady: (name: string) => boolean
+  readonly state: (source: string) => ImageState | undefined
+  /** What is not known of an image is taken as copied: for plans made without asking a registry, and dry runs. */
+  readonly assumeCopied: boolean
+  /** False while pods or what owns them cannot be read: nobody can tell then what a workload runs. */
+  readonly podsKnown: boolean
+}

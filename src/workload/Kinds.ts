@@ -1,0 +1,94 @@
+// Kinds: the table of workload kinds and where their pod templates sit. Adding a kind is adding a line here.
+// What may change after creation: apiserver's validation of pods and jobs (pkg/apis/core/validation, pkg/apis/batch/validation).
+
+export type WorkloadKind =
+  | "Deployment"
+  | "DaemonSet"
+  | "StatefulSet"
+  | "ReplicaSet"
+  | "ReplicationController"
+  | "CronJob"
+  | "Job"
+  | "Pod"
+
+export interface Kind {
+  readonly kind: WorkloadKind
+  /** Plural name in the API, also the name of its watch. */
+  readonly resource: string
+  /** API group and version as they stand in `apiVersion`. */
+  readonly apiVersion: "apps/v1" | "batch/v1" | "v1"
+  /** JSON pointer of the object that holds `metadata` and `spec` of the pods; "" for a Pod itself. */
+  readonly template: "" | "/spec/template" | "/spec/jobTemplate/spec/template"
+  /** Whether the images of its template may be changed after creation. */
+  readonly mutable: boolean
+  /** Whether a change of its template replaces running pods, and so takes one of the places for rollouts. */
+  readonly rolls: boolean
+}
+
+export const kinds: ReadonlyArray<Kind> = [
+  {
+    kind: "Deployment",
+    resource: "deployments",
+    apiVersion: "apps/v1",
+    template: "/spec/template",
+    mutable: true,
+    rolls: true
+  },
+  {
+    kind: "DaemonSet",
+    resource: "daemonsets",
+    apiVersion: "apps/v1",
+    template: "/spec/template",
+    mutable: true,
+    rolls: true
+  },
+  {
+    kind: "StatefulSet",
+    resource: "statefulsets",
+    apiVersion: "apps/v1",
+    template: "/spec/template",
+    mutable: true,
+    rolls: true
+  },
+  {
+    kind: "ReplicaSet",
+    resource: "replicasets",
+    apiVersion: "apps/v1",
+    template: "/spec/template",
+    mutable: true,
+    rolls: false
+  },
+  {
+    kind: "ReplicationController",
+    resource: "replicationcontrollers",
+    apiVersion: "v1",
+    template: "/spec/template",
+    mutable: true,
+    rolls: false
+  },
+  {
+    kind: "CronJob",
+    resource: "cronjobs",
+    apiVersion: "batch/v1",
+    template: "/spec/jobTemplate/spec/template",
+    mutable: true,
+    rolls: false
+  },
+  { kind: "Job", resource: "jobs", apiVersion: "batch/v1", template: "/spec/template", mutable: false, rolls: false },
+  { kind: "Pod", resource: "pods", apiVersion: "v1", template: "", mutable: false, rolls: false }
+]
+
+const byKind = new Map(kinds.map((it) => [it.kind, it]))
+
+export const isWorkloadKind = (text: string): text is WorkloadKind => byKind.has(text as WorkloadKind) // a look-up only
+
+export const kindOf = (kind: WorkloadKind): Kind => byKind.get(kind)! // the map is made from the same closed list
+
+const root = (kind: Kind): string => kind.apiVersion === "v1" ? "/api/v1" : `/apis/${kind.apiVersion}`
+
+/** Path of all objects of a kind in the cluster. */
+export const collectionPath = (kind: Kind): string => `${root(kind)}/${kind.resource}`
+
+/** Path of one object. */
+export const objectPath = (kind: Kind, namespace: string, name: string): string =>
+  `${root(kind)}/namespaces/${encodeURIComponent(namespace)}/${kind.resource}/${encodeURIComponent(name)}`

@@ -1,0 +1,98 @@
+// Patch: the JSON Patch (RFC 6902) that rewrites a workload, and the one that puts the originals back. `test` operations
+// say what the object must still be; the server refuses the whole patch where it is not, so nothing is ever clobbered.
+import { Result } from "effect"
+import { type Backup, isUnder } from "../image/BackupName.ts"
+import { parse } from "../image/ImageReference.ts"
+import { kindOf } from "./Kinds.ts"
+import { originalsAnnotation, originOf, readOriginals, writeOriginals } from "./Originals.ts"
+import type { PlannedImage } from "./PlanImages.ts"
+import type { ImageSlot, Workload } from "./Workload.ts"
+
+export type Operation =
+  | { readonly op: "test" | "add" | "replace"; readonly path: string; readonly value: unknown }
+  | { readonly op: "remove"; readonly path: string }
+
+export interface Replacement {
+  readonly slot: ImageSlot
+  readonly to: string
+}
+
+const escape = (token: string): string => token.replaceAll("~", "~0").replaceAll("/", "~1")
+
+const preconditions = (workload: Workload, slots: ReadonlyArray<ImageSlot>): ReadonlyArray<Operation> => [
+  { op: "test", path: "/metadata/uid", value: workload.uid },
+  ...(workload.generation === undefined
+    ? []
+    : [{ op: "test" as const, path: "/metadata/generation", value: workload.generation }]),
+  ...slots.flatMap((slot): ReadonlyArray<Operation> => [
+    { op: "test", path: slot.namePath, value: slot.container.replace(/^volume:/, "") },
+    { op: "test", path: slot.path, value: slot.image }
+  ])
+]
+
+const metadataPath = (workload: Workload): string => `${kindOf(workload.kind).template}/metadata`
+const annotationPath = (workload: Workload): string =>
+  `${metadataPath(workload)}/annotations/${escape(originalsAnnotation)}`
+
+/** Makes the annotation what `entries` say; `add` replaces what is there (RFC 6902, section 4.1). */
+const annotate = (workload: Workload, entries: ReadonlyMap<string, string>): ReadonlyArray<Operation> => {
+  if (entries.size === 0) {
+    return workload.originals === undefined ? [] : [{ op: "remove", path: annotationPath(workload) }]
+  }
+  const path = metadataPath(workload)
+  return [
+    ...(workload.templateMetadata === "none" ? [{ op: "add" as const, path, value: {} }] : []),
+    ...(workload.templateMetadata === "annotations"
+      ? []
+      : [{ op: "add" as const, path: `${path}/annotations`, value: {} }]),
+    { op: "add", path: annotationPath(workload), value: writeOriginals(entries) }
+  ]
+}
+
+/** The entries that still hold: verified ones of containers whose image is their copy. All others are stale. */
+export const verifiedOriginals = (workload: Workload, backup: Backup): ReadonlyMap<string, string> => {
+  const entries = readOriginals(workload.originals)
+  const verified = new Map<string, string>()
+  for (const slot of workload.images) {
+    const present = parse(slot.image)
+    if (Result.isFailure(present) || !isUnder(backup, present.success)) continue
+    const origin = originOf(backup, entries.get(slot.container), present.success)
+    if (origin._tag === "Verified") verified.set(slot.container, origin.original)
+  }
+  return verified
+}
+
+/** What a plan replaces. */
+export const replacementsOf = (images: ReadonlyArray<PlannedImage>): ReadonlyArray<Replacement> =>
+  images.flatMap((it) =>
+    it.skip === undefined && it.hold === undefined && it.to !== undefined
+      ? [{ slot: it.slot, to: it.to }]
+      : []
+  )
+
+/** The patch that points a workload to its copies and records the originals. */
+export const rewritePatch = (
+  workload: Workload,
+  replacements: ReadonlyArray<Replacement>,
+  backup: Backup
+): ReadonlyArray<Operation> => {
+  const originals = new Map(verifiedOriginals(workload, backup))
+  for (const { slot } of replacements) originals.set(slot.container, slot.image)
+  return [
+    ...preconditions(workload, replacements.map((it) => it.slot)),
+    ...replacements.map(({ slot, to }): Operation => ({ op: "replace", path: slot.path, value: to })),
+    ...annotate(workload, originals)
+  ]
+}
+
+/** The patch that puts every recorded original back; no operations when nothing is recorded. */
+export const restorePatch = (workload: Workload, backup: Backup): ReadonlyArray<Operation> => {
+  const originals = verifiedOriginals(workload, backup)
+  const slots = workload.images.filter((it) => originals.has(it.container))
+  if (slots.length === 0) return []
+  return [
+    ...preconditions(workload, slots),
+    ...slots.map((slot): Operation => ({ op: "replace", path: slot.path, value: originals.get(slot.container) })),
+    ...annotate(workload, new Map())
+  ]
+}

@@ -1,0 +1,133 @@
+// Plan: the one decision about a workload: what to clone, what to rewrite, and for all else one reason. Pure and total.
+// Skipped is said of an image or a whole object; held of a workload, and one image that is not there holds all of it,
+// so that one patch changes all.
+import type { Facts } from "./Facts.ts"
+import { healthOf } from "./Health.ts"
+import { kindOf } from "./Kinds.ts"
+import { planImages, type PlannedImage } from "./PlanImages.ts"
+import type { HoldReason, SkipReason } from "./Reason.ts"
+import type { RewriteMark, Workload } from "./Workload.ts"
+
+export type Verdict =
+  | { readonly _tag: "Rewrite"; readonly idle: boolean }
+  | { readonly _tag: "Held"; readonly reason: HoldReason; readonly detail: string }
+  | { readonly _tag: "Skipped"; readonly reason: SkipReason; readonly detail: string }
+  /** Nothing left to rewrite. */
+  | { readonly _tag: "Done" }
+
+export interface Plan {
+  readonly workload: Workload
+  readonly images: ReadonlyArray<PlannedImage>
+  /** Canonical source references that the backup must hold for this workload. */
+  readonly wants: ReadonlyArray<string>
+  /** Of these, the ones whose copy must be seen again before it may be used. */
+  readonly stale: ReadonlyArray<string>
+  readonly verdict: Verdict
+}
+
+const alwaysIgnored: ReadonlySet<string> = new Set(["kube-system", "kube-proxy"])
+
+const skipped = (reason: SkipReason, detail: string): Verdict => ({ _tag: "Skipped", reason, detail })
+const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
+
+/** Why nothing of an object is handled, not even cloned; undefined when it is. */
+const leftAlone = (workload: Workload, facts: Facts): Verdict | undefined => {
+  const { settings } = facts
+  const { namespace } = workload
+  if (alwaysIgnored.has(namespace)) return skipped("namespace-ignored", `${namespace} is always ignored`)
+  if (namespace === facts.ownNamespace) return skipped("namespace-ignored", "it is the controller's own namespace")
+  if (settings.NAMESPACES_TO_IGNORE.includes(namespace)) {
+    return skipped("namespace-ignored", `${namespace} is in NAMESPACES_TO_IGNORE`)
+  }
+  if (settings.NAMESPACES_TO_INCLUDE.length > 0 && !settings.NAMESPACES_TO_INCLUDE.includes(namespace)) {
+    return skipped("namespace-ignored", `${namespace} is not in NAMESPACES_TO_INCLUDE`)
+  }
+  if (workload.mirror) return skipped("mirror-pod", "it is a static pod of a node")
+  // the most specific mark counts: the object's own, then its owners', then the namespace's
+  const chain = [workload, ...facts.owners]
+  const marked = chain.find((it) => it.marks.ignore !== undefined)
+  if (marked?.marks.ignore === true) return skipped("opted-out", `image-cloner.io/ignore is set on ${marked.key}`)
+  if (marked === undefined && facts.namespace?.marks.ignore === true) {
+    return skipped("opted-out", `image-cloner.io/ignore is set on namespace ${namespace}`)
+  }
+  return undefined
+}
+
+/** Why the images of an object are cloned, but the object itself is never patched. */
+const neverPatched = (workload: Workload): Verdict | undefined => {
+  if (workload.owner !== undefined) {
+    return skipped("owned", `${workload.owner.kind} ${workload.owner.name} controls it`)
+  }
+  return kindOf(workload.kind).mutable
+    ? undefined
+    : skipped("immutable", `the images of a ${workload.kind} cannot be changed after creation`)
+}
+
+const rewriteMark = (workload: Workload, facts: Facts): RewriteMark | undefined =>
+  workload.marks.rewrite ?? facts.namespace?.marks.rewrite
+
+/** Holds that lie in what the workload is, whatever its images' state. */
+const heldByNature = (workload: Workload, facts: Facts): Verdict | undefined => {
+  const mark = rewriteMark(workload, facts)
+  if (facts.settings.REWRITE_MODE === "off") return held("mode-off", "REWRITE_MODE is off")
+  if (mark === "never" || mark === "admission") return held("mode-off", `image-cloner.io/rewrite is ${mark}`)
+  if (facts.settings.BACKUP_NAMESPACES.includes(workload.namespace)) {
+    return held("serves-backup", `${workload.namespace} is in BACKUP_NAMESPACES`)
+  }
+  if (/^system-.*-critical$/.test(workload.priorityClass ?? "")) {
+    return held("critical", `its priority class is ${workload.priorityClass}`)
+  }
+  if (workload.manager !== undefined && mark !== "patch") return held("managed-by", workload.manager)
+  return undefined
+}
+
+/** Holds that pass: images that are not there yet, then the workload's health. */
+const heldForNow = (images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict | undefined => {
+  for (const reason of ["failed", "tag-moved", "pending"] as const) {
+    const image = images.find((it) => it.hold === reason)
+    if (image !== undefined) return held(reason, image.detail)
+  }
+  return !facts.podsKnown && !facts.assumeCopied
+    ? held("unhealthy", "its pods cannot be read, so nobody can tell what it runs")
+    : undefined
+}
+
+const heldByHealth = (workload: Workload, facts: Facts): Verdict => {
+  if (!kindOf(workload.kind).rolls) return { _tag: "Rewrite", idle: true }
+  const health = healthOf(workload, facts.pods, facts.nodeReady)
+  if (health._tag === "Idle") return { _tag: "Rewrite", idle: true }
+  if (workload.paused) return held("paused", "the Deployment itself is paused")
+  if (health._tag === "Unhealthy") return held("unhealthy", health.detail)
+  return health._tag === "RollingOut"
+    ? held("rolling-out", health.detail)
+    : { _tag: "Rewrite", idle: workload.strategy === "OnDelete" }
+}
+
+const verdictOf = (workload: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict => {
+  const never = neverPatched(workload)
+  if (never !== undefined) return never
+  if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
+  const hold = heldByNature(workload, facts) ?? heldForNow(images, facts)
+  if (hold !== undefined) return hold
+  const verdict = heldByHealth(workload, facts)
+  return verdict._tag === "Rewrite" && facts.settings.DRY_RUN
+    ? held("dry-run", "it would be rewritten now")
+    : verdict
+}
+
+const unique = (sources: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(sources)]
+
+/** Decides about one workload. */
+export const plan = (workload: Workload, facts: Facts): Plan => {
+  if (workload.deleting) return { workload, images: [], wants: [], stale: [], verdict: { _tag: "Done" } }
+  const alone = leftAlone(workload, facts)
+  if (alone !== undefined) return { workload, images: [], wants: [], stale: [], verdict: alone }
+  const images = planImages(workload, facts)
+  return {
+    workload,
+    images,
+    wants: unique(images.flatMap((it) => it.wants)),
+    stale: unique(images.flatMap((it) => it.stale ? it.wants : [])),
+    verdict: verdictOf(workload, images, facts)
+  }
+}

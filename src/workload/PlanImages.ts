@@ -1,0 +1,125 @@
+// PlanImages: the part of the plan that concerns one image: its source, its state, and what it is rewritten to.
+import { backupOf } from "../image/BackupName.ts"
+import { format, type ImageReference } from "../image/ImageReference.ts"
+import type { ImageState } from "../image/ImageState.ts"
+import { readOriginals } from "./Originals.ts"
+import type { Facts } from "./Facts.ts"
+import type { HoldReason, SkipReason } from "./Reason.ts"
+import { choose, runningOf } from "./Running.ts"
+import { isForged, sourceOfSlot } from "./Source.ts"
+import type { ImageSlot, Workload } from "./Workload.ts"
+
+export interface PlannedImage {
+  readonly slot: ImageSlot
+  /** What is, or would be, cloned for it; the last one is what it is rewritten to a copy of. */
+  readonly wants: ReadonlyArray<string>
+  /** Whether the copy was seen too long ago to be used without another look (invariant 1). */
+  readonly stale: boolean
+  readonly skip: SkipReason | undefined
+  readonly hold: Extract<HoldReason, "pending" | "failed" | "tag-moved"> | undefined
+  readonly detail: string
+  /** The image's name in the backup; undefined while that cannot be said. */
+  readonly to: string | undefined
+  /** The originals annotation claims what the image's name contradicts. */
+  readonly forged: boolean
+}
+
+/** How long after a copy was seen whole it may be pointed to: ten minutes, in milliseconds. */
+export const freshness = 10 * 60 * 1000
+
+const skipReasonsOfState: ReadonlySet<string> = new Set<SkipReason>(["private", "too-large", "unsupported"])
+
+const failedOf = (state: Extract<ImageState, { _tag: "Failed" }>, source: string) =>
+  skipReasonsOfState.has(state.reason)
+    ? { skip: state.reason as SkipReason, hold: undefined, detail: state.message } // in the set just asked
+    : { skip: undefined, hold: "failed" as const, detail: `${source}: ${state.message}` }
+
+type Outcome = Pick<PlannedImage, "wants" | "stale" | "skip" | "hold" | "detail" | "to">
+
+const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
+  stale: false,
+  skip: undefined,
+  hold: undefined,
+  detail: "",
+  to: undefined,
+  ...part
+})
+
+/** What is known of one image once its state is `BackedUp`. */
+const rewriteTo = (
+  wants: ReadonlyArray<string>,
+  reference: ImageReference,
+  state: Extract<ImageState, { _tag: "BackedUp" }>,
+  facts: Facts
+): Outcome => {
+  const source = wants[wants.length - 1] ?? ""
+  const name = backupOf(facts.backup, reference)
+  const to = format(facts.settings.PIN_DIGESTS && name.digest === undefined ? { ...name, digest: state.digest } : name)
+  return facts.now - state.verifiedAt > freshness
+    ? outcome({ wants, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
+    : outcome({ wants, to, detail: `${source} is backed up` })
+}
+
+/** The digest that all pods run, when the tag has moved on: copied by digest, and the workload pinned to it. */
+const pinned = (
+  tag: string,
+  reference: ImageReference,
+  digest: NonNullable<ImageReference["digest"]>,
+  facts: Facts
+): Outcome => {
+  const pin = { ...reference, tag: reference.tag ?? "latest", digest }
+  const source = format(pin)
+  const wants = [tag, source]
+  const state = facts.state(source)
+  if (state?._tag === "BackedUp") return rewriteTo(wants, pin, state, facts)
+  if (state?._tag === "Failed") {
+    return outcome({
+      wants,
+      hold: "tag-moved",
+      detail: `its pods run ${source}, which cannot be copied: ${state.message}`
+    })
+  }
+  return outcome({ wants, hold: "pending", detail: `its pods run ${source}, which is not in the backup yet` })
+}
+
+const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Facts): Outcome => {
+  const source = format(reference)
+  const wants = [source]
+  const state = facts.state(source)
+  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) {
+    return outcome({ wants, to: format(backupOf(facts.backup, reference)), detail: `${source} would be copied` })
+  }
+  if (state === undefined || state._tag === "Pending") {
+    return outcome({ wants, hold: "pending", detail: `${source} is not in the backup yet` })
+  }
+  if (state._tag === "Failed") return outcome({ wants, ...failedOf(state, source) })
+  if (reference.digest !== undefined) return rewriteTo(wants, reference, state, facts)
+  const choice = choose(runningOf(slot.container, facts.pods), state)
+  if (choice._tag === "Held") return outcome({ wants, hold: "tag-moved", detail: `${source}: ${choice.detail}` })
+  return choice._tag === "Tag"
+    ? rewriteTo(wants, reference, state, facts)
+    : pinned(source, reference, choice.digest, facts)
+}
+
+const planImage = (slot: ImageSlot, entry: string | undefined, facts: Facts): PlannedImage => {
+  const source = sourceOfSlot(slot, entry, facts.backup, facts.settings)
+  const forged = isForged(slot, entry, facts.backup)
+  if (source._tag === "Skip") {
+    return { slot, forged, ...outcome({ wants: [], skip: source.reason, detail: source.detail }) }
+  }
+  if (source._tag === "Backup") {
+    const from = format(source.reference)
+    return {
+      slot,
+      forged,
+      ...outcome({ wants: [from], skip: "already-backup", detail: `it is the copy of ${from}`, to: slot.image })
+    }
+  }
+  return { slot, forged, ...fromSource(slot, source.reference, facts) }
+}
+
+/** Plans every image of a workload. */
+export const planImages = (workload: Workload, facts: Facts): ReadonlyArray<PlannedImage> => {
+  const originals = readOriginals(workload.originals)
+  return workload.images.map((slot) => planImage(slot, originals.get(slot.container), facts))
+}

@@ -1,0 +1,194 @@
+// Project: API objects in, projections out. What does not decode is not kept; what is not read is dropped at once,
+// so that ten thousand pods fit into memory.
+import { Option, Schema } from "effect"
+import { NamespaceObject, NodeObject, type ObjectMeta, PodObject, type PodSpec, Templated } from "./ApiObjects.ts"
+import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
+import { managerOf, marksOf, patchedAtOf } from "./Marks.ts"
+import { originalsAnnotation } from "./Originals.ts"
+import { type ContainerState, type ImageSlot, type Namespace, type Node, type Pod, type Workload } from "./Workload.ts"
+import { type RolloutStatus, workloadKey } from "./Workload.ts"
+
+type Meta = typeof ObjectMeta.Type
+type Spec = typeof PodSpec.Type
+
+const decodeTemplated = Schema.decodeUnknownOption(Templated)
+const decodePod = Schema.decodeUnknownOption(PodObject)
+const decodeNamespace = Schema.decodeUnknownOption(NamespaceObject)
+const decodeNode = Schema.decodeUnknownOption(NodeObject)
+
+const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
+  const slots: Array<ImageSlot> = []
+  for (const list of ["initContainers", "containers", "ephemeralContainers"] as const) {
+    spec[list]?.forEach((it, index) =>
+      slots.push({
+        container: it.name ?? "",
+        path: `${at}/${list}/${index}/image`,
+        namePath: `${at}/${list}/${index}/name`,
+        image: it.image ?? "",
+        pullPolicy: it.imagePullPolicy ?? undefined
+      })
+    )
+  }
+  spec.volumes?.forEach((it, index) => {
+    if (it.image === undefined || it.image === null) return
+    slots.push({
+      container: `volume:${it.name ?? ""}`,
+      path: `${at}/volumes/${index}/image/reference`,
+      namePath: `${at}/volumes/${index}/name`,
+      image: it.image.reference ?? "",
+      pullPolicy: it.image.pullPolicy ?? undefined
+    })
+  })
+  return slots
+}
+
+const ownerOf = (metadata: Meta) => {
+  const owner = metadata.ownerReferences?.find((it) => it.controller === true)
+  return owner === undefined
+    ? undefined
+    : { kind: owner.kind ?? "", name: owner.name ?? "", uid: owner.uid ?? "" }
+}
+
+/** The part of a projection that comes from the object's metadata and its pod spec. */
+const base = (
+  kind: WorkloadKind,
+  metadata: Meta,
+  spec: Spec,
+  at: string,
+  templateAnnotations: Readonly<Record<string, string>> | undefined
+) => {
+  const labels = metadata.labels ?? {}
+  const annotations = metadata.annotations ?? {}
+  const namespace = metadata.namespace ?? "default"
+  const name = metadata.name ?? ""
+  return {
+    key: workloadKey(kind, namespace, name),
+    kind,
+    namespace,
+    name,
+    uid: metadata.uid ?? "",
+    generation: metadata.generation ?? undefined,
+    deleting: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
+    owner: ownerOf(metadata),
+    images: slotsOf(spec, at),
+    originals: templateAnnotations?.[originalsAnnotation],
+    marks: marksOf(labels, annotations),
+    manager: managerOf(labels, annotations, metadata.managedFields ?? []),
+    priorityClass: spec.priorityClassName ?? undefined,
+    mirror: annotations["kubernetes.io/config.mirror"] !== undefined,
+    pullSecrets: (spec.imagePullSecrets ?? []).map((it) => it.name ?? "").filter((it) => it !== ""),
+    serviceAccount: spec.serviceAccountName ?? undefined,
+    patchedAt: patchedAtOf(metadata.managedFields ?? [])
+  }
+}
+
+const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | undefined => {
+  if (!kind.rolls) return undefined
+  const status = object.status ?? {}
+  const daemon = kind.kind === "DaemonSet"
+  return {
+    observedGeneration: status.observedGeneration ?? 0,
+    desired: daemon ? status.desiredNumberScheduled ?? 0 : object.spec?.replicas ?? 1,
+    current: (daemon ? status.currentNumberScheduled : status.replicas) ?? 0,
+    updated: (daemon ? status.updatedNumberScheduled : status.updatedReplicas) ?? 0,
+    available: (daemon ? status.numberAvailable : status.availableReplicas) ?? 0,
+    revisionReached: kind.kind !== "StatefulSet" || status.currentRevision === status.updateRevision,
+    progress: status.conditions?.find((it) => it.type === "Progressing")?.reason ?? undefined
+  }
+}
+
+/** Projects an object with a pod template; undefined when it is none of that kind's shape. */
+export const projectTemplated = (kind: Kind) => (object: unknown): Workload | undefined =>
+  Option.getOrUndefined(Option.map(decodeTemplated(object), (it) => {
+    const template = kind.kind === "CronJob" ? it.spec?.jobTemplate?.spec?.template : it.spec?.template
+    const metadata = template?.metadata ?? undefined
+    const rollingUpdate = it.spec?.updateStrategy ?? it.spec?.strategy ?? undefined
+    return {
+      ...base(
+        kind.kind,
+        it.metadata,
+        template?.spec ?? {},
+        `${kind.template}/spec`,
+        metadata?.annotations ?? undefined
+      ),
+      templateMetadata: metadata === undefined
+        ? "none"
+        : metadata.annotations === undefined || metadata.annotations === null
+        ? "metadata"
+        : "annotations",
+      replicas: it.spec?.replicas ?? undefined,
+      paused: it.spec?.paused ?? false,
+      strategy: rollingUpdate?.type ?? undefined,
+      partition: it.spec?.updateStrategy?.rollingUpdate?.partition ?? 0,
+      deadlineSeconds: it.spec?.progressDeadlineSeconds ?? undefined,
+      rollout: rolloutOf(kind, it)
+    }
+  }))
+
+const digestPattern = /(?:^|[@/])(sha(?:256|384|512):[0-9a-f]+)$/
+
+type Statuses = NonNullable<NonNullable<(typeof PodObject.Type)["status"]>["containerStatuses"]>
+
+const isPresent = (value: unknown): boolean => value !== undefined && value !== null
+
+const containerStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses, init: boolean) =>
+  statuses.map((it): ContainerState => {
+    const running = isPresent(it.state?.running)
+    return {
+      container: it.name ?? "",
+      image: slots.find((slot) => slot.container === it.name)?.image ?? "",
+      init,
+      digest: digestPattern.exec(it.imageID ?? "")?.[1],
+      running,
+      started: running || isPresent(it.state?.terminated) || isPresent(it.lastState?.terminated) ||
+        (it.restartCount ?? 0) > 0,
+      waiting: it.state?.waiting?.reason ?? undefined,
+      message: it.state?.waiting?.message ?? undefined
+    }
+  })
+
+/** Projects a pod: what it names as a workload, and what its containers do. */
+export const projectPod = (object: unknown): Pod | undefined =>
+  Option.getOrUndefined(Option.map(decodePod(object), (it) => {
+    const spec = it.spec ?? {}
+    const annotations = it.metadata.annotations ?? undefined
+    const workload: Workload = {
+      ...base("Pod", it.metadata, spec, "/spec", annotations),
+      templateMetadata: annotations === undefined ? "metadata" : "annotations",
+      replicas: undefined,
+      paused: false,
+      strategy: undefined,
+      partition: 0,
+      deadlineSeconds: undefined,
+      rollout: undefined
+    }
+    const phase = it.status?.phase
+    return {
+      workload,
+      node: spec.nodeName ?? undefined,
+      finished: phase === "Succeeded" || phase === "Failed",
+      ready: it.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ??
+        false,
+      containers: [
+        ...containerStates(workload.images, it.status?.initContainerStatuses ?? [], true),
+        ...containerStates(workload.images, it.status?.containerStatuses ?? [], false),
+        ...containerStates(workload.images, it.status?.ephemeralContainerStatuses ?? [], false)
+      ]
+    }
+  }))
+
+export const projectNamespace = (object: unknown): Namespace | undefined =>
+  Option.getOrUndefined(Option.map(decodeNamespace(object), ({ metadata }) => ({
+    name: metadata.name ?? "",
+    marks: marksOf(metadata.labels ?? {}, metadata.annotations ?? {})
+  })))
+
+export const projectNode = (object: unknown): Node | undefined =>
+  Option.getOrUndefined(Option.map(decodeNode(object), ({ metadata, status }) => ({
+    name: metadata.name ?? "",
+    ready: status?.conditions?.some((it) => it.type === "Ready" && it.status === "True") ?? false
+  })))
+
+/** Projects an object of a kind from its manifest, as `plan -f` reads it. */
+export const projectManifest = (kind: WorkloadKind, object: unknown): Workload | undefined =>
+  kind === "Pod" ? projectPod(object)?.workload : projectTemplated(kindOf(kind))(object)

@@ -1,0 +1,79 @@
+// Source: what one image slot has to be copied from, or why it is left alone.
+import { Option, Result } from "effect"
+import picomatch from "picomatch"
+import { type Backup, isUnder, sourceOf } from "../image/BackupName.ts"
+import { format, type ImageReference, parse } from "../image/ImageReference.ts"
+import type { Settings } from "../settings/Settings.ts"
+import { originOf } from "./Originals.ts"
+import type { SkipReason } from "./Reason.ts"
+import type { ImageSlot } from "./Workload.ts"
+
+export type SlotSource =
+  | { readonly _tag: "Source"; readonly reference: ImageReference }
+  /** Already the copy: its source stays in use, nothing is rewritten. */
+  | { readonly _tag: "Backup"; readonly reference: ImageReference; readonly original: string | undefined }
+  | { readonly _tag: "Skip"; readonly reason: SkipReason; readonly detail: string }
+
+const matchers = new WeakMap<Settings, (text: string) => boolean>()
+
+/** Whether IMAGES_TO_IGNORE leaves an image out. `*` stops at `/`, `**` does not. */
+const isIgnored = (settings: Settings, reference: ImageReference): boolean => {
+  let matcher = matchers.get(settings)
+  if (matcher === undefined) {
+    const globs = [...settings.IMAGES_TO_IGNORE]
+    matcher = globs.length === 0 ? () => false : picomatch(globs, { dot: true })
+    matchers.set(settings, matcher)
+  }
+  return matcher(format(reference))
+}
+
+const isLocalhost = (settings: Settings, registry: string): boolean => {
+  const host = registry.replace(/:\d+$/, "")
+  if (host !== "localhost" && !host.endsWith(".localhost")) return false
+  return !settings.PLAIN_HTTP_REGISTRIES.includes(registry) && !settings.PRIVATE_REGISTRIES.includes(registry) &&
+    !settings.PLAIN_HTTP_REGISTRIES.includes(host) && !settings.PRIVATE_REGISTRIES.includes(host)
+}
+
+const skip = (reason: SkipReason, detail: string): SlotSource => ({ _tag: "Skip", reason, detail })
+
+/** An image under the prefix: its verified annotation, else the inverse of a nested name, else unknown. */
+const underPrefix = (backup: Backup, present: ImageReference, entry: string | undefined): SlotSource => {
+  const origin = originOf(backup, entry, present)
+  if (origin._tag === "Verified") return { _tag: "Backup", reference: origin.source, original: origin.original }
+  const claim = origin._tag === "Forged"
+    ? `; its annotation claims ${JSON.stringify(origin.claimed.slice(0, 200))}, which has another copy, and is ignored`
+    : ""
+  return Option.match(sourceOf(backup, present), {
+    onNone: () => skip("under-prefix-unknown", `nothing tells what ${format(present)} was copied from${claim}`),
+    onSome: (reference) => ({ _tag: "Backup", reference, original: undefined })
+  })
+}
+
+/**
+ * The source of one slot.
+ * @param entry what the originals annotation says of this container, if anything
+ */
+export const sourceOfSlot = (
+  slot: ImageSlot,
+  entry: string | undefined,
+  backup: Backup,
+  settings: Settings
+): SlotSource => {
+  if (slot.image === "") return skip("empty", "it has no image yet")
+  if (slot.image === "auto") return skip("placeholder", "an injector replaces \"auto\"")
+  if (slot.pullPolicy === "Never") return skip("pull-policy-never", "imagePullPolicy is Never")
+  const parsed = parse(slot.image)
+  if (Result.isFailure(parsed)) return skip("unparsable", parsed.failure.message)
+  const reference = parsed.success
+  if (isUnder(backup, reference)) return underPrefix(backup, reference, entry)
+  if (isLocalhost(settings, reference.registry)) return skip("localhost", `${reference.registry} is the node itself`)
+  if (isIgnored(settings, reference)) return skip("image-ignored", `${format(reference)} matches IMAGES_TO_IGNORE`)
+  return { _tag: "Source", reference }
+}
+
+/** Whether an entry of the annotation claims what the image's name contradicts. */
+export const isForged = (slot: ImageSlot, entry: string | undefined, backup: Backup): boolean => {
+  const present = parse(slot.image)
+  return Result.isSuccess(present) && isUnder(backup, present.success) &&
+    originOf(backup, entry, present.success)._tag === "Forged"
+}

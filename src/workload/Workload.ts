@@ -1,0 +1,107 @@
+// Workload: what is kept of the cluster's objects, and nothing more. Projections of API objects, made in Project.ts.
+import type { WorkloadKind } from "./Kinds.ts"
+
+/** One place of a pod template that names an image. */
+export interface ImageSlot {
+  /** Name of the container, or `volume:<name>` for an image volume: the key in the originals annotation. */
+  readonly container: string
+  /** JSON pointer of the field that holds the image. */
+  readonly path: string
+  /** JSON pointer of the field that holds the name of the container or volume. */
+  readonly namePath: string
+  readonly image: string
+  readonly pullPolicy: string | undefined
+}
+
+export interface Owner {
+  readonly kind: string
+  readonly name: string
+  readonly uid: string
+}
+
+export type RewriteMark = "never" | "admission" | "patch"
+
+/** What somebody wrote on an object about us. Undefined: nothing. */
+export interface Marks {
+  readonly ignore: boolean | undefined
+  readonly rewrite: RewriteMark | undefined
+}
+
+/** Numbers of a rollout as the status says them; kinds without rollouts have none. */
+export interface RolloutStatus {
+  readonly observedGeneration: number
+  readonly desired: number
+  readonly current: number
+  readonly updated: number
+  readonly available: number
+  /** StatefulSets: whether the current revision is the updated one. Others: true. */
+  readonly revisionReached: boolean
+  /** Deployments: reason of the Progressing condition. */
+  readonly progress: string | undefined
+}
+
+export interface Workload {
+  /** `Kind/namespace/name`. */
+  readonly key: string
+  readonly kind: WorkloadKind
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly generation: number | undefined
+  readonly deleting: boolean
+  readonly owner: Owner | undefined
+  readonly images: ReadonlyArray<ImageSlot>
+  /** Value of the originals annotation on the template. */
+  readonly originals: string | undefined
+  /** How much of `metadata.annotations` the template has: decides how an annotation can be added. */
+  readonly templateMetadata: "none" | "metadata" | "annotations"
+  readonly marks: Marks
+  /** Which GitOps tool or Helm owns the template, with the mark that says so. */
+  readonly manager: string | undefined
+  readonly priorityClass: string | undefined
+  readonly mirror: boolean
+  readonly replicas: number | undefined
+  readonly paused: boolean
+  readonly strategy: string | undefined
+  readonly partition: number
+  readonly deadlineSeconds: number | undefined
+  readonly rollout: RolloutStatus | undefined
+  readonly pullSecrets: ReadonlyArray<string>
+  readonly serviceAccount: string | undefined
+  /** When our field manager last changed it, milliseconds since the epoch. */
+  readonly patchedAt: number | undefined
+}
+
+/** What a container of a pod does. */
+export interface ContainerState {
+  readonly container: string
+  readonly image: string
+  readonly init: boolean
+  /** Digest out of `imageID`, undefined while nothing was pulled. */
+  readonly digest: string | undefined
+  readonly running: boolean
+  /** Whether it has ever started, in this pod. */
+  readonly started: boolean
+  readonly waiting: string | undefined
+  readonly message: string | undefined
+}
+
+export interface Pod {
+  readonly workload: Workload
+  readonly node: string | undefined
+  readonly finished: boolean
+  readonly ready: boolean
+  readonly containers: ReadonlyArray<ContainerState>
+}
+
+export interface Namespace {
+  readonly name: string
+  readonly marks: Marks
+}
+
+export interface Node {
+  readonly name: string
+  readonly ready: boolean
+}
+
+export const workloadKey = (kind: string, namespace: string, name: string): string => `${kind}/${namespace}/${name}`

@@ -1,0 +1,408 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ImageState } from "../../src/image/ImageState.ts"
+import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
+import type { Facts } from "../../src/workload/Facts.ts"
+import { plan } from "../../src/workload/Plan.ts"
+import type { Workload } from "../../src/workload/Workload.ts"
+import { digestOf, facts, type Given, pod, workload } from "../support/Objects.ts"
+
+const a = digestOf("a")
+const b = digestOf("b")
+const nginx = "docker.io/library/nginx:1.27"
+const copy = "backup.example/copies/docker.io/library/nginx:1.27"
+const now = 1_000_000_000
+
+const backedUp = (digest = a, given: Partial<Extract<ImageState, { _tag: "BackedUp" }>> = {}): ImageState => ({
+  _tag: "BackedUp",
+  digest,
+  contents: new Set([digest]),
+  verifiedAt: now,
+  ...given
+})
+
+const failed = (reason: Extract<ImageState, { _tag: "Failed" }>["reason"]): ImageState => ({
+  _tag: "Failed",
+  reason,
+  message: "said the registry",
+  retryAt: now
+})
+
+const states = (entries: Record<string, ImageState>) => (source: string) => entries[source]
+
+const given = (settings: Partial<Settings> = {}, more: Partial<Facts> = {}) =>
+  facts(settingsOf("backup.example/copies", settings), { state: states({ [nginx]: backedUp() }), now, ...more })
+
+const settled = (owner: Workload, digest: string | undefined = a) => [pod({ owner, digest })]
+
+/** The verdict in one word: its reason, or its tag. */
+const verdict = (of: Workload, about: Facts) => {
+  const { verdict: it } = plan(of, about)
+  return "reason" in it ? it.reason : it._tag
+}
+
+/** The verdict of a settled Deployment of nginx:1.27 that differs in one respect. */
+const deployed = (how: Given, settings: Partial<Settings> = {}, more: Partial<Facts> = {}) => {
+  const it = workload(how)
+  return verdict(it, given(settings, { pods: settled(it), ...more }))
+}
+
+describe("what is rewritten", () => {
+  it("a settled workload whose image is backed up, to the name of its copy", () => {
+    const it = workload()
+    const planned = plan(it, given({}, { pods: settled(it) }))
+    assert.deepStrictEqual(planned.verdict, { _tag: "Rewrite", idle: false })
+    assert.deepStrictEqual(planned.images.map((image) => image.to), [copy])
+    assert.deepStrictEqual(planned.wants, [nginx])
+  })
+
+  it("containers, init containers, ephemeral containers and image volumes alike", () => {
+    const it = workload({
+      images: { app: "nginx:1.27" },
+      initImages: { setup: "busybox" },
+      volumes: { data: "ghcr.io/a/data:1" },
+      podSpec: { ephemeralContainers: [{ name: "debug", image: "alpine" }] }
+    })
+    assert.deepStrictEqual(plan(it, given()).wants.toSorted(), [
+      "docker.io/library/alpine:latest",
+      "docker.io/library/busybox:latest",
+      nginx,
+      "ghcr.io/a/data:1"
+    ])
+  })
+
+  it("with the digest where PIN_DIGESTS is on", () => {
+    const it = workload()
+    assert.strictEqual(
+      plan(it, given({ PIN_DIGESTS: true }, { pods: settled(it) })).images[0]?.to,
+      `${copy}@${a}`
+    )
+  })
+
+  for (
+    const kind of ["Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "CronJob"] as const
+  ) {
+    it(`a ${kind}`, () => assert.strictEqual(deployed({ kind }), "Rewrite"))
+  }
+})
+
+describe("skipped", () => {
+  it("namespaces that are always ignored, ignored, or not included, are not even cloned", () => {
+    for (
+      const [namespace, settings] of [
+        ["kube-system", {}],
+        ["kube-proxy", {}],
+        ["image-cloner", {}],
+        ["shop", { NAMESPACES_TO_IGNORE: ["shop"] }],
+        ["shop", { NAMESPACES_TO_INCLUDE: ["other"] }]
+      ] as const
+    ) {
+      const planned = plan(workload({ namespace }), given(settings))
+      assert.deepStrictEqual([planned.verdict._tag, planned.wants], ["Skipped", []], namespace)
+    }
+    assert.strictEqual(deployed({ namespace: "shop" }, { NAMESPACES_TO_INCLUDE: ["shop"] }), "Rewrite")
+  })
+
+  it("opted out: the most specific mark counts", () => {
+    const namespace = { name: "shop", marks: { ignore: true, rewrite: undefined } }
+    const ignore = (value: string) => ({ metadata: { annotations: { "image-cloner.io/ignore": value } } })
+    assert.strictEqual(deployed(ignore("true")), "opted-out")
+    assert.strictEqual(deployed({ metadata: { labels: { "image-cloner.io/ignore": "true" } } }), "opted-out")
+    assert.strictEqual(deployed({}, {}, { namespace }), "opted-out")
+    assert.strictEqual(deployed(ignore("false"), {}, { namespace }), "Rewrite")
+    assert.strictEqual(deployed({}, {}, { owners: [workload(ignore("true"))] }), "opted-out")
+  })
+
+  it("owned objects, Job templates and Pods: cloned, never patched", () => {
+    const ownerReferences = [{ kind: "Prometheus", name: "main", uid: "u", controller: true }]
+    const owned = plan(workload({ kind: "StatefulSet", metadata: { ownerReferences } }), given())
+    assert.deepStrictEqual(owned.verdict, {
+      _tag: "Skipped",
+      reason: "owned",
+      detail: "Prometheus main controls it"
+    })
+    assert.deepStrictEqual(owned.wants, [nginx])
+    assert.strictEqual(deployed({ kind: "Job" }), "immutable")
+    assert.strictEqual(verdict(pod().workload, given()), "immutable")
+  })
+
+  it("an owner reference that does not control leaves the object its own", () => {
+    const ownerReferences = [{ kind: "Backup", name: "main", uid: "u" }]
+    assert.strictEqual(deployed({ metadata: { ownerReferences } }), "Rewrite")
+  })
+
+  const skips: ReadonlyArray<readonly [image: string, reason: string, settings?: Partial<Settings>]> = [
+    ["", "empty"],
+    ["auto", "placeholder"],
+    ["nginx/Upper", "unparsable"],
+    ["localhost/app", "localhost"],
+    ["registry.localhost:5000/app", "localhost"],
+    ["docker.io/library/nginx:1.27", "image-ignored", { IMAGES_TO_IGNORE: ["docker.io/*/nginx:*"] }],
+    ["backup.example/copies/hash_sha256/abc:1", "under-prefix-unknown"]
+  ]
+  for (const [image, reason, settings] of skips) {
+    it(`image ${JSON.stringify(image)}: ${reason}`, () => {
+      const planned = plan(workload({ images: { app: image } }), given(settings))
+      assert.strictEqual(planned.images[0]?.skip, reason)
+      assert.deepStrictEqual(planned.wants, [])
+      assert.deepStrictEqual(planned.verdict, { _tag: "Done" })
+    })
+  }
+
+  it("one star of IMAGES_TO_IGNORE stops at a slash, two do not", () => {
+    const of = (glob: string) =>
+      plan(workload({ images: { app: "ghcr.io/a/b/c:1" } }), given({ IMAGES_TO_IGNORE: [glob] })).images[0]?.skip
+    assert.strictEqual(of("ghcr.io/*:1"), undefined)
+    assert.strictEqual(of("ghcr.io/**"), "image-ignored")
+  })
+
+  it("localhost is an ordinary registry when the settings name it", () => {
+    const image = { images: { app: "localhost:5000/app:1" } }
+    assert.strictEqual(
+      plan(workload(image), given({ PLAIN_HTTP_REGISTRIES: ["localhost:5000"] })).images[0]?.skip,
+      undefined
+    )
+  })
+
+  it("imagePullPolicy Never", () => {
+    const spec = { podSpec: { containers: [{ name: "app", image: "nginx:1.27", imagePullPolicy: "Never" }] } }
+    assert.strictEqual(plan(workload(spec), given()).images[0]?.skip, "pull-policy-never")
+  })
+
+  it("an image that cannot be copied for good is skipped, and the other images are rewritten all the same", () => {
+    for (const reason of ["private", "too-large", "unsupported"] as const) {
+      const it = workload({ images: { app: "nginx:1.27", side: "quay.io/a/secret:1" } })
+      const state = states({ [nginx]: backedUp(), "quay.io/a/secret:1": failed(reason) })
+      const planned = plan(it, given({}, { pods: [pod({ owner: it, digest: a })], state }))
+      assert.strictEqual(planned.verdict._tag, "Rewrite")
+      assert.deepStrictEqual(planned.images.map((image) => image.skip), [undefined, reason])
+    }
+  })
+})
+
+describe("held", () => {
+  it("pending: one image that is not there yet holds all", () => {
+    assert.strictEqual(deployed({ images: { app: "nginx:1.27", side: "redis" } }), "pending")
+  })
+
+  it("pending: a copy that was seen too long ago is looked at again first", () => {
+    const it = workload()
+    const planned = plan(
+      it,
+      given({}, { pods: settled(it), state: states({ [nginx]: backedUp(a, { verifiedAt: now - 600_001 }) }) })
+    )
+    assert.deepStrictEqual([verdict(it, given()), planned.stale], ["Rewrite", [nginx]])
+    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "pending")
+  })
+
+  it("failed: an image that could not be copied", () => {
+    assert.strictEqual(deployed({}, {}, { state: states({ [nginx]: failed("not-found") }) }), "failed")
+  })
+
+  for (
+    const [mark, metadata] of Object.entries({
+      "Argo CD's annotation": { annotations: { "argocd.argoproj.io/tracking-id": "a" } },
+      "Argo CD's label": { labels: { "argocd.argoproj.io/instance": "a" } },
+      "Flux's Kustomization": { labels: { "kustomize.toolkit.fluxcd.io/name": "a" } },
+      "Flux's HelmRelease": { labels: { "helm.toolkit.fluxcd.io/name": "a" } },
+      "Helm's annotation": { annotations: { "meta.helm.sh/release-name": "a" } },
+      "Helm's label": { labels: { "app.kubernetes.io/managed-by": "Helm" } },
+      "an Apply manager": {
+        managedFields: [{
+          manager: "helm",
+          operation: "Apply",
+          fieldsV1: { "f:spec": { "f:template": { "k:{\"name\":\"app\"}": { "f:image": {} } } } }
+        }]
+      }
+    })
+  ) {
+    it(`managed-by: ${mark}, unless the workload or its namespace asks for patches`, () => {
+      assert.strictEqual(deployed({ metadata }), "managed-by")
+      const asks = { ...metadata, annotations: { ...metadata.annotations, "image-cloner.io/rewrite": "patch" } }
+      assert.strictEqual(deployed({ metadata: asks }), "Rewrite")
+      const namespace = { name: "shop", marks: { ignore: undefined, rewrite: "patch" as const } }
+      assert.strictEqual(deployed({ metadata }, {}, { namespace }), "Rewrite")
+    })
+  }
+
+  it("neither kubectl nor app.kubernetes.io/instance is a mark", () => {
+    const fieldsV1 = { "f:image": {} }
+    assert.strictEqual(
+      deployed({
+        metadata: {
+          labels: { "app.kubernetes.io/instance": "web" },
+          managedFields: [{ manager: "kubectl", operation: "Apply", fieldsV1 }, { manager: "helm", fieldsV1 }]
+        }
+      }),
+      "Rewrite"
+    )
+  })
+
+  it("critical, serves-backup and mode-off", () => {
+    assert.strictEqual(deployed({ podSpec: { priorityClassName: "system-cluster-critical" } }), "critical")
+    assert.strictEqual(deployed({}, { BACKUP_NAMESPACES: ["shop"] }), "serves-backup")
+    assert.strictEqual(deployed({}, { REWRITE_MODE: "off" }), "mode-off")
+    for (const mark of ["never", "admission"]) {
+      assert.strictEqual(deployed({ metadata: { labels: { "image-cloner.io/rewrite": mark } } }), "mode-off")
+    }
+    const patch = { metadata: { annotations: { "image-cloner.io/rewrite": "patch" } } }
+    assert.strictEqual(deployed(patch, { REWRITE_MODE: "off" }), "mode-off")
+  })
+
+  it("dry-run: only what would be rewritten now", () => {
+    assert.strictEqual(deployed({}, { DRY_RUN: true }, { assumeCopied: true, state: () => undefined }), "dry-run")
+    assert.strictEqual(
+      deployed({ metadata: { annotations: { "image-cloner.io/rewrite": "never" } } }, {
+        DRY_RUN: true
+      }),
+      "mode-off"
+    )
+  })
+
+  it("unhealthy: while pods cannot be read nobody can tell what a workload runs", () => {
+    assert.strictEqual(deployed({}, {}, { podsKnown: false }), "unhealthy")
+  })
+
+  it("paused: a Deployment that is paused itself", () => {
+    assert.strictEqual(deployed({ spec: { paused: true } }), "paused")
+  })
+})
+
+describe("the bytes that run", () => {
+  const of = (pods: ReadonlyArray<ReturnType<typeof pod>>, state: Record<string, ImageState>) => {
+    const it = workload({ status: { replicas: pods.length, updatedReplicas: pods.length } })
+    return plan({ ...it, rollout: { ...it.rollout!, desired: pods.length } }, given({}, { pods, state: states(state) }))
+  }
+  const pinned = `${nginx}@${b}`
+
+  it("are the copy's digest, or one of its platforms' manifests or configs: rewritten to the tag", () => {
+    const state = { [nginx]: backedUp(a, { contents: new Set([a, b]) }) }
+    assert.strictEqual(of([pod({ digest: b })], state).images[0]?.to, copy)
+  })
+
+  it("count by digest, never by repository", () => {
+    const state = { [nginx]: backedUp() }
+    for (const imageID of [`docker-pullable://x/y@${a}`, `docker://${a}`, a, `mirror.example/n@${a}`]) {
+      assert.strictEqual(of([pod({ imageID })], state).images[0]?.to, copy, imageID)
+    }
+  })
+
+  it("that the tag no longer names, are wanted by digest", () => {
+    const planned = of([pod({ digest: b })], { [nginx]: backedUp() })
+    assert.deepStrictEqual(planned.wants, [nginx, pinned])
+    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "pending")
+  })
+
+  it("are what the workload is pinned to once they are backed up", () => {
+    const planned = of([pod({ digest: b })], { [nginx]: backedUp(), [pinned]: backedUp(b) })
+    assert.strictEqual(planned.verdict._tag, "Rewrite")
+    assert.strictEqual(planned.images[0]?.to, `${copy}@${b}`)
+  })
+
+  it("that are gone from the source hold the workload", () => {
+    const planned = of([pod({ digest: b })], { [nginx]: backedUp(), [pinned]: failed("not-found") })
+    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")
+  })
+
+  it("that differ between pods hold the workload", () => {
+    const planned = of([pod({ digest: a, name: "w-1" }), pod({ digest: b, name: "w-2" })], { [nginx]: backedUp() })
+    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")
+  })
+
+  it("that a runtime does not tell hold the workload", () => {
+    const planned = of([pod({ digest: undefined })], { [nginx]: backedUp() })
+    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")
+  })
+
+  it("of finished and leaving pods do not count", () => {
+    const pods = [
+      pod({ digest: a }),
+      pod({ digest: b, name: "w-2", phase: "Succeeded" }),
+      pod({ digest: b, name: "w-3", metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" } })
+    ]
+    const it = workload()
+    assert.strictEqual(plan(it, given({}, { pods })).images[0]?.to, copy)
+  })
+
+  it("are what a digest names, whatever the tag beside it", () => {
+    const image = `nginx:1.27@${b}`
+    const it = workload({ images: { app: image } })
+    const planned = plan(it, given({}, { pods: settled(it, b), state: states({ [pinned]: backedUp(b) }) }))
+    assert.strictEqual(planned.images[0]?.to, `${copy}@${b}`)
+  })
+})
+
+describe("images under the prefix", () => {
+  const annotated = (image: string, original: string) =>
+    plan(
+      workload({
+        images: { app: image },
+        templateAnnotations: { "image-cloner.io/original-images": JSON.stringify({ app: original }) }
+      }),
+      given()
+    )
+
+  it("keep using their source: by a verified annotation, or by the inverse of a nested name", () => {
+    assert.deepStrictEqual(annotated(copy, "nginx:1.27").wants, [nginx])
+    assert.deepStrictEqual(annotated(`${copy}@${b}`, "nginx:1.27").wants, [`${nginx}@${b}`])
+    const bare = plan(workload({ images: { app: copy } }), given())
+    assert.deepStrictEqual([bare.wants, bare.images[0]?.skip, bare.verdict._tag], [[nginx], "already-backup", "Done"])
+  })
+
+  it("whose annotation claims another source are not followed there", () => {
+    const planned = annotated(copy, "registry.internal/secret:1")
+    assert.deepStrictEqual(planned.wants, [nginx])
+    assert.isTrue(planned.images[0]?.forged)
+    const hashed = annotated("backup.example/copies/hash_sha256/abc:1", "registry.internal/secret:1")
+    assert.deepStrictEqual([hashed.wants, hashed.images[0]?.skip], [[], "under-prefix-unknown"])
+  })
+})
+
+describe("health", () => {
+  it("a workload none of whose pods has a started container is rewritten at once", () => {
+    const it = workload()
+    const waiting = { state: { waiting: { reason: "ImagePullBackOff" } }, ready: false, owner: it }
+    for (const pods of [[], [pod(waiting)], [pod({ ...waiting, phase: "Pending" })]]) {
+      assert.deepStrictEqual(plan(it, given({}, { pods })).verdict, { _tag: "Rewrite", idle: true })
+    }
+  })
+
+  it("a container that has crashed has started: unhealthy", () => {
+    const it = workload()
+    const crashed = { state: { waiting: { reason: "CrashLoopBackOff" } }, ready: false, owner: it, digest: a }
+    const before = pod(crashed)
+    const after = { ...before, containers: before.containers.map((one) => ({ ...one, started: true })) }
+    assert.strictEqual(verdict(it, given({}, { pods: [after] })), "unhealthy")
+  })
+
+  it("unready pods hold it, unless their node is not Ready", () => {
+    const it = workload()
+    const pods = [pod({ owner: it, digest: a, ready: false, node: "lost" })]
+    assert.strictEqual(verdict(it, given({}, { pods })), "unhealthy")
+    assert.strictEqual(verdict(it, given({}, { pods, nodeReady: (name) => name !== "lost" })), "Rewrite")
+  })
+
+  const rolling: ReadonlyArray<readonly [string, Given]> = [
+    ["an unseen generation", { metadata: { generation: 2 } }],
+    ["pods of the old revision", { status: { replicas: 2, updatedReplicas: 1 } }],
+    ["too few updated pods", { spec: { replicas: 2 } }],
+    ["a StatefulSet between revisions", { kind: "StatefulSet", status: { updateRevision: "r2" } }],
+    ["a DaemonSet with old pods", { kind: "DaemonSet", status: { updatedNumberScheduled: 0 } }]
+  ]
+  for (const [what, how] of rolling) {
+    it(`rolling-out: ${what}`, () => assert.strictEqual(deployed(how), "rolling-out"))
+  }
+
+  it("a StatefulSet with a partition has settled when the pods above it are updated", () => {
+    const how: Given = {
+      kind: "StatefulSet",
+      spec: { replicas: 1, updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 1 } } },
+      status: { updatedReplicas: 0, updateRevision: "r2" }
+    }
+    assert.strictEqual(deployed(how), "Rewrite")
+  })
+
+  it("an OnDelete strategy interrupts nobody", () => {
+    const it = workload({ kind: "DaemonSet", spec: { updateStrategy: { type: "OnDelete" } } })
+    assert.deepStrictEqual(plan(it, given({}, { pods: settled(it) })).verdict, { _tag: "Rewrite", idle: true })
+  })
+})

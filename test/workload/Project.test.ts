@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { collectionPath, kindOf, kinds, objectPath } from "../../src/workload/Kinds.ts"
+import { projectManifest, projectNamespace, projectNode, projectPod } from "../../src/workload/Project.ts"
+import { podObject, templated, workload } from "../support/Objects.ts"
+
+describe("projections", () => {
+  it("know where each kind's images sit", () => {
+    for (const { kind } of kinds.filter((it) => it.kind !== "Pod")) {
+      const of = workload({ kind, initImages: { setup: "busybox" }, volumes: { data: "ghcr.io/a/d:1" } })
+      const at = kind === "CronJob" ? "/spec/jobTemplate/spec/template/spec" : "/spec/template/spec"
+      assert.deepStrictEqual(of.images.map((it) => [it.container, it.path, it.namePath]), [
+        ["setup", `${at}/initContainers/0/image`, `${at}/initContainers/0/name`],
+        ["app", `${at}/containers/0/image`, `${at}/containers/0/name`],
+        ["volume:data", `${at}/volumes/0/image/reference`, `${at}/volumes/0/name`]
+      ], kind)
+    }
+  })
+
+  it.effect.prop("survive whatever an API server sends", [Schema.Json], ([json]) =>
+    Effect.sync(() => {
+      for (const { kind } of kinds) projectManifest(kind, json)
+      projectManifest("Deployment", { metadata: {}, spec: json, status: json })
+      projectManifest("Pod", { metadata: {}, spec: json })
+      projectNamespace(json)
+      projectNode(json)
+    }), { arbitrary: { runs: 300 } })
+
+  it("take nulls for absent fields", () => {
+    const spec = { template: { metadata: { annotations: null, creationTimestamp: null }, spec: { containers: null } } }
+    const of = projectManifest("Deployment", { metadata: { name: "a", ownerReferences: null }, spec, status: null })
+    assert.deepStrictEqual([of?.images, of?.templateMetadata, of?.namespace], [[], "metadata", "default"])
+  })
+
+  it("read the digest out of every form of imageID", () => {
+    const digest = `sha256:${"a".repeat(64)}`
+    for (
+      const imageID of [
+        `docker.io/library/nginx@${digest}`,
+        `docker-pullable://n@${digest}`,
+        `docker://${digest}`,
+        digest
+      ]
+    ) {
+      assert.strictEqual(projectPod(podObject({ imageID }))?.containers[0]?.digest, digest)
+    }
+    assert.isUndefined(projectPod(podObject({ imageID: "nginx:1.27" }))?.containers[0]?.digest)
+  })
+
+  it("tell when our field manager last changed an image", () => {
+    const managedFields = [
+      { manager: "image-cloner", operation: "Update", time: "2026-01-01T00:00:00Z", fieldsV1: { "f:image": {} } },
+      { manager: "kubectl", operation: "Update", time: "2026-02-01T00:00:00Z", fieldsV1: { "f:image": {} } }
+    ]
+    assert.strictEqual(workload({ metadata: { managedFields } }).patchedAt, Date.UTC(2026, 0, 1))
+    assert.isUndefined(workload().patchedAt)
+  })
+
+  it("know mirror pods and nodes that are not Ready", () => {
+    const mirror = podObject({ metadata: { annotations: { "kubernetes.io/config.mirror": "x" } } })
+    assert.isTrue(projectPod(mirror)?.workload.mirror)
+    assert.isFalse(projectNode({ metadata: { name: "n" } })?.ready)
+    const ready = { conditions: [{ type: "Ready", status: "True" }] }
+    assert.isTrue(projectNode({ metadata: { name: "n" }, status: ready })?.ready)
+  })
+
+  it("of a manifest without status or uid still plan", () => {
+    const { status: _, ...manifest } = templated()
+    assert.strictEqual(projectManifest("Deployment", manifest)?.images.length, 1)
+  })
+})
+
+describe("paths", () => {
+  it("are those of the API", () => {
+    assert.strictEqual(collectionPath(kindOf("CronJob")), "/apis/batch/v1/cronjobs")
+    assert.strictEqual(
+      objectPath(kindOf("ReplicationController"), "a", "b"),
+      "/api/v1/namespaces/a/replicationcontrollers/b"
+    )
+  })
+})
