@@ -1,0 +1,41 @@
+// Newline framing of a watch: bytes in, whole lines out. A line that never ends is cut off before it fills the memory.
+// What follows the last newline is not a line: the connection broke in the middle of it.
+const NEWLINE = 0x0a
+
+/** An object is at most 1.5 MB in etcd; JSON and managedFields make it larger, but not five times. */
+export const LONGEST = 8 * 1024 * 1024
+
+export interface Framer {
+  /** The lines that end in `chunk`; undefined once a line has become too long. Empty lines are left out. */
+  readonly push: (chunk: Uint8Array) => ReadonlyArray<string> | undefined
+}
+
+export const makeFramer = (longest: number = LONGEST): Framer => {
+  let parts: Array<Uint8Array> = []
+  let size = 0
+  const whole = (last: Buffer): string => {
+    const line = parts.length === 0 ? last : Buffer.concat([...parts, last])
+    parts = []
+    size = 0
+    return line.toString("utf8")
+  }
+  return {
+    push: (chunk) => {
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      const lines: Array<string> = []
+      let start = 0
+      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+        if (size + end - start > longest) return undefined
+        if (size + end - start > 0) lines.push(whole(bytes.subarray(start, end)))
+        start = end + 1
+      }
+      if (start < bytes.length) {
+        size += bytes.length - start
+        if (size > longest) return undefined
+        // a copy: the rest of the chunk must not be kept alive by its tail
+        parts.push(Uint8Array.prototype.slice.call(bytes, start))
+      }
+      return lines
+    }
+  }
+}
