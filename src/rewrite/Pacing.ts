@@ -165,7 +165,10 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
 
   const pullFailed = (namespace: string, detail: string, now: number): void => {
     const scope = proven.size === 0 ? everywhere : namespace
-    const times = (rests.get(scope)?.times ?? 0) + 1
+    const before = rests.get(scope)
+    // several pods, and looks at a cache that is behind, tell of the same failure
+    if (before !== undefined && before.until > now) return
+    const times = (before?.times ?? 0) + 1
     const wait = Math.min(Duration.toMillis(rest.first) * 2 ** (times - 1), Duration.toMillis(rest.most))
     rests.set(scope, { until: now + wait, times, detail })
   }

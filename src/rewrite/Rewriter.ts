@@ -19,6 +19,15 @@ export type Outcome =
 
 const count = (result: Parameters<typeof rewrites>[0]["result"]) => Metric.update(rewrites({ result }), 1)
 
+/** A refusal that only says that the world has moved on; all others stay errors. */
+const recover = (error: KubeError): Effect.Effect<Outcome, KubeError> => {
+  if (error.reason === "NotFound") return Effect.as(count("gone"), { _tag: "Gone" })
+  // a failed `test` is a 422 without causes: apimachinery's NewGenericServerResponse drops the message
+  const lost = error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
+  if (lost) return Effect.as(count("precondition-lost"), { _tag: "Changed" })
+  return Effect.andThen(count(error.reason === "Denied" ? "denied" : "failed"), Effect.fail(error))
+}
+
 export class Rewriter extends Context.Service<Rewriter, {
   /** Applies a patch of rewriting, or of putting originals back. */
   readonly apply: (
@@ -31,16 +40,6 @@ export class Rewriter extends Context.Service<Rewriter, {
     Rewriter,
     Effect.gen(function*() {
       const client = yield* KubeClient
-
-      /** A refusal that only says that the world has moved on; all others stay errors. */
-      const recover = (error: KubeError): Effect.Effect<Outcome, KubeError> => {
-        if (error.reason === "NotFound") return Effect.as(count("gone"), { _tag: "Gone" })
-        // a failed `test` is a 422 without causes: apimachinery's NewGenericServerResponse drops the message
-        const lost = error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
-        if (lost) return Effect.as(count("precondition-lost"), { _tag: "Changed" })
-        return Effect.andThen(count(error.reason === "Denied" ? "denied" : "failed"), Effect.fail(error))
-      }
-
       return Rewriter.of({
         apply: Effect.fn("Rewriter.apply")((workload, operations, purpose) => {
           const kind = kindOf(workload.kind)

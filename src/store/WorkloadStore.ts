@@ -28,6 +28,11 @@ export class Workloads {
     return this.#workloads.get(key) ?? this.#pods.get(key)?.workload
   }
 
+  /** A pod by its key as a workload. */
+  pod(key: string): Pod | undefined {
+    return this.#pods.get(key)
+  }
+
   namespace(name: string): Namespace | undefined {
     return this.#namespaces.get(name)
   }

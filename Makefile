@@ -1,0 +1,54 @@
+# What people type. Every target does its own set-up; only Node.js >= 20, npm and make are needed for demo and test.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+IMAGE ?= image-cloner:latest
+KUBECTL ?= kubectl
+BUILDER ?= $(shell command -v docker || command -v podman || command -v buildah)
+NODE := node_modules/.bin/node
+# Node.js of its own may not trust the system's certificate authorities yet; npm's download of it already has to
+SYSTEM_CA := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CA)
+
+.PHONY: help install build check test demo bench image deploy undeploy clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: node_modules/.installed ## the dependencies, and the pinned Node.js with them
+
+# npm 10 makes no bin link for a package that is an optional dependency of a linked one; rebuilding it does
+node_modules/.installed: package.json package-lock.json tools/node/package.json
+	@npm ci --no-audit --no-fund --loglevel=error
+	@test -x $(NODE) || npm rebuild $$(cd node_modules && ls -d node-linux-* node-darwin-* node-bin-darwin-* 2>/dev/null | head -n 1)
+	@npm run --silent node:check
+	@touch $@
+
+build: install ## dist/main.mjs, the program in one file and its chunk
+	@npm run --silent build
+
+check: install ## types, Effect diagnostics, lint, format, dead code, documentation
+	@npm run --silent check
+
+test: install build ## every test that this machine has the parts for
+	@npm test --silent
+
+demo: install build ## the real daemon on a cluster and registries of its own; STAY=1 leaves them up
+	@npm run --silent demo -- $(if $(STAY),--stay)
+
+bench: install build ## figures: start, memory, copying
+	@npm run --silent bench
+
+image: ## the container image IMAGE
+	@test -n "$(BUILDER)" || { echo "make image needs docker, podman or buildah on the PATH" >&2; exit 1; }
+	$(BUILDER) build -t $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) -f Dockerfile .
+
+deploy: ## to the cluster of kubectl: IMAGE=… and, the first time, BACKUP_REGISTRY=… DOCKER_CONFIG_JSON=path
+	@KUBECTL="$(KUBECTL)" IMAGE="$(IMAGE)" BACKUP_REGISTRY="$(BACKUP_REGISTRY)" DOCKER_CONFIG_JSON="$(DOCKER_CONFIG_JSON)" \
+	  sh tools/deploy.sh
+
+undeploy: ## takes the controller out of the cluster; the workloads stay as they are
+	@KUBECTL="$(KUBECTL)" sh tools/undeploy.sh
+
+clean: ## what can be made again
+	rm -rf dist coverage node_modules

@@ -1,0 +1,76 @@
+// Controller: the two loops, joined by the two stores.
+//   workload loop   watch → WorkloadStore → WorkloadQueue → plan → Rewriter
+//   image loop      Inventory → ImageQueue → Cloner → Inventory → WorkloadQueue
+import { Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Decisions } from "./controller/Decisions.ts"
+import { updateGauges } from "./controller/Gauges.ts"
+import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
+import * as ReconcileImage from "./controller/ReconcileImage.ts"
+import * as ReconcileWorkload from "./controller/ReconcileWorkload.ts"
+import { synced, watches } from "./controller/Watches.ts"
+import { Pacing } from "./rewrite/Pacing.ts"
+import { backup } from "./settings/Settings.ts"
+import { SettingsRef } from "./settings/SettingsRef.ts"
+import { Inventory } from "./store/Inventory.ts"
+import { WorkloadStore } from "./store/WorkloadStore.ts"
+import { Supervisor } from "./Supervisor.ts"
+
+/** How many workloads are looked at side by side: planning is quick, patching waits for the API server. */
+const lookers = 8
+
+export const layer = (options: { readonly ownNamespace: Option.Option<string> }) =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const supervisor = yield* Supervisor
+    const store = yield* WorkloadStore
+    const inventory = yield* Inventory
+    const decisions = yield* Decisions
+    const pacing = yield* Pacing
+    const workloads = yield* WorkloadQueue
+    const images = yield* ImageQueue
+    const settings = yield* SettingsRef
+    const reconcileWorkload = yield* ReconcileWorkload.make(options)
+    const reconcileImage = yield* ReconcileImage.make
+
+    /** What is under way and what is proven must be known of all workloads before the first of them is rewritten. */
+    const takeStock = Effect.gen(function*() {
+      const target = backup(yield* SubscriptionRef.get(settings))
+      for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target)
+      for (const pod of store.pods) yield* pacing.observePod(pod, target)
+    })
+
+    const workloadLoop = synced.pipe(
+      Effect.tap((refused) =>
+        refused.length === 0
+          ? Effect.logInfo(`the cluster is known: ${store.all.length} workloads and pods`)
+          : Effect.logWarning(`the API server does not let us see ${refused.join(", ")}: see the ClusterRole`)
+      ),
+      Effect.andThen(takeStock),
+      Effect.andThen(workloads.run(lookers, reconcileWorkload))
+    )
+
+    // permits are the cloner's: all images may wait for one, so that it can choose fairly between registries
+    const imageLoop = images.run("unbounded", reconcileImage)
+
+    const tick = Effect.gen(function*() {
+      const { MAX_CONCURRENT_ROLLOUTS } = yield* SubscriptionRef.get(settings)
+      yield* offerAll(workloads, yield* pacing.next(MAX_CONCURRENT_ROLLOUTS))
+      yield* updateGauges(decisions, inventory)
+    }).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.andThen(Effect.never))
+
+    const lookAgain = SubscriptionRef.changes(settings).pipe(
+      Stream.drop(1),
+      Stream.runForEach(() =>
+        Effect.andThen(
+          offerAll(workloads, store.keys()),
+          offerAll(images, inventory.all.map((it) => it.source))
+        )
+      ),
+      Effect.andThen(Effect.never)
+    )
+
+    for (const [name, watch] of watches) yield* supervisor.run(`watch ${name}`, watch)
+    yield* supervisor.run("workloads", workloadLoop)
+    yield* supervisor.run("images", imageLoop)
+    yield* supervisor.run("pacing and gauges", tick)
+    yield* supervisor.run("settings", lookAgain)
+  }))

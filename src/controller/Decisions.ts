@@ -1,0 +1,67 @@
+// Decisions: the last plan of every workload, kept only to be looked at: by metrics, logs and pacing. Nothing is decided
+// from it that could not be decided without it.
+import { Context, Effect, Layer } from "effect"
+import type { Plan, Verdict } from "../workload/Plan.ts"
+import type { HoldReason, SkipReason } from "../workload/Reason.ts"
+
+export interface Decision {
+  readonly plan: Plan
+  /** The plan's verdict, or what pacing made of it. */
+  readonly verdict: Verdict
+}
+
+/** What has become of a workload, in one word, as the metrics count it. */
+export type Outcome = "rewritten" | "wanted" | "held" | "skipped"
+
+export const outcomeOf = ({ plan, verdict }: Decision): Outcome => {
+  if (verdict._tag === "Held") return "held"
+  if (verdict._tag === "Rewrite") return "wanted"
+  return plan.images.some((it) => it.skip === "already-backup") && verdict._tag === "Done" ? "rewritten" : "skipped"
+}
+
+/** Every reason that keeps something of a workload from being rewritten. */
+export const reasonsOf = ({ plan, verdict }: Decision): ReadonlySet<SkipReason | HoldReason> =>
+  new Set([
+    ...("reason" in verdict ? [verdict.reason] : []),
+    ...plan.images.flatMap((it) => it.skip === undefined ? [] : [it.skip])
+  ])
+
+const describe = (verdict: Verdict): string =>
+  "reason" in verdict
+    ? `${verdict._tag.toLowerCase()}, ${verdict.reason}: ${verdict.detail}`
+    : verdict._tag.toLowerCase()
+
+const sameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>
+  a?._tag === b._tag && ("reason" in a ? a.reason : "") === ("reason" in b ? b.reason : "")
+
+/** The map itself. */
+export class DecisionMap {
+  readonly #decisions = new Map<string, Decision>()
+
+  get all(): IterableIterator<Decision> {
+    return this.#decisions.values()
+  }
+
+  get(key: string): Decision | undefined {
+    return this.#decisions.get(key)
+  }
+
+  forget(key: string): void {
+    this.#decisions.delete(key)
+  }
+
+  /** Keeps a decision; one line of log when it is another than before. */
+  set(decision: Decision): Effect.Effect<void> {
+    const key = decision.plan.workload.key
+    const before = this.#decisions.get(key)?.verdict
+    this.#decisions.set(key, decision)
+    if (sameVerdict(before, decision.verdict)) return Effect.void
+    // what is owned or already done says nothing new; it would be most of the log
+    const log = decision.verdict._tag === "Held" ? Effect.logInfo : Effect.logDebug
+    return log(`${key} is ${describe(decision.verdict)}`)
+  }
+}
+
+export class Decisions extends Context.Service<Decisions, DecisionMap>()("image-cloner/controller/Decisions") {
+  static readonly layer = Layer.effect(Decisions, Effect.sync(() => new DecisionMap()))
+}

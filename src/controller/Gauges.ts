@@ -1,0 +1,33 @@
+// Gauges: counts what the stores hold into the metrics, every few seconds. Counting on every change would cost a pass over
+// all workloads for each.
+import { Effect, Metric } from "effect"
+import type { ImageState } from "../image/ImageState.ts"
+import type { Images } from "../store/Inventory.ts"
+import { images, reasons, workloadReasons, workloads } from "../telemetry/Metrics.ts"
+import { type DecisionMap, outcomeOf, reasonsOf } from "./Decisions.ts"
+
+const outcomes = ["rewritten", "wanted", "held", "skipped"] as const
+const states = ["pending", "backed-up", "failed", "not-found", "private", "too-large", "unsupported"] as const
+
+const stateOf = (state: ImageState): (typeof states)[number] =>
+  state._tag === "Failed" ? state.reason : state._tag === "BackedUp" ? "backed-up" : "pending"
+
+const tally = <K extends string>(keys: Iterable<K>): ReadonlyMap<K, number> => {
+  const counts = new Map<K, number>()
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
+  return counts
+}
+
+/** Sets the gauges of workloads by outcome and reason, and of images by state. */
+export const updateGauges = (decisions: DecisionMap, inventory: Images): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const all = [...decisions.all]
+    const byOutcome = tally(all.map(outcomeOf))
+    const byReason = tally(all.flatMap((it) => [...reasonsOf(it)]))
+    const byState = tally(inventory.all.map((it) => stateOf(it.state)))
+    return Effect.all([
+      ...outcomes.map((state) => Metric.update(workloads({ state }), byOutcome.get(state) ?? 0)),
+      ...reasons.map((reason) => Metric.update(workloadReasons({ reason }), byReason.get(reason) ?? 0)),
+      ...states.map((state) => Metric.update(images({ state }), byState.get(state) ?? 0))
+    ], { discard: true })
+  })

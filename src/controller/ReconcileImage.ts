@@ -1,0 +1,111 @@
+// ReconcileImage: the actor of one source image. Pending → copied or failed; a copy that was not seen for a while is looked
+// at again. Retries belong to the image: two hundred users of a dead one cost one retry. Every change wakes its users.
+import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
+import { type CloneError, Cloner } from "../clone/Cloner.ts"
+import { parse } from "../image/ImageReference.ts"
+import type { ImageState } from "../image/ImageState.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+import { Inventory } from "../store/Inventory.ts"
+import { freshness } from "../workload/PlanImages.ts"
+import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
+
+/** How long a failed image rests: what may pass soon is tried sooner, and both double with every failure. */
+const rests = {
+  soon: { first: Duration.seconds(5), most: Duration.minutes(10) },
+  late: { first: Duration.minutes(10), most: Duration.hours(6) }
+}
+
+const restOf = (error: CloneError, failures: number): Duration.Duration => {
+  const { first, most } = error.retryable ? rests.soon : rests.late
+  const rest = Duration.min(Duration.millis(Duration.toMillis(first) * 2 ** Math.min(failures - 1, 20)), most)
+  return error.retryAfter === undefined ? rest : Duration.max(rest, error.retryAfter)
+}
+
+const reasonOf = (error: CloneError): Extract<ImageState, { _tag: "Failed" }>["reason"] => {
+  switch (error.reason) {
+    case "private":
+    case "too-large":
+    case "unsupported":
+    case "not-found":
+      // the backup's own refusals are failures, whatever their name
+      return error.side === "source" ? error.reason : "failed"
+    default:
+      return "failed"
+  }
+}
+
+/** Makes the function that works on one source reference. */
+export const make = Effect.gen(function*() {
+  const cloner = yield* Cloner
+  const inventory = yield* Inventory
+  const images = yield* ImageQueue
+  const workloads = yield* WorkloadQueue
+  const settings = yield* SettingsRef
+  const failures = new Map<string, number>()
+
+  const become = (source: string, state: ImageState) =>
+    Effect.suspend(() => offerAll(workloads, inventory.set(source, state)))
+
+  const fail = Effect.fnUntraced(function*(source: string, error: CloneError) {
+    const times = (failures.get(source) ?? 0) + 1
+    failures.set(source, times)
+    const rest = restOf(error, times)
+    const now = yield* Clock.currentTimeMillis
+    yield* Effect.logWarning(`${error.message}; tried again in ${Duration.format(rest)}`)
+    yield* become(source, {
+      _tag: "Failed",
+      reason: reasonOf(error),
+      message: error.message,
+      retryAt: now + Duration.toMillis(rest)
+    })
+    yield* images.offerAfter(source, rest)
+  })
+
+  const copy = Effect.fnUntraced(function*(source: string) {
+    const reference = parse(source)
+    // inventory keys are formatted references; what is not one was never wanted
+    if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
+    const copied = yield* Effect.result(cloner.clone(reference.success))
+    if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
+    failures.delete(source)
+    const { blobs, contents, digest, seconds, upToDate, verifiedAt } = copied.success
+    yield* Effect.logInfo(
+      upToDate
+        ? "is in the backup already"
+        : `copied in ${
+          seconds.toFixed(1)
+        } s: ${blobs.uploaded} layers uploaded, ${blobs.mounted} mounted, ${blobs.present} there`
+    )
+    yield* become(source, { _tag: "BackedUp", digest, contents, verifiedAt })
+  })
+
+  /** A copy that was seen whole long ago is seen again before anything is pointed to it. */
+  const lookAgain = Effect.fnUntraced(function*(source: string, state: Extract<ImageState, { _tag: "BackedUp" }>) {
+    const reference = parse(source)
+    if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
+    const seen = yield* Effect.result(cloner.verify(reference.success, state.digest))
+    if (Result.isSuccess(seen)) return yield* become(source, { ...state, verifiedAt: seen.success })
+    if (seen.failure.reason !== "not-found") return yield* fail(source, seen.failure)
+    yield* Effect.logWarning(`${source} is no longer whole in the backup and is copied again`)
+    yield* become(source, { _tag: "Pending" })
+    yield* copy(source)
+  })
+
+  return Effect.fn("reconcileImage")(function*(source: string) {
+    const entry = inventory.get(source)
+    if (entry === undefined) {
+      failures.delete(source)
+      return
+    }
+    const { DRY_RUN } = yield* SubscriptionRef.get(settings)
+    if (DRY_RUN) return yield* Effect.logInfo("would be copied to the backup, but DRY_RUN is on")
+    const now = yield* Clock.currentTimeMillis
+    const { state } = entry
+    if (state._tag === "Pending") return yield* copy(source)
+    if (state._tag === "BackedUp") {
+      return now - state.verifiedAt > freshness ? yield* lookAgain(source, state) : undefined
+    }
+    if (state.retryAt > now) return yield* images.offerAfter(source, Duration.millis(state.retryAt - now))
+    return yield* copy(source)
+  }, (effect, source) => Effect.annotateLogs(effect, { image: source }))
+})

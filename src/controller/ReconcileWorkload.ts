@@ -1,0 +1,160 @@
+// ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
+// nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
+import { Clock, Effect, Option, SubscriptionRef } from "effect"
+import type { KubeError } from "../kube/KubeError.ts"
+import type { Backup } from "../image/BackupName.ts"
+import { Pacing } from "../rewrite/Pacing.ts"
+import { pullFailureOf } from "../rewrite/Rollouts.ts"
+import { Rewriter } from "../rewrite/Rewriter.ts"
+import { backup, type Settings } from "../settings/Settings.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+import { Inventory } from "../store/Inventory.ts"
+import { WorkloadStore } from "../store/WorkloadStore.ts"
+import type { Facts } from "../workload/Facts.ts"
+import { kindOf } from "../workload/Kinds.ts"
+import { replacementsOf, restorePatch, rewritePatch, verifiedOriginals } from "../workload/Patch.ts"
+import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
+import { Decisions } from "./Decisions.ts"
+import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
+
+/** Without these nobody can tell what a workload runs or who opted out: nothing is rewritten then. */
+const needed = ["pods", "replicasets", "namespaces"]
+
+/** Makes the function that works on one key. */
+export const make = (options: { readonly ownNamespace: Option.Option<string> }) =>
+  Effect.gen(function*() {
+    const store = yield* WorkloadStore
+    const inventory = yield* Inventory
+    const decisions = yield* Decisions
+    const images = yield* ImageQueue
+    const workloads = yield* WorkloadQueue
+    const pacing = yield* Pacing
+    const rewriter = yield* Rewriter
+    const settingsRef = yield* SettingsRef
+    // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
+    const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
+
+    const forget = (key: string) =>
+      Effect.gen(function*() {
+        inventory.want(key, [])
+        decisions.forget(key)
+        yield* pacing.forget(key, key.split("/")[1] ?? "")
+      })
+
+    const gather = (workload: Workload, pods: ReadonlyArray<Pod>, settings: Settings, now: number): Facts => ({
+      settings,
+      backup: target,
+      ownNamespace: Option.getOrUndefined(options.ownNamespace),
+      now,
+      namespace: store.namespace(workload.namespace),
+      owners: store.ownersOf(workload),
+      pods,
+      nodeReady: (name) => store.nodeReady(name),
+      state: (source) => inventory.state(source),
+      assumeCopied: settings.DRY_RUN,
+      podsKnown: needed.every((it) => store.isSynced(it))
+    })
+
+    /** While pulling is unproven: whether a Deployment that rolls still waits for its images. */
+    const preferredComing = () => {
+      for (const { plan: { workload }, verdict } of decisions.all) {
+        const waits = verdict._tag === "Held" && verdict.reason === "pending"
+        if (waits && workload.kind === "Deployment" && workload.strategy !== "Recreate") return true
+      }
+      return false
+    }
+
+    const rewrite = Effect.fnUntraced(function*(of: Plan, idle: boolean, settings: Settings): Effect.fn.Return<Verdict, KubeError> {
+      const { workload } = of
+      const { key } = workload
+      const request = {
+        idle,
+        limit: settings.MAX_CONCURRENT_ROLLOUTS,
+        preferredComing: (yield* pacing.isProvenAnywhere) ? false : preferredComing()
+      }
+      const admission = yield* pacing.admit(workload, request)
+      if (admission._tag === "Held") return admission
+      const replacements = replacementsOf(of.images)
+      const outcome = yield* rewriter.apply(workload, rewritePatch(workload, replacements, target), "rewritten").pipe(
+        Effect.onError(() => pacing.release(key))
+      )
+      if (outcome._tag !== "Applied") {
+        yield* pacing.release(key)
+        // the watch brings the newer object; a look a moment later covers a watch that is behind
+        yield* workloads.offerAfter(key, "1 second")
+        return of.verdict
+      }
+      yield* outcome.after === undefined ? pacing.release(key) : pacing.patched(outcome.after, idle)
+      yield* Effect.logInfo(
+        `rewritten: ${replacements.map((it) => `${it.slot.container} ${it.slot.image} → ${it.to}`).join(", ")}`
+      )
+      return of.verdict
+    })
+
+    /** Puts the originals back where pods cannot pull and nothing in that namespace ever pulled from the backup. */
+    const putBack = Effect.fnUntraced(function*(workload: Workload, pods: ReadonlyArray<Pod>) {
+      if (!kindOf(workload.kind).rolls || verifiedOriginals(workload, target).size === 0) return false
+      if (yield* pacing.isProven(workload.namespace)) return false
+      const failure = pullFailureOf(workload, pods, target)
+      // pods that run show that this was a rollout, not a cure: those who could not pull before lose nothing
+      const running = pods.some((pod) => !pod.finished && pod.containers.some((it) => it.running))
+      if (failure === undefined || !running) return false
+      const detail = pullProblem(workload, failure.pod, failure.container.message, target)
+      yield* pacing.pullFailed(workload.namespace, detail)
+      const outcome = yield* rewriter.apply(workload, restorePatch(workload, target), "restored")
+      if (outcome._tag === "Applied") yield* Effect.logError(`${detail}; its original images were put back`)
+      yield* pacing.forget(workload.key, workload.namespace)
+      return true
+    })
+
+    const refused = (of: Plan) => (error: KubeError) =>
+      Effect.gen(function*() {
+        yield* Effect.logWarning(`the patch was refused: ${error.message}`)
+        yield* workloads.offerFailed(of.workload.key)
+        return of.verdict
+      })
+
+    return Effect.fn("reconcileWorkload")(function*(key: string) {
+      const workload = store.get(key)
+      if (workload === undefined) return yield* forget(key)
+      const settings = yield* SubscriptionRef.get(settingsRef)
+      const pods = store.podsOf(workload)
+      yield* pacing.observe(workload, pods, target)
+      const pod = store.pod(key)
+      if (pod !== undefined) yield* pacing.observePod(pod, target)
+      const planned = plan(workload, gather(workload, pods, settings, yield* Clock.currentTimeMillis))
+      yield* offerAll(images, inventory.want(key, planned.wants))
+      yield* offerAll(images, planned.stale)
+      yield* reportForged(decisions.get(key)?.plan, planned)
+      if (!settings.DRY_RUN && settings.REWRITE_MODE !== "off" && (yield* putBack(workload, pods))) return
+      if (planned.verdict._tag !== "Rewrite") yield* pacing.withdraw(key, workload.namespace)
+      const verdict: Verdict = planned.verdict._tag === "Rewrite"
+        ? yield* Effect.catchTag(rewrite(planned, planned.verdict.idle, settings), "KubeError", refused(planned))
+        : planned.verdict
+      yield* decisions.set({ plan: planned, verdict })
+    }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
+  })
+
+/** Says once that somebody else wrote an entry of the originals annotation. */
+const reportForged = (before: Plan | undefined, now: Plan): Effect.Effect<void> => {
+  if (before?.images.some((it) => it.forged) === true) return Effect.void
+  const forged = now.images.filter((it) => it.forged)
+  return Effect.forEach(
+    forged,
+    (it) => Effect.logWarning(`the originals annotation of container ${it.slot.container} is not ours: ${it.detail}`),
+    { discard: true }
+  )
+}
+
+/** What stands in the way of pulling, and what to do about it. */
+const pullProblem = (workload: Workload, pod: Pod, message: string | undefined, target: Backup): string => {
+  const secrets = pod.workload.pullSecrets
+  const account = pod.workload.serviceAccount ?? "default"
+  const remedy = secrets.length === 0
+    ? `its pods name no pull secret: make one of type kubernetes.io/dockerconfigjson for ${target.registry} in namespace `
+      + `${workload.namespace} and add it to the imagePullSecrets of ServiceAccount ${account}`
+    : `its pods name the pull secret ${secrets.join(", ")}: see that it exists in namespace ${workload.namespace} and `
+      + `holds a login for ${target.registry}`
+  return `pods of ${workload.key} cannot pull from the backup (${message ?? "no message"}): ${remedy}`
+}

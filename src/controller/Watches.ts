@@ -1,0 +1,106 @@
+// Watches: the resources that are watched, what is kept of each, and whose plan a change of them concerns.
+import { Effect, Schedule, Stream } from "effect"
+import { type Change, type Resource, watch } from "../kube/Watcher.ts"
+import { WatchStates } from "../kube/WatchStates.ts"
+import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
+import { collectionPath, kinds } from "../workload/Kinds.ts"
+import { projectNamespace, projectNode, projectPod, projectTemplated } from "../workload/Project.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
+import { initialPriority, offerAll, WorkloadQueue } from "./Queues.ts"
+
+interface Watched<A> {
+  readonly resource: Resource<A>
+  readonly kept: keyof Kept
+  /** Beginning of the keys that this resource owns in its part of the store. */
+  readonly prefix: string
+  readonly put: (store: Workloads, item: A) => ReadonlyArray<string>
+}
+
+const templated: ReadonlyArray<Watched<Workload>> = kinds.filter((it) => it.kind !== "Pod").map((kind) => ({
+  resource: {
+    name: kind.resource,
+    path: collectionPath(kind),
+    project: projectTemplated(kind),
+    key: (it) => it.key
+  },
+  kept: "workload",
+  prefix: `${kind.kind}/`,
+  put: (store, item) => store.putWorkload(item)
+}))
+
+const pods: Watched<Pod> = {
+  resource: {
+    name: "pods",
+    path: "/api/v1/pods",
+    // finished pods run nothing; their images are known from what made them
+    query: { fieldSelector: "status.phase!=Succeeded,status.phase!=Failed" },
+    project: projectPod,
+    key: (it) => it.workload.key
+  },
+  kept: "pod",
+  prefix: "",
+  put: (store, item) => store.putPod(item)
+}
+
+const namespaces: Watched<{ readonly name: string } & Kept["namespace"]> = {
+  resource: { name: "namespaces", path: "/api/v1/namespaces", project: projectNamespace, key: (it) => it.name },
+  kept: "namespace",
+  prefix: "",
+  put: (store, item) => store.putNamespace(item)
+}
+
+const nodes: Watched<Kept["node"]> = {
+  resource: { name: "nodes", path: "/api/v1/nodes", project: projectNode, key: (it) => it.name },
+  kept: "node",
+  prefix: "",
+  put: (store, item) => store.putNode(item)
+}
+
+const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): ReadonlyArray<string> => {
+  switch (change._tag) {
+    case "Applied":
+      return watched.put(store, change.item)
+    case "Deleted":
+      return store.remove(watched.kept, change.key)
+    case "Synced": {
+      const gone = store.held(watched.kept, watched.prefix).filter((key) => !change.items.has(key))
+      const keys = [
+        ...gone.flatMap((key) => store.remove(watched.kept, key)),
+        ...[...change.items.values()].flatMap((item) => watched.put(store, item))
+      ]
+      store.markSynced(watched.resource.name)
+      return keys
+    }
+  }
+}
+
+const follow = <A>(watched: Watched<A>) =>
+  Effect.gen(function*() {
+    const store = yield* WorkloadStore
+    const queue = yield* WorkloadQueue
+    yield* watch(watched.resource).pipe(Stream.runForEach((change) =>
+      Effect.suspend(() =>
+        offerAll(queue, apply(watched, store, change), change._tag === "Synced" ? initialPriority : 0)
+      )
+    ))
+    return yield* Effect.never
+  })
+
+/** Every watch by the name of its resource; none of them ends. */
+export const watches = [
+  [namespaces.resource.name, follow(namespaces)] as const,
+  [nodes.resource.name, follow(nodes)] as const,
+  ...templated.map((it) => [it.resource.name, follow(it)] as const),
+  [pods.resource.name, follow(pods)] as const
+]
+
+/** Waits until every resource has been taken into the store, or is forbidden or absent; answers the latter. */
+export const synced = Effect.gen(function*() {
+  const states = yield* WatchStates
+  const store = yield* WorkloadStore
+  const refused = yield* states.settled(watches.map(([name]) => name))
+  // a watch has synced a moment before its items are in the store
+  yield* Effect.suspend(() => Effect.succeed(watches.every(([name]) => store.isSynced(name) || refused.includes(name))))
+    .pipe(Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (it) => it }))
+  return refused
+})
