@@ -1,6 +1,8 @@
 // Content digests as go-digest validates them: algorithm, colon, lower-case hex of exactly the algorithm's length.
 // Edge: only the three algorithms registered by the OCI image specification; anything else is not a digest to us.
 
+import { createHash } from "node:crypto"
+
 /** The algorithms of the OCI image specification, descriptor.md "Registered algorithms", plus go-digest's sha384. */
 export type Algorithm = "sha256" | "sha384" | "sha512"
 
@@ -23,3 +25,7 @@ export const algorithmOf = (digest: Digest): Algorithm => digest.slice(0, 6) as 
 
 /** The hex part of a digest. */
 export const hexOf = (digest: Digest): string => digest.slice(7)
+
+/** The digest of some bytes. */
+export const digestOf = (bytes: Uint8Array, algorithm: Algorithm = "sha256"): Digest =>
+  `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`

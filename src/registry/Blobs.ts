@@ -1,0 +1,193 @@
+// Blobs of a repository: look, mount, open, store. Source: OCI distribution-spec, "Pushing blobs": POST, then one PUT.
+// Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts.
+import { Effect, type Scope } from "effect"
+import type { Readable } from "node:stream"
+import type { Digest } from "../image/Digest.ts"
+import type { Access, Repository } from "./Access.ts"
+import type { BufferPool } from "./BufferPool.ts"
+import { firstOf, refusal } from "./Classify.ts"
+import type { BodySink } from "./Dispatch.ts"
+import { targetOf } from "./Manifests.ts"
+import { type RegistryError, registryError } from "./RegistryError.ts"
+import { retrying } from "./Retry.ts"
+import type { Session, Spec } from "./Session.ts"
+import type { Answer, Transport } from "./Transport.ts"
+
+/** A place where one blob can be put, as the registry gave it. */
+export interface Upload {
+  readonly repository: Repository
+  readonly location: URL
+}
+
+/** A blob whose bytes wait to be read. */
+export interface OpenBlob {
+  /** What the registry says; undefined when it does not. */
+  readonly size: number | undefined
+  readonly start: (sink: BodySink) => void
+  readonly resume: () => void
+}
+
+export interface Blobs {
+  readonly hasBlob: (repository: Repository, digest: Digest) => Effect.Effect<boolean, RegistryError>
+  /** `mounted`, or an upload that may be used instead, or neither: whatever goes wrong here is just no mount. */
+  readonly mountBlob: (
+    repository: Repository,
+    digest: Digest,
+    from: Repository
+  ) => Effect.Effect<"mounted" | Upload | undefined, RegistryError>
+  readonly startUpload: (repository: Repository) => Effect.Effect<Upload, RegistryError>
+  /** Best effort: sessions that nobody ends are the registry's garbage. */
+  readonly cancelUpload: (upload: Upload) => Effect.Effect<void>
+  /** Sends the body as the whole blob. Not retried here: the body can be read once. */
+  readonly putBlob: (
+    upload: Upload,
+    digest: Digest,
+    size: number,
+    body: Readable | undefined
+  ) => Effect.Effect<void, RegistryError>
+  /** Opens a blob; it is closed with the scope. */
+  readonly openBlob: (repository: Repository, digest: Digest) => Effect.Effect<OpenBlob, RegistryError, Scope.Scope>
+}
+
+const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/uploads/`
+
+const locate = (of: Spec, answer: Answer): Effect.Effect<Upload, RegistryError> => {
+  const text = firstOf(answer.headers["location"])
+  if (text === undefined || !URL.canParse(text, answer.url)) {
+    return Effect.fail(registryError({ ...of, reason: "Protocol", detail: "the upload has no usable Location" }))
+  }
+  const location = new URL(text, answer.url)
+  // a registry behind a proxy may not know that it is spoken to over TLS
+  if (location.protocol !== answer.url.protocol && location.hostname === answer.url.hostname) {
+    location.protocol = answer.url.protocol
+    location.port = answer.url.port
+  }
+  return location.protocol === "https:" || location.protocol === answer.url.protocol
+    ? Effect.succeed({ repository: of.repository, location })
+    : Effect.fail(registryError({ ...of, reason: "Refused", detail: "the upload's Location would leave TLS" }))
+}
+
+export const makeBlobs = (transport: Transport, session: Session, access: Access, pool: BufferPool): Blobs => {
+  const { limits } = transport
+  const retry = retrying(limits)
+
+  const spec = (
+    method: Spec["method"],
+    repository: Repository,
+    digest: Digest | undefined,
+    path: string | URL
+  ): Spec => ({
+    operation: `${method} blob`,
+    target: digest === undefined ? `${repository.registry}/${repository.repository}` : targetOf(repository, digest),
+    method,
+    repository,
+    path,
+    actions: access.roleOf(repository) === "backup" ? "pull,push" : "pull",
+    cost: "free",
+    agent: "control",
+    most: limits.errorBytes
+  })
+
+  const ours = (of: Spec) =>
+    access.roleOf(of.repository) === "backup"
+      ? Effect.void
+      : Effect.fail(registryError({ ...of, reason: "Refused", detail: "it is not under the backup's prefix" }))
+
+  const hasBlob: Blobs["hasBlob"] = Effect.fnUntraced(function*(repository, digest) {
+    const request = spec("HEAD", repository, digest, `/v2/${repository.repository}/blobs/${digest}`)
+    const answer = yield* retry(Effect.filterOrElse(
+      session.run(request, transport.send),
+      (it) => it.status === 200 || it.status === 404 || it.status === 405,
+      (it) => refusal(request, it)
+    ))
+    return answer.status === 200
+  })
+
+  return {
+    hasBlob,
+    mountBlob: Effect.fnUntraced(function*(repository, digest, from) {
+      const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from.repository)}`
+      const request = {
+        ...spec("POST", repository, digest, `${uploads(repository)}${query}`),
+        from: from.repository
+      }
+      yield* ours(request)
+      const answer = yield* session.run(request, transport.send).pipe(
+        Effect.catchIf((error) => error.reason !== "RateLimited", () => Effect.undefined)
+      )
+      if (answer === undefined) return undefined
+      if (answer.status === 201 || answer.status === 200 || answer.status === 204) return "mounted"
+      return answer.status === 202
+        ? yield* Effect.orElseSucceed(locate(request, answer), () => undefined)
+        : undefined
+    }),
+    startUpload: Effect.fnUntraced(function*(repository) {
+      const request = spec("POST", repository, undefined, uploads(repository))
+      yield* ours(request)
+      const answer = yield* retry(Effect.filterOrElse(
+        session.run(request, transport.send),
+        (it) => it.status === 202 || it.status === 201,
+        (it) => refusal(request, it)
+      ))
+      return yield* locate(request, answer)
+    }),
+    cancelUpload: (upload) =>
+      session.run(spec("DELETE", upload.repository, undefined, upload.location), transport.send).pipe(
+        Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.void }),
+        // nothing depends on it, and many registries do not allow it
+        Effect.ignore
+      ),
+    putBlob: Effect.fnUntraced(function*(upload, digest, size, body) {
+      // appended as text: parsing and writing the query anew could alter what the registry encoded into it
+      const separator = upload.location.search === "" ? "?" : "&"
+      const location = new URL(`${upload.location.href}${separator}digest=${encodeURIComponent(digest)}`)
+      const request: Spec = {
+        ...spec("PUT", upload.repository, digest, location),
+        headers: { "content-type": "application/octet-stream", "content-length": String(size) },
+        body: body ?? new Uint8Array(0),
+        agent: "upload",
+        timeout: limits.commitTimeout
+      }
+      yield* ours(request)
+      const answer = yield* session.run(request, transport.send)
+      if (answer.status === 201) return
+      if (answer.status < 200 || answer.status >= 300) return yield* refusal(request, answer)
+      // some say 200, 202 or 204 and mean it; one look tells
+      if (!(yield* hasBlob(upload.repository, digest))) {
+        return yield* registryError({
+          ...request,
+          reason: "Unavailable",
+          status: answer.status,
+          detail: `the registry answered ${answer.status} and does not have the blob`
+        })
+      }
+    }),
+    openBlob: Effect.fnUntraced(function*(repository, digest) {
+      const request = spec("GET", repository, digest, `/v2/${repository.repository}/blobs/${digest}`)
+      const answer = yield* session.run(request, transport.open)
+      const stream = answer.stream
+      if (stream === undefined) return yield* refusal(request, answer)
+      const encoding = firstOf(answer.headers["content-encoding"])
+      if (encoding !== undefined && encoding !== "identity") {
+        return yield* registryError({ ...request, reason: "Corrupt", detail: `the blob came encoded as ${encoding}` })
+      }
+      const length = firstOf(answer.headers["content-length"])
+      const size = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
+      return {
+        size,
+        resume: stream.resume,
+        start: (sink) =>
+          stream.start(
+            // only a body of known length yields exactly one slice per read (BufferPool.disown)
+            size !== undefined ? sink : {
+              ...sink,
+              data: (chunk) => {
+                pool.disown(chunk)
+                return sink.data(chunk)
+              }
+            }
+          )
+      }
+    })
+  }
+}

@@ -1,0 +1,93 @@
+// From an answer to a decision: body code first, status second, text third. Source: OCI distribution-spec "Error Codes"
+// and the quirks of registries that use them differently.
+import { Clock, Duration, Effect, Option, Schema } from "effect"
+import { isDisguised, isExhausted, retryAfterInText, retryAfterOf } from "./RateLimit.ts"
+import { quoted, type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
+
+const Body = Schema.fromJsonString(Schema.Struct({
+  errors: Schema.Array(Schema.Struct({
+    code: Schema.optionalKey(Schema.String),
+    message: Schema.optionalKey(Schema.String)
+  }))
+}))
+const decodeBody = Schema.decodeUnknownOption(Body)
+
+/** What is known of a refused request. */
+export interface Refusal {
+  readonly operation: string
+  readonly target: string
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | Array<string> | undefined>>
+  readonly body: Uint8Array
+  /** Epoch milliseconds, for Retry-After as a date. */
+  readonly now: number
+}
+
+/** The first value of a header that may come several times. */
+export const firstOf = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "object" ? value[0] : value
+
+const transient: ReadonlySet<number> = new Set([408, 425, 499, 500, 502, 503, 504])
+
+const byCode: Readonly<Record<string, RegistryReason>> = {
+  TOOMANYREQUESTS: "RateLimited",
+  MANIFEST_BLOB_UNKNOWN: "Incomplete",
+  TAG_IMMUTABLE: "Immutable",
+  TAG_INVALID: "Immutable"
+}
+
+const byStatus = (status: number, codes: ReadonlyArray<string>, text: string): RegistryReason => {
+  if (status === 429) return "RateLimited"
+  if (status === 403 && isDisguised(text)) return "RateLimited"
+  if (status === 403 && /quota/i.test(text)) return "Quota"
+  for (const code of codes) {
+    const known = byCode[code]
+    if (known !== undefined) return known
+  }
+  // on a push, "unknown" speaks of what the manifest refers to
+  if (status === 400 && codes.some((code) => code === "BLOB_UNKNOWN" || code === "MANIFEST_UNKNOWN")) {
+    return "Incomplete"
+  }
+  if (status === 401) return "Unauthorized"
+  if (status === 403) return "Denied"
+  if (status === 404) return "NotFound"
+  if (status === 409 || status === 412) return "Immutable"
+  if (status === 413) return "TooLarge"
+  if (status === 405 || status === 406 || status === 415) return "Unsupported"
+  if (transient.has(status) || (status >= 520 && status <= 527)) return "Unavailable"
+  return status >= 400 ? "Invalid" : "Protocol"
+}
+
+const restOf = (refusal: Refusal, reason: RegistryReason, text: string): Duration.Duration | undefined => {
+  const told = retryAfterOf(firstOf(refusal.headers["retry-after"]), refusal.now) ?? retryAfterInText(text)
+  if (told !== undefined || reason !== "RateLimited") return told
+  if (isExhausted(text)) return Duration.minutes(15)
+  // a secondary limit is told as "wait a few minutes"
+  return refusal.status === 403 ? Duration.minutes(5) : undefined
+}
+
+/** The error for an answer that is not a success. */
+export const classify = (refusal: Refusal): RegistryError => {
+  const body = Buffer.from(refusal.body.buffer, refusal.body.byteOffset, refusal.body.byteLength).toString("utf8")
+  const errors = Option.match(decodeBody(body), { onNone: () => [], onSome: (it) => it.errors })
+  const codes = errors.flatMap((it) => it.code === undefined ? [] : [it.code.toUpperCase()])
+  const text = errors.length === 0
+    ? body.trimStart().startsWith("<") ? "" : body
+    : errors.map((it) => [it.code, it.message].filter((part) => part !== undefined && part !== "").join(" ")).join("; ")
+  const reason = byStatus(refusal.status, codes, text)
+  return registryError({
+    operation: refusal.operation,
+    target: refusal.target,
+    reason,
+    status: refusal.status,
+    detail: quoted(`HTTP ${refusal.status}${text.trim() === "" ? "" : `: ${text}`}`),
+    retryAfter: restOf(refusal, reason, text)
+  })
+}
+
+/** Fails with the error for an answer that is not what was hoped for. */
+export const refusal = (
+  request: Pick<Refusal, "operation" | "target">,
+  answer: Pick<Refusal, "status" | "headers" | "body">
+): Effect.Effect<never, RegistryError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(classify({ ...request, ...answer, now })))

@@ -1,0 +1,175 @@
+// Who we are at a registry: docker's config.json, read again when it changes, and the helpers it names.
+// Edge: says what there is for a repository; whether it may be used there is decided in Access.ts.
+import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result } from "effect"
+// oxlint-disable-next-line no-restricted-imports -- the rule means Node's process, not Effect's child processes
+import type { ChildProcessSpawner } from "effect/process"
+import { makeBoundedMap } from "./BoundedMap.ts"
+import { askHelper } from "./CredentialHelper.ts"
+import { authOf, type Credential, type DockerConfig, empty, helperOf, parseDockerConfig } from "./DockerConfig.ts"
+
+/** config.json cannot be used; the user must mend it. */
+export class CredentialsError extends Data.TaggedError("CredentialsError")<{
+  readonly file: string
+  readonly problem: string
+}> {
+  override get message() {
+    return `${this.file}: ${this.problem}`
+  }
+}
+
+const recheck = 5_000_000_000n // nanoseconds between looks at the file
+const helperMemory = 300_000_000_000n // helpers cost a process each; their tokens live for hours
+const mostBytes = 1024 * 1024
+
+export class Credentials extends Context.Service<Credentials, {
+  /** The credential for a repository, none for anonymous. A helper that fails is said in the log, and is none. */
+  readonly lookup: (registry: string, repository: string) => Effect.Effect<Option.Option<Credential>>
+  /** Forget what a helper said: its credential was refused. */
+  readonly refused: (credential: Credential) => Effect.Effect<void>
+}>()("image-cloner/registry/Credentials") {
+  /** Nobody anywhere. */
+  static readonly anonymous: Layer.Layer<Credentials> = Layer.succeed(
+    Credentials,
+    Credentials.of({ lookup: () => Effect.succeedNone, refused: () => Effect.void })
+  )
+
+  /** The given ones, for tests: lookup by `registry` and `repository`. */
+  static readonly layerOf = (
+    lookup: (registry: string, repository: string) => Credential | undefined
+  ): Layer.Layer<Credentials> =>
+    Layer.succeed(
+      Credentials,
+      Credentials.of({
+        lookup: (registry, repository) => Effect.sync(() => Option.fromUndefinedOr(lookup(registry, repository))),
+        refused: () => Effect.void
+      })
+    )
+
+  /**
+   * Reads `<directory>/config.json`; a missing file is no credentials. A broken one fails the start, and later keeps
+   * the last good one in use.
+   */
+  static readonly layer = (options: { readonly directory: Option.Option<string> }) =>
+    Layer.effect(
+      Credentials,
+      Effect.gen(function*() {
+        const path = yield* Path.Path
+        const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner>()
+        if (Option.isNone(options.directory)) {
+          return Credentials.of({ lookup: () => Effect.succeedNone, refused: () => Effect.void })
+        }
+        const file = path.join(options.directory.value, "config.json")
+        const { current: config } = yield* makeReloading(file)
+        const helpers = makeBoundedMap<string, Answer>(1024)
+
+        const ask = Effect.fnUntraced(function*(helper: string, serverUrl: string) {
+          const key = `${helper} ${serverUrl}`
+          const now = yield* Clock.monotonicTimeNanos
+          const known = helpers.get(key)
+          if (known !== undefined && known.until > now) return known.credential
+          const credential = yield* askHelper(helper, serverUrl).pipe(
+            Effect.catchTag("HelperError", (error) =>
+              Effect.as(
+                Effect.logWarning("a credential helper failed; going on without it", error.message),
+                Option.none()
+              ))
+          )
+          helpers.set(key, { credential, until: now + helperMemory })
+          return credential
+        })
+
+        const lookup = Effect.fnUntraced(function*(registry: string, repository: string) {
+          const current = yield* config
+          const helper = helperOf(current, registry, repository)
+          if (Option.isSome(helper)) {
+            const found = yield* ask(helper.value.helper, helper.value.serverUrl)
+            if (Option.isSome(found)) {
+              return found
+            }
+          }
+          if (Option.isSome(current.store)) {
+            const found = yield* ask(
+              current.store.value,
+              registry === "docker.io" ? "https://index.docker.io/v1/" : registry
+            )
+            if (Option.isSome(found)) return found
+          }
+          return authOf(current, registry, repository)
+        })
+
+        return Credentials.of({
+          lookup: (registry, repository) => Effect.provideContext(lookup(registry, repository), services),
+          refused: (credential) =>
+            Effect.sync(() => {
+              for (const [key, answer] of helpers.entries()) {
+                if (
+                  Option.isSome(answer.credential) && answer.credential.value.fingerprint === credential.fingerprint
+                ) {
+                  helpers.delete(key)
+                }
+              }
+            })
+        })
+      })
+    )
+}
+
+interface Answer {
+  readonly credential: Option.Option<Credential>
+  readonly until: bigint
+}
+
+/** Reads the file once, without keeping it: to name what is wrong together with the other settings. */
+export const readDockerConfig = Effect.fnUntraced(
+  function*(file: string): Effect.fn.Return<DockerConfig, CredentialsError, FileSystem.FileSystem> {
+    const text = yield* readText(file)
+    const parsed = parse(file, text)
+    return Result.isFailure(parsed) ? yield* parsed.failure : parsed.success
+  }
+)
+
+const parse = (file: string, text: string | undefined): Result.Result<DockerConfig, CredentialsError> =>
+  text === undefined
+    ? Result.succeed(empty)
+    : Result.mapError(parseDockerConfig(text), (problem) => new CredentialsError({ file, problem }))
+
+const readText = Effect.fnUntraced(
+  function*(file: string): Effect.fn.Return<string | undefined, CredentialsError, FileSystem.FileSystem> {
+    const fs = yield* FileSystem.FileSystem
+    const bytes = yield* fs.readFile(file).pipe(
+      Effect.catch((error) =>
+        error.reason._tag === "NotFound"
+          ? Effect.undefined
+          : Effect.fail(new CredentialsError({ file, problem: `it cannot be read: ${error.reason._tag}` }))
+      )
+    )
+    if (bytes === undefined) return undefined
+    if (bytes.length > mostBytes) return yield* new CredentialsError({ file, problem: "it has more than 1 MiB" })
+    return new TextDecoder().decode(bytes)
+  }
+)
+
+// The text is compared rather than the file's time: a mounted ConfigMap is swapped by a link, and times can be equal.
+const makeReloading = Effect.fnUntraced(function*(file: string) {
+  let text = yield* readText(file)
+  const first = parse(file, text)
+  if (Result.isFailure(first)) return yield* first.failure
+  let config = first.success
+  let looked = yield* Clock.monotonicTimeNanos
+  const current = Effect.gen(function*() {
+    const now = yield* Clock.monotonicTimeNanos
+    if (now - looked < recheck) return config
+    looked = now
+    const read = yield* Effect.result(readText(file))
+    const next = Result.flatMap(read, (it) => it === text ? Result.succeed(config) : parse(file, it))
+    if (Result.isSuccess(read)) text = read.success
+    if (Result.isFailure(next)) {
+      yield* Effect.logWarning("the last good registry credentials stay in use", next.failure.message)
+      return config
+    }
+    if (next.success !== config) yield* Effect.logInfo("registry credentials were read again")
+    config = next.success
+    return config
+  })
+  return { current }
+})

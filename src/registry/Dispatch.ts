@@ -1,0 +1,239 @@
+// One HTTP exchange over undici's dispatch: collected whole and bounded, or opened as a paused stream.
+// Edge: no redirects, no credentials, no retries; a failure is a DispatchError that knows why, but not for whom.
+import { Data, Effect, type Scope } from "effect"
+import type { Readable } from "node:stream"
+import type { Dispatcher } from "undici"
+import { AddressRefused } from "./AddressPolicy.ts"
+import type { RegistryReason } from "./RegistryError.ts"
+
+export type ResponseHeaders = Readonly<Record<string, string | Array<string> | undefined>>
+
+/** No usable answer. */
+export class DispatchError extends Data.TaggedError("DispatchError")<{
+  readonly reason: RegistryReason
+  readonly detail: string
+  readonly cause?: unknown
+}> {}
+
+/** One request to one URL. Times in milliseconds, 0 for none. */
+export interface Outgoing {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | Readable | undefined
+  readonly headersTimeout: number
+  readonly bodyTimeout: number
+}
+
+export interface Incoming {
+  readonly status: number
+  readonly headers: ResponseHeaders
+  readonly body: Buffer
+}
+
+/** What a stream's data goes to. `data` returns false to pause until `resume`. */
+export interface BodySink {
+  readonly data: (chunk: Buffer) => boolean
+  readonly end: () => void
+  readonly error: (error: DispatchError) => void
+}
+
+/** An answer's body that waits until it is started. */
+export interface BodyStream {
+  readonly start: (sink: BodySink) => void
+  readonly resume: () => void
+  readonly abort: () => void
+}
+
+const optionsOf = (outgoing: Outgoing): Dispatcher.DispatchOptions => ({
+  origin: outgoing.url.origin,
+  path: outgoing.url.pathname + outgoing.url.search,
+  method: outgoing.method,
+  headers: { ...outgoing.headers },
+  headersTimeout: outgoing.headersTimeout,
+  bodyTimeout: outgoing.bodyTimeout,
+  // undici closes the connection after every HEAD unless told not to
+  reset: false,
+  // undici's type asks for a Buffer; it takes any Uint8Array (core/util, isBuffer)
+  ...(outgoing.body === undefined ? {} : { body: outgoing.body as Readable | Buffer })
+})
+
+const codeOf = (error: unknown): string => {
+  if (error instanceof AggregateError) return codeOf(error.errors[0])
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""
+}
+
+const timeouts: ReadonlySet<string> = new Set([
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+  "ETIMEDOUT"
+])
+const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
+
+/** Why there was no answer, from undici's and Node's error codes. */
+export const dispatchError = (cause: unknown): DispatchError => {
+  if (cause instanceof AddressRefused) {
+    return new DispatchError({ reason: "Refused", detail: cause.message, cause })
+  }
+  const code = codeOf(cause)
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const make = (reason: RegistryReason, detail: string) => new DispatchError({ reason, detail, cause })
+  if (timeouts.has(code)) return make("Timeout", `no answer in time (${code})`)
+  if (certificate.test(code)) {
+    return make("Certificate", `the certificate is not trusted (${code}); extra authorities go to CERTS_DIR`)
+  }
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
+    return make("Certificate", "the host does not speak TLS; hosts without TLS are named in PLAIN_HTTP_REGISTRIES")
+  }
+  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
+    return make("Protocol", `the answer is not HTTP (${code})`)
+  }
+  return make("Unreachable", `no answer (${code === "" ? text : code})`)
+}
+
+/** Sends the request and collects the answer, at most `most` bytes of it; more fails with `TooLarge`. */
+export const exchange = (
+  dispatcher: Dispatcher,
+  outgoing: Outgoing,
+  most: number
+): Effect.Effect<Incoming, DispatchError> =>
+  Effect.callback<Incoming, DispatchError>((resume) => {
+    let active: Dispatcher.DispatchController | undefined
+    let stopped = false
+    let head: Omit<Incoming, "body"> | undefined
+    const chunks: Array<Buffer> = []
+    let size = 0
+    const stop = () => {
+      stopped = true
+      active?.abort(new Error("stopped"))
+    }
+    dispatcher.dispatch(optionsOf(outgoing), {
+      onRequestStart: (controller) => {
+        active = controller
+        if (stopped) controller.abort(new Error("stopped"))
+      },
+      onResponseStart: (_, status, headers) => {
+        if (status >= 200) head = { status, headers }
+      },
+      onResponseData: (_, chunk) => {
+        size += chunk.length
+        if (size > most) {
+          resume(Effect.fail(
+            new DispatchError({ reason: "TooLarge", detail: `the answer has more than ${most} bytes` })
+          ))
+          return stop()
+        }
+        // a copy: the chunk may be a slice of a buffer that is reused
+        chunks.push(Buffer.from(chunk))
+      },
+      onResponseEnd: () => {
+        if (head === undefined) return resume(Effect.fail(dispatchError(new Error("the answer has no status"))))
+        resume(Effect.succeed({ ...head, body: Buffer.concat(chunks) }))
+      },
+      onResponseError: (_, cause) => resume(Effect.fail(dispatchError(cause)))
+    })
+    return Effect.sync(stop)
+  })
+
+/**
+ * Sends a GET and returns when its headers are there: a 200 with its body as a paused stream, anything else collected up
+ * to `most` bytes. The request is aborted with the scope.
+ */
+export const open = (
+  dispatcher: Dispatcher,
+  outgoing: Outgoing,
+  most: number
+): Effect.Effect<Incoming & { readonly stream?: BodyStream }, DispatchError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const request = new OpenRequest(dispatcher, outgoing, most)
+    // registered before anything is sent: no moment remains in which an interruption would leave the socket open
+    yield* Effect.addFinalizer(() => Effect.sync(request.abort))
+    return yield* request.send
+  })
+
+class OpenRequest implements BodyStream {
+  #controller: Dispatcher.DispatchController | undefined
+  #sink: BodySink | undefined
+  #ending: (() => void) | undefined
+  #stopped = false
+  #ended = false
+  readonly #dispatcher: Dispatcher
+  readonly #outgoing: Outgoing
+  readonly #most: number
+  constructor(dispatcher: Dispatcher, outgoing: Outgoing, most: number) {
+    this.#dispatcher = dispatcher
+    this.#outgoing = outgoing
+    this.#most = most
+  }
+
+  readonly abort = (): void => {
+    if (this.#stopped || this.#ended) return
+    this.#stopped = true
+    this.#controller?.abort(new Error("stopped"))
+  }
+  readonly resume = (): void => {
+    if (!this.#ended) this.#controller?.resume()
+  }
+  readonly start = (sink: BodySink): void => {
+    this.#sink = sink
+    if (this.#ending !== undefined) return this.#ending()
+    this.resume()
+  }
+
+  // an end that comes before anybody listens is kept
+  #finish(tell: (sink: BodySink) => void): void {
+    this.#ended = true
+    const end = () => {
+      if (this.#sink !== undefined) tell(this.#sink)
+    }
+    if (this.#sink === undefined) this.#ending = end
+    else end()
+  }
+
+  readonly send = Effect.callback<Incoming & { readonly stream?: BodyStream }, DispatchError>((resume) => {
+    let refusal: Omit<Incoming, "body"> | undefined
+    const chunks: Array<Buffer> = []
+    let size = 0
+    const refused = (of: Omit<Incoming, "body">) => resume(Effect.succeed({ ...of, body: Buffer.concat(chunks) }))
+    this.#dispatcher.dispatch(optionsOf(this.#outgoing), {
+      onRequestStart: (controller) => {
+        this.#controller = controller
+        if (this.#stopped) controller.abort(new Error("stopped"))
+      },
+      onResponseStart: (controller, status, headers) => {
+        if (status < 200) return
+        if (status !== 200) {
+          refusal = { status, headers }
+          return
+        }
+        controller.pause()
+        resume(Effect.succeed({ status, headers, body: Buffer.alloc(0), stream: this }))
+      },
+      onResponseData: (controller, chunk) => {
+        if (refusal === undefined) {
+          if (this.#sink?.data(chunk) === false) controller.pause()
+          return
+        }
+        size += chunk.length
+        chunks.push(Buffer.from(chunk))
+        // what a refusal says beyond the cap is of no interest, and no reason to read on
+        if (size > this.#most) {
+          refused(refusal)
+          this.abort()
+        }
+      },
+      onResponseEnd: () => {
+        if (refusal === undefined) return this.#finish((sink) => sink.end())
+        this.#ended = true
+        refused(refusal)
+      },
+      onResponseError: (_, cause) => {
+        const error = dispatchError(cause)
+        resume(Effect.fail(error))
+        this.#finish((sink) => sink.error(error))
+      }
+    })
+    return Effect.sync(this.abort)
+  })
+}

@@ -1,0 +1,44 @@
+// Every cap and time of the registry client, in one place. A Reference, so that tests can be quick about it.
+import { Context, Duration } from "effect"
+
+/** Caps in bytes, times as durations. Sources: research on registries, REQ R3.10, R4.4, R6.3, R6.7, S3. */
+export interface Limits {
+  readonly manifestBytes: number
+  readonly tokenBytes: number
+  readonly errorBytes: number
+  readonly redirects: number
+  readonly connectTimeout: Duration.Duration
+  /** Until the headers of an answer to a small request are there; also the longest silence in its body. */
+  readonly answerTimeout: Duration.Duration
+  /** Until a registry has stored a blob whose last byte it was sent: object stores copy it once more. */
+  readonly commitTimeout: Duration.Duration
+  /** A stream that moves fewer than `stallBytes` in this time is given up. */
+  readonly stallWindow: Duration.Duration
+  readonly stallBytes: number
+  /** Tries of one request in all, first one included. */
+  readonly attempts: number
+  readonly retryBase: Duration.Duration
+  readonly retryCap: Duration.Duration
+  /** A host that rests longer than this is not waited for: the permit is given back. */
+  readonly longestWait: Duration.Duration
+}
+
+export const defaultLimits: Limits = {
+  manifestBytes: 4 * 1024 * 1024,
+  tokenBytes: 1024 * 1024,
+  errorBytes: 64 * 1024,
+  redirects: 5,
+  connectTimeout: Duration.seconds(10),
+  answerTimeout: Duration.seconds(30),
+  commitTimeout: Duration.minutes(15),
+  stallWindow: Duration.seconds(60),
+  stallBytes: 512 * 1024,
+  attempts: 5,
+  retryBase: Duration.millis(500),
+  retryCap: Duration.seconds(30),
+  longestWait: Duration.minutes(2)
+}
+
+export class CurrentLimits extends Context.Reference<Limits>("image-cloner/registry/CurrentLimits", {
+  defaultValue: () => defaultLimits
+}) {}

@@ -1,0 +1,149 @@
+// Manifests of a repository: look, fetch, push. Bytes stay as they are; digests are computed here, never believed.
+// Source: OCI distribution-spec, "Pulling manifests" and "Pushing manifests".
+import { Effect, Option } from "effect"
+import { algorithmOf, type Digest, digestOf, isDigest } from "../image/Digest.ts"
+import type { Access, Repository } from "./Access.ts"
+import { firstOf, refusal } from "./Classify.ts"
+import { acceptManifests } from "./ManifestDocument.ts"
+import { type RegistryError, registryError } from "./RegistryError.ts"
+import { retrying } from "./Retry.ts"
+import type { Session, Spec } from "./Session.ts"
+import type { Transport } from "./Transport.ts"
+
+/** What a HEAD tells of a manifest. */
+export interface ManifestHead {
+  readonly digest: Digest
+  readonly mediaType: string
+}
+
+/** A manifest's bytes with their own digest. */
+export interface Manifest {
+  readonly bytes: Uint8Array
+  readonly mediaType: string
+  readonly digest: Digest
+}
+
+export interface Manifests {
+  /** None where the registry says that it is not there. */
+  readonly headManifest: (
+    repository: Repository,
+    reference: string
+  ) => Effect.Effect<Option.Option<ManifestHead>, RegistryError>
+  /** Fails with `Corrupt` when the bytes are not those of the digest that was asked for. */
+  readonly getManifest: (repository: Repository, reference: string) => Effect.Effect<Manifest, RegistryError>
+  /** Only below the backup's prefix; anything else fails with `Refused`. */
+  readonly putManifest: (
+    repository: Repository,
+    reference: string,
+    manifest: Manifest
+  ) => Effect.Effect<void, RegistryError>
+}
+
+/** `registry/repository:tag` or `@digest`, for messages. */
+export const targetOf = (repository: Repository, reference: string): string =>
+  `${repository.registry}/${repository.repository}${isDigest(reference) ? "@" : ":"}${reference}`
+
+export const makeManifests = (transport: Transport, session: Session, access: Access): Manifests => {
+  const { limits } = transport
+  const retry = retrying(limits)
+
+  const spec = (method: "GET" | "HEAD" | "PUT", repository: Repository, reference: string): Spec => ({
+    operation: `${method} manifest`,
+    target: targetOf(repository, reference),
+    method,
+    repository,
+    path: `/v2/${repository.repository}/manifests/${reference}`,
+    actions: method === "PUT" || access.roleOf(repository) === "backup" ? "pull,push" : "pull",
+    headers: method === "PUT" ? {} : { accept: acceptManifests },
+    cost: method === "HEAD" ? "free" : "counted",
+    agent: "control",
+    most: limits.manifestBytes
+  })
+
+  const fetchOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {
+    const request = { ...spec("GET", repository, reference), anonymous }
+    const answer = yield* session.run(request, transport.send)
+    if (answer.status !== 200) return yield* refusal(request, answer)
+    if (
+      answer.headers["content-encoding"] !== undefined && firstOf(answer.headers["content-encoding"]) !== "identity"
+    ) {
+      return yield* registryError({ ...request, reason: "Corrupt", detail: "the manifest came compressed" })
+    }
+    if (answer.anonymous) yield* access.provenPublic(repository)
+    const digest = digestOf(answer.body, isDigest(reference) ? algorithmOf(reference) : "sha256")
+    if (isDigest(reference) && digest !== reference) {
+      return yield* registryError({
+        ...request,
+        reason: "Corrupt",
+        detail: `the registry sent other bytes, whose digest is ${digest}`
+      })
+    }
+    const manifest: Manifest = {
+      bytes: answer.body,
+      mediaType: firstOf(answer.headers["content-type"]) ?? "",
+      digest
+    }
+    return manifest
+  })
+
+  const headOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {
+    const request = { ...spec("HEAD", repository, reference), anonymous }
+    const answer = yield* session.run(request, transport.send)
+    if (answer.status === 404) return Option.none<ManifestHead>()
+    const told = firstOf(answer.headers["docker-content-digest"])
+    if (answer.status === 200 && answer.anonymous) yield* access.provenPublic(repository)
+    if (answer.status === 200 && told !== undefined && isDigest(told)) {
+      return Option.some({ digest: told, mediaType: firstOf(answer.headers["content-type"]) ?? "" })
+    }
+    // a HEAD has no body to say why: 403 can be a rate limit, 405 a registry without HEAD, 200 may lack the digest
+    if (answer.status !== 200 && answer.status !== 403 && answer.status !== 405) return yield* refusal(request, answer)
+    return yield* fetchOnce(repository, reference, anonymous).pipe(
+      Effect.map((it) => Option.some({ digest: it.digest, mediaType: it.mediaType })),
+      Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)
+    )
+  })
+
+  /** A login waits for the proof that anybody may read the repository. */
+  const prove = Effect.fnUntraced(function*(repository: Repository, reference: string) {
+    if (yield* access.needsProof(repository)) yield* headOnce(repository, reference, true)
+  })
+
+  return {
+    headManifest: (repository, reference) => retry(headOnce(repository, reference, false)),
+    getManifest: (repository, reference) =>
+      retry(Effect.andThen(prove(repository, reference), fetchOnce(repository, reference, false))),
+    putManifest: Effect.fnUntraced(function*(repository, reference, manifest) {
+      const request: Spec = {
+        ...spec("PUT", repository, reference),
+        headers: { "content-type": manifest.mediaType },
+        body: manifest.bytes
+      }
+      if (access.roleOf(repository) !== "backup") {
+        return yield* registryError({ ...request, reason: "Refused", detail: "it is not under the backup's prefix" })
+      }
+      if (manifest.bytes.length > limits.manifestBytes) {
+        return yield* registryError({
+          ...request,
+          reason: "TooLarge",
+          detail: `the manifest has ${manifest.bytes.length} bytes; registries take ${limits.manifestBytes}`
+        })
+      }
+      const answer = yield* retry(Effect.filterOrElse(
+        session.run(request, transport.send),
+        (it) => it.status >= 200 && it.status < 300,
+        (it) => refusal(request, it)
+      ))
+      const told = firstOf(answer.headers["docker-content-digest"])
+      if (
+        told !== undefined && isDigest(told) && algorithmOf(told) === algorithmOf(manifest.digest) &&
+        told !== manifest.digest
+      ) {
+        return yield* registryError({
+          ...request,
+          reason: "Corrupt",
+          detail: `the registry stored ${told} instead of ${manifest.digest}`
+        })
+      }
+    })
+  }
+}

@@ -1,0 +1,68 @@
+// How long a registry wants to be left alone, read from what it answers: headers first, then the text some hide it in.
+// Sources: RFC 9110 §10.2.3 (Retry-After), Docker Hub's ratelimit-* headers, GHCR's messages.
+import { DateTime, Duration, Option, Result } from "effect"
+import { Headers } from "effect/http"
+
+/** Retry-After in both its forms, seconds or a date; undefined if absent or nonsense. `now` in epoch milliseconds. */
+export const retryAfterOf = (header: string | undefined, now: number): Duration.Duration | undefined => {
+  if (header === undefined) return undefined
+  const parsed = Headers.parseRetryAfter(header)
+  if (Result.isFailure(parsed)) return undefined
+  return parsed.success._tag === "Duration"
+    ? parsed.success.duration
+    : Duration.millis(Math.max(0, DateTime.toEpochMillis(parsed.success.dateTime) - now))
+}
+
+// GHCR says `retry-after: 10.305464ms, allowed: 2000/minute` in the message alone (a Go duration)
+const messageForm = /retry-after:\s*((?:[0-9.]+(?:h|ms|µs|us|ns|m|s))+)/i
+const unit: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, µs: 1e-3, us: 1e-3, ns: 1e-6 }
+
+/** The delay that is told in an error's text only. */
+export const retryAfterInText = (text: string): Duration.Duration | undefined => {
+  const found = messageForm.exec(text)?.[1]
+  if (found === undefined) return undefined
+  let millis = 0
+  for (const [, amount, of] of found.matchAll(/([0-9.]+)(h|ms|µs|us|ns|m|s)/g)) {
+    millis += Number(amount) * (unit[of ?? "s"] ?? 0)
+  }
+  return Number.isFinite(millis) ? Duration.millis(Math.ceil(millis)) : undefined
+}
+
+const secondary = /secondary rate limit|rate limit exceeded|toomanyrequests|too many requests/i
+const exhausted = /reached your .*pull rate limit|increase-rate-limit/i
+
+/** Is this 403 a rate limit in disguise (GHCR's secondary limit)? */
+export const isDisguised = (text: string): boolean => secondary.test(text)
+
+/** Has a budget of hours been used up (Docker Hub), as against too many requests a second? */
+export const isExhausted = (text: string): boolean => exhausted.test(text)
+
+interface Policy {
+  readonly count: number
+  /** Seconds; undefined when the header does not say. */
+  readonly window: number | undefined
+}
+
+// `100;w=21600` or several: `100;w=21600, 5000;w=60`
+const policies = (header: string | undefined): ReadonlyArray<Policy> =>
+  (header ?? "").split(",").flatMap((part) => {
+    const match = /^\s*(\d+)\s*(?:;\s*w=(\d+))?/.exec(part)
+    return match === null
+      ? []
+      : [{ count: Number(match[1]), window: match[2] === undefined ? undefined : Number(match[2]) }]
+  })
+
+/** The least share of any budget that is left, 0 to 1, with that budget's window; none where nothing is announced. */
+export const budgetLeft = (
+  limit: string | undefined,
+  remaining: string | undefined
+): Option.Option<{ readonly share: number; readonly window: Duration.Duration }> => {
+  const limits = policies(limit)
+  const shares = policies(remaining).flatMap((left, index) => {
+    const of = limits.find((it) => it.window === left.window) ?? limits[index]
+    return of === undefined || of.count === 0
+      ? []
+      : [{ share: left.count / of.count, window: Duration.seconds(left.window ?? of.window ?? 3600) }]
+  })
+  return Option.fromUndefinedOr(shares.toSorted((one, other) => one.share - other.share)[0])
+}

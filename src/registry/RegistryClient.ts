@@ -1,0 +1,59 @@
+// References in, bytes out: everything this program says to registries goes through this service.
+// Edge: knows no copying. Errors are RegistryError; the policies (credentials, addresses, rests) are inside.
+import { Context, Effect, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
+import { makeHostLabel } from "../telemetry/HostLabel.ts"
+import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
+import { type Access, makeAccess, type Repository } from "./Access.ts"
+import { Resolver } from "./AddressPolicy.ts"
+import { makeAgents } from "./Agents.ts"
+import { readAuthorities } from "./Authorities.ts"
+import { type Blobs, makeBlobs } from "./Blobs.ts"
+import { Credentials } from "./Credentials.ts"
+import { makeHostLimits } from "./HostLimits.ts"
+import { CurrentLimits } from "./Limits.ts"
+import { makeManifests, type Manifests } from "./Manifests.ts"
+import { RegistrySettings } from "./RegistrySettings.ts"
+import { makeSession } from "./Session.ts"
+import { makeTokens } from "./Tokens.ts"
+import { makeTransport } from "./Transport.ts"
+
+export type { Repository }
+
+export class RegistryClient extends Context.Service<
+  RegistryClient,
+  & Manifests
+  & Blobs
+  & Pick<Access, "roleOf">
+>()("image-cloner/registry/RegistryClient") {
+  /** `authorities` is CERTS_DIR: extra authorities in docker's layout. */
+  static readonly layer = (options: {
+    readonly authorities: Option.Option<string>
+  }): Layer.Layer<RegistryClient, never, RegistrySettings | Credentials | FileSystem.FileSystem | Path.Path> =>
+    Layer.effect(
+      RegistryClient,
+      Effect.gen(function*() {
+        const settings = (yield* RegistrySettings).current
+        const limits = yield* CurrentLimits
+        const hostLabel = makeHostLabel([settings().backup.registry])
+        yield* touchRegistry(settings().backup.registry)
+        const agents = yield* makeAgents({
+          settings,
+          authorities: yield* readAuthorities(options.authorities),
+          lookup: yield* Resolver,
+          connectTimeout: limits.connectTimeout
+        })
+        const hosts = makeHostLimits({
+          longestWait: limits.longestWait,
+          onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
+        })
+        const transport = makeTransport({ agents, limits, hosts, hostLabel })
+        const access = makeAccess(settings, yield* Credentials)
+        const session = makeSession({ settings, access, tokens: yield* makeTokens(transport) })
+        return RegistryClient.of({
+          ...makeManifests(transport, session, access),
+          ...makeBlobs(transport, session, access, agents.pool),
+          roleOf: access.roleOf
+        })
+      })
+    )
+}

@@ -1,0 +1,95 @@
+// The one error of the registry client: what happened, to which object, whether and when trying again can help.
+// Edge: whose fault it is (source or backup) is known to the caller, who picked the repository.
+import { Data, type Duration } from "effect"
+
+/**
+ * Why a registry did not do what was asked.
+ *
+ * - `Unauthorized` 401 with what we may send; `Denied` 403: for a source both mean "private or does not exist"
+ * - `NotFound` 404; `RateLimited` 429 or its disguises; `Unavailable` 5xx; `Timeout`, `Unreachable` no answer at all
+ * - `Certificate` TLS trust; `Refused` our own address or write policy said no, nothing was sent
+ * - `Quota`, `Immutable`, `Incomplete` (a manifest's children are missing), `Invalid`, `TooLarge`, `Unsupported`
+ * - `Corrupt` the bytes are not those of the digest; `Protocol` the answer makes no sense
+ */
+export type RegistryReason =
+  | "Unauthorized"
+  | "Denied"
+  | "NotFound"
+  | "RateLimited"
+  | "Unavailable"
+  | "Timeout"
+  | "Unreachable"
+  | "Certificate"
+  | "Refused"
+  | "Quota"
+  | "Immutable"
+  | "Incomplete"
+  | "Invalid"
+  | "TooLarge"
+  | "Unsupported"
+  | "Corrupt"
+  | "Protocol"
+
+const retryableReasons: ReadonlySet<RegistryReason> = new Set([
+  "RateLimited",
+  "Unavailable",
+  "Timeout",
+  "Unreachable",
+  "Corrupt"
+])
+
+/** A failed request to a registry. Texts of registries are escaped and cut; URLs appear without their query. */
+export class RegistryError extends Data.TaggedError("RegistryError")<{
+  /** What was attempted, e.g. `HEAD manifest`. */
+  readonly operation: string
+  /** To what, e.g. `quay.io/a/b:1`. */
+  readonly target: string
+  readonly reason: RegistryReason
+  readonly status: number | undefined
+  readonly detail: string
+  /** Can the same request succeed later without anybody changing anything? */
+  readonly retryable: boolean
+  /** Not before this; undefined leaves the time to the caller's back-off. */
+  readonly retryAfter: Duration.Duration | undefined
+  readonly cause?: unknown
+}> {
+  override get message() {
+    return `${this.operation} ${this.target}: ${this.detail}`
+  }
+}
+
+/** What of an error is said at its place; the rest follows from the reason. */
+export interface Failure {
+  readonly operation: string
+  readonly target: string
+  readonly reason: RegistryReason
+  readonly detail: string
+  readonly status?: number | undefined
+  readonly retryable?: boolean
+  readonly retryAfter?: Duration.Duration | undefined
+  readonly cause?: unknown
+}
+
+/** An error whose `retryable` follows from its reason unless it is given. */
+export const registryError = (failure: Failure): RegistryError =>
+  // field by field: callers spread whole requests in, and an error must not carry their headers or bodies
+  new RegistryError({
+    operation: failure.operation,
+    target: failure.target,
+    reason: failure.reason,
+    status: failure.status,
+    detail: failure.detail,
+    retryable: failure.retryable ?? retryableReasons.has(failure.reason),
+    retryAfter: failure.retryAfter,
+    ...(failure.cause === undefined ? {} : { cause: failure.cause })
+  })
+
+// control characters would let a registry forge log lines and terminal output
+// oxlint-disable-next-line no-control-regex
+const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
+
+/** Text that a registry chose, made fit for a log line: one line, at most 300 characters. */
+export const quoted = (text: string): string => {
+  const clean = text.replaceAll(control, " ").trim()
+  return clean.length > 300 ? `${clean.slice(0, 300)}…` : clean
+}

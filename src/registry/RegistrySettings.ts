@@ -1,0 +1,64 @@
+// What the registry client needs of the program's settings, read anew at every use: it changes while we run.
+import { Context, Effect, Layer, Result, SubscriptionRef } from "effect"
+import type { Backup } from "../image/BackupName.ts"
+import { canonicalRegistry } from "../image/ImageReference.ts"
+import { backup, type Settings } from "../settings/Settings.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+
+export interface RegistryOptions {
+  readonly backup: Backup
+  /** `host[:port]` spoken to without TLS. */
+  readonly plainHttp: ReadonlyArray<string>
+  /** `host[:port]` that may be at private addresses; the backup and the plain-HTTP ones always may. */
+  readonly privateHosts: ReadonlyArray<string>
+  /**
+   * `proven-public`: a source's credential is used only after an anonymous HEAD succeeded (invariant 7).
+   * `always`: the user copies by hand and whatever credentials they have are used, for sources too.
+   */
+  readonly sourceCredentials: "proven-public" | "always"
+}
+
+/** What a command adds to the settings: the hosts its user named may be private, their credentials may be used. */
+export interface ByHand {
+  readonly backup?: Backup
+  readonly privateHosts: ReadonlyArray<string>
+}
+
+const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOptions => ({
+  backup: byHand?.backup ?? backup(settings),
+  plainHttp: settings.PLAIN_HTTP_REGISTRIES,
+  privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
+  sourceCredentials: byHand === undefined ? "proven-public" : "always"
+})
+
+export class RegistrySettings extends Context.Service<RegistrySettings, {
+  readonly current: () => RegistryOptions
+}>()("image-cloner/registry/RegistrySettings") {
+  /** Options that never change. */
+  static readonly layerOf = (options: RegistryOptions): Layer.Layer<RegistrySettings> =>
+    Layer.succeed(RegistrySettings, RegistrySettings.of({ current: () => options }))
+
+  /** Follows the program's settings; `byHand` is for the `clone` command. */
+  static readonly layer = (byHand?: ByHand): Layer.Layer<RegistrySettings, never, SettingsRef> =>
+    Layer.effect(
+      RegistrySettings,
+      Effect.map(SettingsRef, (ref) => {
+        let from: Settings | undefined
+        let options: RegistryOptions | undefined
+        return RegistrySettings.of({
+          current: () => {
+            const settings = SubscriptionRef.getUnsafe(ref)
+            if (options === undefined || settings !== from) {
+              from = settings
+              options = optionsOf(settings, byHand)
+            }
+            return options
+          }
+        })
+      })
+    )
+}
+
+/** Is `registry` (canonical) among these hosts, however they are written? */
+export const includesHost = (hosts: ReadonlyArray<string>, registry: string): boolean =>
+  hosts.some((host) => Result.getOrElse(canonicalRegistry(host), () => host) === registry)
