@@ -1,7 +1,7 @@
 // What the sandbox's servers receive and answer, as data: a request, a reply, and the ways a body can be sent.
 // Routes turn an Exchange into a Reply; Listener writes it; Faults change what is written. No route touches the socket.
 import type { Stream } from "effect"
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import type { Readable } from "node:stream"
 
@@ -18,11 +18,14 @@ export interface Exchange {
   readonly message: IncomingMessage
 }
 
+/** A live body that ends badly: the connection is reset, as a failing network would. */
+export class Reset extends Data.TaggedError("Reset")<{}> {}
+
 export type Body =
   | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
   | { readonly _tag: "File"; readonly open: () => Readable }
   /** Never ends by itself: a watch. Written with back-pressure, chunk by chunk. */
-  | { readonly _tag: "Live"; readonly chunks: Stream.Stream<string> }
+  | { readonly _tag: "Live"; readonly chunks: Stream.Stream<string, Reset> }
 
 export interface Reply {
   readonly status: number

@@ -59,7 +59,7 @@ const writeChunk = (response: http.ServerResponse, chunk: Uint8Array): Effect.Ef
     response.write(chunk, () => resume(Effect.void))
   })
 
-const chunksOf = (body: Body): Stream.Stream<Uint8Array> => {
+const chunksOf = (body: Body): Stream.Stream<Uint8Array, Exchanges.Reset> => {
   if (body._tag === "Bytes") return Stream.make(body.bytes)
   if (body._tag === "Live") return Stream.encodeText(body.chunks)
   return Stream.suspend(() => {
@@ -123,11 +123,13 @@ const answer = Effect.fnUntraced(function*<R>(
     }
     if (fault._tag === "Respond") {
       const reply = Exchanges.text(fault.status, fault.body ?? "", { ...fault.headers })
-      return yield* send(response, reply, [], record, exchange.method === "HEAD")
+      return yield* Effect.orDie(send(response, reply, [], record, exchange.method === "HEAD"))
     }
   }
   const reply = yield* handle(exchange)
-  yield* send(response, reply, faults, record, exchange.method === "HEAD")
+  yield* send(response, reply, faults, record, exchange.method === "HEAD").pipe(
+    Effect.catchTag("Reset", () => Effect.sync(() => response.destroy()))
+  )
 }, (effect, _handle, exchange, response) =>
   Effect.catchCause(effect, (cause) =>
     Effect.gen(function*() {

@@ -24,7 +24,7 @@ const started = (url: string, name: string, query = "") =>
   send(`${url}/v2/${name}/blobs/uploads/${query}`, { method: "POST" })
 const pushBlob = (url: string, name: string, blob: Uint8Array) =>
   send(`${url}/v2/${name}/blobs/uploads/?digest=${sha256(blob)}`, { method: "POST", body: Uint8Array.from(blob) })
-const put = (url: string, reference: string, bytes: Uint8Array | string, type: string) =>
+const putManifest = (url: string, reference: string, bytes: Uint8Array | string, type: string) =>
   send(`${url}/v2/app/manifests/${reference}`, {
     method: "PUT",
     headers: { "content-type": type },
@@ -257,7 +257,7 @@ describe("manifests", () => {
       const registry = yield* EmbeddedRegistry.make()
       const image = SampleImage.twoPlatforms("app")
       const push = (manifest: { bytes: Uint8Array; mediaType: string; digest: string }, reference: string) =>
-        put(registry.url, reference, manifest.bytes, manifest.mediaType)
+        putManifest(registry.url, reference, manifest.bytes, manifest.mediaType)
       const [child] = image.children
       if (child === undefined) return assert.fail("no child")
       assert.strictEqual((yield* push(child, child.digest)).json().errors[0].code, "MANIFEST_BLOB_UNKNOWN")
@@ -277,7 +277,7 @@ describe("manifests", () => {
       yield* registry.load("app", image, "1")
       const { bytes, mediaType } = image.manifest
       const code = (reference: string, body: Uint8Array | string, type: string) =>
-        Effect.map(put(registry.url, reference, body, type), (it) => it.json().errors[0].code)
+        Effect.map(putManifest(registry.url, reference, body, type), (it) => it.json().errors[0].code)
       assert.strictEqual(yield* code(digest, bytes, mediaType), "DIGEST_INVALID")
       assert.strictEqual(yield* code("2", bytes, MediaTypes.dockerManifest), "MANIFEST_INVALID")
       assert.strictEqual(yield* code("2", "[]", mediaType), "MANIFEST_INVALID")
@@ -290,7 +290,7 @@ describe("manifests", () => {
     Effect.gen(function*() {
       const registry = yield* EmbeddedRegistry.make()
       const body = Buffer.alloc(4 * 1024 * 1024 + 1, " ")
-      assert.strictEqual((yield* put(registry.url, "1", body, MediaTypes.ociIndex)).status, 413)
+      assert.strictEqual((yield* putManifest(registry.url, "1", body, MediaTypes.ociIndex)).status, 413)
     }))
 
   it.live("deletes a tag alone, a manifest with its tags, and a blob", () =>
@@ -337,7 +337,7 @@ describe("manifests", () => {
       yield* registry.load("app", sbom)
       for (const blob of signature.blobs) yield* pushBlob(registry.url, "app", blob)
       const { bytes, digest: name, mediaType } = signature.manifest
-      const pushed = yield* put(registry.url, name, bytes, mediaType)
+      const pushed = yield* putManifest(registry.url, name, bytes, mediaType)
       assert.strictEqual(pushed.headers.get("oci-subject"), image.manifest.digest)
       const referrers = (query: string) => send(`${registry.url}/v2/app/referrers/${image.manifest.digest}${query}`)
       const all = yield* referrers("")

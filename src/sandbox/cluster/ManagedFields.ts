@@ -1,0 +1,130 @@
+// Who set which field: metadata.managedFields for Update writes, with f: and k: paths.
+// Enough that the manager of a container's image can be read; server-side apply itself is not served.
+// Source: structured-merge-diff; the format: k8s.io/api meta/v1 FieldsV1.
+import type { Json, JsonObject } from "../Json.ts"
+import * as J from "../Json.ts"
+
+/** Keys by which list elements are told apart; other lists are one value. */
+const listKeys: Readonly<Record<string, string>> = {
+  containers: "name",
+  initContainers: "name",
+  ephemeralContainers: "name",
+  volumes: "name",
+  env: "name",
+  volumeMounts: "mountPath",
+  conditions: "type",
+  ownerReferences: "uid",
+  imagePullSecrets: "name"
+}
+/** Set by the server, or the object's name: nobody's. */
+const unmanaged = new Set([
+  "name",
+  "namespace",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "managedFields",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "selfLink"
+])
+
+type Leaves = Map<string, Json>
+const separator = "\u0000"
+
+const collect = (field: string, value: Json, path: string, into: Leaves): void => {
+  const key = listKeys[field]
+  if (Array.isArray(value) && key !== undefined) {
+    for (const item of value) {
+      const id = J.at(item, key)
+      const step = `${path}${separator}k:${JSON.stringify({ [key]: id ?? null })}`
+      into.set(`${step}${separator}.`, {})
+      for (const [name, inner] of Object.entries(J.object(item))) {
+        collect(name, inner, `${step}${separator}f:${name}`, into)
+      }
+    }
+    return
+  }
+  if (J.isObject(value) && Object.keys(value).length > 0) {
+    for (const [name, inner] of Object.entries(value)) collect(name, inner, `${path}${separator}f:${name}`, into)
+    return
+  }
+  into.set(path, value)
+}
+
+const leavesOf = (object: JsonObject): Leaves => {
+  const found: Leaves = new Map()
+  for (const [name, value] of Object.entries(object)) {
+    if (name === "apiVersion" || name === "kind") continue
+    if (name !== "metadata") collect(name, value, `f:${name}`, found)
+    else {
+      for (const [field, inner] of Object.entries(J.object(value))) {
+        if (!unmanaged.has(field)) collect(field, inner, `f:metadata${separator}f:${field}`, found)
+      }
+    }
+  }
+  return found
+}
+
+const toTree = (paths: Iterable<string>): JsonObject => {
+  const tree: JsonObject = {}
+  for (const path of paths) J.ensure(tree, ...path.split(separator))
+  return tree
+}
+
+const fromTree = (tree: Json | undefined, path: string, into: Set<string>): Set<string> => {
+  for (const [step, below] of Object.entries(J.object(tree))) {
+    const here = path === "" ? step : `${path}${separator}${step}`
+    if (Object.keys(J.object(below)).length === 0) into.add(here)
+    else fromTree(below, here, into)
+  }
+  return into
+}
+
+export interface Writer {
+  readonly manager: string
+  readonly subresource: string
+  readonly apiVersion: string
+  /** RFC 3339. */
+  readonly time: string
+}
+
+/**
+ * The entries after `writer` turned `before` into `after`: what it changed is its own, and no longer anybody else's.
+ * An entry left without a field goes.
+ */
+export const update = (before: JsonObject | undefined, after: JsonObject, writer: Writer): Array<Json> => {
+  const old: Leaves = before === undefined ? new Map<string, Json>() : leavesOf(before)
+  const now = leavesOf(after)
+  const changed = new Set([...now].filter(([path, value]) => !J.equal(old.get(path), value)).map(([path]) => path))
+  const entries: Array<Json> = []
+  let mine = false
+  for (const entry of J.list(before ?? after, "metadata", "managedFields")) {
+    const own = J.text(entry, "manager") === writer.manager && J.text(entry, "operation") === "Update" &&
+      (J.text(entry, "subresource") ?? "") === writer.subresource
+    const held = fromTree(J.at(entry, "fieldsV1"), "", new Set<string>())
+    // Gone from the object, or changed by this write.
+    const kept = [...held].filter((path) => now.has(path) && (own || !changed.has(path)))
+    const paths = own ? new Set([...kept, ...changed]) : new Set(kept)
+    if (own) mine = true
+    if (paths.size === 0) continue
+    entries.push({
+      ...J.object(entry),
+      ...(own && changed.size > 0 ? { time: writer.time, apiVersion: writer.apiVersion } : {}),
+      fieldsV1: toTree(paths)
+    })
+  }
+  if (!mine && changed.size > 0) {
+    entries.push({
+      manager: writer.manager,
+      operation: "Update",
+      apiVersion: writer.apiVersion,
+      time: writer.time,
+      fieldsType: "FieldsV1",
+      fieldsV1: toTree(changed),
+      ...(writer.subresource === "" ? {} : { subresource: writer.subresource })
+    })
+  }
+  return entries
+}

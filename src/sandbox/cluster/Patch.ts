@@ -1,0 +1,72 @@
+// The patch types as functions from the stored object to the wanted one. Server-side apply is refused in words.
+// Source: apiserver pkg/endpoints/handlers/patch.go; RFC 6902, RFC 7396.
+import { Effect } from "effect"
+import { applyPatch, type Operation } from "rfc6902"
+import type { Json, JsonObject } from "../Json.ts"
+import * as J from "../Json.ts"
+import type { Target } from "./Api.ts"
+import type { ApiError } from "./ApiError.ts"
+import * as ApiErrors from "./ApiError.ts"
+import { mergePatch, strategicMerge } from "./StrategicMerge.ts"
+
+const json = "application/json-patch+json"
+const merge = "application/merge-patch+json"
+const strategic = "application/strategic-merge-patch+json"
+const apply = /^application\/apply-patch\+/
+const operations = new Set(["add", "remove", "replace", "move", "copy", "test"])
+
+const isOperation = (value: Json): value is Json & Operation => {
+  const op = J.text(value, "op")
+  return op !== undefined && operations.has(op) && J.text(value, "path") !== undefined
+}
+
+/** Go's library takes a leading "/" or nothing, and does not create what leads to a path: rfc6902 does the same. */
+const jsonPatch = (target: Target, patch: Json, current: JsonObject): Effect.Effect<JsonObject, ApiError> => {
+  if (!Array.isArray(patch) || !patch.every(isOperation)) {
+    return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no list of operations"))
+  }
+  if (patch.length > 10_000) {
+    return Effect.fail(
+      new ApiErrors.ApiError({
+        code: 413,
+        reason: "RequestEntityTooLarge",
+        text: `The allowed maximum operations in a JSON patch is 10000, got ${patch.length}`
+      })
+    )
+  }
+  const copy: Json = J.clone(current)
+  const failed = applyPatch(copy, patch).some((it) => it !== null)
+  return failed || !J.isObject(copy)
+    ? Effect.fail(ApiErrors.unprocessable(target.resource, target.name))
+    : Effect.succeed(copy)
+}
+
+const asObject = (value: Json): Effect.Effect<JsonObject, ApiError> =>
+  J.isObject(value)
+    ? Effect.succeed(value)
+    : Effect.fail(ApiErrors.badRequest("the patch makes no object of the object"))
+
+/** What the patch of this media type makes of an object; 415 for types that are not known. */
+export const decode = (
+  target: Target,
+  contentType: string,
+  body: Json | undefined
+): Effect.Effect<(current: JsonObject) => Effect.Effect<JsonObject, ApiError>, ApiError> => {
+  if (apply.test(contentType)) {
+    return Effect.fail(ApiErrors.unsupportedMediaType(
+      "this API server is a sandbox and has no server-side apply: create the object, or patch it, instead"
+    ))
+  }
+  if (![json, merge, strategic].includes(contentType)) {
+    return Effect.fail(ApiErrors.unsupportedMediaType(
+      "the body of the request was in an unknown format - accepted media types include: " +
+        `${json}, ${merge}, ${strategic}, application/apply-patch+yaml, application/apply-patch+cbor`
+    ))
+  }
+  if (body === undefined) return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no JSON"))
+  if (contentType === json) return Effect.succeed((current) => jsonPatch(target, body, current))
+  if (!J.isObject(body)) return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no object"))
+  return Effect.succeed((current) =>
+    asObject(contentType === merge ? mergePatch(current, body) : strategicMerge(current, body))
+  )
+}
