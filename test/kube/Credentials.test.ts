@@ -1,0 +1,204 @@
+import { NodeFileSystem } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, FileSystem, Layer, Option, Redacted } from "effect"
+import * as https from "node:https"
+import type { AddressInfo } from "node:net"
+import type { Access } from "../../src/kube/Access.ts"
+import { inCluster } from "../../src/kube/InCluster.ts"
+import { KubeClient, type KubeRequest } from "../../src/kube/KubeClient.ts"
+import { fromKubeconfig } from "../../src/kube/KubeconfigAccess.ts"
+import { makeCertificates } from "./Certificates.ts"
+import { fakeApi, json, refuse, testing } from "./FakeApi.ts"
+
+const get: KubeRequest = { method: "GET", path: "/api/v1/things" }
+const ok = json(200, { kind: "Thing" })
+const platform = Layer.merge(testing, NodeFileSystem.layer)
+
+const authorization = (access: Access) => {
+  const header = access.headers["authorization"]
+  return header === undefined ? undefined : Redacted.value(header)
+}
+
+/** A kubeconfig in a folder of its own. */
+const kubeconfig = Effect.fnUntraced(function*(cluster: object, user: object) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = yield* fs.makeTempDirectoryScoped()
+  const file = `${folder}/config`
+  const write = (next: object) =>
+    // JSON is YAML
+    fs.writeFileString(
+      file,
+      JSON.stringify({
+        clusters: [{ name: "c", cluster }],
+        users: [{ name: "u", user: next }],
+        contexts: [{ name: "main", context: { cluster: "c", user: "u" } }, {
+          name: "lost",
+          context: { cluster: "x", user: "u" }
+        }],
+        "current-context": "main"
+      })
+    )
+  yield* write(user)
+  return { file, folder, write }
+})
+
+describe("a kubeconfig", () => {
+  it.live("gives its token, and a new one after a 401", () =>
+    Effect.gen(function*() {
+      const api = yield* fakeApi([
+        ok,
+        refuse(401, "Unauthorized"),
+        ok,
+        refuse(401, "Unauthorized"),
+        refuse(401, "Unauthorized")
+      ])
+      const { file, write } = yield* kubeconfig({ server: api.server }, { token: "first" })
+      yield* Effect.gen(function*() {
+        const client = yield* KubeClient
+        yield* client.request(get)
+        yield* write({ token: "second" })
+        yield* client.request(get)
+        const error = yield* Effect.flip(client.request(get))
+        assert.strictEqual(error.reason, "Unauthorized")
+        assert.match(error.message, /credentials are not valid/)
+      }).pipe(Effect.provide(KubeClient.layer({ kubeconfig: file })))
+      assert.deepStrictEqual(api.calls.map((it) => it.headers["authorization"]), [
+        "Bearer first",
+        "Bearer first",
+        "Bearer second",
+        "Bearer second",
+        "Bearer second"
+      ])
+    }).pipe(Effect.provide(platform)))
+
+  it.live("gives name and password", () =>
+    Effect.gen(function*() {
+      const { file } = yield* kubeconfig({ server: "http://localhost" }, { username: "me", password: "secret" })
+      const access = yield* (yield* fromKubeconfig({ kubeconfig: file })).access
+      assert.strictEqual(authorization(access), `Basic ${Buffer.from("me:secret").toString("base64")}`)
+      assert.notInclude(JSON.stringify(access), "secret")
+    }).pipe(Effect.provide(platform)))
+
+  it.live("runs its plugin, tells it what is asked, and runs it again after a 401", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const api = yield* fakeApi([ok, ok, refuse(401, "Unauthorized"), ok])
+      const { file, folder, write } = yield* kubeconfig({ server: api.server }, {})
+      const script = `${folder}/plugin`
+      yield* fs.writeFileString(
+        script,
+        `#!/bin/sh
+echo "$KUBERNETES_EXEC_INFO" >> ${folder}/runs
+echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/runs | tr -d ' ')'"}}'
+`
+      )
+      yield* fs.chmod(script, 0o755)
+      yield* write({
+        exec: { apiVersion: "client.authentication.k8s.io/v1", command: script, provideClusterInfo: true }
+      })
+      yield* KubeClient.use((client) => Effect.replicateEffect(client.request(get), 3)).pipe(
+        Effect.provide(KubeClient.layer({ kubeconfig: file }))
+      )
+      assert.deepStrictEqual(api.calls.map((it) => it.headers["authorization"]), [
+        "Bearer token-1",
+        "Bearer token-1",
+        "Bearer token-1",
+        "Bearer token-2"
+      ])
+      const [info = ""] = (yield* fs.readFileString(`${folder}/runs`)).split("\n")
+      const { kind, spec } = JSON.parse(info)
+      assert.deepStrictEqual([kind, spec.cluster.server], ["ExecCredential", api.server])
+    }).pipe(Effect.provide(platform)))
+
+  it.live("gives client certificates, authority and server name for TLS", () =>
+    Effect.gen(function*() {
+      const { ca, client, server } = yield* Effect.promise(makeCertificates)
+      const tls = https.createServer({ ...server, ca, requestCert: true, rejectUnauthorized: true }, (_, response) => {
+        response.end("{\"kind\":\"Thing\"}")
+      })
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void tls.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => tls.close())
+      )
+      // a listening TCP server has an address that is no string
+      const url = `https://127.0.0.1:${(tls.address() as AddressInfo).port}`
+      const base64 = (pem: string) => Buffer.from(pem).toString("base64")
+      const user = { "client-certificate-data": base64(client.cert), "client-key-data": base64(client.key) }
+      const ask = Effect.fnUntraced(function*(cluster: object, who: object) {
+        const { file } = yield* Effect.orDie(kubeconfig({ server: url, ...cluster }, who))
+        return yield* KubeClient.use((it) => it.request(get)).pipe(
+          Effect.provide(KubeClient.layer({ kubeconfig: file }))
+        )
+      })
+      const trusted = { "certificate-authority-data": base64(ca) }
+      assert.deepStrictEqual(yield* ask(trusted, user), { kind: "Thing" })
+      assert.deepStrictEqual(yield* ask({ "insecure-skip-tls-verify": true }, user), { kind: "Thing" })
+      const untrusted = yield* Effect.flip(ask({}, user))
+      assert.deepStrictEqual([untrusted.reason, untrusted.retryable], ["Unreachable", false])
+      const misnamed = yield* Effect.flip(ask({ ...trusted, "tls-server-name": "another.example" }, user))
+      assert.match(misnamed.detail, /another\.example/)
+      const anonymous = yield* Effect.flip(ask(trusted, { token: "x" }))
+      assert.strictEqual(anonymous.reason, "Unreachable")
+    }).pipe(Effect.provide(platform)))
+
+  it.live("reports what is missing by name", () =>
+    Effect.gen(function*() {
+      const { file } = yield* kubeconfig({ server: "https://localhost" }, {})
+      const why = (options: { kubeconfig: string; context?: string }) =>
+        Effect.map(Effect.flip(fromKubeconfig(options)), (it) => [it.reason, it.message].join(" "))
+      assert.match(yield* why({ kubeconfig: "/nowhere" }), /^Credentials .*\/nowhere.*no such file/)
+      assert.match(
+        yield* why({ kubeconfig: file, context: "other" }),
+        /there is no context other; there are: main, lost/
+      )
+      assert.match(yield* why({ kubeconfig: file, context: "lost" }), /context lost names the cluster x/)
+    }).pipe(Effect.provide(platform)))
+})
+
+describe("a pod", () => {
+  const variables = (values: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromEnvRecord(values))
+  const inside = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" }
+
+  const mounted = Effect.fnUntraced(function*(token: string) {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* fs.makeTempDirectoryScoped()
+    yield* fs.writeFileString(`${folder}/token`, token)
+    yield* fs.writeFileString(`${folder}/ca.crt`, "the authority")
+    return folder
+  })
+
+  it.live("gives the ServiceAccount's token, read again after a minute or a 401", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* mounted("first\n")
+      const found = yield* inCluster(folder)
+      assert.isTrue(Option.isSome(found))
+      if (Option.isNone(found)) return
+      const { access, reload, server } = found.value
+      const token = Effect.map(access, authorization)
+      assert.strictEqual(server, "https://10.0.0.1:443")
+      assert.strictEqual((yield* access).tls.ca, "the authority")
+      assert.strictEqual(yield* token, "Bearer first")
+      yield* fs.writeFileString(`${folder}/token`, "second")
+      assert.strictEqual(yield* token, "Bearer first")
+      yield* Effect.sleep("61 seconds")
+      assert.strictEqual(yield* token, "Bearer second")
+      yield* fs.writeFileString(`${folder}/token`, "third")
+      yield* reload
+      assert.strictEqual(yield* token, "Bearer third")
+      yield* fs.remove(`${folder}/token`)
+      yield* reload
+      assert.strictEqual(yield* token, "Bearer third", "what was read stays in use while it cannot be read")
+    }).pipe(Effect.provide([platform, variables(inside)])))
+
+  it.live("is in a cluster only with address and token", () =>
+    Effect.gen(function*() {
+      const folder = yield* mounted("x")
+      assert.isTrue(Option.isNone(yield* inCluster("/nowhere")))
+      assert.isTrue(Option.isNone(yield* inCluster(folder).pipe(Effect.provide(variables({})))))
+      const found = yield* inCluster(folder).pipe(
+        Effect.provide(variables({ KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" }))
+      )
+      assert.strictEqual(Option.getOrUndefined(found)?.server, "https://[fd00::1]:6443")
+    }).pipe(Effect.provide([platform, variables(inside)])))
+})
