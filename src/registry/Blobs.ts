@@ -146,11 +146,17 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         headers: { "content-type": "application/octet-stream", "content-length": String(size) },
         body: body ?? new Uint8Array(0),
         agent: "upload",
+        once: body !== undefined,
         timeout: limits.commitTimeout
       }
       yield* ours(request)
       const answer = yield* session.run(request, transport.send)
       if (answer.status === 201) return
+      if (answer.status === 401) {
+        // the token ended between the POST and the PUT; the upload that is opened next has a fresh one
+        const error = yield* Effect.flip(refusal(request, answer))
+        return yield* registryError({ ...error, retryable: true })
+      }
       if (answer.status < 200 || answer.status >= 300) return yield* refusal(request, answer)
       // some say 200, 202 or 204 and mean it; one look tells
       if (!(yield* hasBlob(upload.repository, digest))) {

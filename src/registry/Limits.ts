@@ -32,7 +32,7 @@ export const defaultLimits: Limits = {
   answerTimeout: Duration.seconds(30),
   commitTimeout: Duration.minutes(15),
   stallWindow: Duration.seconds(60),
-  stallBytes: 512 * 1024,
+  stallBytes: 1024 * 1024,
   attempts: 5,
   retryBase: Duration.millis(500),
   retryCap: Duration.seconds(30),

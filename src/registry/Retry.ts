@@ -4,12 +4,12 @@ import { Duration, Effect, Schedule } from "effect"
 import type { Limits } from "./Limits.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
-/** The schedule of all requests. */
+/** The schedule of all requests; its input is any error that says whether and when. */
 export const retrySchedule = (limits: Limits) =>
   Schedule.min([Schedule.exponential(limits.retryBase), Schedule.spaced(limits.retryCap)]).pipe(
     Schedule.jittered,
     Schedule.upTo({ times: limits.attempts - 1 }),
-    Schedule.setInputType<RegistryError>(),
+    Schedule.setInputType<Pick<RegistryError, "retryable" | "retryAfter">>(),
     Schedule.while(({ input }) =>
       input.retryable &&
       (input.retryAfter === undefined || Duration.isLessThanOrEqualTo(input.retryAfter, limits.longestWait))

@@ -20,6 +20,8 @@ export interface Spec extends Omit<Request, "url" | "authorization" | "identity"
   readonly actions: "pull" | "pull,push"
   /** A further repository of the same registry that must be readable: the origin of a mount. */
   readonly from?: string | undefined
+  /** The body can be sent once only: after a 401 the next request will have a fresh token, this one fails. */
+  readonly once?: boolean
   /** Offer no credential, whatever there is. */
   readonly anonymous?: boolean
 }
@@ -179,7 +181,7 @@ export const makeSession = (options: {
     if (first.url.origin !== at.origin) return yield* foreign(spec, request, first, perform)
     if (!learn(at, parseChallenges(first.headers["www-authenticate"])) && authorization === undefined) return first
     const again = yield* headerFor(spec, at, credential, true)
-    if (again === undefined || !own) return first
+    if (again === undefined || !own || spec.once === true) return first
     return yield* perform({ ...request, authorization: again })
   })
 

@@ -60,6 +60,21 @@ type Perform<R> = (
 const fail = (request: Request, reason: RegistryReason, detail: string) =>
   registryError({ operation: request.operation, target: request.target, reason, detail })
 
+/** Where a redirect leads, judged; undefined when the answer is none. */
+const redirect = (request: Request, answer: Answer): URL | RegistryError | undefined => {
+  const location = firstOf(answer.headers["location"])
+  if (!redirects.has(answer.status) || location === undefined) return undefined
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return fail(request, "Protocol", `the registry redirects a ${request.method}, which is not followed`)
+  }
+  if (!URL.canParse(location, answer.url)) return fail(request, "Protocol", "the redirect leads to no URL")
+  const next = new URL(location, answer.url)
+  if (next.protocol !== "https:" && next.protocol !== answer.url.protocol) {
+    return fail(request, "Refused", `the redirect to ${shown(next)} would leave TLS`)
+  }
+  return next
+}
+
 export const makeTransport = (options: {
   readonly agents: Agents
   readonly limits: Limits
@@ -113,21 +128,6 @@ export const makeTransport = (options: {
     const rest = yield* hosts.limited(ask, error.retryAfter)
     return yield* registryError({ ...error, retryAfter: rest })
   })
-
-  /** Where a redirect leads, judged; undefined when the answer is none. */
-  const redirect = (request: Request, answer: Answer): URL | RegistryError | undefined => {
-    const location = firstOf(answer.headers["location"])
-    if (!redirects.has(answer.status) || location === undefined) return undefined
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return fail(request, "Protocol", `the registry redirects a ${request.method}, which is not followed`)
-    }
-    if (!URL.canParse(location, answer.url)) return fail(request, "Protocol", "the redirect leads to no URL")
-    const next = new URL(location, answer.url)
-    if (next.protocol !== "https:" && next.protocol !== answer.url.protocol) {
-      return fail(request, "Refused", `the redirect to ${shown(next)} would leave TLS`)
-    }
-    return next
-  }
 
   const follow = Effect.fnUntraced(function*<R>(request: Request, perform: Perform<R>, dispatcher: Dispatcher) {
     let url = request.url

@@ -1,0 +1,102 @@
+// Why an image could not be cloned, for people and for the inventory: which side, and whether trying again can help.
+// Edge: the registry client's errors speak of requests; this one speaks of the image.
+import { Data, type Duration } from "effect"
+import type { RegistryError, RegistryReason } from "../registry/RegistryError.ts"
+
+export type CloneReason =
+  | "private"
+  | "not-found"
+  | "rate-limited"
+  | "unavailable"
+  | "corrupt"
+  | "too-large"
+  | "unsupported"
+  /** Our address policy said no. */
+  | "refused"
+  /** The backup registry will not take it. */
+  | "denied"
+
+export type Side = "source" | "backup"
+
+/** An image was not cloned; nothing half-pushed is tagged. */
+export class CloneError extends Data.TaggedError("CloneError")<{
+  readonly image: string
+  readonly reason: CloneReason
+  readonly side: Side
+  readonly detail: string
+  /** Can it succeed later without anybody changing anything? */
+  readonly retryable: boolean
+  /** Not before this; undefined leaves the time to the caller's back-off. */
+  readonly retryAfter: Duration.Duration | undefined
+  readonly cause?: unknown
+}> {
+  override get message() {
+    return `${this.image} was not cloned (${this.reason}, ${this.side}): ${this.detail}`
+  }
+}
+
+const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
+  Unauthorized: "private",
+  Denied: "private",
+  NotFound: "not-found",
+  RateLimited: "rate-limited",
+  Unavailable: "unavailable",
+  Timeout: "unavailable",
+  Unreachable: "unavailable",
+  Certificate: "unavailable",
+  Refused: "refused",
+  Quota: "unavailable",
+  Immutable: "unavailable",
+  Incomplete: "unavailable",
+  Invalid: "unsupported",
+  TooLarge: "too-large",
+  Unsupported: "unsupported",
+  Corrupt: "corrupt",
+  Protocol: "unsupported"
+}
+
+const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
+  ...atSource,
+  Unauthorized: "denied",
+  Denied: "denied",
+  NotFound: "denied",
+  Refused: "denied",
+  Quota: "denied",
+  Immutable: "denied",
+  Invalid: "denied",
+  TooLarge: "denied",
+  Unsupported: "denied",
+  Protocol: "unavailable"
+}
+
+const advice = (error: RegistryError, side: Side): string => {
+  if (side === "source") {
+    return error.reason === "Unauthorized" || error.reason === "Denied" ? " (private or does not exist)" : ""
+  }
+  switch (error.reason) {
+    case "Unauthorized":
+    case "Denied":
+      return "; the backup's entry in DOCKER_CONFIG must be allowed to push there"
+    case "NotFound":
+      return "; the backup registry wants the repository or project created first"
+    case "Quota":
+      return "; the backup registry's quota is used up"
+    case "Immutable":
+      return "; the backup registry does not let this tag be moved"
+    default:
+      return ""
+  }
+}
+
+/** A registry's error as the reason why `image` was not cloned. */
+export const fromRegistry = (image: string, side: Side) => (error: RegistryError): CloneError =>
+  new CloneError({
+    image,
+    side,
+    reason: (side === "source" ? atSource : atBackup)[error.reason],
+    detail: `${error.message}${advice(error, side)}`,
+    // what the manifest refers to was pushed just before: the registry has lost it, and gets it again
+    retryable: error.retryable || error.reason === "Incomplete",
+    retryAfter: error.retryAfter,
+    cause: error
+  })

@@ -1,0 +1,170 @@
+// Clones images: one flight per image however many ask, so many at once as there are permits, registries in turns.
+// Edge: retries of an image belong to whoever asks; within one flight only single requests are tried again.
+import { Cache, Clock, Context, Duration, Effect, Layer, Metric, Option, Result, Stream, SubscriptionRef } from "effect"
+import { backupOf } from "../image/BackupName.ts"
+import type { Digest } from "../image/Digest.ts"
+import { format, type ImageReference, parse } from "../image/ImageReference.ts"
+import { CurrentLimits } from "../registry/Limits.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+import { RegistrySettings } from "../registry/RegistrySettings.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import { CloneError, fromRegistry } from "./CloneError.ts"
+import { type Copied, copyImage } from "./CopyImage.ts"
+import { type FairPermits, makeFairPermits } from "./FairPermits.ts"
+import { makeLedger } from "./Ledger.ts"
+import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
+
+export { CloneError } from "./CloneError.ts"
+export type { Copied } from "./CopyImage.ts"
+export type { CopyProgress } from "./Progress.ts"
+
+/** A flight that takes longer gives its permit back, whoever drips the bytes. */
+const longestFlight = Duration.hours(4)
+/** Far more than a cluster has images: an evicted flight could be flown twice. */
+const mostFlights = 1_000_000
+
+export class Cloner extends Context.Service<Cloner, {
+  /** Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. */
+  readonly clone: (source: ImageReference) => Effect.Effect<Copied, CloneError>
+  /** Asks the backup for the digest of an image; epoch milliseconds of its answer. */
+  readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
+  readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
+  /** Images that wait for a permit. */
+  readonly waiting: Effect.Effect<number>
+}>()("image-cloner/clone/Cloner") {
+  /** With MAX_CONCURRENT_RECONCILES permits, followed live. */
+  static readonly layer: Layer.Layer<Cloner, never, RegistryClient | RegistrySettings | SettingsRef> = Layer.effect(
+    Cloner,
+    Effect.gen(function*() {
+      const settings = yield* SettingsRef
+      const permits = makeFairPermits(SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES)
+      yield* SubscriptionRef.changes(settings).pipe(
+        Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
+        Stream.changes,
+        Stream.runForEach(permits.resize),
+        Effect.forkScoped
+      )
+      return yield* makeCloner(permits)
+    })
+  )
+
+  /** With a fixed number of permits: for commands and tests. */
+  static readonly layerOf = (options: {
+    readonly permits: number
+  }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings> =>
+    Layer.effect(Cloner, Effect.suspend(() => makeCloner(makeFairPermits(options.permits))))
+}
+
+const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
+  const registry = yield* RegistryClient
+  const limits = yield* CurrentLimits
+  const settings = (yield* RegistrySettings).current
+  const ledger = makeLedger()
+  const running = new Set<Progress>()
+
+  const gauges = Effect.gen(function*() {
+    yield* Metric.update(Metrics.clonesInFlight, running.size)
+    yield* Metric.update(Metrics.clonesWaiting, yield* permits.waiting)
+  })
+
+  const report = Effect.fnUntraced(function*(outcome: Result.Result<Copied, CloneError>, seconds: number) {
+    yield* Metric.update(Metrics.cloneSeconds, seconds)
+    if (Result.isFailure(outcome)) {
+      yield* Metric.update(Metrics.clones({ result: outcome.failure.reason }), 1)
+      return
+    }
+    const copied = outcome.success
+    yield* Metric.update(Metrics.clones({ result: copied.upToDate ? "up-to-date" : "copied" }), 1)
+    yield* Metric.update(Metrics.manifests, copied.manifests)
+    for (const how of ["uploaded", "mounted", "present"] as const) {
+      yield* Metric.update(Metrics.blobs({ how }), copied.blobs[how])
+      yield* Metric.update(Metrics.blobBytes({ how }), copied.bytes[how])
+    }
+    if (copied.upToDate) return
+    yield* Effect.logInfo("image copied").pipe(Effect.annotateLogs({
+      image: format(copied.source),
+      backup: format(copied.target),
+      digest: copied.digest,
+      uploaded: copied.bytes.uploaded,
+      mounted: copied.bytes.mounted,
+      present: copied.bytes.present,
+      seconds: Math.round(copied.seconds * 1000) / 1000
+    }))
+  })
+
+  const copy = Effect.fn("Cloner.copy")(function*(source: ImageReference) {
+    const { backup } = settings()
+    const started = yield* Clock.monotonicTimeNanos
+    const progress = makeProgress(source, backupOf(backup, source), yield* Clock.currentTimeMillis)
+    running.add(progress)
+    yield* gauges
+    const outcome = yield* copyImage({ registry, limits, ledger, backup }, source, progress).pipe(
+      Effect.timeoutOrElse({
+        duration: longestFlight,
+        orElse: () =>
+          Effect.fail(
+            new CloneError({
+              image: format(source),
+              reason: "unavailable",
+              side: "source",
+              detail: `it could not be copied within ${Duration.format(longestFlight)}`,
+              retryable: true,
+              retryAfter: undefined
+            })
+          )
+      }),
+      Effect.ensuring(Effect.suspend(() => {
+        running.delete(progress)
+        return gauges
+      })),
+      Effect.result
+    )
+    yield* report(outcome, Number((yield* Clock.monotonicTimeNanos) - started) / 1e9)
+    return yield* Effect.fromResult(outcome)
+  }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
+
+  const flights = yield* Cache.makeWith(
+    (image: string): Effect.Effect<Copied, CloneError> => {
+      const source = parse(image)
+      if (Result.isFailure(source)) {
+        return Effect.fail(
+          new CloneError({
+            image,
+            reason: "unsupported",
+            side: "source",
+            detail: source.failure.message,
+            retryable: false,
+            retryAfter: undefined
+          })
+        )
+      }
+      return Effect.andThen(gauges, permits.withPermit(source.success.registry)(copy(source.success)))
+    },
+    // shared while it is under way, and not kept: what is known afterwards is the inventory's
+    { capacity: mostFlights, timeToLive: () => "0 millis" }
+  )
+
+  return Cloner.of({
+    clone: (source) => Cache.get(flights, format(source)),
+    verify: Effect.fnUntraced(function*(source, digest) {
+      const image = format(source)
+      const { registry: host, repository } = backupOf(settings().backup, source)
+      const seen = yield* registry.headManifest({ registry: host, repository }, digest).pipe(
+        Effect.mapError(fromRegistry(image, "backup"))
+      )
+      if (Option.isSome(seen) && seen.value.digest === digest) return yield* Clock.currentTimeMillis
+      ledger.forgetWhole(repository, digest)
+      return yield* new CloneError({
+        image,
+        reason: "not-found",
+        side: "backup",
+        detail: `the backup no longer holds ${host}/${repository}@${digest}`,
+        retryable: true,
+        retryAfter: undefined
+      })
+    }),
+    inFlight: Effect.sync(() => Array.from(running, look)),
+    waiting: permits.waiting
+  })
+})

@@ -1,0 +1,164 @@
+// Brings one blob into a repository of the backup the cheapest way: there already, mounted from a neighbour, or moved.
+// A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
+import { Deferred, Duration, Effect } from "effect"
+import type { Repository } from "../registry/Access.ts"
+import type { Blobs, Upload } from "../registry/Blobs.ts"
+import type { Limits } from "../registry/Limits.ts"
+import type { Descriptor } from "../registry/ManifestDocument.ts"
+import { targetOf } from "../registry/Manifests.ts"
+import { retrySchedule } from "../registry/Retry.ts"
+import { type CloneError, fromRegistry } from "./CloneError.ts"
+import type { Ledger } from "./Ledger.ts"
+import type { Progress } from "./Progress.ts"
+import { transfer } from "./Transfer.ts"
+
+/** How a blob got to the backup; `left` is a foreign layer that the source does not have. */
+export type How = "uploaded" | "mounted" | "present" | "left"
+
+export interface BlobContext {
+  readonly image: string
+  readonly registry: Blobs
+  readonly limits: Limits
+  readonly ledger: Ledger
+  readonly source: Repository
+  readonly target: Repository
+  readonly progress: Progress
+}
+
+/** Mounts are tried from so many repositories; then the blob is moved. */
+const mountTries = 2
+/** How long a blob that comes from another registry than ours is waited for. */
+const longestWaitForStranger = Duration.seconds(60)
+
+/**
+ * Makes sure that `target` has the blob. `force` believes neither the ledger nor a HEAD: the registry has just said that
+ * the blob is missing although both said it was there.
+ */
+export const copyBlob = Effect.fnUntraced(function*(
+  context: BlobContext,
+  blob: Descriptor,
+  force: boolean
+): Effect.fn.Return<How, CloneError> {
+  const { ledger, registry, target } = context
+  const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
+  let upload: Upload | undefined
+  if (!force) {
+    if (ledger.holds(target.repository, blob.digest)) return "present"
+    if (yield* atBackup(registry.hasBlob(target, blob.digest))) {
+      ledger.noteBlob(target.repository, blob.digest)
+      return "present"
+    }
+  }
+  const mount = Effect.fnUntraced(function*() {
+    const holders = ledger.holders(blob.digest).filter((it) => it !== target.repository).slice(0, mountTries)
+    for (const from of holders) {
+      const outcome = yield* atBackup(
+        registry.mountBlob(target, blob.digest, { registry: target.registry, repository: from })
+      )
+      if (outcome === "mounted") {
+        ledger.noteBlob(target.repository, blob.digest)
+        return true
+      }
+      ledger.forgetBlob(from, blob.digest)
+      if (outcome !== undefined) {
+        // a session we did not ask for is used, or ended
+        if (upload !== undefined) yield* registry.cancelUpload(upload)
+        upload = outcome
+      }
+    }
+    return false
+  })
+
+  // a session that a mount opened and nobody needed
+  const without = (how: How) =>
+    Effect.suspend(() => Effect.as(upload === undefined ? Effect.void : registry.cancelUpload(upload), how))
+
+  for (;;) {
+    if (!force && (yield* mount())) return yield* without("mounted")
+    const other = ledger.flights.get(blob.digest)
+    if (other === undefined) break
+    const wait = Deferred.await(other.landed)
+    yield* other.from === context.source.registry
+      ? wait
+      : Effect.timeoutOrElse(wait, { duration: longestWaitForStranger, orElse: () => Effect.void })
+    if (ledger.holds(target.repository, blob.digest)) return yield* without("present")
+    // a stranger that is still not there is overtaken
+    if (ledger.flights.get(blob.digest) === other) break
+  }
+  return yield* fly(context, blob, upload)
+})
+
+/** Moves the blob, and lets others wait for it meanwhile. */
+const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined) =>
+  Effect.suspend(() => {
+    const { flights } = context.ledger
+    const flight = { from: context.source.registry, landed: Deferred.makeUnsafe<void>() }
+    const mine = !flights.has(blob.digest)
+    if (mine) flights.set(blob.digest, flight)
+    return Effect.ensuring(
+      move(context, blob, upload),
+      Effect.suspend(() => {
+        if (mine) flights.delete(blob.digest)
+        return Deferred.succeed(flight.landed, undefined)
+      })
+    )
+  })
+
+const move = Effect.fnUntraced(function*(
+  context: BlobContext,
+  blob: Descriptor,
+  given: Upload | undefined
+): Effect.fn.Return<How, CloneError> {
+  const { ledger, limits, progress, registry, source, target } = context
+  const atSource = Effect.mapError(fromRegistry(context.image, "source"))
+  const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
+  let ready = given
+  let tries = 0
+  let corrupt = 0
+
+  const attempt = Effect.gen(function*() {
+    // the last attempt may have been stored although its answer was lost
+    if (tries++ > 0 && (yield* atBackup(registry.hasBlob(target, blob.digest)))) return
+    // the session is opened first: a download must not wait for the backup's log-in
+    const upload = ready ?? (yield* atBackup(registry.startUpload(target)))
+    ready = undefined
+    let moved = 0
+    yield* Effect.gen(function*() {
+      const open = yield* atSource(registry.openBlob(source, blob.digest))
+      yield* transfer({
+        registry,
+        limits,
+        blob: open,
+        upload,
+        digest: blob.digest,
+        size: blob.size,
+        target: targetOf(source, blob.digest),
+        onBytes: (count) => {
+          moved += count
+          progress.bytes.done += count
+        }
+      }).pipe(Effect.mapError(({ error, side }) => fromRegistry(context.image, side)(error)))
+    }).pipe(
+      Effect.scoped,
+      Effect.onError(() => {
+        progress.bytes.done -= moved
+        return registry.cancelUpload(upload)
+      })
+    )
+  })
+
+  const outcome = yield* Effect.retry(attempt, {
+    schedule: retrySchedule(limits),
+    // wrong bytes can be the network's fault once; twice they are the registry's, and each try costs the whole blob
+    while: (error) => error.reason !== "corrupt" || corrupt++ === 0
+  }).pipe(
+    Effect.as<How>("uploaded"),
+    // docker's foreign layers are at their vendor's; the manifest can still be stored where the backup allows it
+    Effect.catchIf(
+      (error) => blob.foreign && error.side === "source" && error.reason === "not-found",
+      () => Effect.succeed<How>("left")
+    )
+  )
+  if (outcome === "uploaded") ledger.noteBlob(target.repository, blob.digest)
+  return outcome
+})

@@ -1,0 +1,211 @@
+// One image from its source to the backup, leaf first: blobs, configs, image manifests, indexes, then the tags, the
+// human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
+// Edge: no permits, no single flight (Cloner.ts); what the names are is image/BackupName.ts.
+import { Clock, Effect, Option, Result, Semaphore } from "effect"
+import { type Backup, backupOf, isUnder, protectionTag } from "../image/BackupName.ts"
+import type { Digest } from "../image/Digest.ts"
+import { format, type ImageReference } from "../image/ImageReference.ts"
+import type { Repository } from "../registry/Access.ts"
+import type { Limits } from "../registry/Limits.ts"
+import type { RegistryClient } from "../registry/RegistryClient.ts"
+import { CloneError, fromRegistry } from "./CloneError.ts"
+import { copyTree, fetchManifest, type Tally, type TreeContext } from "./CopyTree.ts"
+import type { Ledger } from "./Ledger.ts"
+import type { Progress } from "./Progress.ts"
+
+/** What became of one image. */
+export interface Copied {
+  readonly source: ImageReference
+  readonly target: ImageReference
+  readonly digest: Digest
+  /** Every manifest and config digest below the image, itself included. */
+  readonly contents: ReadonlySet<Digest>
+  /** When the backup was last seen to hold it, epoch milliseconds. */
+  readonly verifiedAt: number
+  readonly blobs: { readonly uploaded: number; readonly mounted: number; readonly present: number }
+  readonly bytes: { readonly uploaded: number; readonly mounted: number; readonly present: number }
+  /** Manifests and indexes pushed. */
+  readonly manifests: number
+  /** Nothing had to be copied. */
+  readonly upToDate: boolean
+  readonly seconds: number
+}
+
+export interface CopyEnvironment {
+  readonly registry: RegistryClient["Service"]
+  readonly limits: Limits
+  readonly ledger: Ledger
+  readonly backup: Backup
+}
+
+/** Blobs of one image on their way at once. */
+const blobsAtOnce = 4
+
+/** What is to be copied, and the tag it gets. */
+interface Resolved {
+  readonly digest: Digest
+  readonly tag: string | undefined
+}
+
+/** Copies one image and sees that it is there. */
+export const copyImage = (environment: CopyEnvironment, source: ImageReference, progress: Progress) =>
+  Effect.gen(function*() {
+    const { backup, ledger, limits, registry } = environment
+    const image = format(source)
+    const started = yield* Clock.monotonicTimeNanos
+    const from: Repository = { registry: source.registry, repository: source.repository }
+    const target = backupOf(backup, source)
+    const into: Repository = { registry: target.registry, repository: target.repository }
+    const atSource = Effect.mapError(fromRegistry(image, "source"))
+    const atBackup = Effect.mapError(fromRegistry(image, "backup"))
+    if (isUnder(backup, source)) {
+      return yield* new CloneError({
+        image,
+        reason: "unsupported",
+        side: "source",
+        detail: "it is in the backup already",
+        retryable: false,
+        retryAfter: undefined
+      })
+    }
+    const tree = { image, registry, limits, ledger, source: from, target: into, progress }
+
+    const backupTag = (tag: string) => Effect.map(atBackup(registry.headManifest(into, tag)), Option.getOrUndefined)
+    const sourceTag = (tag: string) =>
+      atSource(registry.headManifest(from, tag)).pipe(
+        Effect.filterOrElse(
+          Option.isSome,
+          () =>
+            Effect.fail(
+              new CloneError({
+                image,
+                reason: "not-found",
+                side: "source",
+                detail: "the registry does not have it",
+                retryable: false,
+                retryAfter: undefined
+              })
+            )
+        ),
+        Effect.map((it) => it.value)
+      )
+
+    const contextOf = (complete: boolean) =>
+      Effect.map(Semaphore.make(blobsAtOnce), (slots): TreeContext => ({ ...tree, slots, complete }))
+
+    const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
+      const seen = yield* atBackup(registry.headManifest(into, digest))
+      if (Option.isNone(seen) || seen.value.digest !== digest) {
+        ledger.forgetWhole(into.repository, digest)
+        return yield* new CloneError({
+          image,
+          reason: "unavailable",
+          side: "backup",
+          detail: `${format({ ...into, digest })} was pushed and is not there`,
+          retryable: true,
+          retryAfter: undefined
+        })
+      }
+      const { blobs, bytes, contents } = tally
+      yield* ledger.noteWhole(into.repository, digest, {
+        contents,
+        blobs: blobs.uploaded + blobs.mounted + blobs.present,
+        bytes: bytes.uploaded + bytes.mounted + bytes.present
+      })
+      const copied: Copied = {
+        source,
+        target,
+        digest,
+        contents,
+        verifiedAt: yield* Clock.currentTimeMillis,
+        blobs,
+        bytes,
+        manifests: tally.pushed,
+        upToDate: tally.pushed === 0 && blobs.uploaded === 0 && blobs.mounted === 0 && !tally.tagged,
+        seconds: Number((yield* Clock.monotonicTimeNanos) - started) / 1e9
+      }
+      return copied
+    })
+
+    /** Where the source cannot answer, a tag that the backup holds whole is a backup all the same. */
+    const withoutSource = Effect.fnUntraced(function*(tag: string, why: CloneError) {
+      const head = yield* Effect.option(backupTag(tag))
+      const digest = Option.getOrUndefined(head)?.digest
+      if (digest === undefined) return yield* why
+      const context = yield* contextOf(false)
+      const tally = yield* fetchManifest(context, digest).pipe(
+        Effect.flatMap((fetched) => copyTree(context, fetched)),
+        Effect.mapError(() => why)
+      )
+      yield* Effect.logInfo("the source cannot be asked; the backup holds the image").pipe(
+        Effect.annotateLogs({ image, reason: why.reason })
+      )
+      return yield* finish(digest, tally)
+    })
+
+    /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
+    const fetchRoot = (context: TreeContext, { digest, tag }: Resolved) =>
+      fetchManifest(context, digest).pipe(
+        Effect.catchIf(
+          (error) =>
+            source.digest === undefined && tag !== undefined && error.side === "source" &&
+            (error.reason === "not-found" || error.reason === "corrupt"),
+          () =>
+            Effect.map(
+              atSource(registry.getManifest(from, tag ?? "latest")),
+              (manifest) => ({ manifest, present: false })
+            )
+        )
+      )
+
+    const resolve: Effect.Effect<Resolved, CloneError> = Effect.gen(function*() {
+      const { digest, tag } = source
+      if (digest === undefined) {
+        const named = tag ?? "latest"
+        return { digest: (yield* sourceTag(named)).digest, tag: named }
+      }
+      if (tag === undefined) return { digest, tag: undefined }
+      // the backup's tag is set only where the source's tag means this digest; a source that cannot say means "no"
+      if ((yield* backupTag(tag))?.digest === digest) return { digest, tag: undefined }
+      const head = yield* Effect.option(sourceTag(tag))
+      return {
+        digest,
+        tag: Option.isSome(head) && head.value.digest === digest ? tag : undefined
+      }
+    })
+
+    const outcome = yield* Effect.result(resolve)
+    if (Result.isFailure(outcome)) {
+      return source.digest === undefined && outcome.failure.side === "source"
+        ? yield* withoutSource(source.tag ?? "latest", outcome.failure)
+        : yield* outcome.failure
+    }
+    const { digest: told, tag } = outcome.success
+
+    const known = yield* ledger.whole(into.repository, told)
+    if (known !== undefined && (tag === undefined || (yield* backupTag(tag))?.digest === told)) {
+      progress.blobs.total = progress.blobs.done = known.blobs
+      progress.bytes.total = progress.bytes.done = known.bytes
+      return yield* finish(told, {
+        root: undefined,
+        contents: known.contents,
+        blobs: { uploaded: 0, mounted: 0, present: known.blobs },
+        bytes: { uploaded: 0, mounted: 0, present: known.bytes },
+        pushed: 0,
+        tagged: false
+      })
+    }
+
+    const context = yield* contextOf(true)
+    const fetched = yield* fetchRoot(context, outcome.success)
+    const digest = fetched.manifest.digest
+    const tally = yield* copyTree(context, fetched)
+    let tagged = false
+    for (const name of tag === undefined ? [protectionTag(digest)] : [protectionTag(digest), tag]) {
+      // equal digest, no PUT: registries with immutable tags refuse even that
+      if ((yield* backupTag(name))?.digest === digest) continue
+      yield* atBackup(registry.putManifest(into, name, tally.root ?? fetched.manifest))
+      tagged = true
+    }
+    return yield* finish(digest, { ...tally, tagged })
+  })

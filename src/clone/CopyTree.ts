@@ -1,0 +1,250 @@
+// The walk over an image's manifests: each is taken from the backup if it is there, else from the source; children
+// come before parents, and a parent is pushed by its digest once all below it is there.
+import { Effect, Result, type Semaphore } from "effect"
+import type { Digest } from "../image/Digest.ts"
+import { type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
+import type { Manifest, Manifests } from "../registry/Manifests.ts"
+import { targetOf } from "../registry/Manifests.ts"
+import { CloneError, type CloneReason, fromRegistry, type Side } from "./CloneError.ts"
+import { type BlobContext, copyBlob, type How } from "./CopyBlob.ts"
+
+export interface TreeContext extends BlobContext {
+  readonly registry: BlobContext["registry"] & Manifests
+  /** Blobs of this image on their way at once. */
+  readonly slots: Semaphore.Semaphore
+  /** False: only look whether the backup holds everything; the source is not asked and nothing is pushed. */
+  readonly complete: boolean
+}
+
+/** What was found and done below one image. */
+export interface Tally {
+  /** The image's own manifest, for its tags; undefined where there is nothing to tag. */
+  readonly root: Manifest | undefined
+  readonly contents: ReadonlySet<Digest>
+  readonly blobs: { uploaded: number; mounted: number; present: number }
+  readonly bytes: { uploaded: number; mounted: number; present: number }
+  readonly pushed: number
+  readonly tagged: boolean
+}
+
+const deepest = 8
+const mostDescriptors = 10_000
+const childrenAtOnce = 3
+
+const failed = (
+  context: TreeContext,
+  digest: Digest,
+  side: Side,
+  reason: CloneReason,
+  detail: string,
+  retryable = false
+) =>
+  new CloneError({
+    image: context.image,
+    reason,
+    side,
+    detail: `${targetOf(side === "source" ? context.source : context.target, digest)}: ${detail}`,
+    retryable,
+    retryAfter: undefined
+  })
+
+/** A manifest's bytes, and whether the backup has them. */
+export interface Fetched {
+  readonly manifest: Manifest
+  readonly present: boolean
+}
+
+/** The manifest of a digest from the backup, else from the source; damaged bytes in the backup count as none. */
+export const fetchManifest = Effect.fnUntraced(function*(
+  context: TreeContext,
+  digest: Digest
+): Effect.fn.Return<Fetched, CloneError> {
+  const { complete, image, registry, source, target } = context
+  const present = yield* registry.getManifest(target, digest).pipe(
+    Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
+    Effect.mapError(fromRegistry(image, "backup"))
+  )
+  if (present !== undefined) return { manifest: present, present: true }
+  if (!complete) return yield* failed(context, digest, "backup", "not-found", "the backup does not hold it")
+  const manifest = yield* Effect.mapError(registry.getManifest(source, digest), fromRegistry(image, "source"))
+  return { manifest, present: false }
+})
+
+/** Copies (or, unless `complete`, looks at) all below one manifest, and the manifest by its digest. */
+export const copyTree = Effect.fnUntraced(function*(
+  context: TreeContext,
+  fetched: Fetched
+): Effect.fn.Return<Tally, CloneError> {
+  const walk = new Walk(context)
+  const root = yield* walk.manifest(fetched.manifest.digest, 0, false, fetched)
+  return {
+    root,
+    contents: walk.contents,
+    blobs: walk.blobs,
+    bytes: walk.bytes,
+    pushed: walk.pushed,
+    tagged: false
+  }
+})
+
+class Walk {
+  readonly contents = new Set<Digest>()
+  readonly blobs = { uploaded: 0, mounted: 0, present: 0 }
+  readonly bytes = { uploaded: 0, mounted: 0, present: 0 }
+  pushed = 0
+  #descriptors = 0
+  readonly #context: TreeContext
+  // a digest that is met twice is done once, and whoever meets it second waits for the first
+  readonly #manifests = new Map<Digest, Effect.Effect<Manifest, CloneError>>()
+  readonly #blobs = new Map<Digest, Effect.Effect<void, CloneError>>()
+  constructor(context: TreeContext) {
+    this.#context = context
+  }
+
+  /** Makes one manifest and all below it present in the backup; `force` pushes it whatever the backup says. */
+  readonly manifest = (
+    digest: Digest,
+    depth: number,
+    force: boolean,
+    given?: Fetched
+  ): Effect.Effect<Manifest, CloneError> =>
+    Effect.suspend(() => {
+      const known = force ? undefined : this.#manifests.get(digest)
+      if (known !== undefined) return known
+      return Effect.flatMap(Effect.cached(this.#bringManifest(digest, depth, force, given)), (once) => {
+        this.#manifests.set(digest, once)
+        return once
+      })
+    })
+
+  readonly #bringManifest = Effect.fnUntraced(
+    { self: this },
+    function*(digest: Digest, depth: number, force: boolean, given: Fetched | undefined) {
+      const { progress, registry, target } = this.#context
+      if (!force) progress.manifests.total++
+      if (depth > deepest) {
+        return yield* failed(
+          this.#context,
+          digest,
+          "source",
+          "unsupported",
+          `indexes are nested deeper than ${deepest}`
+        )
+      }
+      const { manifest, present } = given ?? (yield* fetchManifest(this.#context, digest))
+      const parsed = parseManifest(manifest.bytes, manifest.mediaType)
+      if (Result.isFailure(parsed)) {
+        return yield* failed(this.#context, digest, "source", "unsupported", parsed.failure)
+      }
+      this.contents.add(digest)
+      yield* this.#children(digest, parsed.success, depth, force)
+      const whole = { ...manifest, mediaType: parsed.success.mediaType }
+      if (!present || force) {
+        const put = registry.putManifest(target, digest, whole)
+        const outcome = yield* Effect.result(put)
+        if (Result.isFailure(outcome)) {
+          const refused = fromRegistry(this.#context.image, "backup")
+          if (outcome.failure.reason !== "Incomplete" || force) return yield* refused(outcome.failure)
+          // the registry had said of a child that it is there: all are sent once more, whatever it says
+          yield* this.#children(digest, parsed.success, depth, true)
+          yield* Effect.mapError(put, refused)
+        }
+        this.pushed++
+      }
+      if (!force) progress.manifests.done++
+      return whole
+    }
+  )
+
+  readonly #children = (
+    digest: Digest,
+    { document }: Parsed,
+    depth: number,
+    force: boolean
+  ): Effect.Effect<void, CloneError> => {
+    if (document._tag === "Schema1") {
+      return Effect.fail(
+        failed(
+          this.#context,
+          digest,
+          "source",
+          "unsupported",
+          "it is in Docker's schema 1 format of before 2017, which current runtimes cannot run and registries refuse"
+        )
+      )
+    }
+    if (document._tag === "Artifact") {
+      return Effect.fail(
+        failed(this.#context, digest, "source", "unsupported", "it is an OCI artifact manifest, which was withdrawn")
+      )
+    }
+    const below = document._tag === "Index" ? document.manifests : [document.config, ...document.layers]
+    if (!force) this.#descriptors += below.length
+    if (this.#descriptors > mostDescriptors) {
+      return Effect.fail(
+        failed(this.#context, digest, "source", "unsupported", `it refers to more than ${mostDescriptors} parts`)
+      )
+    }
+    if (document._tag === "Image") {
+      this.contents.add(document.config.digest)
+      return Effect.forEach(below, (it) => this.#blob(it, force), { concurrency: "unbounded", discard: true })
+    }
+    return Effect.forEach(below, (it) => this.#indexed(it, depth, force), {
+      concurrency: childrenAtOnce,
+      discard: true
+    })
+  }
+
+  /** A child of an index is a manifest; one of an unknown type can be a blob, and is tried as both. */
+  readonly #indexed = (child: Descriptor, depth: number, force: boolean): Effect.Effect<void, CloneError> => {
+    const bring = Effect.asVoid(this.manifest(child.digest, depth + 1, force))
+    return isManifestType(child.mediaType)
+      ? bring
+      : Effect.catchIf(bring, (error) => error.reason === "not-found", () => this.#blob(child, force))
+  }
+
+  readonly #blob = (blob: Descriptor, force: boolean): Effect.Effect<void, CloneError> =>
+    Effect.suspend(() => {
+      const known = force ? undefined : this.#blobs.get(blob.digest)
+      if (known !== undefined) return known
+      return Effect.flatMap(Effect.cached(this.#bringBlob(blob, force)), (once) => {
+        this.#blobs.set(blob.digest, once)
+        return once
+      })
+    })
+
+  readonly #bringBlob = Effect.fnUntraced({ self: this }, function*(blob: Descriptor, force: boolean) {
+    const { complete, ledger, progress, slots, target } = this.#context
+    if (!force) {
+      progress.blobs.total++
+      progress.bytes.total += blob.size
+    }
+    const how = yield* slots.withPermit(complete ? copyBlob(this.#context, blob, force) : this.#look(blob))
+    this.#count(blob, how, force)
+    if (how === "uploaded" || how === "mounted") ledger.noteBlob(target.repository, blob.digest)
+  })
+
+  readonly #look = (blob: Descriptor): Effect.Effect<How, CloneError> =>
+    this.#context.registry.hasBlob(this.#context.target, blob.digest).pipe(
+      Effect.mapError(fromRegistry(this.#context.image, "backup")),
+      Effect.filterOrElse(
+        (there) => there,
+        () => Effect.fail(failed(this.#context, blob.digest, "backup", "not-found", "the backup does not hold it"))
+      ),
+      Effect.as<How>("present")
+    )
+
+  #count(blob: Descriptor, how: How, force: boolean): void {
+    const { progress } = this.#context
+    if (!force) progress.blobs.done++
+    if (how === "left") return
+    // what was counted as there, and was not, has been moved after all
+    if (force) {
+      this.blobs.present--
+      this.bytes.present -= blob.size
+    }
+    this.blobs[how]++
+    this.bytes[how] += blob.size
+    if (how !== "uploaded") progress.bytes.done += blob.size
+  }
+}
