@@ -5,8 +5,8 @@ import { Context, Effect, FiberSet, Layer } from "effect"
 export class Supervisor extends Context.Service<Supervisor, {
   /** Starts a fiber that is meant to run for ever. */
   readonly run: <E, R>(name: string, effect: Effect.Effect<never, E, R>) => Effect.Effect<void, never, R>
-  /** Fails as the first fiber does; never succeeds. */
-  readonly join: Effect.Effect<never, unknown>
+  /** Dies as the first fiber ends; never succeeds. */
+  readonly join: Effect.Effect<never>
 }>()("image-cloner/Supervisor") {
   static readonly layer = Layer.effect(
     Supervisor,
@@ -14,7 +14,8 @@ export class Supervisor extends Context.Service<Supervisor, {
       const fibers = yield* FiberSet.make<never, unknown>()
       return Supervisor.of({
         run: (name, effect) => FiberSet.run(fibers, Effect.annotateLogs(effect, { fiber: name })).pipe(Effect.asVoid),
-        join: FiberSet.join(fibers).pipe(Effect.andThen(Effect.never))
+        // whatever a fiber fails with, nobody can handle it any more: it is a defect of the program
+        join: FiberSet.join(fibers).pipe(Effect.orDie, Effect.andThen(Effect.never))
       })
     })
   )

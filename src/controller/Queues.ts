@@ -1,6 +1,6 @@
 // Queues: the two mailboxes of the controller. An actor for each workload and one for each source image.
 import { Context, Effect, Layer } from "effect"
-import { make, type WorkQueue } from "../queue/WorkQueue.ts"
+import { make, Priority, type WorkQueue } from "../queue/WorkQueue.ts"
 
 /** Keys are `Kind/namespace/name`. */
 export class WorkloadQueue
@@ -14,8 +14,8 @@ export class ImageQueue extends Context.Service<ImageQueue, WorkQueue<string>>()
   static readonly layer = Layer.effect(ImageQueue, make<string>({ name: "images" }))
 }
 
-/** Priority of what the first list brings: live changes overtake it. */
-export const initialPriority = -100
-
-export const offerAll = (queue: WorkQueue<string>, keys: Iterable<string>, priority = 0): Effect.Effect<void> =>
-  Effect.forEach(keys, (key) => queue.offer(key, { priority }), { discard: true })
+export const offerAll = (
+  queue: WorkQueue<string>,
+  keys: Iterable<string>,
+  priority: number = Priority.live
+): Effect.Effect<void> => Effect.forEach(keys, (key) => queue.offer(key, { priority }), { discard: true })

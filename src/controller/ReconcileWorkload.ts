@@ -10,16 +10,12 @@ import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
-import type { Facts } from "../workload/Facts.ts"
-import { kindOf } from "../workload/Kinds.ts"
-import { replacementsOf, restorePatch, rewritePatch, verifiedOriginals } from "../workload/Patch.ts"
+import { replacementsOf, restorePatch, rewritePatch } from "../workload/Patch.ts"
 import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
+import { gatherFacts } from "./GatherFacts.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
-
-/** Without these nobody can tell what a workload runs or who opted out: nothing is rewritten then. */
-const needed = ["pods", "replicasets", "namespaces"]
 
 /** Makes the function that works on one key. */
 export const make = (options: { readonly ownNamespace: Option.Option<string> }) =>
@@ -42,20 +38,6 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         yield* pacing.forget(key, key.split("/")[1] ?? "")
       })
 
-    const gather = (workload: Workload, pods: ReadonlyArray<Pod>, settings: Settings, now: number): Facts => ({
-      settings,
-      backup: target,
-      ownNamespace: Option.getOrUndefined(options.ownNamespace),
-      now,
-      namespace: store.namespace(workload.namespace),
-      owners: store.ownersOf(workload),
-      pods,
-      nodeReady: (name) => store.nodeReady(name),
-      state: (source) => inventory.state(source),
-      assumeCopied: settings.DRY_RUN,
-      podsKnown: needed.every((it) => store.isSynced(it))
-    })
-
     /** While pulling is unproven: whether a Deployment that rolls still waits for its images. */
     const preferredComing = () => {
       for (const { plan: { workload }, verdict } of decisions.all) {
@@ -65,41 +47,39 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       return false
     }
 
-    const rewrite = Effect.fnUntraced(function*(of: Plan, idle: boolean, settings: Settings): Effect.fn.Return<Verdict, KubeError> {
-      const { workload } = of
-      const { key } = workload
-      const request = {
-        idle,
-        limit: settings.MAX_CONCURRENT_ROLLOUTS,
-        preferredComing: (yield* pacing.isProvenAnywhere) ? false : preferredComing()
-      }
-      const admission = yield* pacing.admit(workload, request)
-      if (admission._tag === "Held") return admission
-      const replacements = replacementsOf(of.images)
-      const outcome = yield* rewriter.apply(workload, rewritePatch(workload, replacements, target), "rewritten").pipe(
-        Effect.onError(() => pacing.release(key))
-      )
-      if (outcome._tag !== "Applied") {
-        yield* pacing.release(key)
-        // the watch brings the newer object; a look a moment later covers a watch that is behind
-        yield* workloads.offerAfter(key, "1 second")
+    const rewrite = Effect.fnUntraced(
+      function*(of: Plan, idle: boolean, settings: Settings): Effect.fn.Return<Verdict, KubeError> {
+        const { workload } = of
+        const { key } = workload
+        const request = {
+          idle,
+          limit: settings.MAX_CONCURRENT_ROLLOUTS,
+          preferredComing: (yield* pacing.isProvenAnywhere) ? false : preferredComing()
+        }
+        const admission = yield* pacing.admit(workload, request)
+        if (admission._tag === "Held") return admission
+        const replacements = replacementsOf(of.images)
+        const outcome = yield* rewriter.apply(workload, rewritePatch(workload, replacements, target), "rewritten").pipe(
+          Effect.onError(() => pacing.release(key))
+        )
+        if (outcome._tag !== "Applied") {
+          yield* pacing.release(key)
+          // the watch brings the newer object; a look a moment later covers a watch that is behind
+          yield* workloads.offerAfter(key, "1 second")
+          return of.verdict
+        }
+        yield* outcome.after === undefined ? pacing.release(key) : pacing.patched(outcome.after, idle)
+        yield* Effect.logInfo(
+          `rewritten: ${replacements.map((it) => `${it.slot.container} ${it.slot.image} → ${it.to}`).join(", ")}`
+        )
         return of.verdict
       }
-      yield* outcome.after === undefined ? pacing.release(key) : pacing.patched(outcome.after, idle)
-      yield* Effect.logInfo(
-        `rewritten: ${replacements.map((it) => `${it.slot.container} ${it.slot.image} → ${it.to}`).join(", ")}`
-      )
-      return of.verdict
-    })
+    )
 
     /** Puts the originals back where pods cannot pull and nothing in that namespace ever pulled from the backup. */
     const putBack = Effect.fnUntraced(function*(workload: Workload, pods: ReadonlyArray<Pod>) {
-      if (!kindOf(workload.kind).rolls || verifiedOriginals(workload, target).size === 0) return false
-      if (yield* pacing.isProven(workload.namespace)) return false
       const failure = pullFailureOf(workload, pods, target)
-      // pods that run show that this was a rollout, not a cure: those who could not pull before lose nothing
-      const running = pods.some((pod) => !pod.finished && pod.containers.some((it) => it.running))
-      if (failure === undefined || !running) return false
+      if (failure === undefined || (yield* pacing.isProven(workload.namespace))) return false
       const detail = pullProblem(workload, failure.pod, failure.container.message, target)
       yield* pacing.pullFailed(workload.namespace, detail)
       const outcome = yield* rewriter.apply(workload, restorePatch(workload, target), "restored")
@@ -123,7 +103,17 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       yield* pacing.observe(workload, pods, target)
       const pod = store.pod(key)
       if (pod !== undefined) yield* pacing.observePod(pod, target)
-      const planned = plan(workload, gather(workload, pods, settings, yield* Clock.currentTimeMillis))
+      const planned = plan(
+        workload,
+        gatherFacts(store, workload, {
+          settings,
+          backup: target,
+          ownNamespace: options.ownNamespace,
+          now: yield* Clock.currentTimeMillis,
+          state: (source) => inventory.state(source),
+          assumeCopied: settings.DRY_RUN
+        })
+      )
       yield* offerAll(images, inventory.want(key, planned.wants))
       yield* offerAll(images, planned.stale)
       yield* reportForged(decisions.get(key)?.plan, planned)

@@ -2,11 +2,12 @@
 import { Effect, Schedule, Stream } from "effect"
 import { type Change, type Resource, watch } from "../kube/Watcher.ts"
 import { WatchStates } from "../kube/WatchStates.ts"
+import { Priority } from "../queue/WorkQueue.ts"
 import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { collectionPath, kinds } from "../workload/Kinds.ts"
 import { projectNamespace, projectNode, projectPod, projectTemplated } from "../workload/Project.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
-import { initialPriority, offerAll, WorkloadQueue } from "./Queues.ts"
+import { offerAll, WorkloadQueue } from "./Queues.ts"
 
 interface Watched<A> {
   readonly resource: Resource<A>
@@ -74,13 +75,35 @@ const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): Rea
   }
 }
 
+/** A resource whose items' type is its own business. */
+interface AnyResource {
+  readonly resource: { readonly name: string; readonly path: string; readonly query?: Resource<never>["query"] }
+  readonly take: (store: Workloads, object: unknown) => void
+}
+
+const anyResource = <A>(watched: Watched<A>): AnyResource => ({
+  resource: watched.resource,
+  take: (store, object) => {
+    const item = watched.resource.project(object)
+    if (item !== undefined) watched.put(store, item)
+  }
+})
+
+/** Every watched resource, for a look without a watch. */
+export const resources: ReadonlyArray<AnyResource> = [
+  anyResource(namespaces),
+  anyResource(nodes),
+  ...templated.map((it) => anyResource(it)),
+  anyResource(pods)
+]
+
 const follow = <A>(watched: Watched<A>) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const queue = yield* WorkloadQueue
     yield* watch(watched.resource).pipe(Stream.runForEach((change) =>
       Effect.suspend(() =>
-        offerAll(queue, apply(watched, store, change), change._tag === "Synced" ? initialPriority : 0)
+        offerAll(queue, apply(watched, store, change), change._tag === "Synced" ? Priority.initial : Priority.live)
       )
     ))
     return yield* Effect.never

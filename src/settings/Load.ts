@@ -53,10 +53,12 @@ const fromDirectory = Effect.fnUntraced(function*(directory: string) {
 /**
  * The settings of the folder, if there is one, with those of the environment over them.
  * Fails with everything that is wrong, and with the folder's name if it cannot be read.
+ * @param bottom what stands below both, for commands that read the cluster's own ConfigMap
  */
 export const load = Effect.fnUntraced(function*(
-  directory: Option.Option<string>
+  directory: Option.Option<string>,
+  bottom: Texts = {}
 ): Effect.fn.Return<Settings, SettingsError, FileSystem.FileSystem> {
-  const below: Texts = Option.isSome(directory) ? yield* fromDirectory(directory.value) : {}
+  const below: Texts = Option.isSome(directory) ? { ...bottom, ...(yield* fromDirectory(directory.value)) } : bottom
   return yield* Effect.fromResult(decode({ ...below, ...(yield* fromEnvironment) }))
 })

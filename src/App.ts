@@ -1,0 +1,65 @@
+// App: the layer graph. Every implementation is chosen here and nowhere else.
+import { Effect, Layer, Option } from "effect"
+import { Cloner } from "./clone/Cloner.ts"
+import { Decisions } from "./controller/Decisions.ts"
+import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
+import * as Controller from "./Controller.ts"
+import { KubeClient } from "./kube/KubeClient.ts"
+import { Credentials } from "./registry/Credentials.ts"
+import { RegistryClient } from "./registry/RegistryClient.ts"
+import { type ByHand, RegistrySettings } from "./registry/RegistrySettings.ts"
+import { Pacing } from "./rewrite/Pacing.ts"
+import { Rewriter } from "./rewrite/Rewriter.ts"
+import { dockerFolder } from "./settings/DockerFolder.ts"
+import { ProcessSettings } from "./settings/ProcessSettings.ts"
+import { SettingsRef } from "./settings/SettingsRef.ts"
+import { Inventory } from "./store/Inventory.ts"
+import { WorkloadStore } from "./store/WorkloadStore.ts"
+import { Supervisor } from "./Supervisor.ts"
+
+/** Copying: the cloner and the registry client below it. */
+export const registries = (byHand?: ByHand) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const { certsDir } = yield* ProcessSettings
+    const directory = yield* dockerFolder
+    return Cloner.layer.pipe(
+      Layer.provideMerge(RegistryClient.layer({ authorities: Option.some(certsDir) })),
+      Layer.provide([Credentials.layer({ directory }), RegistrySettings.layer(byHand)])
+    )
+  }))
+
+/** The two loops with their stores and queues; what they reach the outside by is the caller's. */
+export const controller = (options: { readonly ownNamespace: Option.Option<string> }) =>
+  Controller.layer(options).pipe(
+    Layer.provideMerge(Layer.mergeAll(
+      Decisions.layer,
+      WorkloadQueue.layer,
+      ImageQueue.layer,
+      Pacing.layer,
+      Rewriter.layer,
+      Inventory.layer,
+      WorkloadStore.layer
+    )),
+    Layer.provideMerge(Supervisor.layer)
+  )
+
+export interface DaemonOptions {
+  readonly directory: Option.Option<string>
+  readonly kubeconfig: Option.Option<string>
+  readonly context: Option.Option<string>
+}
+
+/** Where the API server is and as whom. */
+export const kube = (options: Pick<DaemonOptions, "context" | "kubeconfig">) =>
+  KubeClient.layer({
+    kubeconfig: Option.getOrUndefined(options.kubeconfig),
+    context: Option.getOrUndefined(options.context)
+  })
+
+/** The whole daemon. */
+export const daemon = (options: DaemonOptions) =>
+  Layer.unwrap(Effect.map(ProcessSettings, ({ podNamespace }) => controller({ ownNamespace: podNamespace }))).pipe(
+    Layer.provideMerge(registries()),
+    Layer.provide([kube(options), SettingsRef.layer({ directory: options.directory })]),
+    Layer.provideMerge(ProcessSettings.layer)
+  )

@@ -1,0 +1,160 @@
+// PlanReport: plans as people and scripts read them: a row an image, the images to be copied, and how many of each.
+import { Option } from "effect"
+import { gatherFacts } from "../controller/GatherFacts.ts"
+import type { ImageState } from "../image/ImageState.ts"
+import { backup, type Settings } from "../settings/Settings.ts"
+import type { Workloads } from "../store/WorkloadStore.ts"
+import { type Plan, plan } from "../workload/Plan.ts"
+import type { PlannedImage } from "../workload/PlanImages.ts"
+import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
+import { bytes, table } from "./Table.ts"
+
+export type Action = "rewrite" | "clone" | "done" | "leave"
+
+export interface Row {
+  readonly namespace: string
+  readonly workload: string
+  readonly container: string
+  readonly image: string
+  /** rewrite: cloned, and the workload is pointed to the copy. clone: cloned only. done: it is the copy. leave: neither. */
+  readonly action: Action
+  readonly reason: SkipReason | HoldReason | null
+  readonly detail: string
+  readonly to: string | null
+}
+
+/** What a look at a registry told of a source; absent without `--check`. */
+export interface Looked {
+  readonly digest: string | null
+  readonly bytes: number | null
+  readonly manifests: number | null
+  readonly problem: string | null
+}
+
+export interface ReportedImage extends Partial<Looked> {
+  readonly source: string
+  readonly users: number
+}
+
+export interface Report {
+  readonly rows: ReadonlyArray<Row>
+  readonly images: ReadonlyArray<ReportedImage>
+  /** Rows by action. */
+  readonly summary: Readonly<Record<Action, number>>
+}
+
+const actionOf = (planned: Plan, image: PlannedImage): Action => {
+  if (image.skip === "already-backup") return "done"
+  if (image.skip !== undefined) return "leave"
+  return planned.verdict._tag === "Rewrite" || ("reason" in planned.verdict && planned.verdict.reason === "dry-run")
+    ? "rewrite"
+    : "clone"
+}
+
+const rowOf = (planned: Plan, image: PlannedImage): Row => {
+  const { workload } = planned
+  const action = actionOf(planned, image)
+  const verdict = action === "clone" && "reason" in planned.verdict ? planned.verdict : undefined
+  return {
+    namespace: workload.namespace,
+    workload: `${workload.kind}/${workload.name}`,
+    container: image.slot.container,
+    image: image.slot.image,
+    action,
+    reason: verdict?.reason ?? image.skip ?? null,
+    detail: verdict?.detail ?? image.detail,
+    to: image.to ?? null
+  }
+}
+
+/** An object that is left alone as a whole has no planned images: one row says it for all of its images. */
+const rowsOf = (planned: Plan): ReadonlyArray<Row> => {
+  const { verdict, workload } = planned
+  if (planned.images.length > 0) return planned.images.map((image) => rowOf(planned, image))
+  if (!("reason" in verdict)) return []
+  return workload.images.map((slot): Row => ({
+    namespace: workload.namespace,
+    workload: `${workload.kind}/${workload.name}`,
+    container: slot.container,
+    image: slot.image,
+    action: "leave",
+    reason: verdict.reason,
+    detail: verdict.detail,
+    to: null
+  }))
+}
+
+export interface Given {
+  readonly settings: Settings
+  readonly ownNamespace: Option.Option<string>
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** What looks at registries told; without them everything is taken as copyable. */
+  readonly looked: ReadonlyMap<string, Looked & { readonly state: ImageState }>
+}
+
+/** Plans everything in the store. Objects that another one in it controls are left to that one's rows. */
+export const report = (store: Workloads, given: Given): Report => {
+  const facts = { ...given, backup: backup(given.settings), assumeCopied: true }
+  const state = (source: string) => given.looked.get(source)?.state
+  const plans = store.all.map((it) => plan(it, gatherFacts(store, it, { ...facts, state })))
+  const users = new Map<string, number>()
+  for (const { images } of plans) {
+    for (const source of new Set(images.flatMap((it) => it.skip === "already-backup" ? [] : it.wants))) {
+      users.set(source, (users.get(source) ?? 0) + 1)
+    }
+  }
+  const order = (row: Row) => `${row.namespace}/${row.workload}`
+  const rows = plans.filter((it) => store.ownersOf(it.workload).length === 0).flatMap(rowsOf)
+    .toSorted((a, b) => order(a).localeCompare(order(b)))
+  const summary = { rewrite: 0, clone: 0, done: 0, leave: 0 }
+  for (const { action } of rows) summary[action]++
+  return {
+    rows,
+    summary,
+    images: [...users].toSorted(([a], [b]) => a.localeCompare(b)).map(([source, count]) => {
+      const look = given.looked.get(source)
+      return {
+        source,
+        users: count,
+        ...(look === undefined
+          ? {}
+          : { digest: look.digest, bytes: look.bytes, manifests: look.manifests, problem: look.problem })
+      }
+    })
+  }
+}
+
+const sizeOf = (image: ReportedImage): string =>
+  image.problem !== null && image.problem !== undefined
+    ? image.problem
+    : image.bytes === null || image.bytes === undefined
+    ? "reachable"
+    : `${bytes(image.bytes)} in ${image.manifests ?? 0} manifests`
+
+/** The report as text for people. */
+export const asText = (of: Report): string => {
+  const rows = table(
+    ["NAMESPACE", "WORKLOAD", "CONTAINER", "IMAGE", "ACTION", "WHY OR WHERE TO"],
+    of.rows.map((it) => [
+      it.namespace,
+      it.workload,
+      it.container,
+      it.image === "" ? "-" : it.image,
+      it.action,
+      it.reason === null ? it.to ?? "" : `${it.reason}: ${it.detail}`
+    ])
+  )
+  const checked = of.images.some((it) => it.problem !== undefined)
+  const images = checked
+    ? `\n\n${
+      table(["IMAGE TO CLONE", "USERS", "SIZE"], of.images.map((it) => [it.source, String(it.users), sizeOf(it)]))
+    }`
+    : ""
+  const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
+  const { clone, done, leave, rewrite } = of.summary
+  return `${rows}${images}\n\n${of.images.length} images to clone${
+    checked ? ` (${bytes(total)}, shared layers counted each time)` : ""
+  }; `
+    + `containers: ${rewrite} to rewrite, ${clone} to clone only, ${done} done, ${leave} left alone`
+}

@@ -1,0 +1,75 @@
+// Startup: the settings of a command, read before anything else happens. Everything that is wrong, with the settings, the
+// process's environment or the registry logins, is named in one error, so that it can be mended in one go.
+import { Effect, type Layer, Option, Path, Result } from "effect"
+import { KubeClient } from "../kube/KubeClient.ts"
+import { readDockerConfig } from "../registry/Credentials.ts"
+import { dockerFolder } from "../settings/DockerFolder.ts"
+import { load } from "../settings/Load.ts"
+import { ProcessSettings } from "../settings/ProcessSettings.ts"
+import { type Problem, SettingsError } from "../settings/SettingsError.ts"
+
+/** Name of the ConfigMap with the settings, in the controller's namespace. */
+const configMap = "image-cloner-configuration"
+
+const problemsOf = <A>(result: Result.Result<A, SettingsError>): ReadonlyArray<Problem> =>
+  Result.isFailure(result) ? result.failure.problems : []
+
+/** Fails when docker's config.json is there and cannot be used. */
+export const checkLogins = Effect.gen(function*() {
+  const path = yield* Path.Path
+  const folder = yield* dockerFolder
+  if (Option.isNone(folder)) return
+  yield* readDockerConfig(path.join(folder.value, "config.json")).pipe(
+    Effect.mapError(({ file, problem }) => new SettingsError({ problems: [{ key: file, problem }] }))
+  )
+}).pipe(
+  Effect.provide(ProcessSettings.layer),
+  Effect.catchTag("ConfigError", (error) => new SettingsError({ problems: [{ key: "HOME", problem: error.message }] }))
+)
+
+/** Reads everything that a command depends on, and fails with all that is wrong with it. */
+export const checkAll = Effect.fnUntraced(function*(directory: Option.Option<string>) {
+  const settings = yield* Effect.result(load(directory))
+  const process = yield* Effect.result(Effect.provide(ProcessSettings, ProcessSettings.layer))
+  // wrong process settings would be named twice: the folder of the logins is one of them
+  const logins = Result.isSuccess(process) ? yield* Effect.result(checkLogins) : Result.void
+  const problems = [...problemsOf(settings), ...problemsOf(process), ...problemsOf(logins)]
+  return problems.length === 0 && Result.isSuccess(settings)
+    ? settings.success
+    : yield* new SettingsError({ problems })
+})
+
+const isTexts = (data: unknown): data is Record<string, string> =>
+  typeof data === "object" && data !== null && Object.values(data).every((it) => typeof it === "string")
+
+/** The settings that the cluster's controller has; none when there is no such ConfigMap. */
+const fromCluster = Effect.gen(function*() {
+  const client = yield* KubeClient
+  const { podNamespace } = yield* Effect.provide(ProcessSettings, ProcessSettings.layer)
+  const namespace = Option.getOrElse(podNamespace, () => "image-cloner")
+  const object = yield* client.request({
+    method: "GET",
+    path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${configMap}`
+  }).pipe(
+    Effect.catchTag(
+      "KubeError",
+      (error) => error.reason === "NotFound" || error.reason === "Forbidden" ? Effect.undefined : Effect.fail(error)
+    )
+  )
+  const data = typeof object === "object" && object !== null && "data" in object ? object.data : undefined
+  return isTexts(data) ? data : {}
+})
+
+/**
+ * The settings of a command other than `run`: only where BACKUP_REGISTRY is neither in the environment nor in the folder
+ * is the cluster asked for the controller's own.
+ */
+export const settingsWithCluster = Effect.fnUntraced(function*<E, R>(
+  directory: Option.Option<string>,
+  kube: Layer.Layer<KubeClient, E, R>
+) {
+  const own = yield* Effect.result(load(directory))
+  if (Result.isSuccess(own)) return own.success
+  const registryMissing = own.failure.problems.some((it) => it.key === "BACKUP_REGISTRY" && /required/.test(it.problem))
+  return registryMissing ? yield* load(directory, yield* Effect.provide(fromCluster, kube)) : yield* own.failure
+})

@@ -1,0 +1,19 @@
+// Table: rows as aligned columns of plain text, as kubectl prints them.
+
+/** Lines of text, the head first; columns are as wide as their widest cell, the last one is not padded. */
+export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const all = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)))
+  return all.map((row) =>
+    row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)).join("   ")
+  ).join("\n")
+}
+
+const units = ["B", "KiB", "MiB", "GiB", "TiB"]
+
+/** A number of bytes for people: 1536 is "1.5 KiB". */
+export const bytes = (count: number): string => {
+  const step = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10))
+  const value = count / 2 ** (10 * step)
+  return `${step === 0 ? value : value.toFixed(1)} ${units[step]}`
+}

@@ -1,0 +1,123 @@
+// clone: copies the images that are named, with whatever credentials the user has. Contacts no cluster where the backup is
+// named by BACKUP_REGISTRY or --to.
+import { Console, Effect, Layer, Option, Result } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { kube, registries } from "../App.ts"
+import { Cloner, type Copied } from "../clone/Cloner.ts"
+import type { CloneError } from "../clone/CloneError.ts"
+import type { Backup } from "../image/BackupName.ts"
+import { format, type ImageReference, parse } from "../image/ImageReference.ts"
+import { load } from "../settings/Load.ts"
+import { ProcessSettings } from "../settings/ProcessSettings.ts"
+import { backup, type Settings } from "../settings/Settings.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+import { CommandFailed, failed } from "./Failure.ts"
+import { withProgress } from "./Progress.ts"
+import { root } from "./root.ts"
+import { checkLogins, settingsWithCluster } from "./Startup.ts"
+import { bytes } from "./Table.ts"
+
+const flags = {
+  images: Argument.String("REF").pipe(
+    Argument.withDescription("Image to copy, such as nginx:1.27 or quay.io/a/b@sha256:…"),
+    Argument.atLeast(1)
+  ),
+  to: Flag.String("to").pipe(
+    Flag.withDescription("Backup to copy to, instead of BACKUP_REGISTRY"),
+    Flag.withMetavar("REGISTRY/PREFIX"),
+    Flag.optional
+  ),
+  output: Flag.Literals("output", ["text", "json"]).pipe(
+    Flag.withAlias("o"),
+    Flag.withDescription("How to print the result of each image"),
+    Flag.withDefault("text")
+  )
+}
+
+const stop = (text: string) => new CommandFailed({ text, code: failed })
+
+/** One line for one image, to be read by people and scripts alike: what, where to, and how. */
+const lineOf = (output: "text" | "json", source: string, result: Result.Result<Copied, CloneError>): string => {
+  if (Result.isFailure(result)) {
+    const { detail, reason, retryable, side } = result.failure
+    return output === "json"
+      ? JSON.stringify({ source, result: "failed", reason, side, detail, retryable })
+      : `${source} failed ${reason} (${side}): ${detail}`
+  }
+  const { blobs, bytes: moved, digest, manifests, seconds, target, upToDate } = result.success
+  const how = upToDate ? "up-to-date" : "copied"
+  return output === "json"
+    ? JSON.stringify({ source, result: how, target: format(target), digest, blobs, bytes: moved, manifests, seconds })
+    : `${source} ${how} ${format(target)} ${digest} uploaded=${blobs.uploaded} mounted=${blobs.mounted} `
+      + `present=${blobs.present} bytes=${bytes(moved.uploaded).replace(" ", "")} seconds=${seconds.toFixed(1)}`
+}
+
+/** All references parsed, or all that are wrong. */
+const parseAll = (texts: ReadonlyArray<string>) =>
+  Effect.suspend(() => {
+    const parsed = texts.map(parse)
+    const problems = parsed.flatMap((it) => Result.isFailure(it) ? [it.failure.message] : [])
+    return problems.length > 0
+      ? Effect.fail(stop(problems.join("\n")))
+      : Effect.succeed(parsed.flatMap((it) => Result.isSuccess(it) ? [it.success] : []))
+  })
+
+const settingsFor = Effect.fnUntraced(function*(to: Option.Option<string>) {
+  const { config, context, kubeconfig } = yield* root
+  if (Option.isNone(to)) return yield* settingsWithCluster(config, kube({ context, kubeconfig }))
+  // the other settings still come from the environment and the folder
+  return yield* load(config, { BACKUP_REGISTRY: to.value }).pipe(
+    Effect.map((it) => ({ ...it, BACKUP_REGISTRY: to.value }))
+  )
+})
+
+const copyAll = Effect.fnUntraced(function*(
+  sources: ReadonlyArray<ImageReference>,
+  output: "text" | "json"
+) {
+  const cloner = yield* Cloner
+  const results = yield* withProgress(
+    cloner.inFlight,
+    (say) =>
+      Effect.forEach(sources, (source) =>
+        Effect.result(cloner.clone(source)).pipe(
+          Effect.tap((result) => say(lineOf(output, format(source), result)))
+        ), { concurrency: "unbounded" })
+  )
+  return results.filter(Result.isFailure).length
+})
+
+const dryRun = (sources: ReadonlyArray<ImageReference>, target: Backup) =>
+  Console.log(sources.map((it) => `${format(it)} would be copied to ${target.registry}/${target.prefix}`).join("\n"))
+
+const run = Effect.fnUntraced(function*(
+  sources: ReadonlyArray<ImageReference>,
+  settings: Settings,
+  output: "text" | "json"
+) {
+  const target = backup(settings)
+  if (settings.DRY_RUN) return yield* dryRun(sources, target)
+  yield* checkLogins
+  const failures = yield* copyAll(sources, output).pipe(
+    Effect.provide(Layer.provide(
+      registries({ backup: target, privateHosts: [target.registry, ...sources.map((it) => it.registry)] }),
+      SettingsRef.layerOf(settings)
+    ))
+  )
+  if (failures > 0) return yield* stop(`${failures} of ${sources.length} images could not be copied`)
+}, Effect.provide(ProcessSettings.layer))
+
+export const clone = Command.make(
+  "clone",
+  flags,
+  Effect.fnUntraced(function*({ images, output, to }) {
+    const sources = yield* parseAll(images)
+    const settings = yield* settingsFor(to)
+    yield* run(sources, settings, output)
+  }, (effect) => Effect.mapError(effect, (error) => error._tag === "CommandFailed" ? error : stop(error.message)))
+).pipe(
+  Command.withDescription("Copy images to the backup registry"),
+  Command.withExamples([
+    { command: "image-cloner clone nginx:1.27 --to registry.example/backup", description: "Copy one image" }
+  ])
+)

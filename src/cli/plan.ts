@@ -1,0 +1,136 @@
+// plan: what the controller would do with a cluster, or with manifests, and why. Changes nothing; asks no registry unless
+// told to, because every look at Docker Hub's manifests counts.
+import { Clock, Console, Effect, FileSystem, Layer, Result, Stdio, Stream } from "effect"
+import { Command, Flag } from "effect/cli"
+import { kube, registries } from "../App.ts"
+import { look } from "../clone/Look.ts"
+import * as Snapshot from "../controller/Snapshot.ts"
+import { parse } from "../image/ImageReference.ts"
+import type { ImageState } from "../image/ImageState.ts"
+import { load } from "../settings/Load.ts"
+import { ProcessSettings } from "../settings/ProcessSettings.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+import type { Settings } from "../settings/Settings.ts"
+import type { Workloads } from "../store/WorkloadStore.ts"
+import { CommandFailed, failed, pending } from "./Failure.ts"
+import { asText, type Given, report } from "./PlanReport.ts"
+import { root } from "./root.ts"
+import { settingsWithCluster } from "./Startup.ts"
+
+const flags = {
+  files: Flag.String("filename").pipe(
+    Flag.withAlias("f"),
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("Plan these manifests instead of the cluster; - reads standard input"),
+    Flag.atLeast(0)
+  ),
+  check: Flag.Boolean("check").pipe(
+    Flag.withDescription("Ask the registries: which images can be read, and how large they are"),
+    Flag.withDefault(false)
+  ),
+  output: Flag.Literals("output", ["table", "json"]).pipe(
+    Flag.withAlias("o"),
+    Flag.withDescription("How to print"),
+    Flag.withDefault("table")
+  ),
+  exitCode: Flag.Boolean("exit-code").pipe(
+    Flag.withDescription("Exit with 2 if something would be cloned or rewritten"),
+    Flag.withDefault(false)
+  )
+}
+
+const readAll = Effect.fnUntraced(function*(file: string) {
+  if (file !== "-") return yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file))
+  return yield* Stdio.Stdio.use((it) => it.stdin.pipe(Stream.decodeText(), Stream.mkString))
+})
+
+/** The manifests of all files together, as one store. */
+const fromFiles = Effect.fnUntraced(function*(files: ReadonlyArray<string>) {
+  const texts = yield* Effect.forEach(files, readAll)
+  return yield* Snapshot.fromManifests(files.join(", "), texts.join("\n---\n"))
+})
+
+const failures: ReadonlySet<string> = new Set(["private", "not-found", "too-large", "unsupported"])
+
+/** What one look tells, failures included: a report has room for both. */
+const lookAt = Effect.fnUntraced(function*(source: string, now: number) {
+  const seen = yield* Effect.fromResult(parse(source)).pipe(Effect.flatMap(look), Effect.result)
+  if (Result.isSuccess(seen)) {
+    const { bytes, contents, digest, manifests } = seen.success
+    const state: ImageState = { _tag: "BackedUp", digest, contents, verifiedAt: now }
+    return { digest, bytes, manifests, problem: null, state }
+  }
+  const reason = "reason" in seen.failure && failures.has(seen.failure.reason)
+    ? seen.failure.reason as "private" // one of the names just asked for
+    : "failed"
+  const problem = "detail" in seen.failure ? seen.failure.detail : seen.failure.message
+  const state: ImageState = { _tag: "Failed", reason, message: problem, retryAt: now }
+  return { digest: null, bytes: null, manifests: null, problem, state }
+})
+
+/** Looks at every image that the plan names, five at a time. */
+const lookAll = Effect.fnUntraced(function*(store: Workloads, given: Omit<Given, "looked">) {
+  const { images } = report(store, { ...given, looked: new Map() })
+  const found = yield* Effect.forEach(
+    images,
+    ({ source }) => Effect.map(lookAt(source, given.now), (it) => [source, it] as const),
+    { concurrency: 5 }
+  )
+  return new Map(found)
+})
+
+const run = Effect.fnUntraced(
+  function*(
+    options: { readonly check: boolean; readonly output: "table" | "json"; readonly exitCode: boolean },
+    settings: Settings,
+    store: Workloads
+  ) {
+    const { podNamespace } = yield* ProcessSettings
+    const given = { settings, ownNamespace: podNamespace, now: yield* Clock.currentTimeMillis }
+    const looked: Given["looked"] = options.check
+      ? yield* lookAll(store, given).pipe(Effect.provide(
+        Layer.provide(registries(), SettingsRef.layerOf(settings))
+      ))
+      : new Map()
+    const result = report(store, { ...given, looked })
+    yield* Console.log(options.output === "json" ? JSON.stringify(result, null, 2) : asText(result))
+    if (options.exitCode && result.summary.rewrite + result.summary.clone > 0) {
+      return yield* new CommandFailed({ text: "there are changes to be made", code: pending })
+    }
+  },
+  Effect.provide(ProcessSettings.layer)
+)
+
+export const plan = Command.make(
+  "plan",
+  flags,
+  Effect.fnUntraced(
+    function*({ check, exitCode, files, output }) {
+      const { config, context, kubeconfig } = yield* root
+      if (files.length > 0) {
+        return yield* run({ check, output, exitCode }, yield* load(config), yield* fromFiles(files))
+      }
+      const cluster = kube({ context, kubeconfig })
+      const settings = yield* settingsWithCluster(config, cluster)
+      yield* Effect.gen(function*() {
+        const { refused, store } = yield* Snapshot.fromCluster
+        if (refused.length > 0) {
+          yield* Console.error(`The API server does not let us see ${refused.join(", ")}; they are left out.`)
+        }
+        yield* run({ check, output, exitCode }, settings, store)
+      }).pipe(Effect.provide(cluster))
+    },
+    (effect) =>
+      Effect.mapError(
+        effect,
+        (error) => error._tag === "CommandFailed" ? error : new CommandFailed({ text: error.message, code: failed })
+      )
+  )
+).pipe(
+  Command.withDescription("Show what would be cloned, rewritten and left alone, and why"),
+  Command.withExamples([
+    { command: "image-cloner plan", description: "Plan for the cluster of the current context" },
+    { command: "image-cloner plan -f manifests.yaml --output json", description: "Plan for manifests, in CI" },
+    { command: "image-cloner plan --check", description: "Also ask the registries" }
+  ])
+)

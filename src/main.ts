@@ -1,0 +1,45 @@
+// Entry of the program: parse, run, exit code. With demo.ts the only file that touches the process.
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Console, Effect, Layer, Logger, Runtime } from "effect"
+import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { clone } from "./cli/clone.ts"
+import { plan } from "./cli/plan.ts"
+import { root } from "./cli/root.ts"
+import { run } from "./cli/run.ts"
+import { version } from "./telemetry/Version.ts"
+
+// what cannot be understood is said on standard error, with the way to the help instead of all of it
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(
+        `${event.errors.map((it) => it.message).join("\n")}\nSee '${event.commandPath.join(" ")} --help'.`
+      )
+      : event._tag === "Version"
+      ? Console.log(`image-cloner ${event.version}`)
+      : CliOutput.defaultPresenter.present(event)
+}
+
+/** Whether the command line has already said what went wrong. */
+const reported = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Cause.squash(cause)
+  return typeof error === "object" && error !== null && Runtime.errorReported in error && !error[Runtime.errorReported]
+}
+
+const program = root.pipe(
+  Command.withSubcommands([run, clone, plan]),
+  Command.run({ version }),
+  Effect.provide(Layer.mergeAll(
+    NodeServices.layer,
+    CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((it) => it !== GlobalFlag.Wizard) }),
+    CliOutput.layerPresenter(presenter)
+  )),
+  Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) || reported(cause) ? Effect.void : Effect.logError(cause)),
+  Effect.provideService(Logger.LogToStderr, true)
+)
+
+NodeRuntime.runMain(program, {
+  disableErrorReporting: true,
+  // Kubernetes reads any other code after SIGTERM as an error
+  teardown: (exit, done) => Runtime.defaultTeardown(exit, (code) => done(code === 130 ? 0 : code))
+})

@@ -1,0 +1,47 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { Images } from "../../src/store/Inventory.ts"
+
+const User = Schema.Literals(["a", "b", "c"])
+const Source = Schema.Literals(["x", "y", "z"])
+
+describe("the inventory", () => {
+  it("names an image as new once, however many workloads want it", () => {
+    const images = new Images()
+    assert.deepStrictEqual(images.want("a", ["x", "y"]), ["x", "y"])
+    assert.deepStrictEqual(images.want("b", ["x"]), [])
+    assert.sameMembers([...images.get("x")!.users], ["a", "b"])
+  })
+
+  it("wakes exactly the users of an image, and nobody for one that is not wanted any more", () => {
+    const images = new Images()
+    images.want("a", ["x"])
+    images.want("b", ["x", "y"])
+    assert.sameMembers([...images.set("x", { _tag: "Pending" })], ["a", "b"])
+    images.want("a", [])
+    images.want("b", ["y"])
+    assert.deepStrictEqual(images.set("x", { _tag: "Pending" }), [])
+    assert.isUndefined(images.state("x"))
+  })
+
+  it.effect.prop(
+    "holds what is wanted and nothing else, after any sequence of wishes",
+    [Schema.Array(Schema.Tuple([User, Schema.Array(Source)]))],
+    ([wishes]) =>
+      Effect.sync(() => {
+        const images = new Images()
+        const last = new Map<string, ReadonlyArray<string>>()
+        for (const [user, sources] of wishes) {
+          const known = new Set(images.all.map((it) => it.source))
+          assert.sameMembers([...images.want(user, sources)], [...new Set(sources)].filter((it) => !known.has(it)))
+          last.set(user, sources)
+        }
+        const expected = new Map<string, Set<string>>()
+        for (const [user, sources] of last) {
+          for (const source of sources) expected.set(source, (expected.get(source) ?? new Set()).add(user))
+        }
+        assert.deepStrictEqual(new Map(images.all.map((it) => [it.source, new Set(it.users)])), expected)
+      }),
+    { arbitrary: { runs: 200 } }
+  )
+})

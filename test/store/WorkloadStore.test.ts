@@ -1,0 +1,75 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Workloads } from "../../src/store/WorkloadStore.ts"
+import { pod, workload } from "../support/Objects.ts"
+
+const owned = (kind: string, name: string, uid: string) => ({
+  metadata: { ownerReferences: [{ kind, name, uid, controller: true }] }
+})
+
+/** A Deployment, its ReplicaSet, and a pod of that. */
+const chain = () => {
+  const store = new Workloads()
+  const deployment = workload()
+  const set = workload({ kind: "ReplicaSet", name: "web-1", ...owned("Deployment", "web", deployment.uid) })
+  const one = pod({ name: "web-1-a", owner: { ...set, uid: "uid-rs" } })
+  const withUid = { ...set, uid: "uid-rs" }
+  return { store, deployment, set: withUid, pod: one }
+}
+
+describe("the workload store", () => {
+  it("knows pods through what is between them and their workload, in whatever order they come", () => {
+    const { deployment, pod: one, set, store } = chain()
+    store.putPod(one)
+    store.putWorkload(set)
+    store.putWorkload(deployment)
+    assert.deepStrictEqual(store.podsOf(deployment), [one])
+    assert.deepStrictEqual(store.ownersOf(one.workload).map((it) => it.kind), ["ReplicaSet", "Deployment"])
+  })
+
+  it("tells whose plan a change concerns, and nothing when nothing that is kept has changed", () => {
+    const { deployment, pod: one, set, store } = chain()
+    store.putWorkload(deployment)
+    store.putWorkload(set)
+    assert.deepStrictEqual(store.putPod(one), ["Pod/shop/web-1-a", "ReplicaSet/shop/web-1", "Deployment/shop/web"])
+    assert.deepStrictEqual(store.putPod(structuredClone(one)), [])
+    assert.deepStrictEqual(store.remove("pod", "Pod/shop/web-1-a").slice(1), [
+      "ReplicaSet/shop/web-1",
+      "Deployment/shop/web"
+    ])
+    assert.deepStrictEqual(store.podsOf(deployment), [])
+    assert.deepStrictEqual(store.remove("pod", "Pod/shop/web-1-a"), [])
+  })
+
+  it("keeps pods apart that have the name of one that was deleted", () => {
+    const { deployment, pod: one, set, store } = chain()
+    store.putWorkload(deployment)
+    store.putWorkload(set)
+    store.putPod(one)
+    const other = pod({ name: "web-1-a", owner: workload({ kind: "ReplicaSet", name: "other" }) })
+    store.putPod(other)
+    assert.deepStrictEqual(store.podsOf(deployment), [])
+  })
+
+  it("survives owners that own each other", () => {
+    const store = new Workloads()
+    const a = { ...workload({ name: "a", ...owned("Deployment", "b", "uid-b") }), uid: "uid-a" }
+    const b = { ...workload({ name: "b", ...owned("Deployment", "a", "uid-a") }), uid: "uid-b" }
+    store.putWorkload(a)
+    store.putWorkload(b)
+    assert.deepStrictEqual(store.ownersOf(a).map((it) => it.name), ["b", "a"])
+    assert.deepStrictEqual(store.podsOf(a), [])
+  })
+
+  it("concerns a whole namespace by its marks, and the pods of a node by its readiness", () => {
+    const { deployment, pod: one, store } = chain()
+    store.putWorkload(deployment)
+    store.putPod(one)
+    const marks = { ignore: true, rewrite: undefined }
+    assert.includeMembers([...store.putNamespace({ name: "shop", marks })], ["Deployment/shop/web"])
+    assert.deepStrictEqual(store.putNamespace({ name: "shop", marks }), [])
+    assert.deepStrictEqual(store.putNamespace({ name: "other", marks }), [])
+    assert.isTrue(store.nodeReady("node-1"))
+    assert.deepStrictEqual(store.putNode({ name: "node-1", ready: false }), [one.workload.key])
+    assert.isFalse(store.nodeReady("node-1"))
+  })
+})
