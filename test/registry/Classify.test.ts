@@ -1,0 +1,58 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
+import { classify } from "../../src/registry/Classify.ts"
+import type { RegistryReason } from "../../src/registry/RegistryError.ts"
+
+const answer = (status: number, body = "", headers: Record<string, string> = {}) =>
+  classify({ operation: "GET manifest", target: "x.io/a:1", status, headers, body: Buffer.from(body), now: 0 })
+const coded = (code: string, message = "") => JSON.stringify({ errors: [{ code, message, detail: { any: 1 } }] })
+
+describe("classify", () => {
+  it.each<[string, number, string, RegistryReason, boolean]>([
+    ["a log-in that is wanted", 401, coded("UNAUTHORIZED"), "Unauthorized", false],
+    ["a refusal", 403, coded("DENIED"), "Denied", false],
+    ["GHCR's rate limit in a 403", 403, coded("DENIED", "exceeded a secondary rate limit"), "RateLimited", true],
+    ["Quay's quota", 403, coded("DENIED", "Quota has been exceeded on namespace"), "Quota", false],
+    ["what is not there", 404, coded("MANIFEST_UNKNOWN"), "NotFound", false],
+    ["a rate limit", 429, "Too Many Requests", "RateLimited", true],
+    ["children that are missing", 400, coded("MANIFEST_BLOB_UNKNOWN"), "Incomplete", false],
+    ["children that are missing, as Distribution 2 says it", 404, coded("MANIFEST_BLOB_UNKNOWN"), "Incomplete", false],
+    ["children that are missing, by another name", 400, coded("BLOB_UNKNOWN"), "Incomplete", false],
+    ["ECR's immutable tag", 400, coded("TAG_INVALID"), "Immutable", false],
+    ["Harbor's immutable tag", 412, "", "Immutable", false],
+    ["Quay's immutable tag", 409, coded("TAG_IMMUTABLE"), "Immutable", false],
+    ["a bad manifest", 400, coded("MANIFEST_INVALID"), "Invalid", false],
+    ["a type it does not take", 415, coded("MANIFEST_INVALID"), "Unsupported", false],
+    ["too much", 413, "<html>nginx</html>", "TooLarge", false],
+    ["a proxy's page", 502, "<html>Bad Gateway</html>", "Unavailable", true],
+    ["an overload", 503, "", "Unavailable", true],
+    ["Cloudflare's own", 522, "", "Unavailable", true],
+    ["a time-out", 408, "", "Unavailable", true],
+    ["a redirect without a place", 302, "", "Protocol", false]
+  ])("knows %s", (_, status, body, reason, retryable) => {
+    const error = answer(status, body)
+    assert.strictEqual(error.reason, reason)
+    assert.strictEqual(error.retryable, retryable)
+    assert.strictEqual(error.status, status)
+    assert.include(error.message, `GET manifest x.io/a:1: HTTP ${status}`)
+  })
+
+  it("reads when to come back from header, text and kind, in this order", () => {
+    const seconds = (error: ReturnType<typeof answer>) =>
+      error.retryAfter === undefined ? undefined : Duration.toSeconds(error.retryAfter)
+    assert.strictEqual(seconds(answer(429, "retry-after: 5s", { "retry-after": "7" })), 7)
+    assert.strictEqual(seconds(answer(429, "retry-after: 5s")), 5)
+    assert.strictEqual(seconds(answer(429, "You have reached your pull rate limit")), 900)
+    assert.strictEqual(seconds(answer(403, "secondary rate limit")), 300)
+    assert.strictEqual(seconds(answer(503, "", { "retry-after": "3" })), 3)
+    assert.isUndefined(answer(429).retryAfter)
+    assert.isUndefined(answer(500).retryAfter)
+  })
+
+  it("shows a registry's text as one bounded line without control characters", () => {
+    const { detail } = answer(400, coded("X", `a\r\nlevel=info forged\u001b[31m ${"y".repeat(1000)}`))
+    for (const control of ["\r", "\n", "\u001b"]) assert.notInclude(detail, control)
+    assert.isBelow(detail.length, 320)
+    assert.notInclude(answer(502, "<html>secret page</html>").detail, "html")
+  })
+})

@@ -1,0 +1,55 @@
+// The registry client and the cloner with test settings: no waiting between tries, no log, credentials as given.
+import { NodeServices } from "@effect/platform-node"
+import { Duration, Layer, Option, References } from "effect"
+import type { LookupFunction } from "node:net"
+import { Cloner } from "../../src/clone/Cloner.ts"
+import { Resolver } from "../../src/registry/AddressPolicy.ts"
+import { Credentials } from "../../src/registry/Credentials.ts"
+import type { Credential } from "../../src/registry/DockerConfig.ts"
+import { CurrentLimits, defaultLimits, type Limits } from "../../src/registry/Limits.ts"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { type RegistryOptions, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
+
+export interface TestOptions {
+  /** Host of the backup; the prefix is `mirror`, the layout nested. */
+  readonly backup: string
+  readonly plainHttp?: ReadonlyArray<string>
+  readonly privateHosts?: ReadonlyArray<string>
+  readonly sourceCredentials?: RegistryOptions["sourceCredentials"]
+  readonly credentials?: (registry: string, repository: string) => Credential | undefined
+  readonly limits?: Partial<Limits>
+  readonly lookup?: LookupFunction
+  /** A folder in CERTS_DIR's layout. */
+  readonly authorities?: string
+}
+
+export const quickLimits: Limits = {
+  ...defaultLimits,
+  answerTimeout: Duration.seconds(2),
+  retryBase: Duration.millis(1),
+  retryCap: Duration.millis(5)
+}
+
+const silent = Layer.succeed(References.MinimumLogLevel, "None")
+
+/** The client on its own. */
+export const clientLayer = (options: TestOptions) =>
+  RegistryClient.layer({ authorities: Option.fromUndefinedOr(options.authorities) }).pipe(
+    Layer.provideMerge(Layer.mergeAll(
+      options.credentials === undefined ? Credentials.anonymous : Credentials.layerOf(options.credentials),
+      RegistrySettings.layerOf({
+        backup: { registry: options.backup, prefix: "mirror", layout: "nested" },
+        plainHttp: options.plainHttp ?? [],
+        privateHosts: options.privateHosts ?? [],
+        sourceCredentials: options.sourceCredentials ?? "proven-public"
+      }),
+      Layer.succeed(CurrentLimits, { ...quickLimits, ...options.limits }),
+      options.lookup === undefined ? Layer.empty : Layer.succeed(Resolver, options.lookup),
+      NodeServices.layer,
+      silent
+    ))
+  )
+
+/** The cloner over it. */
+export const clonerLayer = (options: TestOptions & { readonly permits?: number }) =>
+  Cloner.layerOf({ permits: options.permits ?? 3 }).pipe(Layer.provideMerge(clientLayer(options)))
