@@ -20,6 +20,19 @@ export const buildInfo = series(gauge("build_info", "Always 1; the labels say wh
   node: open
 })
 
+export const processFigures = {
+  residentBytes: gauge("process_resident_memory_bytes", "Memory of the process"),
+  heapBytes: gauge("process_heap_used_bytes", "Memory of JavaScript objects"),
+  externalBytes: gauge("process_external_memory_bytes", "Memory of buffers outside of the heap"),
+  cpuSeconds: counter("process_cpu_seconds_total", "Processor time that was used"),
+  openFiles: gauge("process_open_fds", "Files and connections that are open"),
+  startTime: gauge("process_start_time_seconds", "When the process was started, as Unix time"),
+  eventLoopDelay: gauge(
+    "event_loop_delay_p99_seconds",
+    "How late the event loop came to its timers: 99th percentile of the last quarter of a minute or longer"
+  )
+}
+
 // --- settings ------------------------------------------------------------------------------------------------------
 export const settingsReloads = series(counter("settings_reloads_total", "Times that changed settings were read"), {
   result: ["applied", "rejected"]
