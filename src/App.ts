@@ -16,6 +16,11 @@ import { SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
 import { Supervisor } from "./Supervisor.ts"
+import { Health } from "./telemetry/Health.ts"
+import { httpServer } from "./telemetry/HttpServer.ts"
+import { logging } from "./telemetry/Logging.ts"
+import { layer as metrics } from "./telemetry/Metrics.ts"
+import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
 
 /** Copying: the cloner and the registry client below it. */
 export const registries = (byHand?: ByHand) =>
@@ -56,10 +61,32 @@ export const kube = (options: Pick<DaemonOptions, "context" | "kubeconfig">) =>
     context: Option.getOrUndefined(options.context)
   })
 
-/** The whole daemon. */
-export const daemon = (options: DaemonOptions) =>
+/** What the process measures of itself; only main.ts can tell. */
+export interface Process {
+  readonly figures: Figures
+  /** Whether somebody reads the log on a terminal. */
+  readonly terminal: boolean
+}
+
+const logs = (terminal: boolean) =>
+  Layer.unwrap(
+    Effect.map(ProcessSettings, ({ logFormat, logLevel }) =>
+      logging({
+        format: Option.getOrElse(logFormat, () => terminal ? "pretty" : "json"),
+        level: logLevel
+      }))
+  )
+
+const http = Layer.unwrap(Effect.map(ProcessSettings, ({ httpPort }) => httpServer({ port: httpPort })))
+
+/** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
+export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(Effect.map(ProcessSettings, ({ podNamespace }) => controller({ ownNamespace: podNamespace }))).pipe(
     Layer.provideMerge(registries()),
     Layer.provide([kube(options), SettingsRef.layer({ directory: options.directory })]),
+    Layer.provide(http),
+    Layer.provideMerge(Health.layer),
+    Layer.provide([metrics, processMetrics(process.figures)]),
+    Layer.provide(logs(process.terminal)),
     Layer.provideMerge(ProcessSettings.layer)
   )

@@ -1,22 +1,27 @@
 // Controller: the two loops, joined by the two stores.
 //   workload loop   watch → WorkloadStore → WorkloadQueue → plan → Rewriter
 //   image loop      Inventory → ImageQueue → Cloner → Inventory → WorkloadQueue
-import { Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { Decisions } from "./controller/Decisions.ts"
 import { updateGauges } from "./controller/Gauges.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/ReconcileImage.ts"
 import * as ReconcileWorkload from "./controller/ReconcileWorkload.ts"
 import { synced, watches } from "./controller/Watches.ts"
+import { WatchStates } from "./kube/WatchStates.ts"
 import { Pacing } from "./rewrite/Pacing.ts"
 import { backup } from "./settings/Settings.ts"
 import { SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
 import { Supervisor } from "./Supervisor.ts"
+import { Health } from "./telemetry/Health.ts"
 
 /** How many workloads are looked at side by side: planning is quick, patching waits for the API server. */
 const lookers = 8
+
+/** Every watch is heard of at least every few minutes, by bookmarks or by its attempts: milliseconds. */
+const longestSilence = 15 * 60 * 1000
 
 export const layer = (options: { readonly ownNamespace: Option.Option<string> }) =>
   Layer.effectDiscard(Effect.gen(function*() {
@@ -28,6 +33,8 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     const workloads = yield* WorkloadQueue
     const images = yield* ImageQueue
     const settings = yield* SettingsRef
+    const health = yield* Health
+    const states = yield* WatchStates
     const reconcileWorkload = yield* ReconcileWorkload.make(options)
     const reconcileImage = yield* ReconcileImage.make
 
@@ -38,6 +45,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
       for (const pod of store.pods) yield* pacing.observePod(pod, target)
     })
 
+    let known = false
     const workloadLoop = synced.pipe(
       Effect.tap((refused) =>
         refused.length === 0
@@ -45,6 +53,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
           : Effect.logWarning(`the API server does not let us see ${refused.join(", ")}: see the ClusterRole`)
       ),
       Effect.andThen(takeStock),
+      Effect.tap(() => Effect.sync(() => void (known = true))),
       Effect.andThen(workloads.run(lookers, reconcileWorkload))
     )
 
@@ -68,6 +77,17 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
       Effect.andThen(Effect.never)
     )
 
+    yield* health.add("ready", "cluster", Effect.sync(() => known ? undefined : "not all kinds have been seen yet"))
+    yield* health.add(
+      "alive",
+      "watches",
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const silent = states.all.filter((it) => now - it.progressAt > longestSilence)
+        return silent.length === 0
+          ? undefined
+          : `nothing was heard or tried for ${silent.map((it) => it.resource).join()}`
+      })
+    )
     for (const [name, watch] of watches) yield* supervisor.run(`watch ${name}`, watch)
     yield* supervisor.run("workloads", workloadLoop)
     yield* supervisor.run("images", imageLoop)

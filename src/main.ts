@@ -1,7 +1,7 @@
 // Entry of the program: parse, run, exit code. With demo.ts the only file that touches the process.
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Effect, Layer, Logger, Runtime } from "effect"
-import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { Cause, Console, Effect, Exit, Layer, Logger, Runtime } from "effect"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { clone } from "./cli/clone.ts"
 import { plan } from "./cli/plan.ts"
 import { root } from "./cli/root.ts"
@@ -27,7 +27,7 @@ const reported = (cause: Cause.Cause<unknown>): boolean => {
 }
 
 const program = root.pipe(
-  Command.withSubcommands([run, clone, plan]),
+  Command.withSubcommands([run({ figures: process, terminal: process.stdout.isTTY === true }), clone, plan]),
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,
@@ -38,8 +38,16 @@ const program = root.pipe(
   Effect.provideService(Logger.LogToStderr, true)
 )
 
+const usage = 2
+const interrupted = 130
+
+/** Whether the command line itself was wrong. */
+const isUsage = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && CliError.isCliError(Cause.squash(exit.cause))
+
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,
-  // Kubernetes reads any other code after SIGTERM as an error
-  teardown: (exit, done) => Runtime.defaultTeardown(exit, (code) => done(code === 130 ? 0 : code))
+  // Kubernetes reads any other code than 0 after SIGTERM as an error
+  teardown: (exit, done) =>
+    Runtime.defaultTeardown(exit, (code) => done(code === interrupted ? 0 : code !== 0 && isUsage(exit) ? usage : code))
 })

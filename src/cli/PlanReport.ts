@@ -93,6 +93,8 @@ export interface Given {
   readonly looked: ReadonlyMap<string, Looked & { readonly state: ImageState }>
 }
 
+const order = (row: Row): string => `${row.namespace}/${row.workload}`
+
 /** Plans everything in the store. Objects that another one in it controls are left to that one's rows. */
 export const report = (store: Workloads, given: Given): Report => {
   const facts = { ...given, backup: backup(given.settings), assumeCopied: true }
@@ -104,7 +106,6 @@ export const report = (store: Workloads, given: Given): Report => {
       users.set(source, (users.get(source) ?? 0) + 1)
     }
   }
-  const order = (row: Row) => `${row.namespace}/${row.workload}`
   const rows = plans.filter((it) => store.ownersOf(it.workload).length === 0).flatMap(rowsOf)
     .toSorted((a, b) => order(a).localeCompare(order(b)))
   const summary = { rewrite: 0, clone: 0, done: 0, leave: 0 }

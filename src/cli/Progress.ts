@@ -2,9 +2,13 @@
 // themselves on standard error, so that the output can be piped.
 import { MultiBar, type SingleBar } from "cli-progress"
 import { Console, Effect, Schedule } from "effect"
+import { isatty } from "node:tty"
 import type { CopyProgress } from "../clone/Progress.ts"
 import { format } from "../image/ImageReference.ts"
 import { bytes } from "./Table.ts"
+
+/** File descriptor of standard error. */
+const standardError = 2
 
 /** Draws what is in flight now; bars of images that are done go. */
 const draw = (bars: MultiBar, shown: Map<string, SingleBar>, progress: ReadonlyArray<CopyProgress>): void => {
@@ -33,12 +37,11 @@ export const withProgress = <A, E, R>(
   work: (say: (line: string) => Effect.Effect<void>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
+    if (!isatty(standardError)) return work(Console.log)
     const bars = new MultiBar({
       format: "{bar} {percentage}% {size} {image}",
       hideCursor: true,
       clearOnComplete: true,
-      // keeps quiet where standard error is no terminal
-      noTTYOutput: false,
       gracefulExit: false
     })
     const shown = new Map<string, SingleBar>()

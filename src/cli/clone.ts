@@ -1,6 +1,6 @@
 // clone: copies the images that are named, with whatever credentials the user has. Contacts no cluster where the backup is
 // named by BACKUP_REGISTRY or --to.
-import { Console, Effect, Layer, Option, Result } from "effect"
+import { Console, Effect, Layer, Option, References, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
 import { Cloner, type Copied } from "../clone/Cloner.ts"
@@ -99,6 +99,8 @@ const run = Effect.fnUntraced(function*(
   if (settings.DRY_RUN) return yield* dryRun(sources, target)
   yield* checkLogins
   const failures = yield* copyAll(sources, output).pipe(
+    // the lines of the result say it all; logs would stand between them
+    Effect.provideService(References.MinimumLogLevel, "Warn"),
     Effect.provide(Layer.provide(
       registries({ backup: target, privateHosts: [target.registry, ...sources.map((it) => it.registry)] }),
       SettingsRef.layerOf(settings)

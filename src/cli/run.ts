@@ -2,28 +2,25 @@
 // tried again for ever, not ready meanwhile.
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { daemon } from "../App.ts"
+import { daemon, type Process } from "../App.ts"
 import { Supervisor } from "../Supervisor.ts"
 import { CommandFailed, failed } from "./Failure.ts"
 import { root } from "./root.ts"
 import { checkAll } from "./Startup.ts"
 
-export const run = Command.make(
-  "run",
-  {},
-  Effect.fnUntraced(
-    function*() {
+const startErrors = ["SettingsError", "KubeError", "CredentialsError", "ListenError"] as const
+
+export const run = (process: Process) =>
+  Command.make(
+    "run",
+    {},
+    Effect.fnUntraced(function*() {
       const { config, context, kubeconfig } = yield* root
       yield* checkAll(config)
       return yield* Effect.flatMap(Supervisor, (it) => it.join).pipe(
-        Effect.provide(daemon({ directory: config, context, kubeconfig }))
+        Effect.provide(daemon({ directory: config, context, kubeconfig }, process))
       )
-    },
-    (effect) =>
-      Effect.catchTag(
-        effect,
-        ["SettingsError", "KubeError", "CredentialsError"],
-        (error) => new CommandFailed({ text: error.message, code: failed })
-      )
-  )
-).pipe(Command.withDescription("Run the controller: in a cluster, or beside one with a kubeconfig"))
+    }, (effect) =>
+      Effect.catchTag(effect, startErrors, (error) =>
+        new CommandFailed({ text: error.message, code: failed })))
+  ).pipe(Command.withDescription("Run the controller: in a cluster, or beside one with a kubeconfig"))

@@ -68,14 +68,7 @@ export const make = Effect.gen(function*() {
     const copied = yield* Effect.result(cloner.clone(reference.success))
     if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
     failures.delete(source)
-    const { blobs, contents, digest, seconds, upToDate, verifiedAt } = copied.success
-    yield* Effect.logInfo(
-      upToDate
-        ? "is in the backup already"
-        : `copied in ${
-          seconds.toFixed(1)
-        } s: ${blobs.uploaded} layers uploaded, ${blobs.mounted} mounted, ${blobs.present} there`
-    )
+    const { contents, digest, verifiedAt } = copied.success
     yield* become(source, { _tag: "BackedUp", digest, contents, verifiedAt })
   })
 

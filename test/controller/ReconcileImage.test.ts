@@ -1,0 +1,202 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { CloneError } from "../../src/clone/CloneError.ts"
+import { Cloner, type Copied } from "../../src/clone/Cloner.ts"
+import { ImageQueue, WorkloadQueue } from "../../src/controller/Queues.ts"
+import * as ReconcileImage from "../../src/controller/ReconcileImage.ts"
+import { format, type ImageReference, parse } from "../../src/image/ImageReference.ts"
+import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
+import { SettingsRef } from "../../src/settings/SettingsRef.ts"
+import { Inventory } from "../../src/store/Inventory.ts"
+import { digestOf } from "../support/Objects.ts"
+
+const source = "docker.io/library/nginx:1.27"
+const reference = Result.getOrThrow(parse(source))
+
+const copied: Copied = {
+  source: reference,
+  target: reference,
+  digest: digestOf("a"),
+  contents: new Set([digestOf("a")]),
+  verifiedAt: 0,
+  blobs: { uploaded: 1, mounted: 0, present: 0 },
+  bytes: { uploaded: 1, mounted: 0, present: 0 },
+  manifests: 1,
+  upToDate: false,
+  seconds: 1
+}
+
+const failure = (given: Partial<CloneError> = {}) =>
+  new CloneError({
+    image: source,
+    reason: "unavailable",
+    side: "source",
+    detail: "no answer",
+    retryable: true,
+    retryAfter: undefined,
+    ...given
+  })
+
+/** The image loop with a cloner that says what `clone` and `verify` say. */
+const loop = (given: {
+  readonly clone: (attempt: number) => Effect.Effect<Copied, CloneError>
+  readonly verify?: Effect.Effect<number, CloneError>
+  readonly settings?: Partial<Settings>
+}) => {
+  const clones: Array<string> = []
+  const cloner = Layer.mock(Cloner, {
+    clone: (it: ImageReference) =>
+      Effect.suspend(() => {
+        clones.push(format(it))
+        return given.clone(clones.length)
+      }),
+    verify: () => given.verify ?? Effect.succeed(0)
+  })
+  const layer = Layer.mergeAll(
+    cloner,
+    Inventory.layer,
+    ImageQueue.layer,
+    WorkloadQueue.layer,
+    SettingsRef.layerOf(settingsOf("backup.example/copies", given.settings))
+  )
+  const start = Effect.gen(function*() {
+    const images = yield* ImageQueue
+    const work = yield* ReconcileImage.make
+    yield* Effect.forkScoped(images.run("unbounded", work))
+  })
+  return { clones, layer, start }
+}
+
+/** Two hundred workloads want the image. */
+const wanted = Effect.gen(function*() {
+  const inventory = yield* Inventory
+  const images = yield* ImageQueue
+  for (let user = 0; user < 200; user++) inventory.want(`Deployment/shop/${user}`, [source])
+  yield* images.offer(source)
+  return inventory
+})
+
+describe("the actor of an image", () => {
+  it.effect("copies it once for all its users, and wakes every one of them", () => {
+    const it = loop({ clone: () => Effect.succeed(copied) })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(it.clones, [source])
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+      assert.strictEqual(yield* (yield* WorkloadQueue).depth, 200)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("that cannot be had costs one retry at a time, however many use it, and less and less often", () => {
+    const it = loop({ clone: () => Effect.fail(failure()) })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("4 seconds")
+      assert.strictEqual(it.clones.length, 1)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(it.clones.length, 2)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(it.clones.length, 3)
+      yield* TestClock.adjust("1 hours")
+      assert.isBelow(it.clones.length, 15)
+      const state = inventory.state(source)
+      assert.strictEqual(state?._tag === "Failed" && state.reason, "failed")
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not tried again by a user that comes while it rests", () => {
+    const it = loop({ clone: () => Effect.fail(failure({ reason: "not-found", retryable: false })) })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      inventory.want("Deployment/shop/late", [source])
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("9 minutes")
+      assert.strictEqual(it.clones.length, 1)
+      yield* TestClock.adjust("1 minutes")
+      assert.strictEqual(it.clones.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("waits as long as the registry asks", () => {
+    const retryAfter = Duration.hours(5)
+    const it = loop({ clone: () => Effect.fail(failure({ reason: "rate-limited", retryAfter })) })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("299 minutes")
+      assert.strictEqual(it.clones.length, 1)
+      yield* TestClock.adjust("1 minutes")
+      assert.strictEqual(it.clones.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("tells what is the source's fault from what is the backup's", () =>
+    Effect.gen(function*() {
+      const reasons = [
+        [failure({ reason: "private" }), "private"],
+        [failure({ reason: "not-found" }), "not-found"],
+        [failure({ reason: "too-large" }), "too-large"],
+        [failure({ reason: "unsupported" }), "unsupported"],
+        [failure({ reason: "not-found", side: "backup" }), "failed"],
+        [failure({ reason: "denied", side: "backup" }), "failed"],
+        [failure({ reason: "refused" }), "failed"]
+      ] as const
+      for (const [error, expected] of reasons) {
+        const it = loop({ clone: () => Effect.fail(error) })
+        const state = yield* Effect.gen(function*() {
+          const inventory = yield* wanted
+          yield* it.start
+          yield* TestClock.adjust("1 second")
+          return inventory.state(source)
+        }).pipe(Effect.provide(it.layer), Effect.scoped)
+        assert.strictEqual(state?._tag === "Failed" && state.reason, expected)
+      }
+    }))
+
+  it.effect("that was seen whole long ago is seen again, and copied again if it is gone", () => {
+    const it = loop({
+      clone: () => Effect.succeed(copied),
+      verify: Effect.fail(failure({ reason: "not-found", side: "backup" }))
+    })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("9 minutes")
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(it.clones.length, 1)
+      yield* TestClock.adjust("2 minutes")
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(it.clones.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("that nobody wants any more is left alone", () => {
+    const it = loop({ clone: () => Effect.fail(failure()) })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      for (let user = 0; user < 200; user++) inventory.want(`Deployment/shop/${user}`, [])
+      yield* TestClock.adjust("1 hours")
+      assert.strictEqual(it.clones.length, 1)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not copied while DRY_RUN is on", () => {
+    const it = loop({ clone: () => Effect.succeed(copied), settings: { DRY_RUN: true } })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 minutes")
+      assert.deepStrictEqual(it.clones, [])
+    }).pipe(Effect.provide(it.layer))
+  })
+})
