@@ -159,3 +159,21 @@ export const jobSelector = (job: JsonObject): void => {
     Object.assign(J.ensure(owner, "labels"), labels)
   }
 }
+
+/** Counts that a status always has; the others are left out when they are nothing. */
+const keptCounts: Readonly<Record<string, ReadonlyArray<string>>> = {
+  Deployment: [],
+  ReplicaSet: ["replicas"],
+  ReplicationController: ["replicas"],
+  StatefulSet: ["replicas", "availableReplicas", "collisionCount"],
+  DaemonSet: ["currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"],
+  Job: ["ready"]
+}
+
+/** A status as it is kept: Go's `omitempty` for counts. */
+export const pruneStatus = (kind: string, object: JsonObject): void => {
+  const kept = keptCounts[kind]
+  const status = object["status"]
+  if (kept === undefined || !J.isObject(status)) return
+  for (const [key, value] of Object.entries(status)) if (value === 0 && !kept.includes(key)) delete status[key]
+}

@@ -134,7 +134,12 @@ const restrict = (target: Target, subresource: string, current: JsonObject, prop
     if (value === undefined) delete meta[field]
     else meta[field] = value
   }
-  if (subresource === "status") return { ...current, status: proposed["status"] ?? {} }
+  if (subresource === "status") {
+    // Annotations pass: it is how a Deployment's revision gets there without a new generation.
+    const annotations = metadata(proposed)["annotations"]
+    const changed = { ...metadata(current), ...(annotations === undefined ? {} : { annotations }) }
+    return { ...current, metadata: changed, status: proposed["status"] ?? {} }
+  }
   if (subresource === "ephemeralcontainers") {
     const ephemeralContainers = J.list(proposed, "spec", "ephemeralContainers")
     return { ...current, spec: { ...J.object(current, "spec"), ephemeralContainers } }
@@ -220,10 +225,13 @@ export const update = Effect.fnUntraced(
     yield* preconditions(target, current, proposed)
     const next = J.clone(restrict(target, subresource, current, proposed))
     Defaults.apply(resource.kind, next)
+    Defaults.pruneStatus(resource.kind, next)
     yield* refuse(target, target.name, faultsOf(target, subresource, current, next))
     if (J.equal(comparable(current), comparable(next))) return Events.shown(resource, current)
     const meta = J.ensure(next, "metadata")
-    if (isNewGeneration(target, current, next)) meta["generation"] = (J.number(meta, "generation") ?? 0) + 1
+    if (subresource !== "status" && isNewGeneration(target, current, next)) {
+      meta["generation"] = (J.number(meta, "generation") ?? 0) + 1
+    }
     meta["resourceVersion"] = Store.versionOf(current)
     meta["managedFields"] = ManagedFields.update(current, next, writerOf(target, subresource, yield* timestamp))
     if (target.dryRun) return Events.shown(resource, next)

@@ -1,0 +1,58 @@
+// A whole sandbox for one test: API server, controllers, kubelet and a registry, with a client as the administrator.
+import { Effect, Layer, Redacted } from "effect"
+import { KubeClient } from "../../../src/kube/KubeClient.ts"
+import type { KubeRequest } from "../../../src/kube/KubeClient.ts"
+import type { EmbeddedCluster, EmbeddedClusterOptions } from "../../../src/sandbox/cluster/EmbeddedCluster.ts"
+import * as EmbeddedClusters from "../../../src/sandbox/cluster/EmbeddedCluster.ts"
+import * as Controllers from "../../../src/sandbox/controllers/Controllers.ts"
+import type { JsonObject } from "../../../src/sandbox/Json.ts"
+import * as J from "../../../src/sandbox/Json.ts"
+import type { KubeletOptions } from "../../../src/sandbox/kubelet/Kubelet.ts"
+import * as Kubelets from "../../../src/sandbox/kubelet/Kubelet.ts"
+import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
+
+export const clientOf = (cluster: EmbeddedCluster, token = cluster.adminToken): Layer.Layer<KubeClient> =>
+  KubeClient.layerFrom({ server: cluster.url, headers: { authorization: `Bearer ${Redacted.value(token)}` } })
+
+/** One request as whoever the context's client is; the answer as an object. */
+export const call = (request: KubeRequest) =>
+  Effect.flatMap(
+    KubeClient,
+    (client) => Effect.map(client.request(request), (answer): JsonObject => J.isObject(answer) ? answer : {})
+  )
+
+export const get = (path: string, query?: Record<string, string>) =>
+  call({ method: "GET", path, ...(query === undefined ? {} : { query }) })
+export const post = (path: string, body: unknown, query?: Record<string, string>) =>
+  call({ method: "POST", path, body, ...(query === undefined ? {} : { query }) })
+
+/** Asks until the answer is right; fails with the last answer after the time. */
+export const eventually = <E, R>(
+  ask: Effect.Effect<JsonObject, E, R>,
+  right: (answer: JsonObject) => boolean,
+  seconds = 15
+) =>
+  Effect.gen(function*() {
+    let last: JsonObject = {}
+    for (let left = seconds * 20; left > 0; left--) {
+      last = yield* ask
+      if (right(last)) return last
+      yield* Effect.sleep("50 millis")
+    }
+    return yield* Effect.die(new Error(`still not so: ${JSON.stringify(last, null, 1)}`))
+  })
+
+export const cluster = Effect.fnUntraced(function*(options: EmbeddedClusterOptions = {}) {
+  const made = yield* EmbeddedClusters.make(options)
+  const client = yield* Layer.build(clientOf(made))
+  return { cluster: made, client }
+})
+
+/** With controllers, one node and one registry. */
+export const whole = Effect.fnUntraced(function*(options: KubeletOptions = {}) {
+  const { client, cluster: made } = yield* cluster()
+  const registry = yield* EmbeddedRegistry.make()
+  yield* Effect.provideContext(Controllers.make(), client)
+  const kubelet = yield* Effect.provideContext(Kubelets.make(options), client)
+  return { cluster: made, client, registry, kubelet }
+})
