@@ -14,8 +14,8 @@ RUN npm run build
 FROM ${BASE}
 LABEL org.opencontainers.image.title="image-cloner-controller" \
       org.opencontainers.image.licenses="Apache-2.0"
-# the demo and its sandbox stay behind; docker wants a folder's name to end in a slash where there are several files
-COPY --from=build /src/dist/main.mjs /src/dist/Credentials-*.mjs /src/dist/chunk-*.mjs /app/
+# named one by one: the demo and its sandbox stay behind
+COPY --from=build /src/dist/main.mjs /src/dist/Credentials.mjs /app/
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/var/cache/node
 USER 65532:65532

@@ -58,7 +58,7 @@ export class DecisionMap {
     if (sameVerdict(before, decision.verdict)) return Effect.void
     // what is owned or already done says nothing new; it would be most of the log
     const log = decision.verdict._tag === "Held" ? Effect.logInfo : Effect.logDebug
-    return log(`${key} is ${describe(decision.verdict)}`)
+    return log(describe(decision.verdict))
   }
 }
 

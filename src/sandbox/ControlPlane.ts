@@ -1,0 +1,44 @@
+// ControlPlane: a cluster to play with, embedded or real, with whatever controllers it lacks. One shape for both.
+import { Effect, FileSystem, Layer, Path, Redacted } from "effect"
+import { KubeClient } from "../kube/KubeClient.ts"
+import * as EmbeddedCluster from "./cluster/EmbeddedCluster.ts"
+import * as Controllers from "./controllers/Controllers.ts"
+
+export interface ControlPlane {
+  /** What it is, for people. */
+  readonly description: string
+  /** Whether something binds pods to nodes. */
+  readonly hasScheduler: boolean
+  /** An administrator's kubeconfig, and the file it stands in. */
+  readonly kubeconfig: string
+  readonly kubeconfigFile: string
+  readonly client: Layer.Layer<KubeClient>
+}
+
+/** Writes the kubeconfig into a folder that goes with the scope. */
+export const writeKubeconfig = Effect.fnUntraced(function*(text: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const file = path.join(yield* fs.makeTempDirectoryScoped({ prefix: "image-cloner-cluster-" }), "kubeconfig")
+  yield* fs.writeFileString(file, text, { mode: 0o600 })
+  return file
+})
+
+/** The embedded API server with our small controllers; nothing but this process. */
+export const embedded = Effect.fnUntraced(function*(options: EmbeddedCluster.EmbeddedClusterOptions = {}) {
+  const cluster = yield* EmbeddedCluster.make(options)
+  const kubeconfig = cluster.kubeconfig()
+  const client = KubeClient.layerFrom({
+    server: cluster.url,
+    headers: { authorization: `Bearer ${Redacted.value(cluster.adminToken)}` }
+  })
+  yield* Layer.build(Layer.effectDiscard(Controllers.make()).pipe(Layer.provide(client)))
+  const controlPlane: ControlPlane = {
+    description: `an embedded Kubernetes API at ${cluster.url}`,
+    hasScheduler: false,
+    kubeconfig,
+    kubeconfigFile: yield* writeKubeconfig(kubeconfig),
+    client
+  }
+  return { ...controlPlane, cluster }
+})

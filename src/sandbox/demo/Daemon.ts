@@ -1,0 +1,56 @@
+// Daemon: the real program as a process of its own, started as in a pod: settings from a folder, a kubeconfig, a config.json.
+import { Effect, FileSystem, Path, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import * as J from "../Json.ts"
+
+export interface DaemonOptions {
+  /** The bundled program. */
+  readonly program: string
+  readonly node: string
+  readonly kubeconfig: string
+  readonly settings: Readonly<Record<string, string>>
+  readonly dockerConfig: string
+  /** Gets every line of its log: level, text, and what it is about. */
+  readonly say: (level: string, text: string) => Effect.Effect<void>
+}
+
+const about = (line: J.JsonObject): string => {
+  const what = J.text(line, "workload") ?? J.text(line, "image")
+  return what === undefined ? "" : `${what}: `
+}
+
+/** Runs until the scope closes; stopped by SIGTERM. */
+export const start = Effect.fnUntraced(function*(options: DaemonOptions) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "image-cloner-demo-" })
+  const settings = path.join(folder, "settings")
+  const docker = path.join(folder, "docker")
+  yield* fs.makeDirectory(settings)
+  yield* fs.makeDirectory(docker)
+  for (const [key, value] of Object.entries(options.settings)) {
+    yield* fs.writeFileString(path.join(settings, key), value)
+  }
+  yield* fs.writeFileString(path.join(docker, "config.json"), options.dockerConfig, { mode: 0o600 })
+  yield* fs.writeFileString(path.join(folder, "kubeconfig"), options.kubeconfig, { mode: 0o600 })
+
+  const process = yield* spawner.spawn(ChildProcess.make(
+    options.node,
+    [options.program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
+    // nothing of the caller's environment: its settings and logins are not the demo's
+    { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: docker }, extendEnv: false }
+  ))
+  yield* process.all.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach((text) => {
+      const line = J.parse(text)
+      return J.isObject(line)
+        ? options.say(J.text(line, "level") ?? "", `${about(line)}${J.text(line, "message") ?? ""}`)
+        : options.say("error", text)
+    }),
+    Effect.forkScoped
+  )
+  return process
+})

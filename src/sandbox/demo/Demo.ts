@@ -1,0 +1,134 @@
+// Demo: the whole story on one screen: public images run, the daemon copies and rewrites, the public registry vanishes,
+// every pod is deleted, and what was rewritten comes back.
+import { Clock, Console, Effect, Redacted, Ref } from "effect"
+import { table } from "../../cli/Table.ts"
+import type { ControlPlane } from "../ControlPlane.ts"
+import * as Kubelet from "../kubelet/Kubelet.ts"
+import * as EmbeddedRegistry from "../registry/EmbeddedRegistry.ts"
+import * as Cluster from "./Cluster.ts"
+import * as Daemon from "./Daemon.ts"
+import * as Scene from "./Scene.ts"
+import { walk } from "./Walk.ts"
+
+export interface DemoOptions {
+  readonly controlPlane: ControlPlane
+  /** The bundled program, and the Node.js to run it with. */
+  readonly program: string
+  readonly node: string
+  /** Leave everything up at the end, until interrupted. */
+  readonly stay: boolean
+}
+
+const login = { username: "cloner", password: "demo" }
+const prefix = "backup"
+
+const headline = (text: string) => Console.log(`\n== ${text}`)
+
+/** Registries, workloads and a node that runs them. */
+const build = Effect.gen(function*() {
+  const upstream = yield* EmbeddedRegistry.make()
+  const backup = yield* EmbeddedRegistry.make({
+    auth: {
+      _tag: "Basic",
+      anonymousPull: false,
+      users: [{ name: login.username, password: Redacted.make(login.password) }]
+    }
+  })
+  yield* Scene.publish(upstream)
+  yield* Cluster.prepare({ host: backup.host, ...login })
+  yield* Cluster.apply(upstream.host)
+  return { upstream, backup }
+})
+
+const settingsOf = (upstream: string, backup: string) => ({
+  BACKUP_REGISTRY: `${backup}/${prefix}`,
+  PLAIN_HTTP_REGISTRIES: `${upstream},${backup}`
+})
+
+/** Every image that a workload names in the backup. */
+const copiesIn = (looks: ReadonlyArray<Cluster.Look>, backup: string): ReadonlyArray<string> =>
+  [...new Set(looks.flatMap((it) => it.images))].filter((it) => it.startsWith(`${backup}/${prefix}/`)).toSorted()
+
+const rewritten = (looks: ReadonlyArray<Cluster.Look>, backup: string): boolean =>
+  looks.every(({ images, manifest }) =>
+    manifest.namespace === Scene.untouched || images.every((it) => it.startsWith(`${backup}/${prefix}/`))
+  )
+
+/** The rewritten ones run; the untouched one cannot, because its image is gone. */
+const survived = (looks: ReadonlyArray<Cluster.Look>): boolean =>
+  looks.every((it) =>
+    it.manifest.namespace === Scene.untouched
+      ? it.ready === 0 && /ImagePull/.test(it.problem)
+      : it.ready === it.wanted && it.problem === ""
+  )
+
+export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
+  const { controlPlane } = options
+  const started = yield* Clock.currentTimeMillis
+  yield* Console.log(`The cluster is ${controlPlane.description}.`)
+  const { backup, upstream } = yield* build
+  const kubelet = yield* Kubelet.make({ bind: !controlPlane.hasScheduler })
+  yield* Console.log(`The public registry is at ${upstream.host}, the backup at ${backup.host}/${prefix}.`)
+
+  yield* headline("Workloads run images of the public registry")
+  const looking = Cluster.look(upstream.host)
+  yield* Cluster.waitFor("not all pods became ready", Effect.map(looking, Cluster.settled), "30 seconds")
+  const before = yield* looking
+  yield* Console.log(Cluster.print(before))
+
+  yield* headline("The controller copies the images and rewrites the workloads")
+  const complaints = yield* Ref.make<ReadonlyArray<string>>([])
+  yield* Daemon.start({
+    program: options.program,
+    node: options.node,
+    kubeconfig: controlPlane.kubeconfig,
+    settings: settingsOf(upstream.host, backup.host),
+    dockerConfig: JSON.stringify({
+      auths: { [backup.host]: { auth: Buffer.from(`${login.username}:${login.password}`).toString("base64") } }
+    }),
+    say: (level, text) =>
+      Effect.andThen(
+        Console.log(`   ${level === "info" ? "" : `${level}: `}${text}`),
+        level === "error" ? Ref.update(complaints, (all) => [...all, text]) : Effect.void
+      )
+  })
+  yield* Cluster.waitFor(
+    "not all workloads were rewritten and rolled out",
+    Effect.map(looking, (looks) => rewritten(looks, backup.host) && Cluster.settled(looks)),
+    "60 seconds"
+  )
+  const after = yield* looking
+  yield* Console.log(`\n${Cluster.print(after)}`)
+
+  yield* headline("The public registry vanishes, the node forgets its images, and every pod is deleted")
+  yield* upstream.switchOff
+  yield* kubelet.puller.prune
+  yield* Cluster.deletePods(upstream.host)
+  yield* Cluster.waitFor(
+    "the rewritten workloads did not come back",
+    Effect.map(looking, survived),
+    "60 seconds"
+  )
+  yield* Console.log(Cluster.print(yield* looking))
+
+  yield* headline("Every copy is pulled whole from the backup, and each blob hashed")
+  const copies = copiesIn(after, backup.host)
+  const walked = yield* Effect.forEach(copies, (image) => walk(image, login))
+  yield* Console.log(table(
+    ["COPY", "MANIFESTS", "BLOBS", "BYTES"],
+    walked.map((it) => [it.image, String(it.manifests), String(it.blobs), String(it.bytes)])
+  ))
+  const errors = yield* Ref.get(complaints)
+  if (errors.length > 0) return yield* new Cluster.DemoFailed({ what: errors.join("; ") })
+  const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+  yield* Console.log(
+    `\n${copies.length} images backed up, ${before.length - 1} workloads rewritten, 1 untouched, in ${
+      seconds.toFixed(1)
+    } s.`
+  )
+  if (!options.stay) return
+  yield* upstream.switchOn
+  yield* Console.log(`\nEverything stays up until you press Ctrl-C. The kubeconfig is ${controlPlane.kubeconfigFile}:`)
+  yield* Console.log(`  kubectl --kubeconfig ${controlPlane.kubeconfigFile} get deployments --all-namespaces -o wide`)
+  return yield* Effect.never
+}, Effect.scoped)
