@@ -46,6 +46,13 @@ export const pathOf = (place: Place): string => Resources.pathOf(place.resource,
 
 export const get = (place: Place): Call => send({ method: "GET", path: pathOf(place) })
 
+/** All objects of a namespace. */
+export const list = (kind: Resource, namespace: string): Call<ReadonlyArray<JsonObject>> =>
+  Effect.map(
+    send({ method: "GET", path: Resources.pathOf(kind, namespace) }),
+    (answer) => J.list(answer, "items").filter(J.isObject)
+  )
+
 export const create = (manager: string, kind: Resource, namespace: string, body: JsonObject): Call =>
   send({
     method: "POST",
