@@ -7,7 +7,10 @@ import * as ControlPlane from "./sandbox/ControlPlane.ts"
 import { demo } from "./sandbox/demo/Demo.ts"
 
 const program = Effect.gen(function*() {
-  const controlPlane = yield* ControlPlane.embedded()
+  const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
+  const controlPlane: ControlPlane.ControlPlane = assets === ""
+    ? yield* ControlPlane.embedded()
+    : yield* ControlPlane.real({ assets })
   yield* demo({
     controlPlane,
     program: fileURLToPath(new URL("main.mjs", import.meta.url)),
