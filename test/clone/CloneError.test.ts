@@ -1,0 +1,45 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
+import { fromRegistry } from "../../src/clone/CloneError.ts"
+import { registryError, type RegistryReason } from "../../src/registry/RegistryError.ts"
+
+const error = (reason: RegistryReason, side: "source" | "backup", retryAfter?: Duration.Duration) =>
+  fromRegistry("docker.io/library/nginx:1", side)(
+    registryError({ operation: "GET manifest", target: "x", reason, detail: "HTTP 4xx", retryAfter })
+  )
+
+describe("fromRegistry", () => {
+  it.each<[RegistryReason, string, string]>([
+    ["Unauthorized", "private", "denied"],
+    ["Denied", "private", "denied"],
+    ["NotFound", "not-found", "denied"],
+    ["RateLimited", "rate-limited", "rate-limited"],
+    ["Unavailable", "unavailable", "unavailable"],
+    ["Timeout", "unavailable", "unavailable"],
+    ["Unreachable", "unavailable", "unavailable"],
+    ["Certificate", "unavailable", "unavailable"],
+    ["Refused", "refused", "denied"],
+    ["TooLarge", "too-large", "denied"],
+    ["Unsupported", "unsupported", "denied"],
+    ["Corrupt", "corrupt", "corrupt"],
+    ["Quota", "unavailable", "denied"],
+    ["Immutable", "unavailable", "denied"],
+    ["Incomplete", "unavailable", "unavailable"]
+  ])("%s is %s at the source and %s at the backup", (reason, source, backup) => {
+    assert.strictEqual(error(reason, "source").reason, source)
+    assert.strictEqual(error(reason, "backup").reason, backup)
+  })
+
+  it("keeps whether and when, and says what to do", () => {
+    const limited = error("RateLimited", "source", Duration.minutes(5))
+    assert.isTrue(limited.retryable)
+    assert.deepStrictEqual(limited.retryAfter, Duration.minutes(5))
+    assert.isFalse(error("NotFound", "source").retryable)
+    assert.isTrue(error("Incomplete", "backup").retryable)
+    assert.include(error("Denied", "source").message, "private or does not exist")
+    assert.include(error("Denied", "backup").message, "DOCKER_CONFIG")
+    assert.include(error("NotFound", "backup").message, "created first")
+    assert.include(error("Immutable", "backup").message, "moved")
+    assert.include(error("Quota", "backup").message, "docker.io/library/nginx:1 was not cloned (denied, backup)")
+  })
+})

@@ -1,0 +1,218 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber, Layer, SubscriptionRef } from "effect"
+import { Cloner } from "../../src/clone/Cloner.ts"
+import { digestOf } from "../../src/image/Digest.ts"
+import { settingsOf } from "../../src/settings/Settings.ts"
+import { SettingsRef } from "../../src/settings/SettingsRef.ts"
+import { type FakeRegistry, refuse, startFakeRegistry } from "../support/FakeRegistry.ts"
+import { clientLayer } from "../support/Registries.ts"
+import { imageOf, layerOf } from "../support/TestImages.ts"
+import { image, world } from "./World.ts"
+
+/** Answers HEADs of tags only when told to; `now` and `most` are how many were waiting at once. */
+const gate = (registry: FakeRegistry) => {
+  const waiting: Array<() => void> = []
+  const asked: Array<string> = []
+  registry.on(/HEAD .*manifests\/\d+$/, (seen, _, next) => {
+    asked.push(seen.path.split("/")[2] ?? "")
+    waiting.push(next)
+  })
+  return {
+    asked,
+    now: () => waiting.length,
+    /** Lets one through and gives the next time to come. */
+    one: Effect.andThen(Effect.sync(() => waiting.shift()?.()), Effect.sleep("60 millis"))
+  }
+}
+
+describe("one flight", () => {
+  it.live("serves all who ask for an image, however they write it", () =>
+    world(({ clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "latest")
+        const results = yield* Effect.forEach(
+          Array.from({ length: 200 }),
+          (_, at) => clone(at % 2 === 0 ? {} : { tag: "latest" }),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(source.count(/HEAD/), 1)
+        assert.strictEqual(source.count(/GET .*blobs/), 3)
+        assert.isTrue(results.every((it) => it.digest === image.root.digest && !it.upToDate))
+      })
+    ))
+
+  it.live("that fails fails for all who wait, and is not remembered", () =>
+    world(({ clone, source }) =>
+      Effect.gen(function*() {
+        source.on(/./, (_, response) => {
+          setTimeout(() => refuse(response, 404, "MANIFEST_UNKNOWN"), 100)
+        }, 1)
+        const errors = yield* Effect.forEach(Array.from({ length: 200 }), () => Effect.flip(clone()), {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(source.seen.length, 1)
+        assert.isTrue(errors.every((it) => it.reason === "not-found"))
+        source.add("app", image, "1")
+        assert.strictEqual((yield* clone()).digest, image.root.digest)
+      })
+    ))
+
+  it.live("goes on while anybody still wants it", () =>
+    world(({ clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        const door = gate(source)
+        const one = yield* Effect.forkChild(clone(), { startImmediately: true })
+        const two = yield* Effect.forkChild(clone(), { startImmediately: true })
+        yield* Effect.sleep("50 millis")
+        yield* Fiber.interrupt(one)
+        yield* door.one
+        assert.strictEqual((yield* Fiber.join(two)).digest, image.root.digest)
+        assert.strictEqual(source.count(/HEAD/), 1)
+      })
+    ))
+})
+
+describe("permits", () => {
+  it.live("bound how many images are in flight, and the rest is seen to wait", () =>
+    world(({ clone, cloner, source }) =>
+      Effect.gen(function*() {
+        for (let at = 0; at < 10; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
+        const door = gate(source)
+        const all = yield* Effect.forkChild(
+          Effect.forEach(Array.from({ length: 10 }), (_, at) => clone({ tag: `${at}` }), { concurrency: "unbounded" }),
+          { startImmediately: true }
+        )
+        yield* Effect.sleep("100 millis")
+        let most = 0
+        for (let left = 10; left > 0; left--) {
+          most = Math.max(most, door.now(), (yield* cloner.inFlight).length)
+          assert.strictEqual((yield* cloner.inFlight).length, Math.min(3, left))
+          assert.strictEqual(yield* cloner.waiting, Math.max(0, left - 3))
+          yield* door.one
+        }
+        assert.strictEqual((yield* Fiber.join(all)).length, 10)
+        assert.strictEqual(most, 3)
+      }), { permits: 3 }))
+
+  it.live("take turns over source registries", () =>
+    Effect.gen(function*() {
+      const other = yield* startFakeRegistry()
+      yield* world(({ clone, source }) =>
+        Effect.gen(function*() {
+          // the second registry refuses at once; what counts is when it was asked
+          other.on(/./, (_, response) => refuse(response, 404, "MANIFEST_UNKNOWN"))
+          for (let at = 0; at < 4; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
+          const door = gate(source)
+          const many = yield* Effect.forkChild(
+            Effect.forEach(Array.from({ length: 4 }), (_, at) => clone({ tag: `${at}` }), {
+              concurrency: "unbounded"
+            }),
+            { startImmediately: true }
+          )
+          const late = yield* Effect.forkChild(
+            Effect.flip(clone({ registry: other.host, repository: "late", tag: "1" })),
+            { startImmediately: true }
+          )
+          yield* Effect.sleep("100 millis")
+          assert.strictEqual(other.seen.length, 0)
+          yield* door.one
+          yield* door.one
+          // three images of the first registry were before it in the queue
+          assert.strictEqual((yield* Fiber.join(late)).reason, "not-found")
+          assert.isAbove(door.now(), 0)
+          yield* door.one
+          yield* door.one
+          yield* Fiber.join(many)
+        }), { permits: 1, others: [other] })
+    }))
+
+  it.live("follow the settings while images are in flight", () =>
+    Effect.gen(function*() {
+      const source = yield* startFakeRegistry()
+      const backup = yield* startFakeRegistry()
+      for (let at = 0; at < 6; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
+      const door = gate(source)
+      const settings = settingsOf(`${backup.host}/mirror`, { MAX_CONCURRENT_RECONCILES: 1 })
+      const layer = Cloner.layer.pipe(
+        Layer.provideMerge(clientLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })),
+        Layer.provideMerge(SettingsRef.layerOf(settings))
+      )
+      yield* Effect.gen(function*() {
+        const cloner = yield* Cloner
+        const ref = yield* SettingsRef
+        const all = yield* Effect.forkChild(
+          Effect.forEach(
+            Array.from({ length: 6 }),
+            (_, at) => cloner.clone({ registry: source.host, repository: "app", tag: `${at}` }),
+            { concurrency: "unbounded" }
+          ),
+          { startImmediately: true }
+        )
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(door.now(), 1)
+        yield* SubscriptionRef.set(ref, { ...settings, MAX_CONCURRENT_RECONCILES: 4 })
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(door.now(), 4)
+        for (let left = 6; left > 0; left--) yield* door.one
+        yield* Fiber.join(all)
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.live("come back from a rate-limited host, so that others go on", () =>
+    Effect.gen(function*() {
+      const limited = yield* startFakeRegistry()
+      yield* world(({ clone, source }) =>
+        Effect.gen(function*() {
+          limited.on(/./, (_, response) => refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "600" }))
+          source.add("app", image, "1")
+          const outcomes = yield* Effect.all([
+            ...Array.from({ length: 5 }, (_, at) =>
+              Effect.map(
+                Effect.flip(clone({ registry: limited.host, repository: "x", tag: `${at}` })),
+                (it) => it.reason
+              )),
+            Effect.map(clone(), (it) => it.digest)
+          ], { concurrency: "unbounded" }).pipe(Effect.timeout("5 seconds"))
+          assert.deepStrictEqual(outcomes, [...Array.from({ length: 5 }, () => "rate-limited"), image.root.digest])
+          assert.strictEqual(limited.seen.length, 1)
+        }), { permits: 1, others: [limited] })
+    }))
+})
+
+describe("verify", () => {
+  it.live("asks the backup for the digest, and tells when", () =>
+    world(({ backup, clone, cloner, into, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        const copied = yield* clone()
+        backup.forget()
+        const before = Date.now()
+        const at = yield* cloner.verify(copied.source, copied.digest)
+        assert.isAtLeast(at, before)
+        assert.deepStrictEqual(backup.seen.map((it) => `${it.method} ${it.path}`), [
+          `HEAD /v2/${into}/manifests/${image.root.digest}`
+        ])
+        // what somebody deleted is found missing, and the next clone brings it back
+        backup.remove(into, image.root.digest)
+        const error = yield* Effect.flip(cloner.verify(copied.source, copied.digest))
+        assert.deepStrictEqual([error.reason, error.side, error.retryable], ["not-found", "backup", true])
+        assert.isFalse((yield* clone()).upToDate)
+        yield* cloner.verify(copied.source, copied.digest)
+        assert.strictEqual(
+          (yield* Effect.flip(cloner.verify(copied.source, digestOf(Buffer.from("other"))))).reason,
+          "not-found"
+        )
+      })
+    ))
+
+  it.live("is an error that can pass where the backup does not answer", () =>
+    world(({ backup, cloner, source }) =>
+      Effect.gen(function*() {
+        backup.on(/./, (_, response) => response.writeHead(503).end())
+        const error = yield* Effect.flip(
+          cloner.verify({ registry: source.host, repository: "app", tag: "1" }, image.root.digest)
+        )
+        assert.deepStrictEqual([error.reason, error.side, error.retryable], ["unavailable", "backup", true])
+      }), { limits: { answerTimeout: Duration.seconds(1) } }))
+})

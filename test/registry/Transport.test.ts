@@ -1,0 +1,316 @@
+// Addresses, redirects, bounds, time-outs and rests, over real sockets against fake registries.
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, FileSystem, Option } from "effect"
+import { NodeServices } from "@effect/platform-node"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { makeCertificates } from "../kube/Certificates.ts"
+import { refuse, startFakeRegistry, startServer } from "../support/FakeRegistry.ts"
+import { clientLayer, type TestOptions } from "../support/Registries.ts"
+import { imageOf, layerOf } from "../support/TestImages.ts"
+
+const image = imageOf([layerOf("a")])
+
+const using = <A, E>(
+  options: TestOptions,
+  use: (client: RegistryClient["Service"]) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => Effect.flatMap(RegistryClient, use).pipe(Effect.provide(clientLayer(options)))
+
+const head = (registry: string) => (client: RegistryClient["Service"]) =>
+  client.headManifest({ registry, repository: "app" }, "1")
+
+describe("addresses", () => {
+  it.live.each([
+    ["127.0.0.1:1"],
+    ["169.254.169.254"],
+    ["[::1]:1"],
+    ["[::ffff:127.0.0.1]:1"],
+    ["0x7f.1"],
+    ["10.0.0.1:6443"]
+  ])("%s named as a registry is refused without a packet", ([registry]) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(using({ backup: "b.test" }, head(registry ?? "")))
+      assert.strictEqual(error.reason, "Refused")
+      assert.isFalse(error.retryable)
+      assert.include(error.message, "PRIVATE_REGISTRIES")
+    }))
+
+  it.live("a name that resolves to a private one is refused at every connection, however it resolved before", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.add("app", image, "1")
+      const name = registry.host.replace("127.0.0.1", "rebinding.test")
+      let asked = 0
+      const error = yield* Effect.flip(using({
+        backup: "b.test",
+        lookup: (_, options, callback) => {
+          asked++
+          const address = asked === 1 ? "169.254.169.254" : "127.0.0.1"
+          return options.all === true ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4)
+        }
+      }, head(name)))
+      assert.strictEqual(error.reason, "Refused")
+      assert.include(error.message, "169.254.169.254")
+      assert.strictEqual(registry.seen.length, 0)
+    }))
+
+  it.live("a redirect to a metadata service is refused", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.on(/./, (_, response) =>
+        response.writeHead(307, { location: "http://169.254.169.254/latest/meta-data" }).end())
+      const error = yield* Effect.flip(using({ backup: "b.test", plainHttp: [registry.host] }, head(registry.host)))
+      assert.strictEqual(error.reason, "Refused")
+    }))
+
+  it.live("a realm and an upload's Location there are refused", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      const other = yield* startServer((_, response) => response.writeHead(201).end())
+      registry.on(/HEAD/, (_, response) =>
+        refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="http://localhost:1/token"` }))
+      registry.on(/POST/, (_, response) =>
+        response.writeHead(202, { location: `${other.origin}/x` }).end())
+      const errors = yield* using(
+        { backup: registry.host, plainHttp: [registry.host] },
+        (client) =>
+          Effect.all([
+            Effect.flip(head(registry.host)(client)),
+            client.startUpload({ registry: registry.host, repository: "mirror/app" }).pipe(
+              Effect.flatMap((upload) =>
+                client.putBlob(upload, layerOf("a").digest, 0, undefined)
+              ),
+              Effect.flip
+            )
+          ])
+      )
+      assert.deepStrictEqual(errors.map((it) => it.reason), ["Refused", "Refused"])
+      assert.strictEqual(other.seen.length, 0)
+    }))
+
+  it.live("a name that is no host is not supported", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(using({ backup: "b.test" }, head("1.2.3.4.5")))
+      assert.strictEqual(error.reason, "Unsupported")
+    }))
+})
+
+describe("redirects", () => {
+  it.live("end after five", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.on(/./, (seen, response) => response.writeHead(302, { location: `${seen.path}x` }).end())
+      const error = yield* Effect.flip(using({ backup: "b.test", plainHttp: [registry.host] }, head(registry.host)))
+      assert.strictEqual(error.reason, "Protocol")
+      assert.strictEqual(registry.seen.length, 6)
+    }))
+
+  it.live("of a POST are not followed", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.on(/POST/, (_, response) => response.writeHead(307, { location: "/elsewhere" }).end())
+      const error = yield* Effect.flip(
+        using({ backup: registry.host, plainHttp: [registry.host] }, (client) =>
+          client.startUpload({ registry: registry.host, repository: "mirror/app" }))
+      )
+      assert.strictEqual(error.reason, "Protocol")
+      assert.strictEqual(registry.seen.length, 1)
+    }))
+
+  it.live("never leave TLS, and a query's secrets are not told", () =>
+    Effect.gen(function*() {
+      const { ca, server } = yield* Effect.promise(makeCertificates)
+      const registry = yield* startFakeRegistry({ certificate: server.cert, key: server.key })
+      registry.on(/./, (_, response) =>
+        response.writeHead(302, { location: "http://plain.test/x?X-Amz-Signature=secret" }).end())
+      const authorities = yield* certsDir({ [registry.host]: ca })
+      const error = yield* Effect.flip(
+        using({ backup: registry.host, authorities }, (client) =>
+          head(registry.host)(client))
+      )
+      assert.strictEqual(error.reason, "Refused")
+      assert.include(error.message, "would leave TLS")
+      assert.notInclude(error.message, "secret")
+    }).pipe(Effect.provide(NodeServices.layer)))
+})
+
+/** A folder in CERTS_DIR's layout. */
+const certsDir = (of: Record<string, string>) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const directory = yield* fs.makeTempDirectoryScoped()
+    for (const [host, pem] of Object.entries(of)) {
+      yield* fs.makeDirectory(`${directory}/certs.d/${host}`, { recursive: true })
+      yield* fs.writeFileString(`${directory}/certs.d/${host}/ca.crt`, pem)
+    }
+    return directory
+  })
+
+describe("TLS", () => {
+  it.live("trusts the authorities of CERTS_DIR for their host, and says what is missing elsewhere", () =>
+    Effect.gen(function*() {
+      const { ca, server } = yield* Effect.promise(makeCertificates)
+      const registry = yield* startFakeRegistry({ certificate: server.cert, key: server.key })
+      registry.add("app", image, "1")
+      const authorities = yield* certsDir({ [registry.host]: ca, "broken.test": "no certificate" })
+      const found = yield* using({ backup: registry.host, authorities }, head(registry.host))
+      assert.isTrue(Option.isSome(found))
+      const error = yield* Effect.flip(using({ backup: registry.host }, head(registry.host)))
+      assert.strictEqual(error.reason, "Certificate")
+      assert.isFalse(error.retryable)
+      assert.include(error.message, "CERTS_DIR")
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("is never given up for a host that speaks plain HTTP", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      const error = yield* Effect.flip(using({ backup: registry.host }, head(registry.host)))
+      assert.strictEqual(error.reason, "Certificate")
+      assert.include(error.message, "PLAIN_HTTP_REGISTRIES")
+      assert.strictEqual(registry.seen.length, 0)
+    }))
+})
+
+describe("answers", () => {
+  const quick: Partial<TestOptions> = { limits: { answerTimeout: Duration.millis(600), attempts: 2 } }
+
+  it.live("that do not come end in a time-out, tried again", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.on(/./, () => {})
+      const error = yield* Effect.flip(
+        using({ backup: "b.test", plainHttp: [registry.host], ...quick }, head(registry.host))
+      )
+      assert.strictEqual(error.reason, "Timeout")
+      assert.isTrue(error.retryable)
+      assert.strictEqual(registry.seen.length, 2)
+    }))
+
+  it.live("of more than 4 MiB are refused, and read no further", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      let sent = 0
+      registry.on(/GET/, (_, response) => {
+        const more = () => {
+          while (sent < 200 * 1024 * 1024) {
+            sent += 65_536
+            if (!response.write(Buffer.alloc(65_536))) return response.once("drain", more)
+          }
+          return response.end()
+        }
+        response.writeHead(200, { "content-type": "application/json" })
+        more()
+      })
+      const error = yield* Effect.flip(
+        using({ backup: "b.test", plainHttp: [registry.host] }, (client) =>
+          client.getManifest({ registry: registry.host, repository: "app" }, "1"))
+      )
+      assert.strictEqual(error.reason, "TooLarge")
+      assert.isBelow(sent, 30 * 1024 * 1024)
+    }))
+
+  it.live("5xx and cut connections are tried again, up to five times", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.add("app", image, "1")
+      const options = { backup: "b.test", plainHttp: [registry.host] }
+      registry.on(/./, (_, response) => response.writeHead(502).end("<html>"), 2)
+      registry.on(/./, (_, response) => response.destroy(), 2)
+      assert.isTrue(Option.isSome(yield* using(options, head(registry.host))))
+      assert.strictEqual(registry.seen.length, 5)
+      registry.forget()
+      registry.on(/./, (_, response) => response.writeHead(503).end())
+      const error = yield* Effect.flip(using(options, head(registry.host)))
+      assert.strictEqual(error.reason, "Unavailable")
+      assert.strictEqual(registry.seen.length, 5)
+    }))
+
+  it.live("an unreachable host is an error that can pass", () =>
+    Effect.gen(function*() {
+      const gone = yield* Effect.scoped(Effect.map(startFakeRegistry(), (it) => it.host))
+      const error = yield* Effect.flip(using({ backup: "b.test", plainHttp: [gone] }, head(gone)))
+      assert.strictEqual(error.reason, "Unreachable")
+      assert.isTrue(error.retryable)
+    }))
+
+  it.live("connections are kept over HEADs", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.add("app", image, "1")
+      const sockets = new Set<unknown>()
+      registry.on(/./, (_, response, next) => {
+        sockets.add(response.socket)
+        next()
+      })
+      yield* using({ backup: "b.test", plainHttp: [registry.host] }, (client) =>
+        Effect.forEach(Array.from({ length: 10 }), () => head(registry.host)(client)))
+      // undici frees a connection just after the answer is handed over, so a second one may be opened, never a third
+      assert.isAtMost(sockets.size, 2)
+    }))
+})
+
+describe("a rate limit", () => {
+  it.live("is waited for by every request to the host", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.add("app", image, "1")
+      registry.on(/./, (_, response) => refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "1" }), 1)
+      const started = Date.now()
+      yield* using({ backup: "b.test", plainHttp: [registry.host] }, (client) =>
+        Effect.gen(function*() {
+          yield* Effect.forkChild(head(registry.host)(client), { startImmediately: true })
+          yield* Effect.sleep("200 millis")
+          yield* head(registry.host)(client)
+        }))
+      assert.isAtLeast(Date.now() - started, 1000)
+      assert.strictEqual(registry.seen.length, 3)
+    }))
+
+  it.live("of hours fails at once with its time, and so does the next request, unsent", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.on(/./, (_, response) => refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "21600" }))
+      yield* using({ backup: "b.test", plainHttp: [registry.host] }, (client) =>
+        Effect.gen(function*() {
+          for (let index = 0; index < 2; index++) {
+            const error = yield* Effect.flip(head(registry.host)(client))
+            assert.strictEqual(error.reason, "RateLimited")
+            assert.isTrue(error.retryable)
+            const after = error.retryAfter
+            if (after === undefined) return assert.fail("no time")
+            assert.approximately(Duration.toSeconds(after), 21_600, 5)
+          }
+        }))
+      assert.strictEqual(registry.seen.length, 1)
+    }))
+
+  it.live("in a 403 without a body is found by asking again with GET", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.on(/./, (seen, response) =>
+        seen.method === "HEAD"
+          ? response.writeHead(403).end()
+          : refuse(response, 403, "DENIED", {}, "You have exceeded a secondary rate limit"))
+      const error = yield* Effect.flip(using({ backup: "b.test", plainHttp: [registry.host] }, head(registry.host)))
+      assert.strictEqual(error.reason, "RateLimited")
+    }))
+
+  it.live("announced and nearly used up withholds GETs of manifests, not HEADs", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      registry.add("app", image, "1")
+      registry.on(/manifests/, (_, response, next) => {
+        response.setHeader("ratelimit-limit", "100;w=21600")
+        response.setHeader("ratelimit-remaining", "19;w=21600")
+        next()
+      })
+      const repository = { registry: registry.host, repository: "app" }
+      yield* using({ backup: "b.test", plainHttp: [registry.host] }, (client) =>
+        Effect.gen(function*() {
+          yield* client.headManifest(repository, "1")
+          const error = yield* Effect.flip(client.getManifest(repository, "1"))
+          assert.strictEqual(error.reason, "RateLimited")
+          yield* client.headManifest(repository, "1")
+        }))
+      assert.strictEqual(registry.count(/GET/), 0)
+    }))
+})
