@@ -4,7 +4,7 @@ import { Config, Effect, FileSystem, Option, Redacted } from "effect"
 import { type Access, cached, type Credentials } from "./Access.ts"
 import { credentialsError, type KubeError } from "./KubeError.ts"
 
-export const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 const variable = (name: string): Effect.Effect<string> =>
   Config.String(name).pipe(Config.withDefault(""), Effect.orElseSucceed(() => ""))

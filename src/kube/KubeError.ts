@@ -133,7 +133,7 @@ export const fromStatus = (answer: {
   readonly retryAfter: Duration.Duration | undefined
 }): KubeError => {
   const status = statusOf(answer.body)
-  const said = (text(status.message) || text(answer.body)).slice(0, 2000)
+  const said = (text(status.message) || text(answer.body)).trim().slice(0, 2000)
   const reason = reasonOf(answer.status, said)
   const seconds = isObject(status.details) ? status.details.retryAfterSeconds : undefined
   const retryAfter = answer.retryAfter ?? (typeof seconds === "number" ? Duration.seconds(seconds) : undefined)

@@ -3,7 +3,7 @@
 const NEWLINE = 0x0a
 
 /** An object is at most 1.5 MB in etcd; JSON and managedFields make it larger, but not five times. */
-export const LONGEST = 8 * 1024 * 1024
+const LONGEST = 8 * 1024 * 1024
 
 export interface Framer {
   /** The lines that end in `chunk`; undefined once a line has become too long. Empty lines are left out. */

@@ -20,7 +20,7 @@ export interface Decision {
 }
 
 /** Nothing came for so long that the connection must be dead. */
-export const isSilence = (error: KubeError): boolean =>
+const isSilence = (error: KubeError): boolean =>
   error.reason === "Timeout" && error.detail.includes("UND_ERR_BODY_TIMEOUT")
 
 /**

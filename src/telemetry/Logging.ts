@@ -13,7 +13,7 @@ const valueOf = (value: unknown): unknown =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : textOf(value)
 
 /** One JSON object a line: timestamp, level, message, the annotations as fields, and the cause of a failure as `error`. */
-export const json: Logger.Logger<unknown, string> = Logger.make(({ cause, date, fiber, logLevel, message }) => {
+const json: Logger.Logger<unknown, string> = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const fields: Record<string, unknown> = {
     timestamp: date.toISOString(),
     level: logLevel.toLowerCase(),

@@ -6,7 +6,7 @@ import { Metric } from "effect"
 export type Labels = { readonly [label: string]: ReadonlyArray<string> }
 
 /** One value for each label. */
-export type Values<L extends Labels> = { readonly [K in keyof L]: L[K][number] }
+type Values<L extends Labels> = { readonly [K in keyof L]: L[K][number] }
 
 export interface Series<Input, State, L extends Labels> {
   (values: Values<L>): Metric.Metric<Input, State>

@@ -1,8 +1,10 @@
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Layer, Option, Redacted } from "effect"
+import * as http from "node:http"
 import * as https from "node:https"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, connect } from "node:net"
+import type { Duplex } from "node:stream"
 import type { Access } from "../../src/kube/Access.ts"
 import { inCluster } from "../../src/kube/InCluster.ts"
 import { KubeClient, type KubeRequest } from "../../src/kube/KubeClient.ts"
@@ -18,6 +20,20 @@ const authorization = (access: Access) => {
   const header = access.headers["authorization"]
   return header === undefined ? undefined : Redacted.value(header)
 }
+
+/** The port that the server listens on as long as the scope lives. */
+const listen = (server: http.Server | https.Server) =>
+  Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      // a listening TCP server has an address that is no string
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
+    }),
+    () =>
+      Effect.sync(() => {
+        server.closeAllConnections()
+        server.close()
+      })
+  )
 
 /** A kubeconfig in a folder of its own. */
 const kubeconfig = Effect.fnUntraced(function*(cluster: object, user: object) {
@@ -116,12 +132,7 @@ echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/run
       const tls = https.createServer({ ...server, ca, requestCert: true, rejectUnauthorized: true }, (_, response) => {
         response.end("{\"kind\":\"Thing\"}")
       })
-      yield* Effect.acquireRelease(
-        Effect.callback<void>((resume) => void tls.listen(0, "127.0.0.1", () => resume(Effect.void))),
-        () => Effect.sync(() => tls.close())
-      )
-      // a listening TCP server has an address that is no string
-      const url = `https://127.0.0.1:${(tls.address() as AddressInfo).port}`
+      const url = `https://127.0.0.1:${yield* listen(tls)}`
       const base64 = (pem: string) => Buffer.from(pem).toString("base64")
       const user = { "client-certificate-data": base64(client.cert), "client-key-data": base64(client.key) }
       const ask = Effect.fnUntraced(function*(cluster: object, who: object) {
@@ -139,6 +150,32 @@ echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/run
       assert.match(misnamed.detail, /another\.example/)
       const anonymous = yield* Effect.flip(ask(trusted, { token: "x" }))
       assert.strictEqual(anonymous.reason, "Unreachable")
+    }).pipe(Effect.provide(platform)))
+
+  it.live("goes through its proxy, TLS inside", () =>
+    Effect.gen(function*() {
+      const { ca, server } = yield* Effect.promise(makeCertificates)
+      const tls = https.createServer(server, (_, response) => void response.end("{\"kind\":\"Thing\"}"))
+      const asked: Array<string | undefined> = []
+      const proxy = http.createServer().on("connect", (request: http.IncomingMessage, socket: Duplex) => {
+        asked.push(request.url)
+        const target = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
+          socket.write("HTTP/1.1 200 OK\r\n\r\n")
+          target.pipe(socket).pipe(target)
+        })
+        for (const end of [target, socket]) end.on("error", () => undefined)
+      })
+      const host = `127.0.0.1:${yield* listen(tls)}`
+      const { file } = yield* kubeconfig({
+        server: `https://${host}`,
+        "certificate-authority-data": Buffer.from(ca).toString("base64"),
+        "proxy-url": `http://127.0.0.1:${yield* listen(proxy)}`
+      }, { token: "x" })
+      const answer = yield* KubeClient.use((it) => it.request(get)).pipe(
+        Effect.provide(KubeClient.layer({ kubeconfig: file }))
+      )
+      assert.deepStrictEqual(answer, { kind: "Thing" })
+      assert.deepStrictEqual(asked, [host])
     }).pipe(Effect.provide(platform)))
 
   it.live("reports what is missing by name", () =>

@@ -4,7 +4,7 @@ import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { States, WatchStates } from "../../src/kube/WatchStates.ts"
 
-export interface Call {
+interface Call {
   readonly method: string
   readonly path: string
   readonly query: Readonly<Record<string, string>>
