@@ -1,0 +1,23 @@
+// One contract, two servers: what the daemon relies on of an API server, its controllers and its kubelet, asked of the
+// embedded cluster always and of the real control plane where KUBEBUILDER_ASSETS names its folder.
+// Where the two differ, the embedded one is wrong.
+import { layer } from "@effect/vitest"
+import { Effect } from "effect"
+import * as ControlPlane from "../support/ControlPlane.ts"
+import { lists } from "./contract/Lists.ts"
+import { patches } from "./contract/Patches.ts"
+import { writes } from "./contract/Writes.ts"
+
+const assets = await Effect.runPromise(ControlPlane.assets)
+const servers = [
+  ["the embedded cluster", ControlPlane.embedded()] as const,
+  ...(assets === undefined ? [] : [["the real control plane", ControlPlane.real(assets)] as const])
+]
+
+for (const [name, cluster] of servers) {
+  layer(cluster, { timeout: "120 seconds", excludeTestServices: true })(name, (it) => {
+    writes(it)
+    patches(it)
+    lists(it)
+  })
+}

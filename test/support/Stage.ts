@@ -1,0 +1,62 @@
+// The stage that end-to-end tests play on: a world, a public registry, and a backup registry that wants a login.
+import { Context, Effect, Layer, Redacted } from "effect"
+import type { JsonObject } from "../../src/sandbox/Json.ts"
+import * as EmbeddedRegistry from "../../src/sandbox/registry/EmbeddedRegistry.ts"
+import * as W from "./World.ts"
+
+export const login = { username: "cloner", password: "secret" }
+
+/** Control plane, node and two registries, shared by the tests of a file. */
+export class Stage extends Context.Service<Stage, {
+  readonly controlPlane: W.World["controlPlane"]
+  readonly kubelet: W.World["kubelet"]
+  readonly upstream: EmbeddedRegistry.EmbeddedRegistry
+  readonly backup: EmbeddedRegistry.EmbeddedRegistry
+}>()("test/Stage") {}
+
+export const stage = (start: (typeof W.controlPlanes)[number]["start"]) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { context, world } = yield* W.start(start)
+    const upstream = yield* EmbeddedRegistry.make()
+    const backup = yield* EmbeddedRegistry.make({
+      auth: {
+        _tag: "Basic",
+        anonymousPull: false,
+        users: [{ name: login.username, password: Redacted.make(login.password) }]
+      }
+    })
+    return Context.merge(
+      context,
+      Context.make(Stage, { controlPlane: world.controlPlane, kubelet: world.kubelet, upstream, backup })
+    )
+  }))
+
+/** A namespace that can pull from the backup. */
+export const namespace = Effect.fnUntraced(function*(name: string, metadata: JsonObject = {}) {
+  const { backup } = yield* Stage
+  yield* W.namespace(name, metadata)
+  yield* W.pullSecret(name, { host: backup.host, ...login })
+})
+
+export const daemon = Effect.fnUntraced(function*(
+  namespaces: ReadonlyArray<string>,
+  settings: Record<string, string> = {},
+  kubeconfig?: string
+) {
+  const { backup, controlPlane, upstream } = yield* Stage
+  return yield* W.daemon({
+    kubeconfig: kubeconfig ?? controlPlane.kubeconfig,
+    settings: {
+      BACKUP_REGISTRY: `${backup.host}/copies`,
+      PLAIN_HTTP_REGISTRIES: `${upstream.host},${backup.host}`,
+      NAMESPACES_TO_INCLUDE: namespaces.join(),
+      ...settings
+    },
+    dockerConfig: {
+      auths: { [backup.host]: { auth: Buffer.from(`${login.username}:${login.password}`).toString("base64") } }
+    }
+  })
+})
+
+export const copyOf = (stageOf: Stage["Service"], repository: string, tag: string) =>
+  `${stageOf.backup.host}/copies/${stageOf.upstream.host.replace(":", "_")}/${repository}:${tag}`

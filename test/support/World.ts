@@ -1,0 +1,248 @@
+// A world for end-to-end tests: a control plane (the sandbox, or a real one), a public and a backup registry, a node that
+// pulls for real, and the daemon as a process. The same tests run on both control planes.
+import { NodeServices } from "@effect/platform-node"
+import { Cause, Data, type Duration, Effect, Layer, Schedule, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { FileSystem, Path } from "effect"
+import { fileURLToPath } from "node:url"
+import { request } from "undici"
+
+import * as Objects from "../../src/sandbox/client/Objects.ts"
+import * as ControlPlane from "../../src/sandbox/ControlPlane.ts"
+import type { JsonObject } from "../../src/sandbox/Json.ts"
+import * as J from "../../src/sandbox/Json.ts"
+import * as Kubelet from "../../src/sandbox/kubelet/Kubelet.ts"
+
+const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
+const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))
+
+/** What was waited for did not come. */
+class Waited extends Data.TaggedError("Waited")<{ readonly what: string; readonly last: unknown }> {
+  override get message() {
+    return `${this.what}; seen last: ${JSON.stringify(this.last)}`
+  }
+}
+
+/** Looks until the look is what is wanted; answers it. */
+export const eventually = <A, E, R>(
+  what: string,
+  look: Effect.Effect<A, E, R>,
+  wanted: (it: A) => boolean,
+  patience: Duration.Input = "60 seconds"
+): Effect.Effect<A, E | Waited, R> => {
+  let last: A | undefined
+  return look.pipe(
+    Effect.tap((it) => Effect.sync(() => void (last = it))),
+    Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: wanted }),
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(new Waited({ what, last })) })
+  )
+}
+
+/** The control planes that the tests run on; `skipped` where this machine has no real one. */
+export const controlPlanes: ReadonlyArray<{
+  readonly name: string
+  readonly skipped: boolean
+  readonly start: Effect.Effect<
+    ControlPlane.ControlPlane,
+    Effect.Error<ReturnType<typeof ControlPlane.embedded> | ReturnType<typeof ControlPlane.real>>,
+    Effect.Services<ReturnType<typeof ControlPlane.embedded> | ReturnType<typeof ControlPlane.real>>
+  >
+}> = [
+  { name: "the sandbox", skipped: false, start: ControlPlane.embedded() },
+  { name: "a real control plane", skipped: assets === "", start: ControlPlane.real({ assets }) }
+]
+
+export class World extends Data.Class<{
+  readonly controlPlane: ControlPlane.ControlPlane
+  readonly kubelet: Kubelet.Kubelet
+}> {}
+
+/** A control plane with one node; everything a test needs to speak to it. */
+export const start = <E, R>(controlPlane: Effect.Effect<ControlPlane.ControlPlane, E, R>) =>
+  Effect.gen(function*() {
+    const it = yield* controlPlane
+    const context = yield* Layer.build(Layer.merge(it.client, NodeServices.layer))
+    const kubelet = yield* Kubelet.make({ bind: !it.hasScheduler, events: false }).pipe(Effect.provide(context))
+    return { world: new World({ controlPlane: it, kubelet }), context }
+  }).pipe(Effect.provide(NodeServices.layer))
+
+const manager = "kubectl-create"
+
+export const create = (kind: string, namespace: string, body: JsonObject) =>
+  Objects.create(manager, Objects.resource(kind), namespace, body)
+
+const place = (kind: string, namespace: string, name: string): Objects.Place => ({
+  resource: Objects.resource(kind),
+  namespace,
+  name
+})
+
+export const get = (kind: string, namespace: string, name: string) => Objects.get(place(kind, namespace, name))
+
+export const patch = (kind: string, namespace: string, name: string, body: JsonObject) =>
+  Objects.patch(manager, place(kind, namespace, name), body)
+
+/** A namespace whose ServiceAccount default is there, because pods are refused before. */
+export const namespace = Effect.fnUntraced(function*(name: string, metadata: JsonObject = {}) {
+  yield* create("Namespace", "", { metadata: { name, ...metadata } })
+  yield* eventually(
+    "the ServiceAccount",
+    Effect.result(get("ServiceAccount", name, "default")),
+    (it) => it._tag === "Success"
+  )
+})
+
+/** A Secret with a login, named by the namespace's ServiceAccount. */
+export const pullSecret = Effect.fnUntraced(function*(
+  namespaceName: string,
+  login: { readonly host: string; readonly username: string; readonly password: string }
+) {
+  const { host, password, username } = login
+  yield* create("Secret", namespaceName, {
+    metadata: { name: "backup" },
+    type: "kubernetes.io/dockerconfigjson",
+    data: {
+      ".dockerconfigjson": Buffer.from(JSON.stringify({ auths: { [host]: { username, password } } })).toString("base64")
+    }
+  })
+  yield* patch("ServiceAccount", namespaceName, "default", { imagePullSecrets: [{ name: "backup" }] })
+})
+
+export interface Given {
+  readonly namespace: string
+  readonly name: string
+  readonly image: string
+  readonly replicas?: number
+  readonly metadata?: JsonObject
+  readonly podSpec?: JsonObject
+  readonly templateMetadata?: JsonObject
+  readonly spec?: JsonObject
+}
+
+/** Makes a Deployment, DaemonSet or StatefulSet of one container. */
+export const make = (kind: "Deployment" | "DaemonSet" | "StatefulSet", it: Given) =>
+  create(kind, it.namespace, {
+    metadata: { name: it.name, ...it.metadata },
+    spec: {
+      ...(kind === "DaemonSet" ? {} : { replicas: it.replicas ?? 1 }),
+      ...(kind === "StatefulSet" ? { serviceName: it.name } : {}),
+      selector: { matchLabels: { app: it.name } },
+      template: {
+        ...it.templateMetadata,
+        metadata: { labels: { app: it.name }, ...J.object(it.templateMetadata ?? {}, "metadata") },
+        spec: { containers: [{ name: "app", image: it.image }], ...it.podSpec }
+      },
+      ...it.spec
+    }
+  })
+
+export const imageOf = (object: JsonObject): string =>
+  J.text(J.list(object, "spec", "template", "spec", "containers")[0], "image") ?? ""
+
+/** Image of a workload as it is now. */
+export const imageNow = (kind: string, namespaceName: string, name: string) =>
+  Effect.map(get(kind, namespaceName, name), imageOf)
+
+const isReady = (pod: JsonObject): boolean =>
+  J.text(pod, "metadata", "deletionTimestamp") === undefined &&
+  J.list(pod, "status", "conditions").some((it) => J.text(it, "type") === "Ready" && J.text(it, "status") === "True")
+
+export const list = Effect.fnUntraced(function*(kind: string, namespaceName: string) {
+  const answer = yield* Objects.get(place(kind, namespaceName, ""))
+  return J.list(answer, "items").filter(J.isObject)
+})
+
+/** What the ready pods of a workload run: image and imageID of their first container; every pod must be ready. */
+export const running = Effect.fnUntraced(function*(namespaceName: string, name: string) {
+  const pods = (yield* list("Pod", namespaceName)).filter((it) => J.text(it, "metadata", "labels", "app") === name)
+  return pods.map((it) => ({
+    ready: isReady(it),
+    image: J.text(J.list(it, "spec", "containers")[0], "image") ?? "",
+    digest: (J.text(J.list(it, "status", "containerStatuses")[0], "imageID") ?? "").split("@")[1] ?? ""
+  }))
+})
+
+/** Waits until as many pods as wanted are ready and no other is there. */
+export const settled = (namespaceName: string, name: string, replicas = 1) =>
+  eventually(
+    `pods of ${namespaceName}/${name} are not ready`,
+    running(namespaceName, name),
+    (pods) => pods.length === replicas && pods.every((it) => it.ready)
+  )
+
+export interface Daemon {
+  /** Lines of its log so far, as objects. */
+  readonly log: ReadonlyArray<JsonObject>
+  /** Log lines about one workload or image. */
+  readonly about: (what: string) => ReadonlyArray<string>
+  readonly kill: Effect.Effect<void>
+  readonly exitCode: Effect.Effect<number>
+  /** Text of a path of its HTTP server. */
+  readonly http: (path: string) => Effect.Effect<string>
+  /** Value of one series of its metrics, 0 if it is not there. */
+  readonly metric: (series: string) => Effect.Effect<number>
+}
+
+export interface DaemonOptions {
+  readonly kubeconfig: string
+  readonly settings: Readonly<Record<string, string>>
+  readonly dockerConfig?: JsonObject
+}
+
+/** Starts the bundled daemon as a process; it ends with the scope. */
+export const daemon = Effect.fnUntraced(function*(options: DaemonOptions) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "image-cloner-test-" })
+  const settings = path.join(folder, "settings")
+  yield* fs.makeDirectory(settings)
+  for (const [key, value] of Object.entries(options.settings)) {
+    yield* fs.writeFileString(path.join(settings, key), value)
+  }
+  yield* fs.writeFileString(path.join(folder, "config.json"), JSON.stringify(options.dockerConfig ?? {}))
+  yield* fs.writeFileString(path.join(folder, "kubeconfig"), options.kubeconfig)
+  const child = yield* spawner.spawn(ChildProcess.make(
+    process.execPath,
+    [program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
+    { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: folder }, extendEnv: false }
+  ))
+  const log: Array<JsonObject> = []
+  yield* child.all.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach((line) =>
+      Effect.sync(() => {
+        const parsed = J.parse(line)
+        log.push(J.isObject(parsed) ? parsed : { level: "text", message: line })
+      })
+    ),
+    Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
+    Effect.forkScoped
+  )
+  const address = Effect.suspend(() =>
+    Effect.succeed(
+      /http:\S+:(\d+)$/.exec(log.map((it) => J.text(it, "message") ?? "").find((it) => it.startsWith("metrics")) ?? "")
+        ?.[1]
+    )
+  )
+  const http = Effect.fnUntraced(function*(where: string) {
+    const port = yield* eventually("the daemon does not listen", address, (it) => it !== undefined, "10 seconds")
+    return yield* Effect.promise(async () => (await request(`http://127.0.0.1:${port}${where}`)).body.text())
+  }, Effect.orDie)
+  const it: Daemon = {
+    log,
+    about: (what) =>
+      log.filter((line) => J.text(line, "workload") === what || J.text(line, "image") === what)
+        .map((line) => J.text(line, "message") ?? ""),
+    kill: child.kill({ killSignal: "SIGKILL" }).pipe(Effect.ignore),
+    exitCode: Effect.orDie(child.exitCode),
+    http,
+    metric: (series) =>
+      Effect.map(
+        http("/metrics"),
+        (text) => Number(text.split("\n").find((line) => line.startsWith(`${series} `))?.split(" ").at(-1) ?? 0)
+      )
+  }
+  return it
+})
