@@ -23,8 +23,8 @@ export interface Credentials {
   readonly proxy: string | undefined
   /** Headers and TLS as of now. */
   readonly access: Effect.Effect<Access, KubeError>
-  /** Forgets what is cached: the server has refused it. */
-  readonly reload: Effect.Effect<void>
+  /** Forgets what the server has refused, unless it has been replaced already. */
+  readonly reload: (refused: Access) => Effect.Effect<void>
 }
 
 const MAX_AGE = 60_000 // client-go reads token files again every minute
@@ -52,5 +52,11 @@ export const cached = Effect.fnUntraced(function*(read: Effect.Effect<Access, Ku
     fresh = true
     return next
   }))
-  return { access, reload: Effect.sync(() => void (fresh = false)) }
+  const reload = (refused: Access) =>
+    Effect.sync(() => {
+      if (last?.access !== refused) return false
+      fresh = false
+      return true
+    })
+  return { access, reload }
 })

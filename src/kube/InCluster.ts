@@ -35,6 +35,6 @@ export const inCluster = Effect.fnUntraced(function*(
     server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
     proxy: undefined,
     access,
-    reload
+    reload: (refused) => Effect.asVoid(reload(refused))
   })
 })

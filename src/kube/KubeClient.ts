@@ -1,12 +1,25 @@
 // A small client of the Kubernetes API: requests and lines of watches in, JSON and KubeErrors out.
 // Knows no kinds. Credentials come from Access, connections from Agents; watching with its rules is Watcher.ts.
 import { NodeStream } from "@effect/platform-node"
-import { Clock, Context, Duration, Effect, FileSystem, Layer, Metric, Option, Redacted, Schedule, Stream } from "effect"
+import {
+  Clock,
+  Config,
+  Context,
+  Duration,
+  Effect,
+  FileSystem,
+  Layer,
+  Metric,
+  Option,
+  Redacted,
+  Schedule,
+  Stream
+} from "effect"
 import { arch, platform } from "node:os"
 import type { Dispatcher } from "undici"
 import { kubeRequests, kubeRequestSeconds } from "../telemetry/Metrics.ts"
 import { version } from "../telemetry/Version.ts"
-import type { Credentials } from "./Access.ts"
+import type { Access, Credentials, Tls } from "./Access.ts"
 import { type Agents, keyOf, makeAgents, type Purpose } from "./Agents.ts"
 import { inCluster } from "./InCluster.ts"
 import { fromKubeconfig } from "./KubeconfigAccess.ts"
@@ -66,7 +79,7 @@ export class KubeClient extends Context.Service<KubeClient, {
           ),
           tls: { ca: options.ca }
         }),
-        reload: Effect.void
+        reload: () => Effect.void
       })
     )
 }
@@ -74,7 +87,8 @@ export class KubeClient extends Context.Service<KubeClient, {
 const credentialsOf = Effect.fnUntraced(function*(
   options: { readonly kubeconfig?: string | undefined; readonly context?: string | undefined }
 ) {
-  if (options.kubeconfig === undefined && options.context === undefined) {
+  const named = yield* Effect.orElseSucceed(Config.option(Config.NonEmptyString("KUBECONFIG")), () => Option.none())
+  if (options.kubeconfig === undefined && options.context === undefined && Option.isNone(named)) {
     const pod = yield* inCluster()
     if (Option.isSome(pod)) return pod.value
   }
@@ -117,7 +131,10 @@ const parse = (text: string): { readonly json: unknown } | undefined => {
 
 const textOf = (request: KubeRequest, response: Dispatcher.ResponseData) =>
   Effect.tryPromise({
-    try: () => response.body.text(),
+    try: (signal) => {
+      signal.addEventListener("abort", () => response.body.destroy(), { once: true })
+      return response.body.text()
+    },
     catch: (cause) => fromTransport(`${request.method} ${request.path}`, request.method !== "GET", cause)
   })
 
@@ -128,23 +145,22 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
 
   // the connections are replaced when the certificates change; the old ones end with their last request
   let current: { readonly key: string; readonly agents: Agents } | undefined
-  const agentsFor = Effect.map(credentials.access, ({ headers, tls }) => {
+  const agentsFor = (tls: Tls): Agents => {
     const key = keyOf(tls)
-    if (current?.key !== key) {
-      if (current !== undefined) retire(current.agents)
-      current = { key, agents: makeAgents(tls, credentials.proxy) }
-    }
-    return { headers, agents: current.agents }
-  })
+    if (current?.key === key) return current.agents
+    if (current !== undefined) retire(current.agents)
+    current = { key, agents: makeAgents(tls, credentials.proxy) }
+    return current.agents
+  }
   yield* Effect.addFinalizer(() =>
     Effect.promise(async () => {
       if (current !== undefined) await Promise.all(Object.values(current.agents).map((it) => it.destroy()))
     })
   )
 
-  const send = Effect.fnUntraced(function*(request: KubeRequest, purpose: Purpose) {
+  const send = Effect.fnUntraced(function*(request: KubeRequest, purpose: Purpose, { headers, tls }: Access) {
     const operation = `${request.method} ${request.path}`
-    const { agents, headers } = yield* agentsFor
+    const agents = agentsFor(tls)
     const query = new URLSearchParams(request.query).toString()
     const secret = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Redacted.value(value)]))
     return yield* Effect.tryPromise({
@@ -181,48 +197,52 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
 
   const answered = (response: Dispatcher.ResponseData) => warn(response.headers["warning"])
 
-  const attempt = Effect.fnUntraced(function*(request: KubeRequest) {
-    const started = yield* Clock.currentTimeMillis
-    const count = (status: number | undefined) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.andThen(
-          Metric.update(kubeRequests({ method: request.method, code: codeClass(status) }), 1),
-          Metric.update(kubeRequestSeconds, (now - started) / 1000)
-        ))
-    return yield* Effect.gen(function*() {
-      const response = yield* send(request, request.purpose ?? "request")
+  const attempt = (request: KubeRequest) =>
+    Effect.fnUntraced(function*(access: Access) {
+      const started = yield* Clock.currentTimeMillis
+      const count = (status: number | undefined) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.andThen(
+            Metric.update(kubeRequests({ method: request.method, code: codeClass(status) }), 1),
+            Metric.update(kubeRequestSeconds, (now - started) / 1000)
+          ))
+      return yield* Effect.gen(function*() {
+        const response = yield* send(request, request.purpose ?? "request", access)
+        yield* answered(response)
+        if (response.statusCode >= 300) return yield* yield* failure(request, response)
+        const parsed = parse(yield* textOf(request, response))
+        if (parsed === undefined) {
+          return yield* protocolError(`${request.method} ${request.path}`, "the answer is not JSON")
+        }
+        yield* count(response.statusCode)
+        return parsed.json
+      }).pipe(Effect.tapError((error) => count(error.status)))
+    })
+
+  const authenticated = Effect.fnUntraced(function*<A>(run: (access: Access) => Effect.Effect<A, KubeError>) {
+    const access = yield* credentials.access
+    return yield* run(access).pipe(Effect.catchIf(
+      (error) => error.reason === "Unauthorized",
+      () => Effect.andThen(credentials.reload(access), Effect.flatMap(credentials.access, run))
+    ))
+  })
+
+  const open = (request: KubeRequest) =>
+    Effect.fnUntraced(function*(access: Access) {
+      const response = yield* send(request, "watch", access)
       yield* answered(response)
       if (response.statusCode >= 300) return yield* yield* failure(request, response)
-      const parsed = parse(yield* textOf(request, response))
-      if (parsed === undefined) {
-        return yield* protocolError(`${request.method} ${request.path}`, "the answer is not JSON")
-      }
-      yield* count(response.statusCode)
-      return parsed.json
-    }).pipe(Effect.tapError((error) => count(error.status)))
-  })
-
-  const withFreshCredentials = <A>(effect: Effect.Effect<A, KubeError>): Effect.Effect<A, KubeError> =>
-    effect.pipe(Effect.catchIf(
-      (error) => error.reason === "Unauthorized",
-      () => Effect.andThen(credentials.reload, effect)
-    ))
-
-  const open = Effect.fnUntraced(function*(request: KubeRequest) {
-    const response = yield* send(request, "watch")
-    yield* answered(response)
-    if (response.statusCode >= 300) return yield* yield* failure(request, response)
-    return response
-  })
+      return response
+    })
 
   return KubeClient.of({
     server: credentials.server,
     request: (request) =>
-      withFreshCredentials(attempt(request)).pipe(
+      authenticated(attempt(request)).pipe(
         Effect.retry({ schedule: policy, while: mayRepeat(request) })
       ),
     lines: (request) =>
-      Stream.unwrap(Effect.map(withFreshCredentials(open(request)), (response) => {
+      Stream.unwrap(Effect.map(authenticated(open(request)), (response) => {
         const operation = `${request.method} ${request.path}`
         const framer = makeFramer()
         return NodeStream.fromReadable<Uint8Array, KubeError>({

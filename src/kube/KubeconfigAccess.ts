@@ -58,5 +58,10 @@ export const fromKubeconfig = Effect.fnUntraced(function*(
     })
     return accessOf(applied)
   }))
-  return { server, proxy, access, reload: Effect.andThen(Effect.sync(() => void (stale = true)), reload) }
+  return {
+    server,
+    proxy,
+    access,
+    reload: (refused) => Effect.map(reload(refused), (dropped) => void (stale ||= dropped))
+  }
 })

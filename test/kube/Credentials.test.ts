@@ -21,6 +21,21 @@ const authorization = (access: Access) => {
   return header === undefined ? undefined : Redacted.value(header)
 }
 
+/** A plugin that counts its runs and gives the token of that number. */
+const pluginIn = Effect.fnUntraced(function*(folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const script = `${folder}/plugin`
+  yield* fs.writeFileString(
+    script,
+    `#!/bin/sh
+echo "$KUBERNETES_EXEC_INFO" >> ${folder}/runs
+echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/runs | tr -d ' ')'"}}'
+`
+  )
+  yield* fs.chmod(script, 0o755)
+  return script
+})
+
 /** The port that the server listens on as long as the scope lives. */
 const listen = (server: http.Server | https.Server) =>
   Effect.acquireRelease(
@@ -100,15 +115,7 @@ describe("a kubeconfig", () => {
       const fs = yield* FileSystem.FileSystem
       const api = yield* fakeApi([ok, ok, refuse(401, "Unauthorized"), ok])
       const { file, folder, write } = yield* kubeconfig({ server: api.server }, {})
-      const script = `${folder}/plugin`
-      yield* fs.writeFileString(
-        script,
-        `#!/bin/sh
-echo "$KUBERNETES_EXEC_INFO" >> ${folder}/runs
-echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/runs | tr -d ' ')'"}}'
-`
-      )
-      yield* fs.chmod(script, 0o755)
+      const script = yield* pluginIn(folder)
       yield* write({
         exec: { apiVersion: "client.authentication.k8s.io/v1", command: script, provideClusterInfo: true }
       })
@@ -124,6 +131,22 @@ echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/run
       const [info = ""] = (yield* fs.readFileString(`${folder}/runs`)).split("\n")
       const { kind, spec } = JSON.parse(info)
       assert.deepStrictEqual([kind, spec.cluster.server], ["ExecCredential", api.server])
+    }).pipe(Effect.provide(platform)))
+
+  it.live("runs its plugin once for many requests that are refused at the same time", () =>
+    Effect.gen(function*() {
+      const answer: typeof ok = (call, response) =>
+        (call.headers["authorization"] === "Bearer token-2" ? ok : refuse(401, "Unauthorized"))(call, response)
+      const api = yield* fakeApi(Array.from({ length: 30 }, () => answer))
+      const { file, folder, write } = yield* kubeconfig({ server: api.server }, {})
+      const exec = { apiVersion: "client.authentication.k8s.io/v1", command: yield* pluginIn(folder) }
+      yield* write({ exec })
+      const answers = yield* KubeClient.use((client) =>
+        Effect.all(Array.from({ length: 10 }, () => client.request(get)), { concurrency: "unbounded" })
+      ).pipe(Effect.provide(KubeClient.layer({ kubeconfig: file })))
+      assert.lengthOf(answers, 10)
+      const runs = yield* (yield* FileSystem.FileSystem).readFileString(`${folder}/runs`)
+      assert.lengthOf(runs.trim().split("\n"), 2)
     }).pipe(Effect.provide(platform)))
 
   it.live("gives client certificates, authority and server name for TLS", () =>
@@ -161,7 +184,8 @@ echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/run
         asked.push(request.url)
         const target = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
           socket.write("HTTP/1.1 200 OK\r\n\r\n")
-          target.pipe(socket).pipe(target)
+          target.pipe(socket)
+          socket.pipe(target)
         })
         for (const end of [target, socket]) end.on("error", () => undefined)
       })
@@ -221,10 +245,10 @@ describe("a pod", () => {
       yield* Effect.sleep("61 seconds")
       assert.strictEqual(yield* token, "Bearer second")
       yield* fs.writeFileString(`${folder}/token`, "third")
-      yield* reload
+      yield* Effect.flatMap(access, reload)
       assert.strictEqual(yield* token, "Bearer third")
       yield* fs.remove(`${folder}/token`)
-      yield* reload
+      yield* Effect.flatMap(access, reload)
       assert.strictEqual(yield* token, "Bearer third", "what was read stays in use while it cannot be read")
     }).pipe(Effect.provide([platform, variables(inside)])))
 
