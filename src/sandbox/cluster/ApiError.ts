@@ -115,12 +115,12 @@ export const unsupportedMediaType = (text: string): ApiError =>
   new ApiError({ code: 415, reason: "UnsupportedMediaType", text })
 
 /** What a failed `test`, or a patch that does not fit the object, is answered with: it says no more than this. */
-export const unprocessable = (resource: Resource, name: string): ApiError =>
+export const unprocessable = (): ApiError =>
   new ApiError({
     code: 422,
     reason: "Invalid",
     text: "the server rejected our request due to an error in our request",
-    details: detailsOf(resource, name)
+    details: {}
   })
 
 const reasonTexts = {
@@ -150,7 +150,7 @@ export const invalid = (kind: string, group: string, name: string, causes: Reado
     code: 422,
     reason: "Invalid",
     text: `${qualified} "${name}" is invalid: ${texts.length === 1 ? first : `[${texts.join(", ")}]`}`,
-    details: { name, ...(group === "" ? {} : { group }), kind, causes }
+    details: { ...(name === "" ? {} : { name }), ...(group === "" ? {} : { group }), kind, causes }
   })
 }
 

@@ -183,7 +183,8 @@ const byKind: Readonly<Record<string, ReadonlyArray<Column>>> = {
       return last === undefined ? "<none>" : since(last, now)
     }),
     age,
-    ...images
+    ...images,
+    text("Selector", () => "<none>", true)
   ],
   Namespace: [name, field("Status", ["status", "phase"]), age],
   Node: [

@@ -6,6 +6,7 @@ import * as PodDefaults from "./PodDefaults.ts"
 
 const template = (owner: JsonObject): void => {
   if (!J.isObject(owner["template"])) return
+  J.ensure(owner, "template", "metadata")
   PodDefaults.template(J.ensure(owner, "template", "spec"))
 }
 
@@ -101,8 +102,8 @@ const byKind: Readonly<Record<string, Defaulter>> = {
       successfulJobsHistoryLimit: 3,
       failedJobsHistoryLimit: 1
     })
-    const job = J.ensure(spec, "jobTemplate", "spec")
-    template(job)
+    J.ensure(spec, "jobTemplate", "metadata")
+    template(J.ensure(spec, "jobTemplate", "spec"))
   },
   ServiceAccount: () => {},
   Lease: () => {},

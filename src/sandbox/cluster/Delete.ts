@@ -110,7 +110,9 @@ const remove = Effect.fnUntraced(function*(
   const grace = resource.kind === "Pod" ? graceOf(object, options) : 0
   const now = yield* timestamp
   if (grace === 0 && waiting.length === 0 && !isNamespace) {
-    return { object: yield* purge(api, resource.storage, object, policy === "Orphan"), gone: true }
+    const last = yield* purge(api, resource.storage, object, policy === "Orphan")
+    if (resource.kind !== "Pod") return { object: last, gone: true }
+    return { object: withMetadata(last, { deletionTimestamp: now, deletionGracePeriodSeconds: 0 }), gone: true }
   }
   const before = J.number(object, "metadata", "deletionGracePeriodSeconds")
   if (isTerminating(object) && before !== undefined && grace >= before) return { object, gone: false }

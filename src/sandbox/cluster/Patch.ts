@@ -4,7 +4,6 @@ import { Effect } from "effect"
 import { applyPatch, type Operation } from "rfc6902"
 import type { Json, JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
-import type { Target } from "./Api.ts"
 import type { ApiError } from "./ApiError.ts"
 import * as ApiErrors from "./ApiError.ts"
 import { mergePatch, strategicMerge } from "./StrategicMerge.ts"
@@ -21,7 +20,7 @@ const isOperation = (value: Json): value is Json & Operation => {
 }
 
 /** Go's library takes a leading "/" or nothing, and does not create what leads to a path: rfc6902 does the same. */
-const jsonPatch = (target: Target, patch: Json, current: JsonObject): Effect.Effect<JsonObject, ApiError> => {
+const jsonPatch = (patch: Json, current: JsonObject): Effect.Effect<JsonObject, ApiError> => {
   if (!Array.isArray(patch) || !patch.every(isOperation)) {
     return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no list of operations"))
   }
@@ -37,7 +36,7 @@ const jsonPatch = (target: Target, patch: Json, current: JsonObject): Effect.Eff
   const copy: Json = J.clone(current)
   const failed = applyPatch(copy, patch).some((it) => it !== null)
   return failed || !J.isObject(copy)
-    ? Effect.fail(ApiErrors.unprocessable(target.resource, target.name))
+    ? Effect.fail(ApiErrors.unprocessable())
     : Effect.succeed(copy)
 }
 
@@ -48,7 +47,6 @@ const asObject = (value: Json): Effect.Effect<JsonObject, ApiError> =>
 
 /** What the patch of this media type makes of an object; 415 for types that are not known. */
 export const decode = (
-  target: Target,
   contentType: string,
   body: Json | undefined
 ): Effect.Effect<(current: JsonObject) => Effect.Effect<JsonObject, ApiError>, ApiError> => {
@@ -64,7 +62,7 @@ export const decode = (
     ))
   }
   if (body === undefined) return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no JSON"))
-  if (contentType === json) return Effect.succeed((current) => jsonPatch(target, body, current))
+  if (contentType === json) return Effect.succeed((current) => jsonPatch(body, current))
   if (!J.isObject(body)) return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no object"))
   return Effect.succeed((current) =>
     asObject(contentType === merge ? mergePatch(current, body) : strategicMerge(current, body))

@@ -91,7 +91,7 @@ export const many = (
       kind: "PartialObjectMetadataList",
       apiVersion: "meta.k8s.io/v1",
       metadata,
-      items: objects.map((it) => asItem(partial(it)))
+      items: objects.map(partial)
     }
   }
   return {

@@ -69,7 +69,7 @@ const revisionOf = Effect.fnUntraced(function*(api: Api, query: URLSearchParams)
   }
   if (version === "" || version === "0") {
     if (match === "Exact") {
-      return yield* listOptions(`resourceVersionMatch "Exact" is forbidden for resourceVersion "0"`)
+      return yield* listOptions(`resourceVersionMatch "exact" is forbidden for resourceVersion "0"`)
     }
     return undefined
   }

@@ -134,8 +134,8 @@ const live = (chunks: Stream.Stream<string, Reset>): Reply => ({
 })
 
 /** What PUT or PATCH makes of the stored object. */
-const changeOf = Effect.fnUntraced(function*(exchange: Exchange, target: Target) {
-  if (exchange.method === "PATCH") return yield* Patch.decode(target, mediaType(exchange), yield* readJson(exchange))
+const changeOf = Effect.fnUntraced(function*(exchange: Exchange) {
+  if (exchange.method === "PATCH") return yield* Patch.decode(mediaType(exchange), yield* readJson(exchange))
   const sent = yield* readObject(exchange)
   return () => Effect.succeed(sent)
 })
@@ -160,13 +160,14 @@ const subresource = Effect.fnUntraced(function*(
   if (name === "eviction") return yield* Subresources.evict(server.api, target, yield* readObject(exchange))
   if (name === "token") return yield* token(server, target, yield* readObject(exchange))
   const reads = exchange.method === "GET"
+  const patched = exchange.method === "PATCH"
   if (!reads && exchange.method !== "PUT" && exchange.method !== "PATCH") return yield* ApiErrors.methodNotAllowed()
   if (name === "scale") {
     if (reads) return yield* Subresources.getScale(server.api, target)
-    return yield* Subresources.updateScale(server.api, target, yield* changeOf(exchange, target))
+    return yield* Subresources.updateScale(server.api, target, yield* changeOf(exchange))
   }
   if (reads) return yield* Read.one(server.api, target, "Object")
-  return yield* Write.update(server.api, target, name, yield* changeOf(exchange, target))
+  return yield* Write.update(server.api, target, { subresource: name, patched }, yield* changeOf(exchange))
 })
 
 const object = Effect.fnUntraced(function*(
@@ -195,7 +196,10 @@ const object = Effect.fnUntraced(function*(
     case "update":
     case "patch":
       if (target.name === "") return yield* ApiErrors.methodNotAllowed()
-      return Exchanges.json(200, yield* Write.update(api, target, "", yield* changeOf(exchange, target)))
+      return Exchanges.json(
+        200,
+        yield* Write.update(api, target, { subresource: "", patched: verb === "patch" }, yield* changeOf(exchange))
+      )
     case "delete": {
       const { dryRun, options } = yield* deleteOptions(exchange)
       return Exchanges.json(200, yield* Delete.one(api, { ...target, dryRun }, options))

@@ -110,6 +110,11 @@ export const fields = (resource: Resource, text: string | null): Effect.Effect<S
     const known = field === "metadata.name" || (resource.namespaced && field === "metadata.namespace") ||
       supported[resource.kind]?.includes(field) === true
     if (!known) {
+      if (supported[resource.kind] === undefined) {
+        return Effect.fail(ApiErrors.badRequest(
+          `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`
+        ))
+      }
       return Effect.fail(ApiErrors.badRequest(
         `Unable to find "${
           resource.group === "" ? "" : `${resource.group}/`

@@ -92,7 +92,7 @@ export const updateScale = (
   change: (current: JsonObject) => Effect.Effect<JsonObject, ApiError>
 ): Effect.Effect<JsonObject, ApiError> =>
   Effect.map(
-    Write.update(api, target, "", (current) =>
+    Write.update(api, target, { subresource: "", patched: false }, (current) =>
       Effect.map(change(scaleOf(current)), (scale) => {
         J.ensure(current, "spec")["replicas"] = J.number(scale, "spec", "replicas") ?? 0
         J.ensure(current, "metadata")["resourceVersion"] = Store.versionOf(scale)

@@ -31,6 +31,26 @@ const nameFaults = (kind: string, object: JsonObject): ReadonlyArray<Cause> => {
     : []
 }
 
+const keyText =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric " +
+  "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is " +
+  "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+const valueText =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end " +
+  "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is " +
+  "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+const qualifiedKey = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
+const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
+
+const mapFaults = (object: JsonObject): ReadonlyArray<Cause> => [
+  ...Object.keys(J.object(object, "metadata", "annotations")).filter((it) => !qualifiedKey.test(it))
+    .map((it) => fault("FieldValueInvalid", "metadata.annotations", keyText, it)),
+  ...Object.entries(J.texts(object, "metadata", "labels")).flatMap(([name, value]) => [
+    ...(qualifiedKey.test(name) ? [] : [fault("FieldValueInvalid", "metadata.labels", keyText, name)]),
+    ...(labelValue.test(value) ? [] : [fault("FieldValueInvalid", "metadata.labels", valueText, value)])
+  ])
+]
+
 const containerFaults = (path: string, containers: ReadonlyArray<J.Json>, pod: boolean): ReadonlyArray<Cause> => {
   const faults: Array<Cause> = []
   const seen = new Set<string>()
@@ -112,6 +132,7 @@ export const object = (resource: Resource, value: JsonObject): ReadonlyArray<Cau
   const pod = podSpecsOf(resource.kind, value)
   return [
     ...nameFaults(resource.kind, value),
+    ...mapFaults(value),
     ...selectorFaults(resource.kind, value),
     ...(pod === undefined ? [] : podSpecFaults(pod.path, pod.spec, resource.kind === "Pod")),
     ...restartFaults(resource.kind, value)
@@ -152,6 +173,13 @@ const statefulSetMutable = new Set([
 const changed = (spec: JsonObject, before: JsonObject): ReadonlyArray<string> =>
   [...new Set([...Object.keys(spec), ...Object.keys(before)])].filter((key) => !J.equal(spec[key], before[key]))
 
+/** The real server looks at what is below the template too, where the Job is suspended. */
+const templateFaults = (spec: JsonObject, before: JsonObject): ReadonlyArray<Cause> => {
+  if (J.equal(spec["template"], before["template"])) return []
+  const path = before["suspend"] === true ? ["template", "spec"] : ["template"]
+  return [fault("FieldValueInvalid", `spec.${path.join(".")}`, "field is immutable", J.object(spec, ...path))]
+}
+
 /** What is wrong with a change, beyond what is wrong with the object itself. */
 export const change = (resource: Resource, value: JsonObject, previous: JsonObject): ReadonlyArray<Cause> => {
   const spec = J.object(value, "spec")
@@ -168,7 +196,7 @@ export const change = (resource: Resource, value: JsonObject, previous: JsonObje
     case "DaemonSet":
       return immutable("selector")
     case "Job":
-      return [...immutable("completionMode"), ...immutable("selector"), ...immutable("template")]
+      return [...immutable("completionMode"), ...immutable("selector"), ...templateFaults(spec, before)]
     case "StatefulSet":
       return changed(spec, before).every((it) => statefulSetMutable.has(it)) ? [] : [
         fault(

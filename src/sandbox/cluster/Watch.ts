@@ -66,7 +66,6 @@ const bookmark = (target: Target, revision: number, end: boolean): string =>
     apiVersion: Resources.apiVersionOf(target.resource),
     metadata: {
       resourceVersion: String(revision),
-      creationTimestamp: null,
       ...(end ? { annotations: { "k8s.io/initial-events-end": "true" } } : {})
     }
   })
@@ -161,7 +160,13 @@ export const watch = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Stream.Stream<string, Reset>, ApiError> {
   yield* checkOptions(api, query)
   const version = query.get("resourceVersion") ?? ""
-  if (!/^[0-9]*$/.test(version)) return yield* ApiErrors.badRequest(`Invalid resource version ${version}`)
+  if (!/^[0-9]*$/.test(version)) {
+    return yield* new ApiErrors.ApiError({
+      code: 500,
+      reason: "",
+      text: `resourceVersion: Invalid value: "${version}": strconv.ParseUint: parsing "${version}": invalid syntax`
+    })
+  }
   const selected = yield* Read.selectorOf(target, query)
   return Stream.callback<string, Reset>((lines) => run(api, watchers, target, query, form, selected, lines), {
     bufferSize: Number.POSITIVE_INFINITY

@@ -156,11 +156,21 @@ const restrict = (target: Target, subresource: string, current: JsonObject, prop
   return next
 }
 
-const preconditions = Effect.fnUntraced(function*(target: Target, current: JsonObject, proposed: JsonObject) {
+const preconditions = Effect.fnUntraced(function*(
+  target: Target,
+  current: JsonObject,
+  proposed: JsonObject,
+  patched: boolean
+) {
   const name = Store.nameOf(current)
   const [version, uid] = [Store.versionOf(proposed), Store.uidOf(proposed)]
   if (version !== "" && version !== Store.versionOf(current)) {
     return yield* ApiErrors.conflict(target.resource, name, ApiErrors.modified)
+  }
+  if (uid !== "" && uid !== Store.uidOf(current) && patched) {
+    return yield* ApiErrors.invalid(target.resource.kind, target.resource.group, name, [
+      ApiErrors.fault("FieldValueInvalid", "metadata.uid", "field is immutable", uid)
+    ])
   }
   if (uid !== "" && uid !== Store.uidOf(current)) {
     return yield* ApiErrors.conflict(
@@ -214,15 +224,19 @@ export const update = Effect.fnUntraced(
   function*(
     api: Api,
     target: Target,
-    subresource: string,
+    options: {
+      readonly subresource: string /** By a patch: another uid is a fault of it, not a conflict. */
+      readonly patched: boolean
+    },
     change: (current: JsonObject) => Effect.Effect<JsonObject, ApiError>
   ): Effect.fn.Return<JsonObject, ApiError> {
     const { resource } = target
+    const { subresource } = options
     const current = api.store.get(resource.storage, target.namespace, target.name)
     if (current === undefined) return yield* ApiErrors.notFound(resource, target.name)
     const proposed = Events.kept(resource, yield* change(J.clone(Events.shown(resource, current))))
     yield* checkType(target, Events.shown(resource, proposed))
-    yield* preconditions(target, current, proposed)
+    yield* preconditions(target, current, proposed, options.patched)
     const next = J.clone(restrict(target, subresource, current, proposed))
     Defaults.apply(resource.kind, next)
     Defaults.pruneStatus(resource.kind, next)

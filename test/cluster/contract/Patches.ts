@@ -45,7 +45,7 @@ export const patches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
           { op: "test", path: "/metadata/generation", value: 1 },
           { op: "test", path: image, value: "app:1" },
           { op: "replace", path: image, value: "app:2" },
-          { op: "add", path: "/metadata/annotations", value: { "example.com/a~b": "1" } },
+          { op: "add", path: "/metadata/annotations", value: { "example.com/a": "1" } },
           { op: "add", path: "/metadata/annotations/example.com~1c", value: "2" }
         ]
       })
@@ -53,7 +53,7 @@ export const patches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       assert.strictEqual(imageOf(answer.body), "app:2")
       assert.strictEqual(J.number(answer.body, "metadata", "generation"), 2)
       assert.deepStrictEqual(J.texts(answer.body, "metadata", "annotations"), {
-        "example.com/a~b": "1",
+        "example.com/a": "1",
         "example.com/c": "2"
       })
       assert.deepStrictEqual(imageManagers(answer.body), ["Update somebody"])
@@ -179,19 +179,24 @@ export const patches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       assert.strictEqual(J.text(same, "metadata", "resourceVersion"), J.text(made, "metadata", "resourceVersion"))
     }))
 
-  it.effect("a patch that carries another resourceVersion or uid is a conflict", () =>
+  it.effect("a patch that carries another resourceVersion is a conflict, one with another uid is invalid", () =>
     Effect.gen(function*() {
       const { raw } = yield* TestCluster
       const { path } = yield* suspended()
-      for (const metadata of [{ resourceVersion: "1" }, { uid: "00000000-0000-4000-8000-000000000000" }]) {
+      for (
+        const [metadata, status, reason] of [
+          [{ resourceVersion: "1" }, 409, "Conflict"],
+          [{ uid: "00000000-0000-4000-8000-000000000000" }, 422, "Invalid"]
+        ] as const
+      ) {
         const answer = yield* raw({
           method: "PATCH",
           path,
           headers: { "content-type": Objects.mergePatch },
           body: { metadata, spec: { suspend: false } }
         })
-        assert.strictEqual(answer.status, 409)
-        assert.strictEqual(answer.body["reason"], "Conflict")
+        assert.strictEqual(answer.status, status)
+        assert.strictEqual(answer.body["reason"], reason)
       }
     }))
 
@@ -244,7 +249,7 @@ export const patches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         return [paths.jobs, { ...job, spec: { ...J.object(job, "spec"), suspend: true } }]
       },
       { spec: { template: { spec: { containers: [{ name: "app", image: "app:2" }] } } } },
-      /Job.batch "j" is invalid: spec.template: Invalid value: .*: field is immutable/s
+      /Job.batch "j" is invalid: spec.template.spec: Invalid value: .*: field is immutable/s
     ],
     [
       "a Deployment's selector",
