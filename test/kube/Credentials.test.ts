@@ -133,11 +133,14 @@ describe("a kubeconfig", () => {
       assert.deepStrictEqual([kind, spec.cluster.server], ["ExecCredential", api.server])
     }).pipe(Effect.provide(platform)))
 
-  it.live("runs its plugin once for many requests that are refused at the same time", () =>
+  it.live("runs its plugin once for many requests that are refused with one token", () =>
     Effect.gen(function*() {
-      const answer: typeof ok = (call, response) =>
-        (call.headers["authorization"] === "Bearer token-2" ? ok : refuse(401, "Unauthorized"))(call, response)
-      const api = yield* fakeApi(Array.from({ length: 30 }, () => answer))
+      // one refusal after the other: most arrive when there is a new token already
+      const refusals = Array.from({ length: 30 }, (_, index): typeof ok => (call, response) => {
+        const fresh = call.headers["authorization"] === "Bearer token-2"
+        setTimeout(() => (fresh ? ok : refuse(401, "Unauthorized"))(call, response), 20 * index)
+      })
+      const api = yield* fakeApi(refusals)
       const { file, folder, write } = yield* kubeconfig({ server: api.server }, {})
       const exec = { apiVersion: "client.authentication.k8s.io/v1", command: yield* pluginIn(folder) }
       yield* write({ exec })
