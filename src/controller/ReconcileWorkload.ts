@@ -10,6 +10,7 @@ import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import { kindOf } from "../workload/Kinds.ts"
 import { replacementsOf, restorePatch, rewritePatch } from "../workload/Patch.ts"
 import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
@@ -78,6 +79,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
 
     /** Puts the originals back where pods cannot pull and nothing in that namespace ever pulled from the backup. */
     const putBack = Effect.fnUntraced(function*(workload: Workload, pods: ReadonlyArray<Pod>) {
+      // what another object controls carries our annotation too, and is never patched
+      if (workload.owner !== undefined || !kindOf(workload.kind).mutable) return false
       const failure = pullFailureOf(workload, pods, target)
       if (failure === undefined || (yield* pacing.isProven(workload.namespace))) return false
       const detail = pullProblem(workload, failure.pod, failure.container.message, target)
