@@ -4,8 +4,11 @@
 import { layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as ControlPlane from "../support/ControlPlane.ts"
+import { deletes } from "./contract/Deletes.ts"
 import { lists } from "./contract/Lists.ts"
 import { patches } from "./contract/Patches.ts"
+import { watches } from "./contract/Watches.ts"
+import { workloads } from "./contract/Workloads.ts"
 import { writes } from "./contract/Writes.ts"
 
 const assets = await Effect.runPromise(ControlPlane.assets)
@@ -19,5 +22,8 @@ for (const [name, cluster] of servers) {
     writes(it)
     patches(it)
     lists(it)
+    watches(it)
+    deletes(it)
+    workloads(it)
   })
 }

@@ -178,17 +178,18 @@ export const one = Effect.fnUntraced(
     const { name, resource } = target
     const current = api.store.get(resource.storage, target.namespace, name)
     if (current === undefined) return yield* ApiErrors.notFound(resource, name)
-    for (
-      const [wanted, actual, field] of [
-        [options.uid, Store.uidOf(current), "UID"],
-        [options.resourceVersion, Store.versionOf(current), "ResourceVersion"]
-      ]
-    ) {
+    const preconditions = [
+      [options.uid, Store.uidOf(current), "UID", "deleted and then recreated"],
+      [options.resourceVersion, Store.versionOf(current), "ResourceVersion", "modified"]
+    ] as const
+    for (const [wanted, actual, field, happened] of preconditions) {
       if (wanted === undefined || wanted === actual) continue
+      // Named by its kind here, unlike everywhere else.
       return yield* ApiErrors.conflict(
-        resource,
+        { ...resource, plural: resource.kind },
         name,
-        `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${actual}`
+        `the ${field} in the precondition (${wanted}) does not match the ${field} in record (${actual}). ` +
+          `The object might have been ${happened}`
       )
     }
     if (target.dryRun) return answer(resource, { object: current, gone: true })
