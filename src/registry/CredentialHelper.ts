@@ -1,7 +1,6 @@
 // Runs `docker-credential-<name> get`: the server's name on its standard input, JSON on its standard output.
 // Source: docker/docker-credential-helpers, client/command.go and credentials/credentials.go.
 import { Data, Effect, Option, Schema, Stream } from "effect"
-// oxlint-disable-next-line no-restricted-imports -- the rule means Node's process, not Effect's child processes
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { basic, type Credential, identityToken } from "./DockerConfig.ts"
 

@@ -1,7 +1,6 @@
 // Who we are at a registry: docker's config.json, read again when it changes, and the helpers it names.
 // Edge: says what there is for a repository; whether it may be used there is decided in Access.ts.
 import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result } from "effect"
-// oxlint-disable-next-line no-restricted-imports -- the rule means Node's process, not Effect's child processes
 import type { ChildProcessSpawner } from "effect/process"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { askHelper } from "./CredentialHelper.ts"

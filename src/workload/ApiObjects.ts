@@ -4,7 +4,7 @@ import { Schema } from "effect"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 const Text = maybe(Schema.String)
-const Int = maybe(Schema.Number)
+const Int = maybe(Schema.Finite)
 const Flag = maybe(Schema.Boolean)
 const Map = maybe(Schema.Record(Schema.String, Schema.String))
 
@@ -46,12 +46,12 @@ export const ObjectMeta = Schema.Struct({
   managedFields: maybe(Schema.Array(ManagedFields))
 })
 
-export const Template = Schema.Struct({
+const Template = Schema.Struct({
   metadata: maybe(Schema.Struct({ annotations: Map, labels: Map })),
   spec: maybe(PodSpec)
 })
 
-export const Condition = Schema.Struct({ type: Text, status: Text, reason: Text })
+const Condition = Schema.Struct({ type: Text, status: Text, reason: Text })
 
 const RolloutSpec = Schema.Struct({
   replicas: Int,
@@ -91,7 +91,7 @@ const State = maybe(Schema.Struct({
   waiting: maybe(Schema.Struct({ reason: Text, message: Text }))
 }))
 
-export const ContainerStatus = Schema.Struct({
+const ContainerStatus = Schema.Struct({
   name: Text,
   imageID: Text,
   restartCount: Int,
