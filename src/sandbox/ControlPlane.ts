@@ -3,6 +3,7 @@ import { Effect, FileSystem, Layer, Path, Redacted } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
 import * as EmbeddedCluster from "./cluster/EmbeddedCluster.ts"
 import * as Controllers from "./controllers/Controllers.ts"
+import * as Upkeep from "./controllers/Upkeep.ts"
 import * as RealControlPlane from "./RealControlPlane.ts"
 
 export interface ControlPlane {
@@ -39,7 +40,11 @@ const runControllers = (client: Layer.Layer<KubeClient>) =>
 export const real = Effect.fnUntraced(function*(options: RealControlPlane.RealControlPlaneOptions) {
   const cluster = yield* RealControlPlane.make(options)
   const client = clientOf(cluster.url, cluster.adminToken, cluster.ca)
-  if (!cluster.hasControllerManager) yield* runControllers(client)
+  if (!cluster.hasControllerManager) {
+    yield* runControllers(client)
+    // ServiceAccounts, garbage and namespaces: the embedded server sees to them itself.
+    yield* Layer.build(Layer.effectDiscard(Upkeep.make()).pipe(Layer.provide(client)))
+  }
   const kubeconfig = cluster.kubeconfig()
   const parts = [
     "etcd and kube-apiserver",

@@ -7,7 +7,6 @@ import type { Dispatcher } from "undici"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import type { EmbeddedCluster } from "../../src/sandbox/cluster/EmbeddedCluster.ts"
 import * as ControlPlanes from "../../src/sandbox/ControlPlane.ts"
-import * as Upkeep from "../../src/sandbox/controllers/Upkeep.ts"
 import type { Json, JsonObject } from "../../src/sandbox/Json.ts"
 import * as J from "../../src/sandbox/Json.ts"
 import type { Kubelet, KubeletOptions } from "../../src/sandbox/kubelet/Kubelet.ts"
@@ -115,11 +114,8 @@ export const embedded = (options: KubeletOptions = {}): Layer.Layer<TestCluster 
 export const real = (assets: string, options: KubeletOptions = {}): Layer.Layer<TestCluster | KubeClient> =>
   Layer.effectContext(Effect.gen(function*() {
     const plane = yield* ControlPlanes.real({ assets })
-    if (!plane.cluster.hasControllerManager) yield* Layer.build(upkeep.pipe(Layer.provide(plane.client)))
     return yield* assemble("real", plane, plane.cluster.ca, undefined, options)
   })).pipe(Layer.orDie, Layer.provide(NodeServices.layer))
-
-const upkeep = Layer.effectDiscard(Upkeep.make())
 
 /** Folder of the real control plane's binaries; undefined when none is named. */
 export const assets: Effect.Effect<string | undefined> = Config.option(Config.NonEmptyString("KUBEBUILDER_ASSETS"))

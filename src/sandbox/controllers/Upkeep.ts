@@ -23,7 +23,8 @@ const collected = [
   "DaemonSet",
   "Job",
   "CronJob",
-  "ControllerRevision"
+  "ControllerRevision",
+  "ConfigMap"
 ]
 /** What a namespace may hold here. */
 const contents = Resources.resources.filter((it) => it.namespaced && it.group !== "events.k8s.io")
@@ -57,25 +58,63 @@ const finish = Effect.fnUntraced(
   }
 )
 
+interface Dependent {
+  readonly kind: string
+  readonly object: JsonObject
+}
+
+const ownersOf = (object: JsonObject): ReadonlyArray<J.Json> => J.list(object, "metadata", "ownerReferences")
+
+const placeOf = ({ kind, object }: Dependent): Objects.Place => ({
+  resource: Objects.resource(kind),
+  namespace: Worlds.namespaceOf(object),
+  name: Worlds.nameOf(object)
+})
+
 /** Runs until the scope closes. */
 export const make = Effect.fnUntraced(function*(): Effect.fn.Return<void, never, KubeClient | Scope.Scope> {
   const caches = new Map<string, Caches.Cache>()
   const uids = new Set<string>()
   const nothing: Duration.Input | undefined = undefined
 
-  const orphan = Effect.fnUntraced(
-    function*(kind: string, object: JsonObject): Effect.fn.Return<void, KubeError, KubeClient> {
-      const owners = J.list(object, "metadata", "ownerReferences").filter((it) =>
-        collected.includes(J.text(it, "kind") ?? "")
-      )
-      if (owners.length === 0 || Worlds.isTerminating(object)) return
-      const alive = owners.some((it) => uids.has(J.text(it, "uid") ?? ""))
-      if (alive) return
-      const resource = Objects.resource(kind)
-      const place = { resource, namespace: Worlds.namespaceOf(object), name: Worlds.nameOf(object) }
-      yield* Objects.ignoreGone(Objects.remove(place, Caches.uidOf(object)))
+  /** Deletes what has owners, none of which is there any more. */
+  const collect = Effect.fnUntraced(function*(
+    kind: string,
+    object: JsonObject
+  ): Effect.fn.Return<void, KubeError, KubeClient> {
+    const owners = ownersOf(object).filter((it) => collected.includes(J.text(it, "kind") ?? ""))
+    if (owners.length === 0 || Worlds.isTerminating(object)) return
+    if (owners.some((it) => uids.has(J.text(it, "uid") ?? ""))) return
+    yield* Objects.ignoreGone(Objects.remove(placeOf({ kind, object }), Caches.uidOf(object)))
+  })
+
+  const dependents = (uid: string): ReadonlyArray<Dependent> =>
+    [...caches].flatMap(([kind, cache]) =>
+      [...cache.all()].filter((it) => ownersOf(it).some((owner) => J.text(owner, "uid") === uid))
+        .map((object) => ({ kind, object }))
+    )
+
+  /** What the deletion of an owner waits for: dependents that are let go, or that go first. */
+  const letGo = Effect.fnUntraced(function*(
+    kind: string,
+    object: JsonObject,
+    finalizer: string
+  ): Effect.fn.Return<Duration.Input | undefined, KubeError, KubeClient> {
+    const uid = Caches.uidOf(object)
+    const left = dependents(uid)
+    for (const dependent of left) {
+      if (finalizer === "orphan") {
+        const ownerReferences = [...ownersOf(dependent.object)].filter((it) => J.text(it, "uid") !== uid)
+        yield* Objects.patch(Worlds.manager, placeOf(dependent), { metadata: { ownerReferences } })
+      } else if (!Worlds.isTerminating(dependent.object)) {
+        yield* Objects.ignoreGone(Objects.remove(placeOf(dependent), Caches.uidOf(dependent.object)))
+      }
     }
-  )
+    if (finalizer !== "orphan" && left.length > 0) return "200 millis"
+    const finalizers = J.list(object, "metadata", "finalizers").filter((it) => it !== finalizer)
+    yield* Objects.ignoreGone(Objects.patch(Worlds.manager, placeOf({ kind, object }), { metadata: { finalizers } }))
+    return undefined
+  })
 
   const work = Effect.fnUntraced(
     function*(key: string): Effect.fn.Return<Duration.Input | undefined, KubeError, KubeClient> {
@@ -89,7 +128,10 @@ export const make = Effect.fnUntraced(function*(): Effect.fn.Return<void, never,
       }
       // An owner that has not been listed yet looks as if it were gone.
       if (![...caches.values()].every((it) => it.synced())) return "100 millis"
-      yield* orphan(kind, object)
+      for (const finalizer of Worlds.isTerminating(object) ? ["orphan", "foregroundDeletion"] : []) {
+        if (J.list(object, "metadata", "finalizers").includes(finalizer)) return yield* letGo(kind, object, finalizer)
+      }
+      yield* collect(kind, object)
       return undefined
     },
     (effect, key) =>
@@ -113,13 +155,7 @@ export const make = Effect.fnUntraced(function*(): Effect.fn.Return<void, never,
       }
       if (before === undefined) return
       uids.delete(Caches.uidOf(before))
-      for (const [dependent, known] of caches) {
-        for (const it of known.all()) {
-          const owned = J.list(it, "metadata", "ownerReferences")
-            .some((reference) => J.text(reference, "uid") === Caches.uidOf(before))
-          if (owned) workers.add(`${dependent}/${Caches.keyOf(it)}`)
-        }
-      }
+      for (const it of dependents(Caches.uidOf(before))) workers.add(`${it.kind}/${Caches.keyOf(it.object)}`)
     })
     caches.set(kind, cache)
   }
