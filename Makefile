@@ -2,7 +2,6 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-IMAGE ?= image-cloner:latest
 KUBECTL ?= kubectl
 BUILDER ?= $(shell command -v docker || command -v podman || command -v buildah)
 NODE := node_modules/.bin/node
@@ -39,11 +38,11 @@ demo: install build ## the real daemon on a cluster and registries of its own; S
 bench: install build ## figures: start, memory, copying
 	@npm run --silent bench
 
-image: ## the container image IMAGE
+image: ## the container image: IMAGE=name:tag, BASE=another base image
 	@test -n "$(BUILDER)" || { echo "make image needs docker, podman or buildah on the PATH" >&2; exit 1; }
-	$(BUILDER) build -t $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) -f Dockerfile .
+	$(BUILDER) build -t $(or $(IMAGE),image-cloner:latest) $(if $(BASE),--build-arg BASE=$(BASE)) -f Dockerfile .
 
-deploy: ## to the cluster of kubectl: IMAGE=… and, the first time, BACKUP_REGISTRY=… DOCKER_CONFIG_JSON=path
+deploy: ## to kubectl's cluster; the first time with IMAGE=… BACKUP_REGISTRY=… DOCKER_CONFIG_JSON=path
 	@KUBECTL="$(KUBECTL)" IMAGE="$(IMAGE)" BACKUP_REGISTRY="$(BACKUP_REGISTRY)" DOCKER_CONFIG_JSON="$(DOCKER_CONFIG_JSON)" \
 	  sh tools/deploy.sh
 

@@ -1,45 +1,63 @@
 #!/bin/sh
 # Puts the controller into the cluster that kubectl names. The configuration is created once and never overwritten.
+# Environment: KUBECTL (a command, with flags if need be), IMAGE, BACKUP_REGISTRY, DOCKER_CONFIG_JSON.
 set -eu
-: "${KUBECTL:=kubectl}" "${IMAGE:?name the image: make deploy IMAGE=registry/image-cloner:tag}"
+: "${KUBECTL:=kubectl}" "${IMAGE:=}" "${BACKUP_REGISTRY:=}" "${DOCKER_CONFIG_JSON:=}"
 here=$(cd "$(dirname "$0")/.." && pwd)
 namespace=image-cloner
+name=image-cloner-controller
 
-exists() { $KUBECTL -n "$namespace" get "$1" "$2" >/dev/null 2>&1; }
+# nothing for what is not there; what cannot be asked ends the script, with kubectl's own words
+ask() { $KUBECTL -n "$namespace" get --ignore-not-found "$@"; }
 
-need_registry=; need_login=
-exists configmap image-cloner-configuration || need_registry=1
-exists configmap docker-configuration || exists secret docker-configuration || need_login=1
+settings=$(ask configmap image-cloner-configuration -o name)
+logins=$(ask configmap docker-configuration -o name)$(ask secret docker-configuration -o name)
+running=$(ask deployment "$name" -o 'jsonpath={.spec.template.spec.containers[0].image}')
+
 missing=
-[ -z "$need_registry" ] || [ -n "${BACKUP_REGISTRY:-}" ] || missing="$missing BACKUP_REGISTRY=host/prefix"
-[ -z "$need_login" ] || [ -n "${DOCKER_CONFIG_JSON:-}" ] || missing="$missing DOCKER_CONFIG_JSON=path/to/config.json"
+[ -n "$IMAGE$running" ] || missing="$missing IMAGE=registry/image-cloner:tag"
+[ -n "$settings" ] || [ -n "$BACKUP_REGISTRY" ] || missing="$missing BACKUP_REGISTRY=host/prefix"
+[ -n "$logins" ] || [ -n "$DOCKER_CONFIG_JSON" ] || missing="$missing DOCKER_CONFIG_JSON=path/to/config.json"
 if [ -n "$missing" ]; then
-  echo "deploy: the cluster has no configuration yet; the first time, name also:$missing" >&2
+  echo "deploy: the cluster does not know these yet, name them:$missing" >&2
   exit 1
 fi
-if [ -n "$need_login" ] && [ ! -r "$DOCKER_CONFIG_JSON" ]; then
-  echo "deploy: $DOCKER_CONFIG_JSON cannot be read" >&2
-  exit 1
+if [ -z "$logins" ]; then
+  if [ ! -r "$DOCKER_CONFIG_JSON" ]; then
+    echo "deploy: DOCKER_CONFIG_JSON=$DOCKER_CONFIG_JSON cannot be read" >&2
+    exit 1
+  fi
+  if grep -Eq '"cred(sStore|Helpers)"' "$DOCKER_CONFIG_JSON" && ! grep -Eq '"(auth|password|identitytoken)"' "$DOCKER_CONFIG_JSON"; then
+    echo "deploy: $DOCKER_CONFIG_JSON holds no login: yours are kept by a helper program, which a pod does not have." >&2
+    echo "deploy: write one that does: DOCKER_CONFIG=/some/new/folder docker login ${BACKUP_REGISTRY%%/*}" >&2
+    exit 1
+  fi
 fi
 
 $KUBECTL apply -f "$here/manifests/base/namespace.yaml"
-if [ -n "$need_registry" ]; then
+if [ -z "$settings" ]; then
   # the value goes into the manifest as a quoted YAML string
   quoted=$(printf '%s' "$BACKUP_REGISTRY" | sed 's/[\\"&|]/\\&/g')
   sed "s|^  BACKUP_REGISTRY: .*|  BACKUP_REGISTRY: \"$quoted\"|" \
     "$here/manifests/configuration/image-cloner-configuration.yaml" | $KUBECTL create -f -
 else
-  echo "configmap/image-cloner-configuration is there and stays as it is"
+  echo "configmap/image-cloner-configuration is there and stays as it is${BACKUP_REGISTRY:+ (BACKUP_REGISTRY is not used)}"
 fi
-if [ -n "$need_login" ]; then
+if [ -z "$logins" ]; then
   # the login itself goes into a Secret, which wins over the ConfigMap of the same name
   $KUBECTL create -f "$here/manifests/configuration/docker-configuration.yaml"
   $KUBECTL -n "$namespace" create secret generic docker-configuration "--from-file=config.json=$DOCKER_CONFIG_JSON"
 else
-  echo "docker-configuration is there and stays as it is"
+  echo "docker-configuration is there and stays as it is${DOCKER_CONFIG_JSON:+ (DOCKER_CONFIG_JSON is not used)}"
 fi
 
-$KUBECTL kustomize "$here/manifests/base" | sed "s|image: image-cloner:latest\$|image: $IMAGE|" | $KUBECTL apply -f -
+image=${IMAGE:-$running}
+$KUBECTL kustomize "$here/manifests/base" | sed "s|image: image-cloner:latest\$|image: $image|" | $KUBECTL apply -f -
+
 echo
-echo "The controller is deployed$([ -z "$need_registry" ] || echo " with DRY_RUN on: it says what it would do and does nothing")."
-echo "  $KUBECTL -n $namespace logs deployment/image-cloner-controller"
+echo "Deployed $image. What it does, and what it would do with DRY_RUN on, is in its log:"
+echo "  $KUBECTL -n $namespace logs deployment/$name"
+if [ -z "$settings" ]; then
+  echo "It begins with DRY_RUN on and changes nothing. To switch it on:"
+  echo "  $KUBECTL -n $namespace patch configmap image-cloner-configuration --type merge -p '{\"data\":{\"DRY_RUN\":\"false\"}}'"
+fi

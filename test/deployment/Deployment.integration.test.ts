@@ -1,0 +1,127 @@
+// The manifests on a real API server with RBAC and pod security: accepted whole, and rights that are enough and no more.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as J from "../../src/sandbox/Json.ts"
+import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import { copyOf, daemon, namespace, Stage } from "../support/Stage.ts"
+import * as W from "../support/World.ts"
+import { applied, kubectl, ownKubeconfig, place, podsMade, skipped } from "./Place.ts"
+
+describe.skipIf(skipped)("the deployment", () => {
+  it.layer(place, { timeout: "90 seconds", excludeTestServices: true })((it) => {
+    it.effect("is accepted whole, with pod security restricted and without a warning", () =>
+      Effect.gen(function*() {
+        const [said] = applied
+        assert.deepStrictEqual(said?.stderr, "")
+        assert.strictEqual(said?.code, 0)
+        assert.deepStrictEqual(said?.stdout.trim().split("\n").toSorted(), [
+          "clusterrole.rbac.authorization.k8s.io/image-cloner-controller created",
+          "clusterrolebinding.rbac.authorization.k8s.io/image-cloner-controller created",
+          "deployment.apps/image-cloner-controller created",
+          "namespace/image-cloner created",
+          "service/image-cloner-controller created",
+          "serviceaccount/image-cloner-controller created"
+        ])
+        assert.match(podsMade[0] ?? "", /^pod\/image-cloner-controller-/)
+        const configuration = yield* kubectl("create", "--dry-run=server", "-f", "manifests/configuration")
+        assert.deepStrictEqual([configuration.code, configuration.stderr], [0, ""])
+      }))
+
+    it.effect("lets the controller look and patch images, and nothing else", () =>
+      Effect.gen(function*() {
+        const rights = yield* kubectl(
+          "auth",
+          "can-i",
+          "--list",
+          "--as=system:serviceaccount:image-cloner:image-cloner-controller"
+        )
+        const own = rights.stdout.split("\n").filter((line) => /^[a-z.]+ /.test(line))
+          .filter((line) => !/selfsubject|authorization|authentication/.test(line))
+          .map((line) => `${line.split(" ")[0]} ${/\[[^[]*\]$/.exec(line.trimEnd())?.[0]}`)
+        assert.deepStrictEqual(own.toSorted(), [
+          "cronjobs.batch [get list watch patch]",
+          "daemonsets.apps [get list watch patch]",
+          "deployments.apps [get list watch patch]",
+          "jobs.batch [get list watch]",
+          "namespaces [get list watch]",
+          "nodes [get list watch]",
+          "pods [get list watch]",
+          "replicasets.apps [get list watch patch]",
+          "replicationcontrollers [get list watch patch]",
+          "statefulsets.apps [get list watch patch]"
+        ])
+      }))
+
+    it.effect(
+      "gives the daemon all the rights that its whole job needs",
+      () =>
+        Effect.gen(function*() {
+          const stageNow = yield* Stage
+          const { upstream } = stageNow
+          yield* upstream.load("shop/web", SampleImage.twoPlatforms("shop web"), "1")
+          const image = `${upstream.host}/shop/web:1`
+          yield* namespace("shop")
+          const rolling = ["Deployment", "DaemonSet", "StatefulSet"] as const
+          for (const kind of rolling) yield* W.make(kind, { namespace: "shop", name: kind.toLowerCase(), image })
+          yield* W.create("CronJob", "shop", {
+            metadata: { name: "cron" },
+            spec: {
+              schedule: "0 0 1 1 *",
+              jobTemplate: {
+                spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "app", image }] } } }
+              }
+            }
+          })
+          for (const kind of rolling) yield* W.settled("shop", kind.toLowerCase())
+
+          const it = yield* daemon(["shop"], {}, yield* ownKubeconfig)
+          const copy = copyOf(stageNow, "shop/web", "1")
+          for (const kind of rolling) {
+            yield* W.eventually(
+              `${kind} is not rewritten`,
+              W.imageNow(kind, "shop", kind.toLowerCase()),
+              (now) => now === copy
+            )
+            const status = yield* kubectl(
+              "-n",
+              "shop",
+              "rollout",
+              "status",
+              `${kind}/${kind.toLowerCase()}`,
+              "--timeout=60s"
+            )
+            assert.deepStrictEqual([status.code, status.stderr], [0, ""])
+          }
+          yield* W.eventually(
+            "the CronJob is not rewritten",
+            kubectl(
+              "-n",
+              "shop",
+              "get",
+              "cronjob/cron",
+              "-o",
+              "jsonpath={.spec.jobTemplate.spec.template.spec.containers[0].image}"
+            ),
+            (now) => now.stdout === copy
+          )
+          const described = yield* W.eventually(
+            "the old pod stays",
+            kubectl("-n", "shop", "describe", "pod", "-l", "app=deployment"),
+            (now) => now.stdout.match(/^Name:/gm)?.length === 1 && now.stdout.includes(copy)
+          )
+          assert.include(described.stdout, `image-cloner.io/original-images: {"app":"${image}"}`)
+
+          assert.strictEqual(yield* it.metric(`image_cloner_rewrites_total{result="rewritten"}`), 4)
+          assert.strictEqual(yield* it.metric(`image_cloner_rewrites_total{result="denied"}`), 0)
+          assert.strictEqual(yield* it.metric(`image_cloner_rewrites_total{result="failed"}`), 0)
+          assert.strictEqual(yield* it.metric(`image_cloner_kube_requests_total{method="GET",code="4xx"}`), 0)
+          const troubled = it.log.filter((line) =>
+            /forbidden|403/i.test(J.text(line, "message") ?? "") || !/info/i.test(J.text(line, "level") ?? "")
+          )
+          assert.deepStrictEqual(troubled, [])
+          assert.include(yield* it.http("/readyz"), "readyz check passed")
+        }),
+      180_000
+    )
+  })
+})
