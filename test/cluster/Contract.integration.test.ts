@@ -3,8 +3,11 @@
 // Where the two differ, the embedded one is wrong.
 import { layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import * as ControlPlane from "../support/ControlPlane.ts"
 import { deletes } from "./contract/Deletes.ts"
+import { kubectl } from "./contract/Kubectl.ts"
 import { lists } from "./contract/Lists.ts"
 import { patches } from "./contract/Patches.ts"
 import { watches } from "./contract/Watches.ts"
@@ -12,6 +15,7 @@ import { workloads } from "./contract/Workloads.ts"
 import { writes } from "./contract/Writes.ts"
 
 const assets = await Effect.runPromise(ControlPlane.assets)
+const kubectlPath = assets === undefined || !existsSync(join(assets, "kubectl")) ? undefined : join(assets, "kubectl")
 const servers = [
   ["the embedded cluster", ControlPlane.embedded()] as const,
   ...(assets === undefined ? [] : [["the real control plane", ControlPlane.real(assets)] as const])
@@ -25,5 +29,7 @@ for (const [name, cluster] of servers) {
     watches(it)
     deletes(it)
     workloads(it)
+    // Only where it is: nothing but npm packages is needed for the rest.
+    if (kubectlPath !== undefined) kubectl(it, kubectlPath)
   })
 }

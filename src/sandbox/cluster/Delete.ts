@@ -47,7 +47,7 @@ const collect = Effect.fnUntraced(
       const resource = resourceOf(storage)
       if (resource === undefined) continue
       const others = J.list(object, "metadata", "ownerReferences").filter((it) => J.text(it, "uid") !== ownerUid)
-      const owned = others.some((it) => api.store.hasUid(J.text(it, "uid") ?? ""))
+      const owned = others.some((it) => api.store.byUid(J.text(it, "uid") ?? "") !== undefined)
       if (orphan || owned) api.store.put(storage, withMetadata(object, { ownerReferences: others }))
       else yield* remove(api, resource, object, { propagationPolicy: "Background" })
     }
@@ -64,7 +64,7 @@ const settle = Effect.fnUntraced(function*(api: Api, removed: JsonObject) {
   }
   for (const reference of J.list(removed, "metadata", "ownerReferences")) {
     const uid = J.text(reference, "uid") ?? ""
-    const owner = api.store.all().find((it) => Store.uidOf(it.object) === uid)
+    const owner = api.store.byUid(uid)
     const waits = owner !== undefined && J.list(owner.object, "metadata", "finalizers").includes(foreground)
     if (!waits || api.store.dependents(uid).length > 0) continue
     yield* unfinalize(api, owner.storage, owner.object)

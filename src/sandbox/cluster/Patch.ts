@@ -1,7 +1,7 @@
 // The patch types as functions from the stored object to the wanted one. Server-side apply is refused in words.
 // Source: apiserver pkg/endpoints/handlers/patch.go; RFC 6902, RFC 7396.
 import { Effect } from "effect"
-import { applyPatch, type Operation } from "rfc6902"
+import { applyPatch, type Operation, Pointer } from "rfc6902"
 import type { Json, JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
 import type { ApiError } from "./ApiError.ts"
@@ -19,7 +19,19 @@ const isOperation = (value: Json): value is Json & Operation => {
   return op !== undefined && operations.has(op) && J.text(value, "path") !== undefined
 }
 
-/** Go's library takes a leading "/" or nothing, and does not create what leads to a path: rfc6902 does the same. */
+/**
+ * The server's library (evanphx/json-patch 4) is laxer than the RFC about a key that its object does not have: `replace`
+ * adds it, and `test` with null holds.
+ */
+const lax = (operation: Operation, document: Json): Operation | undefined => {
+  if (operation.op !== "replace" && operation.op !== "test") return operation
+  const { key, parent, value } = Pointer.fromJSON(operation.path).evaluate(document)
+  const absent = J.isObject(parent) && value === undefined && !Object.hasOwn(parent, key)
+  if (!absent) return operation
+  if (operation.op === "replace") return { ...operation, op: "add" }
+  return operation.value === null ? undefined : operation
+}
+
 const jsonPatch = (patch: Json, current: JsonObject): Effect.Effect<JsonObject, ApiError> => {
   if (!Array.isArray(patch) || !patch.every(isOperation)) {
     return Effect.fail(ApiErrors.badRequest("error decoding patch: the body is no list of operations"))
@@ -34,7 +46,10 @@ const jsonPatch = (patch: Json, current: JsonObject): Effect.Effect<JsonObject, 
     )
   }
   const copy: Json = J.clone(current)
-  const failed = applyPatch(copy, patch).some((it) => it !== null)
+  const failed = patch.some((it) => {
+    const operation = lax(it, copy)
+    return operation !== undefined && applyPatch(copy, [operation]).some((outcome) => outcome !== null)
+  })
   return failed || !J.isObject(copy)
     ? Effect.fail(ApiErrors.unprocessable())
     : Effect.succeed(copy)

@@ -14,6 +14,7 @@ import type { Attributes, Authorizer, Verb } from "./Authorize.ts"
 import * as Authorize from "./Authorize.ts"
 import * as Delete from "./Delete.ts"
 import * as Discovery from "./Discovery.ts"
+import * as OpenApi from "./OpenApi.ts"
 import * as Patch from "./Patch.ts"
 import * as Present from "./Present.ts"
 import * as Read from "./Read.ts"
@@ -246,13 +247,6 @@ const accessReview = Effect.fnUntraced(function*(server: Server, exchange: Excha
   })
 })
 
-const noOpenApi = new ApiErrors.ApiError({
-  code: 404,
-  reason: "NotFound",
-  text: "this API server is a sandbox and publishes no OpenAPI, which kubectl apply needs: " +
-    "use kubectl create --validate=false, set, patch, edit, scale or delete"
-})
-
 const dispatch = Effect.fnUntraced(function*(server: Server, exchange: Exchange): Effect.fn.Return<Reply, ApiError> {
   const open = ["/healthz", "/readyz", "/livez", "/version"].includes(exchange.path)
   const user = open ? { name: "", groups: [] } : yield* server.authorizer.authenticate(exchange.headers.authorization)
@@ -260,7 +254,7 @@ const dispatch = Effect.fnUntraced(function*(server: Server, exchange: Exchange)
     const discovered = Discovery.answer(exchange.path, exchange.headers.accept, server.host())
     if (discovered !== undefined) return discovered
   }
-  if (exchange.path.startsWith("/openapi/")) return yield* noOpenApi
+  if (exchange.path.startsWith("/openapi/")) return OpenApi.answer(exchange.path) ?? (yield* ApiErrors.unknownPath())
   if (exchange.path === "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && exchange.method === "POST") {
     return yield* accessReview(server, exchange, user)
   }

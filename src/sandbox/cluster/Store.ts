@@ -35,7 +35,7 @@ export interface Store {
   /** Forgets all history up to now. */
   readonly compact: () => void
   readonly dependents: (ownerUid: string) => ReadonlyArray<Stored>
-  readonly hasUid: (uid: string) => boolean
+  readonly byUid: (uid: string) => Stored | undefined
 }
 
 export const nameOf = (object: JsonObject): string => J.text(object, "metadata", "name") ?? ""
@@ -148,6 +148,6 @@ export const make = (options: { readonly historySize: number }): Store => {
       forgotten = revision
     },
     dependents: (ownerUid) => [...byOwner.get(ownerUid) ?? []].flatMap((uid) => uids.get(uid) ?? []),
-    hasUid: (uid) => uids.has(uid)
+    byUid: (uid) => uids.get(uid)
   }
 }

@@ -83,6 +83,7 @@ export const make = Effect.fnUntraced(function*(
   const slots = new Map<string, Slots>()
   const written = new Map<string, string>()
   const addresses = new Map<string, string>()
+  const told = new Map<string, Set<string>>()
   let events = 0
 
   yield* NodeObject.register(node)
@@ -96,8 +97,12 @@ export const make = Effect.fnUntraced(function*(
   const record: Containers.Runtime["record"] = Effect.fnUntraced(
     function*(pod, type, reason, message) {
       if (options.events === false) return
-      const now = yield* timestamp
       const uid = Caches.uidOf(pod)
+      const before = told.get(uid) ?? new Set<string>()
+      // Said once a pod: a real kubelet would count it up, again and again.
+      if (before.has(`${reason} ${message}`)) return
+      told.set(uid, before.add(`${reason} ${message}`))
+      const now = yield* timestamp
       events++
       yield* Objects.create(NodeObject.manager, Objects.resource("Event"), namespaceOf(pod), {
         metadata: { name: `${nameOf(pod)}.${uid.slice(0, 8)}.${events}`, namespace: namespaceOf(pod) },
@@ -206,6 +211,7 @@ export const make = Effect.fnUntraced(function*(
     if (before === undefined) return
     slots.delete(Caches.uidOf(before))
     written.delete(Caches.uidOf(before))
+    told.delete(Caches.uidOf(before))
   })
   return { node, puller }
 })

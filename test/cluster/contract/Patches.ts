@@ -63,6 +63,12 @@ export const patches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
     const [what, operations] of [
       ["a test that does not hold", [{ op: "test", path: image, value: "other" }]],
       ["a path that is not there", [{ op: "replace", path: "/spec/nothing/here", value: 1 }]],
+      ["a removal of what is not there", [{ op: "remove", path: "/spec/timeZone" }]],
+      ["an element beyond the end", [{
+        op: "replace",
+        path: "/spec/jobTemplate/spec/template/spec/containers/7",
+        value: { name: "x" }
+      }]],
       ["an addition below nothing", [{ op: "add", path: "/metadata/annotations/x", value: "1" }]]
     ] as const
   ) {
@@ -86,6 +92,22 @@ export const patches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         assert.strictEqual(J.text(after, "metadata", "resourceVersion"), J.text(made, "metadata", "resourceVersion"))
       }))
   }
+
+  it.effect("a JSON patch may replace a key that is not there, and test that it is not", () =>
+    Effect.gen(function*() {
+      const { raw } = yield* TestCluster
+      const { path } = yield* suspended()
+      const answer = yield* raw({
+        method: "PATCH",
+        path,
+        headers: { "content-type": Objects.jsonPatch },
+        body: [
+          { op: "test", path: "/spec/timeZone", value: null },
+          { op: "replace", path: "/spec/timeZone", value: "Etc/UTC" }
+        ]
+      })
+      assert.strictEqual(J.text(answer.body, "spec", "timeZone"), "Etc/UTC")
+    }))
 
   it.effect("a patch that makes the object invalid is 422 with causes", () =>
     Effect.gen(function*() {
