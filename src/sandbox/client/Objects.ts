@@ -42,7 +42,7 @@ export const resource = (kind: string): Resource => {
   }
 }
 
-export const pathOf = (place: Place): string => Resources.pathOf(place.resource, place.namespace, place.name)
+const pathOf = (place: Place): string => Resources.pathOf(place.resource, place.namespace, place.name)
 
 export const get = (place: Place): Call => send({ method: "GET", path: pathOf(place) })
 

@@ -67,7 +67,7 @@ const selector = text("Selector", (it) => labelsText(J.at(it, "spec", "selector"
 const reasonOf = (status: Json): string | undefined =>
   J.text(status, "state", "waiting", "reason") ?? J.text(status, "state", "terminated", "reason")
 
-export const podStatus = (pod: JsonObject): string => {
+const podStatus = (pod: JsonObject): string => {
   let shown = J.text(pod, "status", "reason") ?? J.text(pod, "status", "phase") ?? "Unknown"
   const inits = J.list(pod, "status", "initContainerStatuses")
   const waiting = inits.findIndex((it) => J.text(it, "state", "terminated", "reason") !== "Completed")

@@ -5,7 +5,7 @@ import * as Exchanges from "../server/Exchange.ts"
 import type { Resource } from "./Resources.ts"
 import * as Resources from "./Resources.ts"
 
-export const version = {
+const version = {
   major: "1",
   minor: "36",
   gitVersion: "v1.36.0-sandbox",

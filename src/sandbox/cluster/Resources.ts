@@ -81,10 +81,6 @@ export const apiVersionOf = (resource: Resource): string =>
 export const qualifiedName = (resource: Resource): string =>
   resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`
 
-/** "Pod", "Deployment.apps": as validation messages name them. */
-export const qualifiedKind = (resource: Resource): string =>
-  resource.group === "" ? resource.kind : `${resource.kind}.${resource.group}`
-
 export const find = (group: string, version: string, plural: string): Resource | undefined =>
   resources.find((it) => it.group === group && it.version === version && it.plural === plural)
 

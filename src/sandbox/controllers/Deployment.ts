@@ -23,7 +23,7 @@ const ownAnnotations = new Set([
   "deprecated.deployment.rollback.to"
 ])
 
-export const specReplicas = (set: JsonObject): number => J.number(set, "spec", "replicas") ?? 0
+const specReplicas = (set: JsonObject): number => J.number(set, "spec", "replicas") ?? 0
 const available = (set: JsonObject): number => J.number(set, "status", "availableReplicas") ?? 0
 const total = (sets: ReadonlyArray<JsonObject>): number => sets.reduce((sum, it) => sum + specReplicas(it), 0)
 const revisionOf = (object: JsonObject): number =>

@@ -36,7 +36,7 @@ export const namespaceOf = (object: JsonObject): string => J.text(object, "metad
 export const isTerminating = (object: JsonObject): boolean =>
   J.text(object, "metadata", "deletionTimestamp") !== undefined
 
-export const placeOf = (kind: Kind, object: JsonObject): Objects.Place => ({
+const placeOf = (kind: Kind, object: JsonObject): Objects.Place => ({
   resource: Objects.resource(kind),
   namespace: namespaceOf(object),
   name: nameOf(object)

@@ -28,7 +28,7 @@ export const make = (name: string): Repository => ({ name, blobs: new Set(), man
 export const isName = (name: string): boolean =>
   name.length <= 255 && /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/.test(name)
 
-export const isTag = (tag: string): boolean => /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/.test(tag)
+const isTag = (tag: string): boolean => /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/.test(tag)
 
 /** The manifest under a tag or digest. */
 export const find = (repository: Repository, reference: string): StoredManifest | undefined =>

@@ -52,9 +52,6 @@ export const text = (status: number, content: string, headers: Record<string, st
 export const json = (status: number, value: unknown, headers: Record<string, string> = {}): Reply =>
   text(status, JSON.stringify(value), { "content-type": "application/json", ...headers })
 
-/** The reply's headers without its body: what HEAD is answered with. */
-export const headOnly = (reply: Reply): Reply => ({ status: reply.status, headers: reply.headers })
-
 const noBody: Uint8Array | undefined = undefined
 const cutShort: Effect.Effect<Uint8Array | undefined> = Effect.succeed(noBody)
 
