@@ -39,7 +39,7 @@ export interface CopyEnvironment {
 }
 
 /** Blobs of one image on their way at once. */
-const blobsAtOnce = 4
+const blobsAtOnce = 3
 
 /** What is to be copied, and the tag it gets. */
 interface Resolved {

@@ -135,7 +135,10 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       session.run(spec("DELETE", upload.repository, undefined, upload.location), transport.send).pipe(
         Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.void }),
         // nothing depends on it, and many registries do not allow it
-        Effect.ignore
+        Effect.ignore,
+        // not waited for: it is asked by finalizers too, which nothing could interrupt while a registry hangs
+        Effect.forkDetach,
+        Effect.asVoid
       ),
     putBlob: Effect.fnUntraced(function*(upload, digest, size, body) {
       // appended as text: parsing and writing the query anew could alter what the registry encoded into it

@@ -55,7 +55,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     path: `/v2/${repository.repository}/manifests/${reference}`,
     actions: method === "PUT" || access.roleOf(repository) === "backup" ? "pull,push" : "pull",
     headers: method === "PUT" ? {} : { accept: acceptManifests },
-    cost: method === "HEAD" ? "free" : "counted",
+    cost: method === "GET" ? "counted" : "free",
     agent: "control",
     most: limits.manifestBytes
   })

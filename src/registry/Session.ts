@@ -204,7 +204,9 @@ export const makeSession = (options: {
       const outcome = yield* known.pipe(
         Effect.catchIf(isRefusal, () => Effect.undefined)
       )
-      if (outcome !== undefined && outcome.status !== 401) return { ...outcome, anonymous: false }
+      if (outcome !== undefined && outcome.status !== 401 && outcome.status !== 403) {
+        return { ...outcome, anonymous: false }
+      }
       yield* access.distrust(spec.repository, credential)
       yield* Effect.logWarning("the registry refused our credential; going on without it").pipe(
         Effect.annotateLogs({ registry: spec.repository.registry })

@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, SubscriptionRef } from "effect"
+import { Duration, Effect, Fiber, Layer, Metric, SubscriptionRef } from "effect"
+import { PrometheusMetrics } from "effect/observability"
 import { Cloner } from "../../src/clone/Cloner.ts"
 import { digestOf } from "../../src/image/Digest.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
+import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse, startFakeRegistry } from "../support/FakeRegistry.ts"
 import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
-import { image, world } from "./World.ts"
+import { assertWhole, image, world } from "./World.ts"
 
 /** Answers HEADs of tags only when told to; `now` and `most` are how many were waiting at once. */
 const gate = (registry: FakeRegistry) => {
@@ -178,6 +180,54 @@ describe("permits", () => {
           assert.strictEqual(limited.seen.length, 1)
         }), { permits: 1, others: [limited] })
     }))
+})
+
+describe("many large blobs at once", () => {
+  it.live("arrive as they are although their buffers are used again and again", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        const images = Array.from({ length: 4 }, (_, at) =>
+          imageOf([layerOf(`x${at}`, 5_000_000), layerOf(`y${at}`, 3_333_333), layerOf(`z${at}`, 1)]))
+        images.forEach((it, at) =>
+          source.add(`app${at}`, it, "1")
+        )
+        // half of them in chunks, whose slices must not come back to the pool
+        source.on(/GET .*blobs/, (seen, response, next) => {
+          if (!seen.path.includes("app1") && !seen.path.includes("app3")) return next()
+          const bytes = source.blob(seen.path.split("/")[2] ?? "", seen.path.split("/").at(-1) ?? "")
+          return response.writeHead(200).end(bytes)
+        })
+        yield* Effect.forEach(images, (_, at) => clone({ repository: `app${at}`, tag: "1" }), {
+          concurrency: "unbounded"
+        })
+        images.forEach((it, at) => assertWhole(backup, into.replace(/app$/, `app${at}`), it))
+      }), { permits: 4 }))
+})
+
+describe("telemetry", () => {
+  const value = (metric: Metric.Metric<never, { readonly count: number | bigint }>) =>
+    Effect.map(Metric.value(metric), (it) => Number(it.count))
+
+  it.live("counts clones, blobs and requests, and never names an image", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        yield* clone()
+        yield* clone()
+        yield* Effect.flip(clone({ tag: "none" }))
+        assert.strictEqual(yield* value(Metrics.clones({ result: "copied" })), 1)
+        assert.strictEqual(yield* value(Metrics.clones({ result: "up-to-date" })), 1)
+        assert.strictEqual(yield* value(Metrics.clones({ result: "not-found" })), 1)
+        assert.strictEqual(yield* value(Metrics.blobs({ how: "uploaded" })), 3)
+        assert.strictEqual(yield* value(Metrics.blobs({ how: "present" })), 3)
+        assert.isAbove(yield* value(Metrics.blobBytes({ how: "uploaded" })), 40_000)
+        assert.strictEqual(yield* value(Metrics.manifests), 1)
+        assert.isAbove(yield* value(Metrics.registryRequests({ host: backup.host, code: "2xx" })), 5)
+        // a source's host is a tenant's word: it has to be used a while first
+        assert.isAbove(yield* value(Metrics.registryRequests({ host: "other", code: "2xx" })), 3)
+        assert.notInclude(yield* PrometheusMetrics.format(), source.host)
+      })
+    ).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 })
 
 describe("verify", () => {

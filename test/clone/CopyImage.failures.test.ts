@@ -133,6 +133,7 @@ describe("a source that fails", () => {
         untagged(it)
         // the registry never saw the last byte
         assert.strictEqual(it.backup.count(new RegExp(`PUT .*uploads.*${layer.digest.replace(":", "%3A")}`)), 0)
+        yield* Effect.sleep("50 millis")
         assert.isAbove(it.backup.count(/DELETE/), 0)
       })
     ))

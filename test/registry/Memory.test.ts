@@ -1,0 +1,42 @@
+// What keeps memory bounded: maps that forget, buffers that come back to where they belong.
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { makeBoundedMap } from "../../src/registry/BoundedMap.ts"
+import { BufferPool } from "../../src/registry/BufferPool.ts"
+
+describe("BoundedMap", () => {
+  it.prop("holds the latest entries, never more than its capacity", [
+    Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))),
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 8 }))
+  ], ([keys, capacity]) => {
+    const map = makeBoundedMap<number, number>(capacity)
+    keys.forEach((key, at) => map.set(key, at))
+    const latest = [...new Set(keys.toReversed())].slice(0, capacity)
+    assert.strictEqual(map.size(), latest.length)
+    for (const key of latest) assert.strictEqual(map.get(key), keys.lastIndexOf(key))
+  }, { arbitrary: { runs: 300 } })
+})
+
+describe("BufferPool", () => {
+  it("hands a buffer out again once it is given back, by any slice of it", () => {
+    const pool = new BufferPool(1024, 2)
+    const one = pool.take()
+    assert.notStrictEqual(pool.take(), one)
+    assert.isTrue(pool.owns(one.subarray(10, 20)))
+    pool.give(one.subarray(10, 20))
+    assert.strictEqual(pool.take(), one)
+  })
+
+  it("keeps no more than it should, nor what is not its own or was disowned", () => {
+    const pool = new BufferPool(1024, 1)
+    const [one, two, three] = [pool.take(), pool.take(), pool.take()]
+    pool.disown(three)
+    pool.give(three)
+    pool.give(Buffer.alloc(1024))
+    assert.isFalse(pool.owns(three))
+    pool.give(one)
+    pool.give(two)
+    assert.strictEqual(pool.take(), one)
+    assert.notStrictEqual(pool.take(), two)
+  })
+})
