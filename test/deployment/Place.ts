@@ -3,7 +3,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { existsSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as ControlPlane from "../../src/sandbox/ControlPlane.ts"
 import { type Ended, run } from "../support/Command.ts"
@@ -19,10 +19,12 @@ const kubectlFile = join(assets, "kubectl")
 export const skipped = assets === "" || !existsSync(kubectlFile)
 
 const repository = fileURLToPath(new URL("../..", import.meta.url))
-const path = process.env["PATH"] ?? ""
+
+// kubectl keeps a cache in the home folder; the kubeconfig's goes with the test
+const environment = (kubeconfigFile: string) => ({ PATH: process.env["PATH"] ?? "", HOME: dirname(kubeconfigFile) })
 
 const kubectlAt = (kubeconfigFile: string) => (args: ReadonlyArray<string>) =>
-  run(kubectlFile, ["--kubeconfig", kubeconfigFile, ...args], { cwd: repository, env: { PATH: path } })
+  run(kubectlFile, ["--kubeconfig", kubeconfigFile, ...args], { cwd: repository, env: environment(kubeconfigFile) })
 
 /** kubectl as administrator, in the folder of the repository. */
 export const kubectl = (...args: ReadonlyArray<string>) =>
@@ -39,7 +41,7 @@ export const make = (target: string, parameters: Readonly<Record<string, string>
         `KUBECTL=${kubectlFile} --kubeconfig ${controlPlane.kubeconfigFile}`,
         ...Object.entries(parameters).map(([key, value]) => `${key}=${value}`)
       ],
-      { cwd: repository, env: { PATH: path } }
+      { cwd: repository, env: environment(controlPlane.kubeconfigFile) }
     ))
 
 /** What `kubectl apply -k manifests/base` said. */
