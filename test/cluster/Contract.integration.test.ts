@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import * as ControlPlane from "../support/ControlPlane.ts"
+import { applies } from "./contract/Applies.ts"
 import { deletes } from "./contract/Deletes.ts"
 import { kubectl } from "./contract/Kubectl.ts"
 import { lists } from "./contract/Lists.ts"
@@ -25,6 +26,7 @@ for (const [name, cluster] of servers) {
   layer(cluster, { timeout: "120 seconds", excludeTestServices: true })(name, (it) => {
     writes(it)
     patches(it)
+    applies(it)
     lists(it)
     watches(it)
     deletes(it)

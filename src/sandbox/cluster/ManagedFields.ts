@@ -1,5 +1,5 @@
-// Who set which field: metadata.managedFields for Update writes, with f: and k: paths.
-// Enough that the manager of a container's image can be read; server-side apply itself is not served.
+// Who set which field: metadata.managedFields of Update and Apply writes, with f: and k: paths.
+// Lists whose elements have keys are looked into; what else is a list is one value.
 // Source: structured-merge-diff; the format: k8s.io/api meta/v1 FieldsV1.
 import type { Json, JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
@@ -127,4 +127,96 @@ export const update = (before: JsonObject | undefined, after: JsonObject, writer
     })
   }
   return entries
+}
+
+const holds = (entry: Json): Set<string> => fromTree(J.at(entry, "fieldsV1"), "", new Set<string>())
+const isApplier = (entry: Json, writer: Writer): boolean =>
+  J.text(entry, "manager") === writer.manager && J.text(entry, "operation") === "Apply" &&
+  (J.text(entry, "subresource") ?? "") === writer.subresource
+
+export interface Conflict {
+  readonly manager: string
+  /** Undefined for one who applied it as well. */
+  readonly apiVersion: string | undefined
+  /** ".spec.containers[name=\"app\"].image" */
+  readonly field: string
+}
+
+export interface Application {
+  /** Fields with another value that somebody else holds. */
+  readonly conflicts: ReadonlyArray<Conflict>
+  /** The object without what this manager applied before, and nobody else holds. */
+  readonly pruned: JsonObject
+  /** managedFields after the write of `next`. */
+  readonly entries: (next: JsonObject) => Array<Json>
+}
+
+const shownPath = (path: string): string =>
+  path.split(separator).map((step) => {
+    if (step.startsWith("f:")) return `.${step.slice(2)}`
+    const [[key = "", value = ""] = []] = Object.entries(J.texts(J.parse(step.slice(2))))
+    return step === "." ? "" : `[${key}=${JSON.stringify(value)}]`
+  }).join("")
+
+/** Takes away what is at the path; of a list element's own mark (".") the element. */
+const take = (object: JsonObject, steps: ReadonlyArray<string>): void => {
+  const [step = "", next, ...rest] = steps
+  const name = step.slice(2)
+  if (next === undefined) return void delete object[name]
+  const value = object[name]
+  if (J.isObject(value)) return take(value, [next, ...rest])
+  if (!Array.isArray(value) || !next.startsWith("k:")) return
+  const keys = J.object(J.parse(next.slice(2)))
+  const index = value.findIndex((it) => Object.entries(keys).every(([key, is]) => J.equal(J.at(it, key), is)))
+  const item = value[index]
+  if (rest.length === 1 && rest[0] === ".") {
+    if (index >= 0) value.splice(index, 1)
+  } else if (J.isObject(item)) take(item, rest)
+}
+
+/** What it means that `writer` applies `applied` to `current`, which may not be there yet. */
+export const application = (
+  current: JsonObject | undefined,
+  applied: JsonObject,
+  writer: Writer
+): Application => {
+  const wanted = leavesOf(applied)
+  const now: Leaves = current === undefined ? new Map<string, Json>() : leavesOf(current)
+  const entries = J.list(current, "metadata", "managedFields")
+  const mine = entries.find((it) => isApplier(it, writer))
+  const others = entries.filter((it) => it !== mine)
+  const changes = [...wanted].filter(([path, value]) => now.has(path) && !J.equal(now.get(path), value))
+    .map(([path]) => path)
+  const conflicts = others.flatMap((it) => {
+    const held = holds(it)
+    const apiVersion = J.text(it, "operation") === "Apply" ? undefined : J.text(it, "apiVersion")
+    return changes.filter((path) => held.has(path))
+      .map((path) => ({ manager: J.text(it, "manager") ?? "", apiVersion, field: shownPath(path) }))
+  })
+  const heldByOthers = new Set(others.flatMap((it) => [...holds(it)]))
+  const pruned = J.clone(current ?? {})
+  const gone = [...mine === undefined ? [] : holds(mine)].filter((it) => !wanted.has(it) && !heldByOthers.has(it))
+  // Elements before the fields in them: among those is the key by which an element is found.
+  for (const path of gone.toSorted((one, other) => one.length - other.length)) take(pruned, path.split(separator))
+  return {
+    conflicts,
+    pruned,
+    entries: (next) => {
+      const left = leavesOf(next)
+      const kept = others.flatMap((it) => {
+        const paths = [...holds(it)].filter((path) => left.has(path) && !changes.includes(path))
+        return paths.length === 0 ? [] : [{ ...J.object(it), fieldsV1: toTree(paths) }]
+      })
+      const own = {
+        manager: writer.manager,
+        operation: "Apply",
+        apiVersion: writer.apiVersion,
+        time: writer.time,
+        fieldsType: "FieldsV1",
+        fieldsV1: toTree(wanted.keys()),
+        ...(writer.subresource === "" ? {} : { subresource: writer.subresource })
+      }
+      return [own, ...kept]
+    }
+  }
 }

@@ -1,4 +1,4 @@
-// The patch types as functions from the stored object to the wanted one. Server-side apply is refused in words.
+// The patch types as functions from the stored object to the wanted one. Server-side apply is in Apply.ts.
 // Source: apiserver pkg/endpoints/handlers/patch.go; RFC 6902, RFC 7396.
 import { Effect } from "effect"
 import { applyPatch, type Operation, Pointer } from "rfc6902"
@@ -11,7 +11,6 @@ import { mergePatch, strategicMerge } from "./StrategicMerge.ts"
 const json = "application/json-patch+json"
 const merge = "application/merge-patch+json"
 const strategic = "application/strategic-merge-patch+json"
-const apply = /^application\/apply-patch\+/
 const operations = new Set(["add", "remove", "replace", "move", "copy", "test"])
 
 const isOperation = (value: Json): value is Json & Operation => {
@@ -65,11 +64,6 @@ export const decode = (
   contentType: string,
   body: Json | undefined
 ): Effect.Effect<(current: JsonObject) => Effect.Effect<JsonObject, ApiError>, ApiError> => {
-  if (apply.test(contentType)) {
-    return Effect.fail(ApiErrors.unsupportedMediaType(
-      "this API server is a sandbox and has no server-side apply: create the object, or patch it, instead"
-    ))
-  }
   if (![json, merge, strategic].includes(contentType)) {
     return Effect.fail(ApiErrors.unsupportedMediaType(
       "the body of the request was in an unknown format - accepted media types include: " +

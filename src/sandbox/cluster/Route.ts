@@ -10,6 +10,7 @@ import type { Api, Target } from "./Api.ts"
 import type { User } from "./Api.ts"
 import type { ApiError } from "./ApiError.ts"
 import * as ApiErrors from "./ApiError.ts"
+import * as Apply from "./Apply.ts"
 import type { Attributes, Authorizer, Verb } from "./Authorize.ts"
 import * as Authorize from "./Authorize.ts"
 import * as Delete from "./Delete.ts"
@@ -141,6 +142,16 @@ const changeOf = Effect.fnUntraced(function*(exchange: Exchange) {
   return () => Effect.succeed(sent)
 })
 
+const apply = Effect.fnUntraced(function*(api: Api, exchange: Exchange, target: Target, name: string) {
+  const body = yield* Exchanges.readBody(exchange, bodyLimit)
+  return yield* Apply.apply(api, target, {
+    subresource: name,
+    force: exchange.query.get("force") === "true",
+    manager: exchange.query.get("fieldManager") ?? "",
+    body: Buffer.from(body ?? []).toString("utf8")
+  })
+})
+
 const token = Effect.fnUntraced(function*(server: Server, target: Target, request: JsonObject) {
   const issued = yield* randomHex(40)
   const name = `system:serviceaccount:${target.namespace}:${target.name}`
@@ -168,6 +179,7 @@ const subresource = Effect.fnUntraced(function*(
     return yield* Subresources.updateScale(server.api, target, yield* changeOf(exchange))
   }
   if (reads) return yield* Read.one(server.api, target, "Object")
+  if (patched && Apply.isApply(mediaType(exchange))) return (yield* apply(server.api, exchange, target, name)).object
   return yield* Write.update(server.api, target, { subresource: name, patched }, yield* changeOf(exchange))
 })
 
@@ -197,6 +209,10 @@ const object = Effect.fnUntraced(function*(
     case "update":
     case "patch":
       if (target.name === "") return yield* ApiErrors.methodNotAllowed()
+      if (verb === "patch" && Apply.isApply(mediaType(exchange))) {
+        const applied = yield* apply(api, exchange, target, "")
+        return Exchanges.json(applied.created ? 201 : 200, applied.object)
+      }
       return Exchanges.json(
         200,
         yield* Write.update(api, target, { subresource: "", patched: verb === "patch" }, yield* changeOf(exchange))

@@ -40,7 +40,7 @@ const refuse = (target: Target, name: string, causes: ReadonlyArray<ApiErrors.Ca
     ? Effect.void
     : Effect.fail(ApiErrors.invalid(target.resource.kind, target.resource.group, name, causes))
 
-const writerOf = (target: Target, subresource: string, time: string): ManagedFields.Writer => ({
+export const writerOf = (target: Target, subresource: string, time: string): ManagedFields.Writer => ({
   manager: target.manager,
   subresource,
   apiVersion: Resources.apiVersionOf(target.resource),
@@ -56,10 +56,14 @@ const generateName = Effect.fnUntraced(function*(api: Api, target: Target, base:
   return yield* ApiErrors.alreadyExists(target.resource, base)
 })
 
+/** What managedFields become; for who applies. Others own what they change. */
+export type Fields = (next: JsonObject) => Array<J.Json>
+
 const createLocked = Effect.fnUntraced(function*(
   api: Api,
   target: Target,
-  sent: JsonObject
+  sent: JsonObject,
+  fields?: Fields
 ): Effect.fn.Return<JsonObject, ApiError> {
   const { resource } = target
   yield* checkType(target, sent)
@@ -92,7 +96,9 @@ const createLocked = Effect.fnUntraced(function*(
     J.ensure(object, "metadata", "annotations")["deprecated.daemonset.template.generation"] = "1"
   }
   // Before admission, as the real server does: what admission sets is nobody's.
-  meta["managedFields"] = ManagedFields.update(undefined, object, writerOf(target, "", time))
+  meta["managedFields"] = fields === undefined
+    ? ManagedFields.update(undefined, object, writerOf(target, "", time))
+    : fields(object)
   if (resource.kind === "Pod" && api.behaviour.serviceAccounts) yield* Admission.serviceAccount(api, target, object)
   yield* refuse(target, name, Validate.object(resource, object))
   if (api.store.get(resource.storage, target.namespace, name) !== undefined) {
@@ -113,8 +119,12 @@ const defaultAccount = Effect.fnUntraced(function*(api: Api, target: Target, nam
 })
 
 /** Stores a new object; fails with 404, 403, 409 or 422 as its namespace, its name or its fields require. */
-export const create = (api: Api, target: Target, sent: JsonObject): Effect.Effect<JsonObject, ApiError> =>
-  api.lock.withPermit(createLocked(api, target, sent))
+export const create = (
+  api: Api,
+  target: Target,
+  sent: JsonObject,
+  fields?: Fields
+): Effect.Effect<JsonObject, ApiError> => api.lock.withPermit(createLocked(api, target, sent, fields))
 
 const kept = [
   "name",
@@ -192,6 +202,13 @@ const comparable = (object: JsonObject): JsonObject => {
   return { ...object, metadata: rest }
 }
 
+/** Entries without the time they were written, in any order. */
+const timeless = (entries: ReadonlyArray<J.Json>): J.Json =>
+  Object.fromEntries(entries.map((it) => {
+    const { time: _time, ...rest } = J.object(it)
+    return [`${J.text(it, "manager")} ${J.text(it, "operation")} ${J.text(it, "subresource")}`, rest]
+  }))
+
 const ephemeralFaults = (current: JsonObject, next: JsonObject): ReadonlyArray<ApiErrors.Cause> => {
   const after = J.list(next, "spec", "ephemeralContainers")
   const same = J.list(current, "spec", "ephemeralContainers").every((it) => after.some((has) => J.equal(has, it)))
@@ -225,8 +242,10 @@ export const update = Effect.fnUntraced(
     api: Api,
     target: Target,
     options: {
-      readonly subresource: string /** By a patch: another uid is a fault of it, not a conflict. */
+      readonly subresource: string
+      /** By a patch: another uid is a fault of it, not a conflict. */
       readonly patched: boolean
+      readonly fields?: Fields
     },
     change: (current: JsonObject) => Effect.Effect<JsonObject, ApiError>
   ): Effect.fn.Return<JsonObject, ApiError> {
@@ -241,13 +260,17 @@ export const update = Effect.fnUntraced(
     Defaults.apply(resource.kind, next)
     Defaults.pruneStatus(resource.kind, next)
     yield* refuse(target, target.name, faultsOf(target, subresource, current, next))
-    if (J.equal(comparable(current), comparable(next))) return Events.shown(resource, current)
+    const fields = options.fields?.(next)
+    const sameFields = fields === undefined ||
+      J.equal(timeless(fields), timeless(J.list(current, "metadata", "managedFields")))
+    if (sameFields && J.equal(comparable(current), comparable(next))) return Events.shown(resource, current)
     const meta = J.ensure(next, "metadata")
     if (subresource !== "status" && isNewGeneration(target, current, next)) {
       meta["generation"] = (J.number(meta, "generation") ?? 0) + 1
     }
     meta["resourceVersion"] = Store.versionOf(current)
-    meta["managedFields"] = ManagedFields.update(current, next, writerOf(target, subresource, yield* timestamp))
+    const writer = writerOf(target, subresource, yield* timestamp)
+    meta["managedFields"] = fields ?? ManagedFields.update(current, next, writer)
     if (target.dryRun) return Events.shown(resource, next)
     const stored = api.store.put(resource.storage, next)
     yield* Delete.afterUpdate(api, target, stored)

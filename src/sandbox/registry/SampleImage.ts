@@ -19,7 +19,7 @@ export interface Platform {
   readonly variant?: string
 }
 
-export const amd64: Platform = { os: "linux", architecture: "amd64" }
+const amd64: Platform = { os: "linux", architecture: "amd64" }
 export const arm64: Platform = { os: "linux", architecture: "arm64" }
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))

@@ -82,6 +82,8 @@ export const kubectl = (it: Vitest.MethodsNonLive<ControlPlane.Needs>, binary: s
       assert.strictEqual(lost.code, 1)
       assert.strictEqual((yield* ok("auth", "can-i", "list", "pods")).trim(), "yes")
       assert.match(yield* ok("get", "events"), /Pulled/)
+      const flags = ["--server-side", "--force-conflicts", "-f", manifest]
+      assert.match(yield* ok("apply", ...flags), /deployment.apps\/web serverside-applied/)
       assert.match(yield* ok("delete", "-f", manifest, "--timeout=30s"), /"web" deleted/)
       assert.match((yield* run("get", "deployment", "web")).text, /deployments.apps "web" not found/)
     }))

@@ -223,18 +223,6 @@ describe("users", () => {
 })
 
 describe("what a sandbox does not serve it says in clear words", () => {
-  it.live("server-side apply", () =>
-    Effect.gen(function*() {
-      const { cluster } = yield* Sandbox.cluster()
-      const answer = yield* send(`${cluster.url}${configMaps}/x?fieldManager=me`, {
-        method: "PATCH",
-        headers: { "content-type": "application/apply-patch+yaml" },
-        body: "{}"
-      })
-      assert.strictEqual(answer.status, 415)
-      assert.match(answer.json().message, /no server-side apply/)
-    }))
-
   it.live("bodies that are not JSON, and methods that make no sense", () =>
     Effect.gen(function*() {
       const { cluster } = yield* Sandbox.cluster()
