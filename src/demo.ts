@@ -13,7 +13,7 @@ const program = Effect.gen(function*() {
     : yield* ControlPlane.real({ assets })
   yield* demo({
     controlPlane,
-    program: fileURLToPath(new URL("main.mjs", import.meta.url)),
+    program: fileURLToPath(new URL("../main.mjs", import.meta.url)),
     node: process.execPath,
     stay: process.argv.includes("--stay")
   }).pipe(Effect.provide(controlPlane.client))

@@ -1,6 +1,6 @@
 // Progress: bars on a terminal, nothing else anywhere else. Results are printed above the bars on standard output, the bars
 // themselves on standard error, so that the output can be piped.
-import { MultiBar, type SingleBar } from "cli-progress"
+import type { MultiBar, SingleBar } from "cli-progress"
 import { Console, Effect, Schedule } from "effect"
 import { isatty } from "node:tty"
 import type { CopyProgress } from "../clone/Progress.ts"
@@ -36,8 +36,10 @@ export const withProgress = <A, E, R>(
   inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>,
   work: (say: (line: string) => Effect.Effect<void>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    if (!isatty(standardError)) return work(Console.log)
+  Effect.gen(function*() {
+    if (!isatty(standardError)) return yield* work(Console.log)
+    // loaded when there is somebody to look: the daemon never draws
+    const { MultiBar } = yield* Effect.promise(() => import("cli-progress"))
     const bars = new MultiBar({
       format: "{bar} {percentage}% {size} {image}",
       hideCursor: true,
@@ -49,5 +51,5 @@ export const withProgress = <A, E, R>(
       Effect.repeat(Schedule.spaced("100 millis")),
       Effect.andThen(Effect.never)
     )
-    return Effect.raceFirst(work(Console.log), tick).pipe(Effect.ensuring(Effect.sync(() => bars.stop())))
+    return yield* Effect.raceFirst(work(Console.log), tick).pipe(Effect.ensuring(Effect.sync(() => bars.stop())))
   })

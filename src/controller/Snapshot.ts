@@ -1,6 +1,5 @@
 // Snapshot: the cluster, or a file of manifests, as a store that is filled once: for commands that look and go.
 import { Data, Effect } from "effect"
-import { parseAllDocuments } from "yaml"
 import { listPages } from "../kube/ListPages.ts"
 import { Workloads } from "../store/WorkloadStore.ts"
 import { isWorkloadKind } from "../workload/Kinds.ts"
@@ -54,6 +53,8 @@ const kindNameOf = (object: unknown): string =>
 export const fromManifests = (file: string, text: string): Effect.Effect<Workloads, BadManifests> =>
   Effect.gen(function*() {
     const store = new Workloads()
+    // loaded when it is needed: the daemon never reads a manifest
+    const { parseAllDocuments } = yield* Effect.promise(() => import("yaml"))
     const documents = parseAllDocuments(text)
     if (!Array.isArray(documents)) return store
     for (const document of documents) {

@@ -1,0 +1,86 @@
+// Measure: runs the bundled program as a process and reads what it costs out of /proc. Linux only.
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const program = fileURLToPath(new URL("../dist/main.mjs", import.meta.url))
+
+/** Resident memory of a process now and at its highest, in MiB. */
+export const memoryOf = (pid: number): { readonly now: number; readonly peak: number } => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  const read = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1024
+  return { now: read("VmRSS"), peak: read("VmHWM") }
+}
+
+export const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+export interface Started {
+  readonly child: ChildProcess
+  /** Milliseconds from spawn until the line that matches. */
+  readonly after: (pattern: RegExp) => Promise<{ readonly line: string; readonly milliseconds: number }>
+  readonly ended: Promise<number | null>
+}
+
+export type Command = readonly [program: string, ...args: ReadonlyArray<string>]
+
+/** The Node.js that runs this. */
+export const node = process.execPath
+
+/** Starts a command with this environment and the PATH; `after` waits for a line of its output. */
+export const start = ([command, ...args]: Command, env: Record<string, string>): Started => {
+  const from = performance.now()
+  const child = spawn(command, args, {
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  const lines: Array<{ readonly line: string; readonly milliseconds: number }> = []
+  const waiting: Array<() => void> = []
+  let rest = ""
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      const parts = (rest + text).split("\n")
+      rest = parts.pop() ?? ""
+      for (const line of parts) lines.push({ line, milliseconds: performance.now() - from })
+      for (const wake of waiting) wake()
+    })
+  }
+  const ended = new Promise<number | null>((resolve) => {
+    child.on("close", (code) => {
+      resolve(code)
+      for (const wake of waiting) wake()
+    })
+  })
+  return {
+    child,
+    ended,
+    after: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = lines.find((it) => pattern.test(it.line))
+          if (found !== undefined) return resolve(found)
+          if (child.exitCode !== null) reject(new Error(`it ended first: ${lines.map((it) => it.line).join("\n")}`))
+        }
+        waiting.push(look)
+        look()
+      })
+  }
+}
+
+/** A folder that is gone when the work is done. */
+export const inFolder = async <A>(work: (folder: string) => Promise<A>): Promise<A> => {
+  const folder = mkdtempSync(join(tmpdir(), "image-cloner-bench-"))
+  try {
+    return await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+export const write = (folder: string, name: string, text: string): string => {
+  const file = join(folder, name)
+  writeFileSync(file, text)
+  return file
+}
