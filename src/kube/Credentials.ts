@@ -45,11 +45,19 @@ const withExecInfo = (user: User, cluster: Cluster): User => {
   return { ...user, exec: { ...user.exec, env } }
 }
 
-/** Reads the kubeconfig, or says which name is missing. Throws what KubeConfig throws. */
-export const open = (options: Options): Result.Result<Opened, string> => {
+// What KubeConfig makes up where it finds nothing, for `kubectl proxy` of old; nobody means that.
+const isMadeUp = (config: KubeConfig): boolean =>
+  config.getCurrentContext() === "loaded-context" && config.getCurrentCluster()?.server === "http://localhost:8080"
+
+/**
+ * Reads the kubeconfig, or says which name is missing; undefined where there is no kubeconfig at all.
+ * Throws what KubeConfig throws.
+ */
+export const open = (options: Options): Result.Result<Opened | undefined, string> => {
   const config = new KubeConfig()
   if (options.kubeconfig === undefined) config.loadFromDefault()
   else config.loadFromFile(options.kubeconfig)
+  if (options.kubeconfig === undefined && isMadeUp(config)) return Result.succeed(undefined)
   const context = config.getContextObject(options.context ?? config.getCurrentContext())
   const names = config.getContexts().map((it) => it.name).join(", ")
   if (context === null) {

@@ -61,6 +61,8 @@ export class KubeError extends Data.TaggedError("KubeError")<{
   readonly outcomeUnknown: boolean
 }> {
   override get message() {
+    // no request was made
+    if (this.reason === "Credentials") return this.detail
     const hint = advice[this.reason]
     return `${this.operation}: ${this.status ?? this.reason} ${this.detail}${hint === undefined ? "" : `; ${hint}`}`
   }

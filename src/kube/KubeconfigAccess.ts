@@ -33,17 +33,22 @@ const accessOf = (applied: RequestOptions): Access => {
   }
 }
 
+const noCluster =
+  "there is no cluster to speak to: this is no pod with a ServiceAccount, KUBECONFIG is not set, and the "
+  + "home folder has no .kube/config; name a kubeconfig with --kubeconfig"
+
 /** The credentials of a kubeconfig. Server and proxy are those of the first reading; all else is read again in time. */
 export const fromKubeconfig = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Credentials, KubeError> {
-  const where = options.kubeconfig ?? "kubeconfig"
+  const where = options.kubeconfig ?? "the kubeconfig"
   const open = Effect.tryPromise({
     try: () => import("./Credentials.ts").then((it) => it.open(options)),
     catch: (cause) => sayWhy(cause)
   }).pipe(
     Effect.flatMap(Effect.fromResult),
-    Effect.mapError((problem) => credentialsError(`${where} cannot be used: ${problem}`))
+    Effect.mapError((problem) => credentialsError(`${where} cannot be used: ${problem}`)),
+    Effect.flatMap((it) => it === undefined ? Effect.fail(credentialsError(noCluster)) : Effect.succeed(it))
   )
   let opened = yield* open
   const { proxy, server } = opened
