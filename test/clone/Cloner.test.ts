@@ -9,9 +9,10 @@ import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse, startFakeRegistry } from "../support/FakeRegistry.ts"
 import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
+import { until, untilTrue } from "../support/Until.ts"
 import { assertWhole, image, world } from "./World.ts"
 
-/** Answers HEADs of tags only when told to; `now` and `most` are how many were waiting at once. */
+/** Answers HEADs of tags only when told to; */
 const gate = (registry: FakeRegistry) => {
   const waiting: Array<() => void> = []
   const asked: Array<string> = []
@@ -21,9 +22,13 @@ const gate = (registry: FakeRegistry) => {
   })
   return {
     asked,
-    now: () => waiting.length,
-    /** Lets one through and gives the next time to come. */
-    one: Effect.andThen(Effect.sync(() => waiting.shift()?.()), Effect.sleep("60 millis"))
+    /** Waits until so many are at the door. */
+    are: (count: number) => untilTrue(`${count} at the door`, () => waiting.length === count),
+    /** Waits for the next and lets it through. */
+    one: Effect.andThen(
+      untilTrue("somebody at the door", () => waiting.length > 0),
+      Effect.sync(() => waiting.shift()?.())
+    )
   }
 }
 
@@ -66,7 +71,7 @@ describe("one flight", () => {
         const door = gate(source)
         const one = yield* Effect.forkChild(clone(), { startImmediately: true })
         const two = yield* Effect.forkChild(clone(), { startImmediately: true })
-        yield* Effect.sleep("50 millis")
+        yield* door.are(1)
         yield* Fiber.interrupt(one)
         yield* door.one
         assert.strictEqual((yield* Fiber.join(two)).digest, image.root.digest)
@@ -85,12 +90,11 @@ describe("permits", () => {
           Effect.forEach(Array.from({ length: 10 }), (_, at) => clone({ tag: `${at}` }), { concurrency: "unbounded" }),
           { startImmediately: true }
         )
-        yield* Effect.sleep("100 millis")
         let most = 0
         for (let left = 10; left > 0; left--) {
-          most = Math.max(most, door.now(), (yield* cloner.inFlight).length)
-          assert.strictEqual((yield* cloner.inFlight).length, Math.min(3, left))
-          assert.strictEqual(yield* cloner.waiting, Math.max(0, left - 3))
+          yield* door.are(Math.min(3, left))
+          most = Math.max(most, (yield* cloner.inFlight).length)
+          yield* until("the rest waits", Effect.map(cloner.waiting, (it) => it === Math.max(0, left - 3)))
           yield* door.one
         }
         assert.strictEqual((yield* Fiber.join(all)).length, 10)
@@ -100,7 +104,7 @@ describe("permits", () => {
   it.live("take turns over source registries", () =>
     Effect.gen(function*() {
       const other = yield* startFakeRegistry()
-      yield* world(({ clone, source }) =>
+      yield* world(({ clone, cloner, source }) =>
         Effect.gen(function*() {
           // the second registry refuses at once; what counts is when it was asked
           other.on(/./, (_, response) => refuse(response, 404, "MANIFEST_UNKNOWN"))
@@ -116,13 +120,15 @@ describe("permits", () => {
             Effect.flip(clone({ registry: other.host, repository: "late", tag: "1" })),
             { startImmediately: true }
           )
-          yield* Effect.sleep("100 millis")
+          yield* door.are(1)
+          yield* until("all wait", Effect.map(cloner.waiting, (it) => it === 4))
           assert.strictEqual(other.seen.length, 0)
           yield* door.one
           yield* door.one
           // three images of the first registry were before it in the queue
           assert.strictEqual((yield* Fiber.join(late)).reason, "not-found")
-          assert.isAbove(door.now(), 0)
+          yield* door.are(1)
+          assert.strictEqual(yield* cloner.waiting, 1)
           yield* door.one
           yield* door.one
           yield* Fiber.join(many)
@@ -151,11 +157,9 @@ describe("permits", () => {
           ),
           { startImmediately: true }
         )
-        yield* Effect.sleep("100 millis")
-        assert.strictEqual(door.now(), 1)
+        yield* door.are(1)
         yield* SubscriptionRef.set(ref, { ...settings, MAX_CONCURRENT_RECONCILES: 4 })
-        yield* Effect.sleep("100 millis")
-        assert.strictEqual(door.now(), 4)
+        yield* door.are(4)
         for (let left = 6; left > 0; left--) yield* door.one
         yield* Fiber.join(all)
       }).pipe(Effect.provide(layer))
@@ -182,6 +186,16 @@ describe("permits", () => {
     }))
 })
 
+/** A whole answer in small chunks, written at once: Node's own server would join them. */
+const chunked = (bytes: Buffer): Buffer => {
+  const parts: Array<Buffer> = ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"].map((it) => Buffer.from(it))
+  for (let at = 0; at < bytes.length; at += 10_000) {
+    const part = bytes.subarray(at, at + 10_000)
+    parts.push(Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n"))
+  }
+  return Buffer.concat([...parts, Buffer.from("0\r\n\r\n")])
+}
+
 describe("many large blobs at once", () => {
   it.live("arrive as they are although their buffers are used again and again", () =>
     world(({ backup, clone, into, source }) =>
@@ -195,7 +209,8 @@ describe("many large blobs at once", () => {
         source.on(/GET .*blobs/, (seen, response, next) => {
           if (!seen.path.includes("app1") && !seen.path.includes("app3")) return next()
           const bytes = source.blob(seen.path.split("/")[2] ?? "", seen.path.split("/").at(-1) ?? "")
-          return response.writeHead(200).end(bytes)
+          if (bytes === undefined) return next()
+          return response.socket?.write(chunked(bytes))
         })
         yield* Effect.forEach(images, (_, at) => clone({ repository: `app${at}`, tag: "1" }), {
           concurrency: "unbounded"

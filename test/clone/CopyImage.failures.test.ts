@@ -5,6 +5,7 @@ import { type Digest, digestOf } from "../../src/image/Digest.ts"
 import { ociIndex } from "../../src/registry/ManifestDocument.ts"
 import { refuse } from "../support/FakeRegistry.ts"
 import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
+import { until, untilTrue } from "../support/Until.ts"
 import { assertWhole, image, index, protection, type World, world } from "./World.ts"
 
 describe("a registry that lies", () => {
@@ -133,8 +134,7 @@ describe("a source that fails", () => {
         untagged(it)
         // the registry never saw the last byte
         assert.strictEqual(it.backup.count(new RegExp(`PUT .*uploads.*${layer.digest.replace(":", "%3A")}`)), 0)
-        yield* Effect.sleep("50 millis")
-        assert.isAbove(it.backup.count(/DELETE/), 0)
+        yield* untilTrue("the upload is cancelled", () => it.backup.count(/DELETE/) > 0)
       })
     ))
 
@@ -347,13 +347,14 @@ describe("a copy that is interrupted", () => {
           })
         })
         const flight = yield* Effect.forkChild(clone(), { startImmediately: true })
-        yield* Effect.sleep("300 millis")
+        yield* until(
+          "a million bytes",
+          Effect.map(cloner.inFlight, ([progress]) => (progress?.bytes.done ?? 0) > 900_000)
+        )
         const [progress] = yield* cloner.inFlight
-        assert.isAbove(progress?.bytes.done ?? 0, 900_000)
         assert.isAbove(progress?.bytes.total ?? 0, 3_000_000)
         yield* Fiber.interrupt(flight)
-        yield* Effect.sleep("100 millis")
-        assert.isTrue(closed)
+        yield* untilTrue("the download is closed", () => closed)
         assert.deepStrictEqual(yield* cloner.inFlight, [])
         assert.isUndefined(backup.manifest(into, "1"))
       })
