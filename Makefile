@@ -3,7 +3,6 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 KUBECTL ?= kubectl
-BUILDER ?= $(shell command -v docker || command -v podman || command -v buildah)
 NODE := node_modules/.bin/node
 # Node.js of its own may not trust the system's certificate authorities yet; npm's download of it already has to
 SYSTEM_CA := $(wildcard /etc/ssl/certs/ca-certificates.crt)
@@ -38,9 +37,11 @@ demo: install build ## the real daemon on a cluster and registries of its own; S
 bench: install build ## figures: start, memory, copying
 	@npm run --silent bench
 
-image: ## the container image: IMAGE=name:tag, BASE=another base image
-	@test -n "$(BUILDER)" || { echo "make image needs docker, podman or buildah on the PATH" >&2; exit 1; }
-	$(BUILDER) build -t $(or $(IMAGE),image-cloner:latest) $(if $(BASE),--build-arg BASE=$(BASE)) -f Dockerfile .
+image: ## the container image: IMAGE=name:tag; BASE=, BUILDER= and BUILD_FLAGS= if need be
+	@builder="$(BUILDER)"; \
+	for it in docker podman buildah; do [ -n "$$builder" ] || ! $$it info >/dev/null 2>&1 || builder=$$it; done; \
+	[ -n "$$builder" ] || { echo "make image needs docker, podman or buildah, and none of them works here" >&2; exit 1; }; \
+	set -x; $$builder build $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) -t $(or $(IMAGE),image-cloner:latest) -f Dockerfile .
 
 deploy: ## to kubectl's cluster; the first time with IMAGE=… BACKUP_REGISTRY=… DOCKER_CONFIG_JSON=path
 	@KUBECTL="$(KUBECTL)" IMAGE="$(IMAGE)" BACKUP_REGISTRY="$(BACKUP_REGISTRY)" DOCKER_CONFIG_JSON="$(DOCKER_CONFIG_JSON)" \

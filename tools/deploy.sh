@@ -4,8 +4,8 @@
 set -eu
 : "${KUBECTL:=kubectl}" "${IMAGE:=}" "${BACKUP_REGISTRY:=}" "${DOCKER_CONFIG_JSON:=}"
 here=$(cd "$(dirname "$0")/.." && pwd)
-namespace=image-cloner
-name=image-cloner-controller
+namespace="image-cloner"
+name="image-cloner-controller"
 
 # nothing for what is not there; what cannot be asked ends the script, with kubectl's own words
 ask() { $KUBECTL -n "$namespace" get --ignore-not-found "$@"; }

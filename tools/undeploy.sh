@@ -4,7 +4,7 @@
 set -eu
 : "${KUBECTL:=kubectl}"
 here=$(cd "$(dirname "$0")/.." && pwd)
-namespace=image-cloner
+namespace="image-cloner"
 mark=image-cloner.io/original-images
 
 backup=$($KUBECTL -n "$namespace" get --ignore-not-found configmap image-cloner-configuration -o 'jsonpath={.data.BACKUP_REGISTRY}')
