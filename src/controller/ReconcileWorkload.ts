@@ -1,8 +1,8 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
-import { Clock, Effect, Option, SubscriptionRef } from "effect"
-import type { KubeError } from "../kube/KubeError.ts"
+import { Clock, Duration, Effect, type Option, SubscriptionRef } from "effect"
 import type { Backup } from "../image/BackupName.ts"
+import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
 import { pullFailureOf } from "../rewrite/Rollouts.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
@@ -11,12 +11,16 @@ import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { kindOf } from "../workload/Kinds.ts"
-import { replacementsOf, restorePatch, rewritePatch } from "../workload/Patch.ts"
+import { restorePatch, rewritePatch } from "../workload/Patch.ts"
 import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
+import { describeReplacements, replacementsOf } from "../workload/PlanImages.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
 import { gatherFacts } from "./GatherFacts.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
+
+/** How long a workload rests after a policy or a missing right refused its patch: somebody has to do something first. */
+const afterRefusal = Duration.minutes(5)
 
 /** Makes the function that works on one key. */
 export const make = (options: { readonly ownNamespace: Option.Option<string> }) =>
@@ -70,9 +74,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
           return of.verdict
         }
         yield* outcome.after === undefined ? pacing.release(key) : pacing.patched(outcome.after, idle)
-        yield* Effect.logInfo(
-          `rewritten: ${replacements.map((it) => `${it.slot.container} ${it.slot.image} → ${it.to}`).join(", ")}`
-        )
+        yield* Effect.logInfo(`rewritten: ${describeReplacements(replacements)}`)
         return of.verdict
       }
     )
@@ -94,7 +96,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const refused = (of: Plan) => (error: KubeError) =>
       Effect.gen(function*() {
         yield* Effect.logWarning(`the patch was refused: ${error.message}`)
-        yield* workloads.offerFailed(of.workload.key)
+        const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
+        yield* workloads.offerFailed(of.workload.key, { atLeast: error.retryAfter ?? patience })
         return of.verdict
       })
 

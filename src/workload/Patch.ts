@@ -5,17 +5,12 @@ import { type Backup, isUnder } from "../image/BackupName.ts"
 import { parse } from "../image/ImageReference.ts"
 import { kindOf } from "./Kinds.ts"
 import { originalsAnnotation, originOf, readOriginals, writeOriginals } from "./Originals.ts"
-import type { PlannedImage } from "./PlanImages.ts"
+import type { Replacement } from "./PlanImages.ts"
 import type { ImageSlot, Workload } from "./Workload.ts"
 
 export type Operation =
   | { readonly op: "test" | "add" | "replace"; readonly path: string; readonly value: unknown }
   | { readonly op: "remove"; readonly path: string }
-
-export interface Replacement {
-  readonly slot: ImageSlot
-  readonly to: string
-}
 
 const escape = (token: string): string => token.replaceAll("~", "~0").replaceAll("/", "~1")
 
@@ -61,14 +56,6 @@ export const verifiedOriginals = (workload: Workload, backup: Backup): ReadonlyM
   }
   return verified
 }
-
-/** What a plan replaces. */
-export const replacementsOf = (images: ReadonlyArray<PlannedImage>): ReadonlyArray<Replacement> =>
-  images.flatMap((it) =>
-    it.skip === undefined && it.hold === undefined && it.to !== undefined
-      ? [{ slot: it.slot, to: it.to }]
-      : []
-  )
 
 /** The patch that points a workload to its copies and records the originals. */
 export const rewritePatch = (

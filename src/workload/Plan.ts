@@ -4,7 +4,7 @@
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
-import { planImages, type PlannedImage } from "./PlanImages.ts"
+import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
 import type { RewriteMark, Workload } from "./Workload.ts"
 
@@ -110,9 +110,9 @@ const verdictOf = (workload: Workload, images: ReadonlyArray<PlannedImage>, fact
   const hold = heldByNature(workload, facts) ?? heldForNow(images, facts)
   if (hold !== undefined) return hold
   const verdict = heldByHealth(workload, facts)
-  return verdict._tag === "Rewrite" && facts.settings.DRY_RUN
-    ? held("dry-run", "it would be rewritten now")
-    : verdict
+  if (verdict._tag !== "Rewrite" || !facts.settings.DRY_RUN) return verdict
+  const changes = describeReplacements(replacementsOf(images))
+  return held("dry-run", `it would be rewritten: ${changes}`)
 }
 
 const unique = (sources: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(sources)]

@@ -123,3 +123,19 @@ export const planImages = (workload: Workload, facts: Facts): ReadonlyArray<Plan
   const originals = readOriginals(workload.originals)
   return workload.images.map((slot) => planImage(slot, originals.get(slot.container), facts))
 }
+
+/** One image to be changed, and what it becomes. */
+export interface Replacement {
+  readonly slot: ImageSlot
+  readonly to: string
+}
+
+/** What a rewrite changes. */
+export const replacementsOf = (images: ReadonlyArray<PlannedImage>): ReadonlyArray<Replacement> =>
+  images.flatMap((it) =>
+    it.skip === undefined && it.hold === undefined && it.to !== undefined ? [{ slot: it.slot, to: it.to }] : []
+  )
+
+/** The same for people, on one line. */
+export const describeReplacements = (replacements: ReadonlyArray<Replacement>): string =>
+  replacements.map(({ slot, to }) => `${slot.container} ${slot.image} → ${to}`).join(", ")

@@ -1,0 +1,212 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { Decisions, outcomeOf, reasonsOf } from "../../src/controller/Decisions.ts"
+import { ImageQueue, WorkloadQueue } from "../../src/controller/Queues.ts"
+import * as ReconcileWorkload from "../../src/controller/ReconcileWorkload.ts"
+import type { ImageState } from "../../src/image/ImageState.ts"
+import { KubeError } from "../../src/kube/KubeError.ts"
+import { Pacing } from "../../src/rewrite/Pacing.ts"
+import { type Outcome, Rewriter } from "../../src/rewrite/Rewriter.ts"
+import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
+import { SettingsRef } from "../../src/settings/SettingsRef.ts"
+import { Inventory } from "../../src/store/Inventory.ts"
+import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
+import type { Operation } from "../../src/workload/Patch.ts"
+import { digestOf, pod, workload } from "../support/Objects.ts"
+
+const source = "docker.io/library/nginx:1.27"
+const copy = "backup.example/copies/docker.io/library/nginx:1.27"
+const annotated = { "image-cloner.io/original-images": "{\"app\":\"nginx:1.27\"}" }
+
+const kubeError = (reason: KubeError["reason"], given: Partial<KubeError> = {}) =>
+  new KubeError({
+    operation: "PATCH /x",
+    reason,
+    status: 403,
+    detail: "no",
+    causes: [],
+    retryAfter: undefined,
+    retryable: false,
+    outcomeUnknown: false,
+    ...given
+  })
+
+interface Patched {
+  readonly key: string
+  readonly purpose: string
+  readonly operations: ReadonlyArray<Operation>
+}
+
+/** The workload loop with a rewriter that answers what `answer` says. */
+const loop = (answer: Effect.Effect<Outcome, KubeError>, settings: Partial<Settings> = {}) => {
+  const patches: Array<Patched> = []
+  const layer = Layer.mergeAll(
+    Layer.mock(Rewriter, {
+      apply: (it, operations, purpose) =>
+        Effect.suspend(() => {
+          patches.push({ key: it.key, purpose, operations })
+          return answer
+        })
+    }),
+    Pacing.layer,
+    Decisions.layer,
+    Inventory.layer,
+    WorkloadStore.layer,
+    ImageQueue.layer,
+    WorkloadQueue.layer,
+    SettingsRef.layerOf(settingsOf("backup.example/copies", settings))
+  )
+  const start = Effect.gen(function*() {
+    const store = yield* WorkloadStore
+    for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
+    const queue = yield* WorkloadQueue
+    yield* Effect.forkScoped(queue.run(4, yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
+    return { store, inventory: yield* Inventory, decisions: yield* Decisions, queue }
+  })
+  return { patches, layer, start }
+}
+
+const backedUp = (): ImageState => ({
+  _tag: "BackedUp",
+  digest: digestOf("a"),
+  contents: new Set([digestOf("a")]),
+  verifiedAt: 0
+})
+
+const tick = TestClock.adjust("1 second")
+
+describe("the actor of a workload", () => {
+  it.effect("wants its images, waits for nothing, and rewrites when they are there", () => {
+    const it = loop(
+      Effect.succeed({ _tag: "Applied", after: workload({ images: { app: copy }, templateAnnotations: annotated }) })
+    )
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload()
+      store.putWorkload(deployment)
+      store.putPod(pod({ owner: deployment, digest: digestOf("a") }))
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.deepStrictEqual(it.patches, [])
+      assert.strictEqual(yield* (yield* ImageQueue).depth, 1)
+      for (const user of inventory.set(source, backedUp())) yield* queue.offer(user)
+      yield* tick
+      assert.deepStrictEqual(it.patches.map(({ key, purpose }) => [key, purpose]), [[deployment.key, "rewritten"]])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("looks again after a patch that came too late, and gives its place back", () => {
+    const it = loop(Effect.succeed({ _tag: "Changed" }), { MAX_CONCURRENT_ROLLOUTS: 1 })
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      for (const name of ["a", "b"]) {
+        const deployment = workload({ name })
+        store.putWorkload(deployment)
+        store.putPod(pod({ owner: deployment, name, digest: digestOf("a") }))
+        inventory.want(deployment.key, [source])
+      }
+      store.putPod(pod({ name: "proof", images: { app: copy } }))
+      inventory.set(source, backedUp())
+      for (const key of store.keys()) yield* queue.offer(key)
+      yield* TestClock.adjust("3 seconds")
+      assert.includeMembers(it.patches.map((patch) => patch.key), ["Deployment/shop/a", "Deployment/shop/b"])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("rests for minutes after a policy refused its patch", () => {
+    const it = loop(Effect.fail(kubeError("Denied")))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload()
+      store.putWorkload(deployment)
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      yield* queue.offer(deployment.key)
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual(it.patches.length, 1)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(it.patches.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("waits as long as the API server asks", () => {
+    const it = loop(Effect.fail(kubeError("TooManyRequests", { retryAfter: Duration.seconds(90), retryable: true })))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload()
+      store.putWorkload(deployment)
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      yield* queue.offer(deployment.key)
+      yield* TestClock.adjust("85 seconds")
+      assert.strictEqual(it.patches.length, 1)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(it.patches.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("that is gone wants nothing any more", () => {
+    const it = loop(Effect.succeed({ _tag: "Gone" }))
+    return Effect.gen(function*() {
+      const { decisions, inventory, queue, store } = yield* it.start
+      const deployment = workload()
+      store.putWorkload(deployment)
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.strictEqual(inventory.all.length, 1)
+      store.remove("workload", deployment.key)
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.deepStrictEqual([inventory.all, [...decisions.all]], [[], []])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("puts its originals back when pods cannot pull, but never touches what another object controls", () => {
+    const it = loop(Effect.succeed({ _tag: "Applied", after: undefined }))
+    return Effect.gen(function*() {
+      const { queue, store } = yield* it.start
+      const deployment = workload({ images: { app: copy }, templateAnnotations: annotated })
+      const owner = { kind: "Deployment", name: "web", uid: deployment.uid, controller: true }
+      const set = workload({
+        kind: "ReplicaSet",
+        images: { app: copy },
+        templateAnnotations: annotated,
+        metadata: { ownerReferences: [owner] }
+      })
+      store.putWorkload(deployment)
+      store.putWorkload(set)
+      store.putPod(pod({
+        owner: set,
+        images: { app: copy },
+        ready: false,
+        state: { waiting: { reason: "ImagePullBackOff", message: "401 unauthorized" } }
+      }))
+      for (const key of store.keys()) yield* queue.offer(key)
+      yield* tick
+      assert.deepStrictEqual(it.patches.map(({ key, purpose }) => [key, purpose]), [[deployment.key, "restored"]])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("touches nothing while DRY_RUN is on, and says what it would do", () => {
+    const it = loop(Effect.succeed({ _tag: "Changed" }), { DRY_RUN: true })
+    return Effect.gen(function*() {
+      const { decisions, queue, store } = yield* it.start
+      const deployment = workload()
+      store.putWorkload(deployment)
+      yield* queue.offer(deployment.key)
+      yield* tick
+      const decision = decisions.get(deployment.key)
+      assert.deepStrictEqual(it.patches, [])
+      assert.deepStrictEqual(decision?.verdict, {
+        _tag: "Held",
+        reason: "dry-run",
+        detail: `it would be rewritten: app nginx:1.27 → ${copy}`
+      })
+      assert.deepStrictEqual(decision === undefined ? [] : [outcomeOf(decision), ...reasonsOf(decision)], [
+        "held",
+        "dry-run"
+      ])
+    }).pipe(Effect.provide(it.layer))
+  })
+})
