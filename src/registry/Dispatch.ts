@@ -72,7 +72,7 @@ const timeouts: ReadonlySet<string> = new Set([
 const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
 
 /** Why there was no answer, from undici's and Node's error codes. */
-export const dispatchError = (cause: unknown): DispatchError => {
+const dispatchError = (cause: unknown): DispatchError => {
   if (cause instanceof AddressRefused) {
     return new DispatchError({ reason: "Refused", detail: cause.message, cause })
   }

@@ -3,7 +3,7 @@
 import { Context, Effect, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
-import { type Access, makeAccess, type Repository } from "./Access.ts"
+import { type Access, makeAccess } from "./Access.ts"
 import { Resolver } from "./AddressPolicy.ts"
 import { makeAgents } from "./Agents.ts"
 import { readAuthorities } from "./Authorities.ts"
@@ -16,8 +16,6 @@ import { RegistrySettings } from "./RegistrySettings.ts"
 import { makeSession } from "./Session.ts"
 import { makeTokens } from "./Tokens.ts"
 import { makeTransport } from "./Transport.ts"
-
-export type { Repository }
 
 export class RegistryClient extends Context.Service<
   RegistryClient,

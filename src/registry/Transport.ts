@@ -47,7 +47,7 @@ export interface Transport {
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** Host and path of a URL: queries carry signatures and tokens, so they are never shown. */
-export const shown = (url: URL): string => `${url.origin}${url.pathname}`
+const shown = (url: URL): string => `${url.origin}${url.pathname}`
 
 const codeClass = (status: number): "2xx" | "3xx" | "4xx" | "429" | "5xx" =>
   status === 429 ? "429" : status < 300 ? "2xx" : status < 400 ? "3xx" : status < 500 ? "4xx" : "5xx"
@@ -132,7 +132,9 @@ export const makeTransport = (options: {
   const follow = Effect.fnUntraced(function*<R>(request: Request, perform: Perform<R>, dispatcher: Dispatcher) {
     let url = request.url
     for (let count = 0; count <= limits.redirects; count++) {
-      const answer = yield* hop(request, url, perform, dispatcher)
+      // what vouches for a realm does not vouch for where the realm redirects to
+      const strange = request.agent === "realm" && url.origin !== request.url.origin
+      const answer = yield* hop(request, url, perform, strange ? agents.control : dispatcher)
       const next = redirect(request, answer)
       if (next === undefined) return answer
       if (!(next instanceof URL)) return yield* next

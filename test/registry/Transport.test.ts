@@ -87,6 +87,19 @@ describe("addresses", () => {
       assert.strictEqual(other.seen.length, 0)
     }))
 
+  it.live("a realm that may be private does not open the way to others that may not", () =>
+    Effect.gen(function*() {
+      const inside = yield* startServer((_, response) => response.writeHead(200).end("{\"token\":\"x\"}"))
+      const realm = yield* startServer((_, response) => response.writeHead(302, { location: inside.origin }).end())
+      const registry = yield* startFakeRegistry()
+      registry.on(/./, (_, response) =>
+        refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="${realm.origin}/token"` }))
+      const error = yield* Effect.flip(using({ backup: "b.test", plainHttp: [registry.host] }, head(registry.host)))
+      assert.strictEqual(error.reason, "Refused")
+      assert.strictEqual(realm.seen.length, 1)
+      assert.strictEqual(inside.seen.length, 0)
+    }))
+
   it.live("a name that is no host is not supported", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(using({ backup: "b.test" }, head("1.2.3.4.5")))

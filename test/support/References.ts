@@ -7,7 +7,7 @@ const label = "[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?"
 const component = "[a-z0-9]{1,5}((\\.|_|__|-{1,3})[a-z0-9]{1,5}){0,2}"
 
 /** Hosts of every form: dotted, with ports, single labels, IPv6, Docker Hub. */
-export const host = Schema.Union([
+const host = Schema.Union([
   Schema.Literals([
     "docker.io",
     "localhost",
@@ -20,13 +20,13 @@ export const host = Schema.Union([
   Schema.String.check(Schema.isPattern(new RegExp(`^${label}(\\.${label}){1,3}(:[1-9][0-9]{0,3})?$`)))
 ])
 
-export const path = Schema.String.check(Schema.isPattern(new RegExp(`^${component}(/${component}){1,4}$`)))
+const path = Schema.String.check(Schema.isPattern(new RegExp(`^${component}(/${component}){1,4}$`)))
 
-export const longPath = Schema.String.check(Schema.isPattern(/^[a-z0-9]{40}(\/[a-z0-9]{25}){5,8}$/))
+const longPath = Schema.String.check(Schema.isPattern(/^[a-z0-9]{40}(\/[a-z0-9]{25}){5,8}$/))
 
-export const tag = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/))
+const tag = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/))
 
-export const hex = Schema.String.check(Schema.isPattern(/^[a-f0-9]{64}$/))
+const hex = Schema.String.check(Schema.isPattern(/^[a-f0-9]{64}$/))
 
 /** What identifies a source, in parts a test can put together. */
 export const parts = Schema.Struct({

@@ -23,7 +23,7 @@ export interface TestOptions {
   readonly authorities?: string
 }
 
-export const quickLimits: Limits = {
+const quickLimits: Limits = {
   ...defaultLimits,
   answerTimeout: Duration.seconds(2),
   retryBase: Duration.millis(1),

@@ -43,7 +43,7 @@ const types = {
 const blobOf = (bytes: Buffer): TestBlob => ({ digest: digestOf(bytes), bytes })
 
 /** Bytes that look random and are the same for the same seed. */
-export const randomBytes = (seed: string, size: number): Buffer => {
+const randomBytes = (seed: string, size: number): Buffer => {
   const key = createHash("sha256").update(seed).digest()
   const cipher = createCipheriv("aes-256-ctr", key, Buffer.alloc(16))
   return cipher.update(Buffer.alloc(size))
