@@ -16,7 +16,7 @@ help: ## this list
 install: node_modules/.installed ## the dependencies, and the pinned Node.js with them
 
 # npm 10 makes no bin link for a package that is an optional dependency of a linked one; rebuilding it does
-node_modules/.installed: package.json package-lock.json tools/node/package.json
+node_modules/.installed: package-lock.json tools/node/package.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@test -x $(NODE) || npm rebuild $$(cd node_modules && ls -d node-linux-* node-darwin-* node-bin-darwin-* 2>/dev/null | head -n 1)
 	@npm run --silent node:check
