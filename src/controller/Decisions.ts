@@ -31,6 +31,18 @@ const describe = (verdict: Verdict): string =>
     ? `${verdict._tag.toLowerCase()}, ${verdict.reason}: ${verdict.detail}`
     : verdict._tag.toLowerCase()
 
+/** Skips that somebody should know of and that nobody else reports: of images that never get into the inventory. */
+const noteworthy: ReadonlySet<SkipReason> = new Set(["unparsable", "under-prefix-unknown"])
+
+const notes = (decision: Decision | undefined): ReadonlyArray<string> =>
+  decision?.plan.workload.owner !== undefined ?
+    [] :
+    (decision?.plan.images ?? []).flatMap((it) =>
+      it.skip !== undefined && noteworthy.has(it.skip)
+        ? [`container ${it.slot.container} is left alone, ${it.skip}: ${it.detail}`]
+        : []
+    )
+
 const sameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>
   a?._tag === b._tag && ("reason" in a ? a.reason : "") === ("reason" in b ? b.reason : "")
 
@@ -53,12 +65,15 @@ export class DecisionMap {
   /** Keeps a decision; one line of log when it is another than before. */
   set(decision: Decision): Effect.Effect<void> {
     const key = decision.plan.workload.key
-    const before = this.#decisions.get(key)?.verdict
+    const before = this.#decisions.get(key)
     this.#decisions.set(key, decision)
-    if (sameVerdict(before, decision.verdict)) return Effect.void
+    const said = new Set(notes(before))
+    const fresh = notes(decision).filter((it) => !said.has(it))
+    const warnings = Effect.forEach(fresh, (it) => Effect.logWarning(it), { discard: true })
+    if (sameVerdict(before?.verdict, decision.verdict)) return warnings
     // what is owned or already done says nothing new; it would be most of the log
     const log = decision.verdict._tag === "Held" ? Effect.logInfo : Effect.logDebug
-    return log(describe(decision.verdict))
+    return Effect.andThen(warnings, log(describe(decision.verdict)))
   }
 }
 

@@ -71,14 +71,12 @@ for (const place of W.controlPlanes) {
             "20 seconds"
           )
           for (const [name, image, word] of cases) {
-            if (name !== "invalid") {
-              yield* W.eventually(
-                `${name} is not reported as ${word}`,
-                Effect.sync(() => it.about(image)),
-                (lines) => lines.some((line) => line.includes(word)),
-                "90 seconds"
-              )
-            }
+            yield* W.eventually(
+              `${name} is not reported as ${word}`,
+              Effect.sync(() => [...it.about(image), ...it.about(`Deployment/faults/${name}`)]),
+              (lines) => lines.some((line) => line.includes(word)),
+              "90 seconds"
+            )
             assert.strictEqual(yield* W.imageNow("Deployment", "faults", name), image)
           }
           assert.strictEqual(yield* W.imageNow("Deployment", "faults", "half"), good)
