@@ -20,6 +20,12 @@ const presenter: CliOutput.Presenter = {
       : CliOutput.defaultPresenter.present(event)
 }
 
+// one line as kubectl has it, on a terminal and in a log
+const formatter: CliOutput.Formatter = {
+  ...CliOutput.defaultFormatter(),
+  formatError: (error) => `error: ${error.message}`
+}
+
 /** Whether the command line has already said what went wrong. */
 const reported = (cause: Cause.Cause<unknown>): boolean => {
   const error = Cause.squash(cause)
@@ -31,7 +37,11 @@ const program = root.pipe(
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,
-    CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((it) => it !== GlobalFlag.Wizard) }),
+    // LOG_LEVEL is the one way to set it
+    CliConfig.layer({
+      builtIns: GlobalFlag.BuiltIns.filter((it) => it !== GlobalFlag.Wizard && it !== GlobalFlag.LogLevel)
+    }),
+    CliOutput.layer(formatter),
     CliOutput.layerPresenter(presenter)
   )),
   Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) || reported(cause) ? Effect.void : Effect.logError(cause)),

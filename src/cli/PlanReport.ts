@@ -154,7 +154,7 @@ export const asText = (of: Report): string => {
     : ""
   const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
   const { clone, done, leave, rewrite } = of.summary
-  return `${rows}${images}\n\n${of.images.length} images to clone${
+  return `${rows}${images}\n\n${of.images.length} ${of.images.length === 1 ? "image" : "images"} to clone${
     checked ? ` (${bytes(total)}, shared layers counted each time)` : ""
   }; `
     + `containers: ${rewrite} to rewrite, ${clone} to clone only, ${done} done, ${leave} left alone`

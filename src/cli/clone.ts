@@ -66,9 +66,7 @@ const settingsFor = Effect.fnUntraced(function*(to: Option.Option<string>) {
   const { config, context, kubeconfig } = yield* root
   if (Option.isNone(to)) return yield* settingsWithCluster(config, kube({ context, kubeconfig }))
   // the other settings still come from the environment and the folder
-  return yield* load(config, { BACKUP_REGISTRY: to.value }).pipe(
-    Effect.map((it) => ({ ...it, BACKUP_REGISTRY: to.value }))
-  )
+  return yield* load(config, {}, { BACKUP_REGISTRY: to.value })
 })
 
 const copyAll = Effect.fnUntraced(function*(

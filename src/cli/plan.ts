@@ -5,6 +5,7 @@ import { Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
 import { look } from "../clone/Look.ts"
 import * as Snapshot from "../controller/Snapshot.ts"
+import { resources } from "../controller/Watches.ts"
 import { parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { load } from "../settings/Load.ts"
@@ -40,7 +41,14 @@ const flags = {
 }
 
 const readAll = Effect.fnUntraced(function*(file: string) {
-  if (file !== "-") return yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file))
+  if (file !== "-") {
+    return yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file)).pipe(
+      Effect.mapError(({ reason }) => {
+        const why = reason._tag === "NotFound" ? "there is no such file" : reason._tag
+        return new CommandFailed({ text: `${file} cannot be read: ${why}`, code: failed })
+      })
+    )
+  }
   return yield* Stdio.Stdio.use((it) => it.stdin.pipe(Stream.decodeText(), Stream.mkString))
 })
 
@@ -114,6 +122,11 @@ export const plan = Command.make(
       const settings = yield* settingsWithCluster(config, cluster)
       yield* Effect.gen(function*() {
         const { refused, store } = yield* Snapshot.fromCluster
+        if (refused.length === resources.length) {
+          const text = "the API server lets us see no workloads at all: "
+            + "who asks needs the rights of the ClusterRole image-cloner-controller, or view on the whole cluster"
+          return yield* new CommandFailed({ text, code: failed })
+        }
         if (refused.length > 0) {
           yield* Console.error(`The API server does not let us see ${refused.join(", ")}; they are left out.`)
         }

@@ -54,11 +54,13 @@ const fromDirectory = Effect.fnUntraced(function*(directory: string) {
  * The settings of the folder, if there is one, with those of the environment over them.
  * Fails with everything that is wrong, and with the folder's name if it cannot be read.
  * @param bottom what stands below both, for commands that read the cluster's own ConfigMap
+ * @param top what stands above both: what the command line says
  */
 export const load = Effect.fnUntraced(function*(
   directory: Option.Option<string>,
-  bottom: Texts = {}
+  bottom: Texts = {},
+  top: Texts = {}
 ): Effect.fn.Return<Settings, SettingsError, FileSystem.FileSystem> {
   const below: Texts = Option.isSome(directory) ? { ...bottom, ...(yield* fromDirectory(directory.value)) } : bottom
-  return yield* Effect.fromResult(decode({ ...below, ...(yield* fromEnvironment) }))
+  return yield* Effect.fromResult(decode({ ...below, ...(yield* fromEnvironment), ...top }))
 })
