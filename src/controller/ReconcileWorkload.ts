@@ -10,6 +10,7 @@ import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import { livePods } from "../workload/Health.ts"
 import { kindOf } from "../workload/Kinds.ts"
 import { restorePatch, rewritePatch } from "../workload/Patch.ts"
 import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
@@ -74,7 +75,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
           return of.verdict
         }
         yield* outcome.after === undefined ? pacing.release(key) : pacing.patched(outcome.after, idle)
-        yield* Effect.logInfo(`rewritten: ${describeReplacements(replacements)}`)
+        const [waiting] = workload.kind === "StatefulSet" && idle ? livePods(store.podsOf(workload)) : []
+        const hint = waiting === undefined ? "" : stuckPod(workload, waiting)
+        yield* Effect.logInfo(`rewritten: ${describeReplacements(replacements)}${hint}`)
         return of.verdict
       }
     )
@@ -88,7 +91,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       const detail = pullProblem(workload, failure.pod, failure.container.message, target)
       yield* pacing.pullFailed(workload.namespace, detail)
       const outcome = yield* rewriter.apply(workload, restorePatch(workload, target), "restored")
-      if (outcome._tag === "Applied") yield* Effect.logError(`${detail}; its original images were put back`)
+      if (outcome._tag === "Applied") {
+        yield* Effect.logError(`${detail}; its original images were put back${stuckPod(workload, failure.pod)}`)
+      }
       yield* pacing.forget(workload.key, workload.namespace)
       return true
     })
@@ -142,6 +147,12 @@ const reportForged = (before: Plan | undefined, now: Plan): Effect.Effect<void> 
     { discard: true }
   )
 }
+
+/** A StatefulSet waits for a pod that never becomes ready, even when its template is mended (kubernetes#67250). */
+const stuckPod = (workload: Workload, pod: Pod): string =>
+  workload.kind === "StatefulSet"
+    ? `, but a StatefulSet does not replace a pod that is not ready: kubectl -n ${workload.namespace} delete pod ${pod.workload.name}`
+    : ""
 
 /** What stands in the way of pulling, and what to do about it. */
 const pullProblem = (workload: Workload, pod: Pod, message: string | undefined, target: Backup): string => {
