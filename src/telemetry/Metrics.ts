@@ -2,6 +2,7 @@
 // Names follow Prometheus' rules (`promtool check metrics` is a test); a label never carries what a tenant chose:
 // kinds, states and reasons are closed lists, hosts go through HostLabel.
 import { Effect, Layer, Metric } from "effect"
+import { type HoldReason, holdReasons, type SkipReason, skipReasons } from "../workload/Reason.ts"
 import { open, series } from "./Series.ts"
 
 const name = (text: string): string => `image_cloner_${text}`
@@ -80,39 +81,8 @@ export const manifests = counter("manifests_total", "Manifests and indexes pushe
 export const workloads = series(gauge("workloads", "Workloads seen, by what has become of them"), {
   state: ["rewritten", "wanted", "held", "skipped"]
 })
-export const reasons = [
-  "namespace-ignored",
-  "opted-out",
-  "image-ignored",
-  "already-backup",
-  "under-prefix-unknown",
-  "pull-policy-never",
-  "empty",
-  "placeholder",
-  "localhost",
-  "private",
-  "unparsable",
-  "unsupported",
-  "too-large",
-  "owned",
-  "immutable",
-  "mirror-pod",
-  "pending",
-  "failed",
-  "tag-moved",
-  "managed-by",
-  "critical",
-  "serves-backup",
-  "unhealthy",
-  "rolling-out",
-  "paced",
-  "paused",
-  "contested",
-  "quarantined",
-  "pull-unproven",
-  "mode-off",
-  "dry-run"
-] as const
+// the keys of two closed lists, which TypeScript widens to strings
+export const reasons = Object.keys({ ...skipReasons, ...holdReasons }) as ReadonlyArray<SkipReason | HoldReason>
 export const workloadReasons = series(
   gauge("workloads_not_rewritten", "Workloads with at least one image that is not rewritten, by the reason"),
   { reason: reasons }
