@@ -27,7 +27,10 @@ const mostFlights = 1_000_000
 export class Cloner extends Context.Service<Cloner, {
   /** Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. */
   readonly clone: (source: ImageReference) => Effect.Effect<Copied, CloneError>
-  /** Asks the backup for the digest of an image; epoch milliseconds of its answer. */
+  /**
+   * Asks the backup for the digest of an image and, where the source is named without one, whether the copy's tag still
+   * names it; epoch milliseconds of its answer.
+   */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
   readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
   /** Images that wait for a permit. */
@@ -149,17 +152,24 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
     clone: (source) => Cache.get(flights, format(source)),
     verify: Effect.fnUntraced(function*(source, digest) {
       const image = format(source)
-      const { registry: host, repository } = backupOf(settings().backup, source)
-      const seen = yield* registry.headManifest({ registry: host, repository }, digest).pipe(
-        Effect.mapError(fromRegistry(image, "backup"))
-      )
-      if (Option.isSome(seen) && seen.value.digest === digest) return yield* Clock.currentTimeMillis
+      const { registry: host, repository, tag } = backupOf(settings().backup, source)
+      const names = (reference: string) =>
+        registry.headManifest({ registry: host, repository }, reference).pipe(
+          Effect.mapError(fromRegistry(image, "backup")),
+          Effect.map((seen) => Option.isSome(seen) && seen.value.digest === digest)
+        )
+      // a workload without a digest is pointed at the tag: it must still be there, and mean this image
+      const pulledByTag = source.digest === undefined && tag !== undefined
+      const held = yield* names(digest)
+      if (held && (!pulledByTag || (yield* names(tag)))) return yield* Clock.currentTimeMillis
       ledger.forgetWhole(repository, digest)
       return yield* new CloneError({
         image,
         reason: "not-found",
         side: "backup",
-        detail: `the backup no longer holds ${host}/${repository}@${digest}`,
+        detail: held
+          ? `the tag ${tag} of ${host}/${repository} no longer names ${digest}`
+          : `the backup no longer holds ${host}/${repository}@${digest}`,
         retryable: true,
         retryAfter: undefined
       })

@@ -256,7 +256,8 @@ describe("verify", () => {
         const at = yield* cloner.verify(copied.source, copied.digest)
         assert.isAtLeast(at, before)
         assert.deepStrictEqual(backup.seen.map((it) => `${it.method} ${it.path}`), [
-          `HEAD /v2/${into}/manifests/${image.root.digest}`
+          `HEAD /v2/${into}/manifests/${image.root.digest}`,
+          `HEAD /v2/${into}/manifests/1`
         ])
         // what somebody deleted is found missing, and the next clone brings it back
         backup.remove(into, image.root.digest)
@@ -268,6 +269,37 @@ describe("verify", () => {
           (yield* Effect.flip(cloner.verify(copied.source, digestOf(Buffer.from("other"))))).reason,
           "not-found"
         )
+      })
+    ))
+
+  it.live.each<[string, (backup: FakeRegistry, into: string) => void]>([
+    ["is gone", (backup, into) => backup.remove(into, "1")],
+    ["names something else", (backup, into) => backup.add(into, imageOf([layerOf("other")]), "1")]
+  ])(
+    "finds out that the copy's tag %s, and the next clone sets it again",
+    ([, spoil]) =>
+      world(({ backup, clone, cloner, into, source }) =>
+        Effect.gen(function*() {
+          source.add("app", image, "1")
+          const copied = yield* clone()
+          spoil(backup, into)
+          const error = yield* Effect.flip(cloner.verify(copied.source, copied.digest))
+          assert.deepStrictEqual([error.reason, error.side, error.retryable], ["not-found", "backup", true])
+          assert.include(error.message, "the tag 1")
+          assert.isFalse((yield* clone()).upToDate)
+          yield* cloner.verify(copied.source, copied.digest)
+          assertWhole(backup, into, image)
+        })
+      )
+  )
+
+  it.live("does not ask for the tag of what is pulled by digest", () =>
+    world(({ backup, clone, cloner, into, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        const copied = yield* clone({ tag: "1", digest: image.root.digest })
+        backup.remove(into, "1")
+        yield* cloner.verify(copied.source, copied.digest)
       })
     ))
 
