@@ -4,6 +4,7 @@
 import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
 import type { Backup } from "../image/BackupName.ts"
 import { rolloutsInFlight } from "../telemetry/Metrics.ts"
+import { kindOf } from "../workload/Kinds.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { provesPulling, type RolloutState, rolloutState } from "./Rollouts.ts"
@@ -30,6 +31,8 @@ interface Place {
 
 interface Reservation {
   readonly namespace: string
+  /** Of the object that was patched: one that is made anew under the same name never shows that patch. */
+  readonly uid: string
   /** Generation that the patch made; undefined while it is being made. */
   readonly generation: number | undefined
 }
@@ -42,6 +45,9 @@ interface Rest {
 
 /** In how many namespaces rollouts may be stuck before all stop. */
 const stuckNamespaces = 3
+
+/** How long others wait for a Deployment whose images are still being copied, in milliseconds: a slow one delays nobody for long. */
+const longestPreference = 10 * 60 * 1000
 
 /** Scope of a rest that stops every namespace. */
 const everywhere = "*"
@@ -81,6 +87,9 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
   const turns = new Turns()
   /** Held for another reason than their turn, and whether that reason may have ended. */
   const aside = new Set<string>()
+  /** Those of them that let a Deployment go first, and since when the first did. */
+  const yielding = new Set<string>()
+  let yieldingSince: number | undefined
   let opened = false
 
   const taken = (): ReadonlyMap<string, string> =>
@@ -111,26 +120,34 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
   }
 
   /** Until pulling is proven, one rollout at a time: anywhere at first, then in each namespace. */
-  const unproven = (workload: Workload, preferredComing: boolean): Admission | undefined => {
+  const unproven = (workload: Workload): Admission | undefined => {
     if (proven.has(workload.namespace)) return undefined
     const [other] = [...taken()].find(([, namespace]) => proven.size === 0 || namespace === workload.namespace) ?? []
-    if (other !== undefined) return held("paced", `${other} shows first whether pods can pull from the backup`)
-    return proven.size === 0 && preferredComing && !isPreferred(workload)
-      ? held("paced", "a Deployment with a rolling update goes first, to show whether pods can pull from the backup")
-      : undefined
+    return other === undefined
+      ? undefined
+      : held("paced", `${other} shows first whether pods can pull from the backup`)
+  }
+
+  const yields = (workload: Workload, preferredComing: boolean, now: number): Admission | undefined => {
+    if (proven.size > 0 || !preferredComing || isPreferred(workload)) return undefined
+    yieldingSince ??= now
+    if (now - yieldingSince > longestPreference) return undefined
+    yielding.add(workload.key)
+    return held("paced", "a Deployment with a rolling update goes first, to show whether pods can pull from the backup")
   }
 
   const observe = (workload: Workload, state: RolloutState): void => {
-    const { generation, key, namespace } = workload
+    const { generation, key, namespace, uid } = workload
     const reservation = reserved.get(key)
-    const shown = reservation?.generation !== undefined && (generation ?? 0) >= reservation.generation
+    const shown = reservation?.generation !== undefined &&
+      (uid !== reservation.uid || (generation ?? 0) >= reservation.generation)
     const revision = revisionOf(workload)
     if (state._tag === "None") {
       reached.set(key, revision)
       if (shown || reservation === undefined) free(key)
     } else if (reached.get(key) !== revision && quiet.get(key) !== revision) {
       places.set(key, { namespace, state })
-    }
+    } else if (places.delete(key)) opened = true
     if (shown) reserved.delete(key)
   }
 
@@ -143,9 +160,14 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
   }
 
   const admit = (workload: Workload, request: Request, now: number): Admission => {
-    const { key, namespace } = workload
+    const { key, namespace, uid } = workload
+    yielding.delete(key)
+    // what was looked at is older than our own patch: another one would be refused, and give the place of the first away
+    if (reserved.get(key)?.generation !== undefined) return held("paced", "its own patch has not been seen yet")
     const hold = resting(namespace, now) ??
-      (request.idle ? undefined : stopped(namespace) ?? unproven(workload, request.preferredComing))
+      (request.idle
+        ? undefined
+        : stopped(namespace) ?? unproven(workload) ?? yields(workload, request.preferredComing, now))
     if (hold !== undefined) {
       turns.leave(key, namespace)
       aside.add(key)
@@ -159,7 +181,7 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
     const heads = turns.heads(room, proven.size === 0)
     if (!heads.includes(key)) return held("paced", `it is the turn of ${heads.join(", ")}`)
     turns.take(key, namespace)
-    reserved.set(key, { namespace, generation: undefined })
+    reserved.set(key, { namespace, uid, generation: undefined })
     return go
   }
 
@@ -181,25 +203,38 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
     }
     const released = opened ? [...aside] : []
     opened = false
-    return [...turns.heads(Math.max(0, limit - taken().size), proven.size === 0), ...released]
+    // a deadline passes without any change in the cluster, and what was waited for may never come
+    const late = [...places].flatMap(([key, { state }]) =>
+      state._tag === "UnderWay" && state.until !== undefined && now > state.until ? [key] : []
+    )
+    const [yielder] = yielding
+    return [
+      ...turns.heads(Math.max(0, limit - taken().size), proven.size === 0),
+      ...late,
+      ...(yielder === undefined ? [] : [yielder]),
+      ...released
+    ]
   }
 
-  return {
-    places,
-    reserved,
-    reached,
-    quiet,
-    proven,
-    turns,
-    aside,
-    taken,
-    free,
-    observe,
-    prove,
-    admit,
-    pullFailed,
-    next
+  const leave = (key: string, namespace: string): void => {
+    turns.leave(key, namespace)
+    aside.delete(key)
+    yielding.delete(key)
   }
+
+  const forget = (key: string, namespace: string): void => {
+    free(key)
+    leave(key, namespace)
+    for (const memory of [reached, quiet]) memory.delete(key)
+  }
+
+  const patched = (after: Workload, idle: boolean): void => {
+    const { generation, key, namespace, uid } = after
+    if (idle) quiet.set(key, revisionOf(after))
+    else reserved.set(key, { namespace, uid, generation })
+  }
+
+  return { admit, forget, free, leave, next, observe, patched, proven, prove, pullFailed, taken }
 }
 
 export class Pacing extends Context.Service<Pacing, {
@@ -231,32 +266,22 @@ export class Pacing extends Context.Service<Pacing, {
       const count = Effect.suspend(() => Metric.update(rolloutsInFlight, state.taken().size))
       return Pacing.of({
         observe: (workload, pods, backup) =>
-          Clock.currentTimeMillis.pipe(
-            Effect.map((now) => state.observe(workload, rolloutState(workload, pods, backup, now))),
-            Effect.andThen(count)
-          ),
+          // most of what is observed are pods and ReplicaSets, of which there is nothing to remember
+          kindOf(workload.kind).rolls
+            ? Clock.currentTimeMillis.pipe(
+              Effect.map((now) => state.observe(workload, rolloutState(workload, pods, backup, now))),
+              Effect.andThen(count)
+            )
+            : Effect.void,
         observePod: (pod, backup) =>
           Effect.sync(() => {
             if (provesPulling(pod, backup)) state.prove(pod.workload.namespace)
           }),
-        forget: (key, namespace) =>
-          Effect.sync(() => {
-            state.free(key)
-            state.turns.leave(key, namespace)
-            for (const memory of [state.aside, state.reached, state.quiet]) memory.delete(key)
-          }),
+        forget: (key, namespace) => Effect.sync(() => state.forget(key, namespace)),
         admit: (workload, request) => Effect.map(Clock.currentTimeMillis, (now) => state.admit(workload, request, now)),
-        withdraw: (key, namespace) =>
-          Effect.sync(() => {
-            state.turns.leave(key, namespace)
-            state.aside.delete(key)
-          }),
+        withdraw: (key, namespace) => Effect.sync(() => state.leave(key, namespace)),
         release: (key) => Effect.sync(() => state.free(key)),
-        patched: (after, idle) =>
-          Effect.sync(() => {
-            if (idle) state.quiet.set(after.key, revisionOf(after))
-            else state.reserved.set(after.key, { namespace: after.namespace, generation: after.generation })
-          }).pipe(Effect.andThen(count)),
+        patched: (after, idle) => Effect.andThen(Effect.sync(() => state.patched(after, idle)), count),
         isProven: (namespace) => Effect.sync(() => state.proven.has(namespace)),
         isProvenAnywhere: Effect.sync(() => state.proven.size > 0),
         pullFailed: (namespace, detail) =>

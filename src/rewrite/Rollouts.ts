@@ -10,11 +10,13 @@ import type { ContainerState, Pod, Workload } from "../workload/Workload.ts"
 
 /** Kubernetes' own default of progressDeadlineSeconds. */
 const defaultDeadlineSeconds = 600
+/** Whoever writes a workload writes its deadline too, and must not hold a place for ever. */
+const longestDeadlineSeconds = 3600
 
 export type RolloutState =
   | { readonly _tag: "None" }
-  /** Takes a place. */
-  | { readonly _tag: "UnderWay" }
+  /** Takes a place; `until`, in milliseconds since the epoch, is when it has to be judged again, whatever happens or not. */
+  | { readonly _tag: "UnderWay"; readonly until: number | undefined }
   /** Past its deadline: has given up its place, and stops further rollouts in its namespace. */
   | { readonly _tag: "Stuck"; readonly detail: string }
 
@@ -64,7 +66,23 @@ export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolea
   return everyPodStarted(workload, pods)
 }
 
-const deadlineOf = (workload: Workload): number => (workload.deadlineSeconds ?? defaultDeadlineSeconds) * 1000
+/**
+ * When the rollout is past its deadline, by the clock alone. A Deployment's deadline is one of progress, which its controller
+ * judges (deployment controller, progress.go); where it does, the clock only sets the longest time.
+ */
+const deadlineOf = (workload: Workload): number | undefined => {
+  if (workload.patchedAt === undefined) return undefined
+  const judged = workload.kind === "Deployment" && workload.rollout?.progress !== undefined
+  const seconds = judged ? longestDeadlineSeconds : workload.deadlineSeconds ?? defaultDeadlineSeconds
+  return workload.patchedAt + Math.min(seconds, longestDeadlineSeconds) * 1000
+}
+
+/** Whether a pod still has an image that our patch replaced. */
+const isFromBefore = (workload: Workload, ours: ReadonlyMap<string, string>, pod: Pod): boolean =>
+  pod.workload.images.some((it) =>
+    ours.has(it.container) &&
+    workload.images.every((slot) => slot.container !== it.container || slot.image !== it.image)
+  )
 
 /**
  * Where the rollout that our patch started stands.
@@ -77,17 +95,22 @@ export const rolloutState = (
   now: number
 ): RolloutState => {
   if (!kindOf(workload.kind).rolls || workload.deleting || workload.paused) return { _tag: "None" }
-  if (verifiedOriginals(workload, backup).size === 0 || hasReached(workload, pods)) return { _tag: "None" }
-  const late = workload.rollout?.progress === "ProgressDeadlineExceeded" ||
-    (workload.patchedAt !== undefined && now - workload.patchedAt > deadlineOf(workload))
-  if (!late) return { _tag: "UnderWay" }
+  const ours = verifiedOriginals(workload, backup)
+  if (ours.size === 0 || hasReached(workload, pods)) return { _tag: "None" }
+  const until = deadlineOf(workload)
+  const late = workload.rollout?.progress === "ProgressDeadlineExceeded" || (until !== undefined && now > until)
+  if (!late) return { _tag: "UnderWay", until }
   const failure = pullFailureOf(workload, pods, backup)
   if (failure !== undefined) {
     return { _tag: "Stuck", detail: `${failure.pod.workload.name} cannot pull ${failure.container.image}` }
   }
-  // pods that merely wait for a node were not running before either: nothing that we changed holds them up
-  const started = livePods(pods).some((pod) => pod.containers.some((it) => it.started))
-  return started ? { _tag: "Stuck", detail: `${workload.key} is past its deadline` } : { _tag: "None" }
+  // pods that merely wait for a node were not running before either: nothing that we changed holds them up; and once no pod
+  // is from before, our images have been reached: what is late is a change of somebody else, even after a restart of ours
+  const live = livePods(pods)
+  const started = live.some((pod) => pod.containers.some((it) => it.started))
+  return started && live.some((pod) => isFromBefore(workload, ours, pod))
+    ? { _tag: "Stuck", detail: `${workload.key} is past its deadline` }
+    : { _tag: "None" }
 }
 
 /** Whether a pod runs a container from the backup: the proof that the nodes can pull from it, with its namespace's secrets. */

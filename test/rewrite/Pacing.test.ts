@@ -97,6 +97,51 @@ describe("places", () => {
       assert.strictEqual(yield* admit(at("a", "3"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
+  it.effect("are given back when the object is made anew under the same name", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* admit(at("a", "1"), { limit: 1 })
+      yield* pacing.patched({ ...rewritten(at("a", "1")), generation: 7 }, false)
+      yield* pacing.observe({ ...workload(at("a", "1")), uid: "another" }, [], backup)
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("are not lost by a second look at an object that does not show its patch yet", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* admit(at("a", "1"))
+      yield* pacing.patched(rewritten(at("a", "1")), false)
+      assert.strictEqual(yield* admit(at("a", "1")), "paced")
+      assert.strictEqual(yield* admit(at("a", "2")), "go")
+      assert.strictEqual(yield* admit(at("a", "3")), "paced")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("are given up past the deadline although nothing changes in the cluster", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* Effect.forEach(["a", "b"], prove)
+      const set = rewritten({ ...at("a", "1"), kind: "StatefulSet" })
+      yield* pacing.observe(set, oldPods, backup)
+      assert.strictEqual(yield* admit(at("b", "1"), { limit: 1 }), "paced")
+      assert.notInclude(yield* pacing.next(1), set.key)
+      yield* TestClock.adjust("11 minutes")
+      assert.include(yield* pacing.next(1), set.key)
+      yield* pacing.observe(set, oldPods, backup)
+      assert.strictEqual(yield* admit(at("b", "1"), { limit: 1 }), "go")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("are free again after a workload of which no pod ran was changed while its rollout was under way", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      yield* pacing.patched(rewritten(at("a", "1")), true)
+      yield* pacing.observe(rewritten(at("a", "1")), [], backup)
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
+    }).pipe(Effect.provide(layer)))
+
   it.effect("go to namespaces in turn", () =>
     Effect.gen(function*() {
       const pacing = yield* Pacing
@@ -157,6 +202,18 @@ describe("until pulling from the backup is proven", () => {
       yield* prove("a")
       assert.includeMembers([...(yield* pacing.next(2))], ["StatefulSet/b/db", "Deployment/c/1"])
       assert.strictEqual(yield* admit(set), "go")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("who lets a Deployment go first is asked again although that one never comes, and waits ten minutes at most", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      const set = { ...at("b", "db"), kind: "StatefulSet" } as const
+      assert.strictEqual(yield* admit(set, { preferredComing: true }), "paced")
+      assert.deepStrictEqual(yield* pacing.next(2), ["StatefulSet/b/db"])
+      assert.strictEqual(yield* admit(set, { preferredComing: true }), "paced")
+      yield* TestClock.adjust("11 minutes")
+      assert.strictEqual(yield* admit(set, { preferredComing: true }), "go")
+      assert.deepStrictEqual(yield* pacing.next(2), [])
     }).pipe(Effect.provide(layer)))
 
   it.effect("each namespace shows it for itself, because pull secrets are a namespace's own", () =>

@@ -54,6 +54,22 @@ describe("a rollout of ours", () => {
     assert.strictEqual(state(exceeded, minute), "Stuck")
   })
 
+  it("of a Deployment that makes progress is not late, but nobody holds a place for more than an hour", () => {
+    const progressing = { conditions: [{ type: "Progressing", reason: "ReplicaSetUpdated" }] }
+    const state = (given: Given, after: number) => rolloutState(rolling(given), [oldPod], backup, patched + after)._tag
+    assert.strictEqual(state({ status: progressing }, 59 * minute), "UnderWay")
+    assert.strictEqual(state({ status: progressing }, 61 * minute), "Stuck")
+    const patient = { progressDeadlineSeconds: 2 ** 31 - 1 }
+    assert.strictEqual(state({ spec: patient }, 61 * minute), "Stuck")
+  })
+
+  it("is not what is late once no pod is from before our patch: somebody changed something else since", () => {
+    const exceeded = { status: { conditions: [{ type: "Progressing", reason: "ProgressDeadlineExceeded" }] } }
+    const ours = pod({ images: { app: copy }, digest: digestOf("a") })
+    const theirs = pod({ name: "web-2", images: { app: copy }, ready: false, state: { waiting: { reason: "Error" } } })
+    assert.strictEqual(rolloutState(rolling(exceeded), [ours, theirs], backup, patched + 60 * minute)._tag, "None")
+  })
+
   it("past its deadline is stuck by pods that cannot pull, but not by pods that wait for a node", () => {
     const late = patched + 11 * minute
     assert.strictEqual(rolloutState(rolling(), [waiting(copy)], backup, late)._tag, "Stuck")
