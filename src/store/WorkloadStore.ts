@@ -95,7 +95,10 @@ export class Workloads {
 
   /** Puts one item in; answers the keys it concerns, none when nothing that is kept has changed. */
   putWorkload(workload: Workload): ReadonlyArray<string> {
-    return this.#put(this.#workloads, workload.key, workload, (it) => it)
+    const before = this.#workloads.get(workload.key)
+    const keys = this.#put(this.#workloads, workload.key, workload, (it) => it)
+    // what it controls inherits its opt-out
+    return before?.marks.ignore === workload.marks.ignore ? keys : [...keys, ...this.#below(workload)]
   }
 
   putPod(pod: Pod): ReadonlyArray<string> {
@@ -111,13 +114,13 @@ export class Workloads {
   putNode(node: Node): ReadonlyArray<string> {
     if (isDeepStrictEqual(this.#nodes.get(node.name), node)) return []
     this.#nodes.set(node.name, node)
-    return [...this.#pods.values()].filter((it) => it.node === node.name).flatMap((it) => this.concerned(it.workload))
+    return this.#onNode(node.name)
   }
 
   /** Takes one item out; answers the keys that it concerned. */
   remove(kind: keyof Kept, key: string): ReadonlyArray<string> {
     if (kind === "namespace") return this.#namespaces.delete(key) ? this.keys(key) : []
-    if (kind === "node") return this.#nodes.delete(key) ? this.keys() : []
+    if (kind === "node") return this.#nodes.delete(key) ? this.#onNode(key) : []
     const gone = this.get(key)
     if (gone === undefined) return []
     const keys = this.concerned(gone)
@@ -131,6 +134,18 @@ export class Workloads {
   held(kind: keyof Kept, prefix: string): ReadonlyArray<string> {
     const map = { workload: this.#workloads, pod: this.#pods, namespace: this.#namespaces, node: this.#nodes }[kind]
     return [...map.keys()].filter((it) => it.startsWith(prefix))
+  }
+
+  #onNode(name: string): ReadonlyArray<string> {
+    return [...this.#pods.values()].filter((it) => it.node === name).flatMap((it) => this.concerned(it.workload))
+  }
+
+  /** Keys of all that the workload controls. */
+  #below(workload: Workload, depth = 0): ReadonlyArray<string> {
+    return [...this.#owned.get(workload.uid) ?? []].flatMap((key) => {
+      const between = depth < maxOwners ? this.#workloads.get(key) : undefined
+      return between === undefined ? [key] : [key, ...this.#below(between, depth + 1)]
+    })
   }
 
   #put<A>(map: Map<string, A>, key: string, item: A, workload: (item: A) => Workload): ReadonlyArray<string> {

@@ -72,4 +72,18 @@ describe("the workload store", () => {
     assert.deepStrictEqual(store.putNode({ name: "node-1", ready: false }), [one.workload.key])
     assert.isFalse(store.nodeReady("node-1"))
   })
+
+  it("tells what a workload controls of its opt-out, and of a node that is gone only its pods", () => {
+    const store = new Workloads()
+    const deployment = workload()
+    const set = workload({ kind: "ReplicaSet", ...owned("Deployment", "web", deployment.uid) })
+    store.putWorkload(deployment)
+    store.putWorkload(set)
+    store.putPod(pod({ owner: set, node: "one" }))
+    store.putPod(pod({ name: "alone", node: "two" }))
+    const out = workload({ metadata: { labels: { "image-cloner.io/ignore": "true" } } })
+    assert.sameMembers([...store.putWorkload(out)], [deployment.key, set.key, "Pod/shop/web-1"])
+    store.putNode({ name: "two", ready: false })
+    assert.deepStrictEqual(store.remove("node", "two"), ["Pod/shop/alone"])
+  })
 })
