@@ -11,7 +11,6 @@ import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { livePods } from "../workload/Health.ts"
-import { kindOf } from "../workload/Kinds.ts"
 import { restorePatch, rewritePatch } from "../workload/Patch.ts"
 import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf } from "../workload/PlanImages.ts"
@@ -83,9 +82,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     )
 
     /** Puts the originals back where pods cannot pull and nothing in that namespace ever pulled from the backup. */
-    const putBack = Effect.fnUntraced(function*(workload: Workload, pods: ReadonlyArray<Pod>) {
-      // what another object controls carries our annotation too, and is never patched
-      if (workload.owner !== undefined || !kindOf(workload.kind).mutable) return false
+    const putBack = Effect.fnUntraced(function*({ patchable, workload }: Plan, pods: ReadonlyArray<Pod>) {
+      // what another object controls carries our annotation too; and a template's owner would undo it again and again
+      if (!patchable) return false
       const failure = pullFailureOf(workload, pods, target)
       if (failure === undefined || (yield* pacing.isProven(workload.namespace))) return false
       const detail = pullProblem(workload, failure.pod, failure.container.message, target)
@@ -114,6 +113,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       yield* pacing.observe(workload, pods, target)
       const pod = store.pod(key)
       if (pod !== undefined) yield* pacing.observePod(pod, target)
+      // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
+      if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
       const planned = plan(
         workload,
         gatherFacts(store, workload, {
@@ -128,8 +129,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       yield* offerAll(images, inventory.want(key, planned.wants))
       yield* offerAll(images, planned.stale)
       yield* reportForged(decisions.get(key)?.plan, planned)
-      if (!settings.DRY_RUN && settings.REWRITE_MODE !== "off" && (yield* putBack(workload, pods))) return
-      if (planned.verdict._tag !== "Rewrite") yield* pacing.withdraw(key, workload.namespace)
+      if (!settings.DRY_RUN && (yield* putBack(planned, pods))) return
+      if (planned.verdict._tag !== "Rewrite" && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
       const verdict: Verdict = planned.verdict._tag === "Rewrite"
         ? yield* Effect.catchTag(rewrite(planned, planned.verdict.idle, settings), "KubeError", refused(planned))
         : planned.verdict

@@ -20,8 +20,12 @@ export interface Plan {
   readonly images: ReadonlyArray<PlannedImage>
   /** Canonical source references that the backup must hold for this workload. */
   readonly wants: ReadonlyArray<string>
-  /** Of these, the ones whose copy must be seen again before it may be used. */
+  /** Of these, the ones whose copy must be seen again before it may be used; none where that would not help. */
   readonly stale: ReadonlyArray<string>
+  /** Nothing but another look at its copies is missing: it keeps its turn meanwhile. */
+  readonly onlyStale: boolean
+  /** Whether the object may ever be patched, be it to put its originals back. */
+  readonly patchable: boolean
   readonly verdict: Verdict
 }
 
@@ -115,19 +119,25 @@ const verdictOf = (workload: Workload, images: ReadonlyArray<PlannedImage>, fact
   return held("dry-run", `it would be rewritten: ${changes}`)
 }
 
+const nothing = { images: [], wants: [], stale: [], onlyStale: false, patchable: false }
+
 const unique = (sources: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(sources)]
 
 /** Decides about one workload. */
 export const plan = (workload: Workload, facts: Facts): Plan => {
-  if (workload.deleting) return { workload, images: [], wants: [], stale: [], verdict: { _tag: "Done" } }
+  if (workload.deleting) return { workload, ...nothing, verdict: { _tag: "Done" } }
   const alone = leftAlone(workload, facts)
-  if (alone !== undefined) return { workload, images: [], wants: [], stale: [], verdict: alone }
+  if (alone !== undefined) return { workload, ...nothing, verdict: alone }
   const images = planImages(workload, facts)
+  const verdict = verdictOf(workload, images, facts)
+  const pending = verdict._tag === "Held" && verdict.reason === "pending"
   return {
     workload,
     images,
     wants: unique(images.flatMap((it) => it.wants)),
-    stale: unique(images.flatMap((it) => it.stale ? it.wants : [])),
-    verdict: verdictOf(workload, images, facts)
+    stale: pending ? unique(images.flatMap((it) => it.stale ? it.wants : [])) : [],
+    onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
+    patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined,
+    verdict
   }
 }

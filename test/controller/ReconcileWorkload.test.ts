@@ -60,6 +60,7 @@ const loop = (answer: Effect.Effect<Outcome, KubeError>, settings: Partial<Setti
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore
     for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
+    store.putNamespace({ name: "shop", marks: { ignore: undefined, rewrite: undefined } })
     const queue = yield* WorkloadQueue
     yield* Effect.forkScoped(queue.run(4, yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
     return { store, inventory: yield* Inventory, decisions: yield* Decisions, queue }
@@ -185,6 +186,77 @@ describe("the actor of a workload", () => {
       for (const key of store.keys()) yield* queue.offer(key)
       yield* tick
       assert.deepStrictEqual(it.patches.map(({ key, purpose }) => [key, purpose]), [[deployment.key, "restored"]])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("puts nothing back on what is opted out, or is somebody else's to write", () => {
+    const it = loop(Effect.succeed({ _tag: "Applied", after: undefined }))
+    return Effect.gen(function*() {
+      const { queue, store } = yield* it.start
+      const labels = [{ "kustomize.toolkit.fluxcd.io/name": "apps" }, { "image-cloner.io/ignore": "true" }]
+      for (const [name, label] of labels.entries()) {
+        const deployment = workload({
+          name: `web-${name}`,
+          images: { app: copy },
+          templateAnnotations: annotated,
+          metadata: { labels: label }
+        })
+        store.putWorkload(deployment)
+        store.putPod(pod({
+          name: `pod-${name}`,
+          owner: deployment,
+          images: { app: copy },
+          ready: false,
+          state: { waiting: { reason: "ImagePullBackOff", message: "401 unauthorized" } }
+        }))
+      }
+      for (const key of store.keys()) yield* queue.offer(key)
+      yield* tick
+      assert.deepStrictEqual(it.patches, [])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("waits for its namespace, which may opt it out", () => {
+    const it = loop(Effect.succeed({ _tag: "Changed" }))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload({ namespace: "new" })
+      store.putWorkload(deployment)
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.deepStrictEqual(inventory.all, [])
+      const namespace = { name: "new", marks: { ignore: undefined, rewrite: undefined } }
+      for (const key of store.putNamespace(namespace)) yield* queue.offer(key)
+      yield* tick
+      assert.strictEqual(inventory.all.length, 1)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("keeps its turn while its copies are looked at again", () => {
+    const it = loop(Effect.succeed({ _tag: "Changed" }), { MAX_CONCURRENT_ROLLOUTS: 1 })
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const pacing = yield* Pacing
+      store.putPod(pod({ name: "proof", images: { app: copy } }))
+      const other = workload({ name: "other" })
+      const request = { idle: false, limit: 1, preferredComing: false }
+      yield* queue.offer("Pod/shop/proof")
+      yield* tick
+      yield* pacing.admit(other, request)
+      for (const name of ["a", "b"]) {
+        const deployment = workload({ name })
+        store.putWorkload(deployment)
+        store.putPod(pod({ owner: deployment, name, digest: digestOf("a") }))
+        inventory.want(deployment.key, [source])
+        inventory.set(source, backedUp())
+        yield* queue.offer(deployment.key)
+        yield* tick
+      }
+      yield* TestClock.adjust("11 minutes")
+      yield* queue.offer("Deployment/shop/a")
+      yield* tick
+      yield* pacing.release(other.key)
+      assert.deepStrictEqual(yield* pacing.next(1), ["Deployment/shop/a"])
     }).pipe(Effect.provide(it.layer))
   })
 
