@@ -10,6 +10,8 @@ type Values<L extends Labels> = { readonly [K in keyof L]: L[K][number] }
 
 export interface Series<Input, State, L extends Labels> {
   (values: Values<L>): Metric.Metric<Input, State>
+  /** The labels with the values that each may have. */
+  readonly labels: Labels
   /** Every series known beforehand: all combinations, none if a label is open. */
   readonly known: ReadonlyArray<Metric.Metric<Input, State>>
 }
@@ -40,5 +42,5 @@ export const series = <Input, State, const L extends Labels>(
     made.set(key, one)
     return one
   }
-  return Object.assign(of, { known: combinations(labels).map(of) })
+  return Object.assign(of, { labels, known: combinations(labels).map(of) })
 }
