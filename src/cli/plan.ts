@@ -76,15 +76,18 @@ const lookAt = Effect.fnUntraced(function*(source: string, now: number) {
   return { digest: null, bytes: null, manifests: null, problem, state }
 })
 
-/** Looks at every image that the plan names, five at a time. */
+/** Looks at every image that the plan names, five at a time; then at the digests that pods of moved tags turn out to run. */
 const lookAll = Effect.fnUntraced(function*(store: Workloads, given: Omit<Given, "looked">) {
-  const { images } = report(store, { ...given, looked: new Map() })
-  const found = yield* Effect.forEach(
-    images,
-    ({ source }) => Effect.map(lookAt(source, given.now), (it) => [source, it] as const),
-    { concurrency: 5 }
-  )
-  return new Map(found)
+  const looked = new Map<string, Effect.Success<ReturnType<typeof lookAt>>>()
+  for (;;) {
+    const images = report(store, { ...given, looked }).images.filter((it) => !looked.has(it.source))
+    if (images.length === 0) return looked
+    yield* Effect.forEach(
+      images,
+      ({ source }) => Effect.map(lookAt(source, given.now), (it) => looked.set(source, it)),
+      { concurrency: 5, discard: true }
+    )
+  }
 })
 
 const run = Effect.fnUntraced(

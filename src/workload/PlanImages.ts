@@ -60,6 +60,12 @@ const rewriteTo = (
     : outcome({ wants, to, detail: `${source} is backed up` })
 }
 
+/** Not known, and taken as copied: for plans that ask no registry. */
+const assumed = (wants: ReadonlyArray<string>, reference: ImageReference, facts: Facts): Outcome => {
+  const detail = `${wants[wants.length - 1] ?? ""} would be copied`
+  return outcome({ wants, to: format(backupOf(facts.backup, reference)), detail })
+}
+
 /** The digest that all pods run, when the tag has moved on: copied by digest, and the workload pinned to it. */
 const pinned = (
   tag: string,
@@ -71,6 +77,7 @@ const pinned = (
   const source = format(pin)
   const wants = [tag, source]
   const state = facts.state(source)
+  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(wants, pin, facts)
   if (state?._tag === "BackedUp") return rewriteTo(wants, pin, state, facts)
   if (state?._tag === "Failed") {
     return outcome({
@@ -86,9 +93,7 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Facts): O
   const source = format(reference)
   const wants = [source]
   const state = facts.state(source)
-  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) {
-    return outcome({ wants, to: format(backupOf(facts.backup, reference)), detail: `${source} would be copied` })
-  }
+  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(wants, reference, facts)
   if (state === undefined || state._tag === "Pending") {
     return outcome({ wants, hold: "pending", detail: `${source} is not in the backup yet` })
   }

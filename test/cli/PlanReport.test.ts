@@ -3,7 +3,8 @@ import { Effect, Option } from "effect"
 import { asText, report } from "../../src/cli/PlanReport.ts"
 import * as Snapshot from "../../src/controller/Snapshot.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
-import { digestOf } from "../support/Objects.ts"
+import { Workloads } from "../../src/store/WorkloadStore.ts"
+import { digestOf, pod, workload } from "../support/Objects.ts"
 
 const given = {
   settings: settingsOf("backup.example/copies"),
@@ -94,6 +95,22 @@ describe("the report of a plan", () => {
       assert.include(text, "1.5 KiB in 3 manifests")
       assert.include(text, "private: it is private or does not exist")
     }))
+
+  it("rewrites to the digest that pods run where a look shows that the tag has moved", () => {
+    const store = new Workloads()
+    const deployment = workload()
+    store.putWorkload(deployment)
+    store.putPod(pod({ owner: deployment, digest: digestOf("b") }))
+    for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
+    const digest = digestOf("a")
+    const state = { _tag: "BackedUp", digest, contents: new Set([digest]), verifiedAt: 0 } as const
+    const sight = { digest, bytes: 1, manifests: 1, problem: null, state }
+    const { images, rows } = report(store, { ...given, looked: new Map([["docker.io/library/nginx:1.27", sight]]) })
+    assert.deepStrictEqual(rows.map((it) => [it.action, it.to]), [
+      ["rewrite", `backup.example/copies/docker.io/library/nginx:1.27@${digestOf("b")}`]
+    ])
+    assert.include(images.map((it) => it.source), `docker.io/library/nginx:1.27@${digestOf("b")}`)
+  })
 
   it.effect("is a table with aligned columns", () =>
     Effect.gen(function*() {
