@@ -15,10 +15,13 @@ const rests = {
   late: { first: Duration.minutes(10), most: Duration.hours(6) }
 }
 
+/** A registry may ask for any time; after this one it is asked whether it still means it. */
+const longestRest = Duration.hours(24)
+
 const restOf = (error: CloneError, failures: number): Duration.Duration => {
   const { first, most } = error.retryable ? rests.soon : rests.late
   const rest = Duration.min(Duration.millis(Duration.toMillis(first) * 2 ** Math.min(failures - 1, 20)), most)
-  return error.retryAfter === undefined ? rest : Duration.max(rest, error.retryAfter)
+  return error.retryAfter === undefined ? rest : Duration.min(Duration.max(rest, error.retryAfter), longestRest)
 }
 
 const reasonOf = (error: CloneError): Extract<ImageState, { _tag: "Failed" }>["reason"] => {

@@ -136,6 +136,19 @@ describe("the actor of an image", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  it.effect("does not wait for years because a registry asks for them", () => {
+    const retryAfter = Duration.nanos(10n ** 40n)
+    const it = loop({ clone: () => Effect.fail(failure({ reason: "rate-limited", retryAfter })) })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("23 hours")
+      assert.strictEqual(it.clones.length, 1)
+      yield* TestClock.adjust("1 hours")
+      assert.strictEqual(it.clones.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("tells what is the source's fault from what is the backup's", () =>
     Effect.gen(function*() {
       const reasons = [
