@@ -8,10 +8,10 @@ NODE := node_modules/.bin/node
 SYSTEM_CA := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CA)
 
-.PHONY: help install build check test demo bench image deploy undeploy clean
+.PHONY: help install build check test demo bench plan package image deploy undeploy clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 install: node_modules/.installed ## the dependencies, and the pinned Node.js with them
 
@@ -22,8 +22,8 @@ node_modules/.installed: package-lock.json tools/node/package.json
 	@npm run --silent node:check
 	@touch $@
 
-build: install ## dist/main.mjs, the program in one file and its chunk
-	@npm run --silent build
+build: install ## dist/: the program and the demo, each a bundle
+	@npm run --silent build > /dev/null
 
 check: install ## types, Effect diagnostics, lint, format, dead code, documentation
 	@npm run --silent check
@@ -37,13 +37,19 @@ demo: install build ## the real daemon on a cluster and registries of its own; S
 bench: install build ## figures: start, memory, copying
 	@npm run --silent bench
 
+plan: build ## what would happen to kubectl's cluster: BACKUP_REGISTRY=host/prefix, ARGS=--check
+	@$(NODE) dist/main.mjs plan $(ARGS)
+
+package: install ## the npm package, for people who want the command
+	@npm pack --silent --foreground-scripts=false
+
 image: ## the container image: IMAGE=name:tag; BASE=, BUILDER= and BUILD_FLAGS= if need be
 	@builder="$(BUILDER)"; \
 	for it in docker podman buildah; do [ -n "$$builder" ] || ! $$it info >/dev/null 2>&1 || builder=$$it; done; \
 	[ -n "$$builder" ] || { echo "make image needs docker, podman or buildah, and none of them works here" >&2; exit 1; }; \
 	set -x; $$builder build $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) -t $(or $(IMAGE),image-cloner:latest) -f Dockerfile .
 
-deploy: ## to kubectl's cluster; the first time with IMAGE=… BACKUP_REGISTRY=… DOCKER_CONFIG_JSON=path
+deploy: ## to kubectl's cluster: IMAGE= and, the first time, BACKUP_REGISTRY= and DOCKER_CONFIG_JSON=path
 	@KUBECTL="$(KUBECTL)" IMAGE="$(IMAGE)" BACKUP_REGISTRY="$(BACKUP_REGISTRY)" DOCKER_CONFIG_JSON="$(DOCKER_CONFIG_JSON)" \
 	  sh tools/deploy.sh
 
