@@ -124,11 +124,12 @@ const move = Effect.fnUntraced(function*(
     ready = undefined
     let moved = 0
     yield* Effect.gen(function*() {
-      const open = yield* atSource(registry.openBlob(source, blob.digest))
+      const first = yield* atSource(registry.openBlob(source, blob.digest, 0))
       yield* transfer({
         registry,
         limits,
-        blob: open,
+        first,
+        reopen: (offset) => registry.openBlob(source, blob.digest, offset),
         upload,
         digest: blob.digest,
         size: blob.size,

@@ -21,10 +21,14 @@ export interface Upload {
 
 /** A blob whose bytes wait to be read. */
 export interface OpenBlob {
-  /** What the registry says; undefined when it does not. */
+  /** Of the whole blob, as the registry says; undefined when it does not. */
   readonly size: number | undefined
+  /** Where in the blob its bytes begin. */
+  readonly offset: number
   readonly start: (sink: BodySink) => void
   readonly resume: () => void
+  /** Ends the connection unless all has been read. */
+  readonly close: () => void
 }
 
 export interface Blobs {
@@ -45,8 +49,12 @@ export interface Blobs {
     size: number,
     body: Readable | undefined
   ) => Effect.Effect<void, RegistryError>
-  /** Opens a blob; it is closed with the scope. */
-  readonly openBlob: (repository: Repository, digest: Digest) => Effect.Effect<OpenBlob, RegistryError, Scope.Scope>
+  /** Opens a blob, from `offset` on if the registry knows ranges, else from its start; it is closed with the scope. */
+  readonly openBlob: (
+    repository: Repository,
+    digest: Digest,
+    offset: number
+  ) => Effect.Effect<OpenBlob, RegistryError, Scope.Scope>
 }
 
 const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/uploads/`
@@ -65,6 +73,15 @@ const locate = (of: Spec, answer: Answer): Effect.Effect<Upload, RegistryError> 
   return location.protocol === "https:" || location.protocol === answer.url.protocol
     ? Effect.succeed({ repository: of.repository, location })
     : Effect.fail(registryError({ ...of, reason: "Refused", detail: "the upload's Location would leave TLS" }))
+}
+
+const numberOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
+
+/** `bytes 5-9/10`; the size may be `*`. */
+const partOf = (text: string | undefined) => {
+  const match = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/i.exec(text?.trim() ?? "")
+  return match === null ? undefined : { first: Number(match[1]), size: numberOf(match[2]) }
 }
 
 export const makeBlobs = (transport: Transport, session: Session, access: Access, pool: BufferPool): Blobs => {
@@ -171,8 +188,11 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         })
       }
     }),
-    openBlob: Effect.fnUntraced(function*(repository, digest) {
-      const request = spec("GET", repository, digest, `/v2/${repository.repository}/blobs/${digest}`)
+    openBlob: Effect.fnUntraced(function*(repository, digest, offset) {
+      const request = {
+        ...spec("GET", repository, digest, `/v2/${repository.repository}/blobs/${digest}`),
+        ...(offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } })
+      }
       const answer = yield* session.run(request, transport.open)
       const stream = answer.stream
       if (stream === undefined) return yield* refusal(request, answer)
@@ -180,15 +200,24 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       if (encoding !== undefined && encoding !== "identity") {
         return yield* registryError({ ...request, reason: "Corrupt", detail: `the blob came encoded as ${encoding}` })
       }
-      const length = firstOf(answer.headers["content-length"])
-      const size = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
+      const length = numberOf(firstOf(answer.headers["content-length"]))
+      const part = answer.status === 206 ? partOf(firstOf(answer.headers["content-range"])) : undefined
+      if (answer.status === 206 && part?.first !== offset) {
+        return yield* registryError({
+          ...request,
+          reason: "Protocol",
+          detail: `the registry was asked for the bytes from ${offset} on and sends others`
+        })
+      }
       return {
-        size,
+        size: answer.status === 206 ? part?.size : length,
+        offset: part?.first ?? 0,
         resume: stream.resume,
+        close: stream.abort,
         start: (sink) =>
           stream.start(
             // only a body of known length yields exactly one slice per read (BufferPool.disown)
-            size !== undefined ? sink : {
+            length !== undefined ? sink : {
               ...sink,
               data: (chunk) => {
                 pool.disown(chunk)

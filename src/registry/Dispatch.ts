@@ -137,8 +137,8 @@ export const exchange = (
   })
 
 /**
- * Sends a GET and returns when its headers are there: a 200 with its body as a paused stream, anything else collected up
- * to `most` bytes. The request is aborted with the scope.
+ * Sends a GET and returns when its headers are there: a 200 (or the 206 that a Range asks for) with its body as a paused
+ * stream, anything else collected up to `most` bytes. The request is aborted with the scope.
  */
 export const open = (
   dispatcher: Dispatcher,
@@ -203,7 +203,7 @@ class OpenRequest implements BodyStream {
       },
       onResponseStart: (controller, status, headers) => {
         if (status < 200) return
-        if (status !== 200) {
+        if (status !== 200 && !(status === 206 && this.#outgoing.headers["range"] !== undefined)) {
           refusal = { status, headers }
           return
         }

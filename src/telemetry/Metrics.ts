@@ -75,6 +75,10 @@ export const blobs = series(counter("blobs_total", "Blobs brought to the backup,
 export const blobBytes = series(counter("blob_bytes_total", "Bytes of blobs, by how they got to the backup"), {
   how: ["uploaded", "mounted", "present"]
 })
+export const blobResumes = counter(
+  "blob_resumes_total",
+  "Downloads of a blob that were taken up again where they broke off"
+)
 export const manifests = counter("manifests_total", "Manifests and indexes pushed to the backup")
 
 // --- workloads: the plan and the rewriter --------------------------------------------------------------------------
@@ -157,6 +161,7 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   clonesWaiting,
   ...blobs.known,
   ...blobBytes.known,
+  blobResumes,
   manifests,
   ...workloads.known,
   ...workloadReasons.known,

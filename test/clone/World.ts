@@ -19,7 +19,10 @@ export interface World {
 /** Runs a test between a fresh source and a fresh backup. */
 export const world = <A, E>(
   use: (world: World) => Effect.Effect<A, E, Scope.Scope>,
-  options: Partial<TestOptions> & { readonly permits?: number; readonly others?: ReadonlyArray<FakeRegistry> } = {}
+  options: Partial<TestOptions> & {
+    readonly permits?: number
+    readonly others?: ReadonlyArray<{ readonly host: string }>
+  } = {}
 ): Effect.Effect<A, E, Scope.Scope> =>
   Effect.gen(function*() {
     const source = yield* startFakeRegistry()

@@ -205,7 +205,7 @@ describe("a credential stays with its registry", () => {
         (client) =>
           Effect.gen(function*() {
             yield* client.hasBlob(repository, layerOf("a").digest)
-            const open = yield* Effect.scoped(client.openBlob(repository, layerOf("a").digest))
+            const open = yield* Effect.scoped(client.openBlob(repository, layerOf("a").digest, 0))
             assert.strictEqual(open.size, 20_000)
             assert.strictEqual((yield* client.getManifest(repository, "moved")).digest, image.root.digest)
           })
@@ -281,7 +281,7 @@ describe("a source", () => {
         Effect.all([
           Effect.flip(client.headManifest(repository, "1")),
           Effect.flip(client.getManifest(repository, "1")),
-          Effect.flip(Effect.scoped(client.openBlob(repository, layerOf("a").digest)))
+          Effect.flip(Effect.scoped(client.openBlob(repository, layerOf("a").digest, 0)))
         ]))
       assert.deepStrictEqual(errors.map((it) => it.reason), ["Unauthorized", "Unauthorized", "Unauthorized"])
       assert.deepStrictEqual(authorizations(realm.seen), [undefined])

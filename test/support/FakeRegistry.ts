@@ -164,8 +164,13 @@ export const startFakeRegistry = (tls?: Tls): Effect.Effect<FakeRegistry, never,
     const blobs = (seen: Seen, response: http.ServerResponse, name: string, digest: string) => {
       const found = repositoryOf(name).blobs.get(digest)
       if (found === undefined) return refuse(response, 404, "BLOB_UNKNOWN")
-      response.writeHead(200, { "content-length": found.length })
-      response.end(seen.method === "HEAD" ? undefined : found)
+      const from = Number(/^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1] ?? Number.NaN)
+      const part = Number.isNaN(from) ? found : found.subarray(from)
+      response.writeHead(Number.isNaN(from) ? 200 : 206, {
+        "content-length": part.length,
+        ...(Number.isNaN(from) ? {} : { "content-range": `bytes ${from}-${found.length - 1}/${found.length}` })
+      })
+      response.end(seen.method === "HEAD" ? undefined : part)
     }
 
     const uploads = (seen: Seen, response: http.ServerResponse, name: string) => {

@@ -1,0 +1,69 @@
+// Real Distribution registries, 2.8 and 3, behind a proxy that makes trouble: what is copied all the same.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import { type CloneError, Cloner, type Copied } from "../../src/clone/Cloner.ts"
+import { type Meddler, type Proxy, startProxy } from "../support/Proxy.ts"
+import { pushImage } from "../support/PushImage.ts"
+import {
+  distribution2,
+  distribution3,
+  type Program,
+  type RealRegistry,
+  startRegistry,
+  storedBlob
+} from "../support/RealRegistry.ts"
+import { clonerLayer } from "../support/Registries.ts"
+import { imageOf, layerOf } from "../support/TestImages.ts"
+
+const layer = layerOf("long", 6_000_000)
+const image = imageOf([layer])
+const through: Meddler = (_, __, forward) => forward()
+
+/** Copies `image` between two registries of a kind, each behind its proxy. */
+const copy = (program: Program, meddlers: { readonly source?: Meddler; readonly backup?: Meddler }): Effect.Effect<
+  { readonly copied: Copied; readonly source: Proxy; readonly backup: Proxy; readonly stored: RealRegistry },
+  CloneError,
+  Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const from = yield* startRegistry(program)
+    const into = yield* startRegistry(program)
+    const source = yield* startProxy(from.host, meddlers.source ?? through)
+    const backup = yield* startProxy(into.host, meddlers.backup ?? through)
+    yield* pushImage({ origin: from.origin, repository: "app", tag: "1" }, image)
+    const copied = yield* Effect.flatMap(
+      Cloner,
+      (cloner) => cloner.clone({ registry: source.host, repository: "app", tag: "1" })
+    ).pipe(Effect.provide(clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })))
+    return { copied, source, backup, stored: into }
+  })
+
+for (const program of [distribution2, distribution3]) {
+  describe.skipIf(program.path === undefined)(`with ${program.name}`, () => {
+    it.live("a source whose download breaks off is asked for the rest", () =>
+      Effect.gen(function*() {
+        let broken = false
+        const { copied, source, stored } = yield* copy(program, {
+          source: (request, response, forward) => {
+            if (broken || request.method !== "GET" || !request.url?.endsWith(layer.digest)) return forward()
+            broken = true
+            return forward((answer) => {
+              response.writeHead(answer.statusCode ?? 0, answer.headers)
+              let sent = 0
+              answer.on("data", (chunk: Buffer) => {
+                if (sent > 2_000_000) return
+                response.write(chunk)
+                sent += chunk.length
+                if (sent > 2_000_000) setTimeout(() => response.destroy(), 20)
+              })
+            })
+          }
+        })
+        assert.strictEqual(copied.blobs.uploaded, 2)
+        const gets = source.seen.filter((it) => it.startsWith("GET") && it.includes(layer.digest))
+        assert.strictEqual(gets.length, 2)
+        assert.match(gets[1] ?? "", / bytes=\d+-$/)
+        assert.isTrue((yield* storedBlob(stored, layer.digest)).equals(layer.bytes))
+      }))
+  })
+}
