@@ -2,7 +2,7 @@
 // at again. Retries belong to the image: two hundred users of a dead one cost one retry. Every change wakes its users.
 import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
 import { type CloneError, Cloner } from "../clone/Cloner.ts"
-import { parse } from "../image/ImageReference.ts"
+import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
@@ -49,6 +49,19 @@ export const make = Effect.gen(function*() {
   const become = (source: string, state: ImageState) =>
     Effect.suspend(() => offerAll(workloads, inventory.set(source, state)))
 
+  /**
+   * Copying a tag with a digest moves the backup's tag where the source's has moved. Whoever uses the tag alone would get other
+   * bytes than were looked at, so it is looked at anew: before, that nobody is pointed to it meanwhile, and after.
+   */
+  const doubtTag = ({ digest, registry, repository, tag }: ImageReference) =>
+    Effect.suspend(() => {
+      if (digest === undefined || tag === undefined) return Effect.void
+      const alone = format({ registry, repository, tag })
+      const state = inventory.state(alone)
+      if (state?._tag !== "BackedUp" || state.digest === digest) return Effect.void
+      return Effect.andThen(become(alone, { _tag: "Pending" }), images.offer(alone))
+    })
+
   const fail = Effect.fnUntraced(function*(source: string, error: CloneError) {
     const times = (failures.get(source) ?? 0) + 1
     failures.set(source, times)
@@ -68,8 +81,10 @@ export const make = Effect.gen(function*() {
     const reference = parse(source)
     // inventory keys are formatted references; what is not one was never wanted
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
+    yield* doubtTag(reference.success)
     const copied = yield* Effect.result(cloner.clone(reference.success))
     if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
+    yield* doubtTag(reference.success)
     failures.delete(source)
     const { contents, digest, verifiedAt } = copied.success
     yield* become(source, { _tag: "BackedUp", digest, contents, verifiedAt })

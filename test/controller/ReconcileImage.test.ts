@@ -8,7 +8,7 @@ import * as ReconcileImage from "../../src/controller/ReconcileImage.ts"
 import { format, type ImageReference, parse } from "../../src/image/ImageReference.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
-import { Inventory } from "../../src/store/Inventory.ts"
+import { Images, Inventory } from "../../src/store/Inventory.ts"
 import { digestOf } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -121,6 +121,31 @@ describe("the actor of an image", () => {
       yield* TestClock.adjust("1 minutes")
       assert.strictEqual(it.clones.length, 2)
     }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("whose tag is copied with another digest is compared anew, and points nobody to the tag meanwhile", () => {
+    const moved = `${source}@${digestOf("b")}`
+    const inventory = new Images()
+    const seen: Array<string | undefined> = []
+    const it = loop({
+      clone: () =>
+        Effect.sync(() => {
+          seen.push(inventory.state(source)?._tag)
+          return copied
+        })
+    })
+    return Effect.gen(function*() {
+      inventory.want("Deployment/shop/web", [source])
+      yield* (yield* ImageQueue).offer(source)
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      inventory.want("Deployment/shop/pinned", [moved])
+      yield* (yield* ImageQueue).offer(moved)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(it.clones.slice(0, 3), [source, moved, source])
+      assert.strictEqual(seen[1], "Pending")
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+    }).pipe(Effect.provide(Layer.merge(it.layer, Layer.succeed(Inventory, inventory))))
   })
 
   it.effect("waits as long as the registry asks", () => {
