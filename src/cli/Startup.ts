@@ -11,6 +11,10 @@ import { type Problem, SettingsError } from "../settings/SettingsError.ts"
 /** Name of the ConfigMap with the settings, in the controller's namespace. */
 const configMap = "image-cloner-configuration"
 
+/** The controller's namespace, seen from a pod or, as manifests/ has it, from outside of the cluster. */
+export const controllerNamespace = (podNamespace: Option.Option<string>): string =>
+  Option.getOrElse(podNamespace, () => "image-cloner")
+
 const problemsOf = <A>(result: Result.Result<A, SettingsError>): ReadonlyArray<Problem> =>
   Result.isFailure(result) ? result.failure.problems : []
 
@@ -46,7 +50,7 @@ const isTexts = (data: unknown): data is Record<string, string> =>
 const fromCluster = Effect.gen(function*() {
   const client = yield* KubeClient
   const { podNamespace } = yield* Effect.provide(ProcessSettings, ProcessSettings.layer)
-  const namespace = Option.getOrElse(podNamespace, () => "image-cloner")
+  const namespace = controllerNamespace(podNamespace)
   const object = yield* client.request({
     method: "GET",
     path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${configMap}`

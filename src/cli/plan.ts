@@ -1,6 +1,6 @@
 // plan: what the controller would do with a cluster, or with manifests, and why. Changes nothing; asks no registry unless
 // told to, because every look at Docker Hub's manifests counts.
-import { Clock, Console, Effect, FileSystem, Layer, Result, Stdio, Stream } from "effect"
+import { Clock, Console, Effect, FileSystem, Layer, Option, Result, Stdio, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
 import { look } from "../clone/Look.ts"
@@ -16,7 +16,7 @@ import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed, pending } from "./Failure.ts"
 import { asText, type Given, report } from "./PlanReport.ts"
 import { root } from "./root.ts"
-import { settingsWithCluster } from "./Startup.ts"
+import { controllerNamespace, settingsWithCluster } from "./Startup.ts"
 
 const flags = {
   files: Flag.String("filename").pipe(
@@ -92,12 +92,19 @@ const lookAll = Effect.fnUntraced(function*(store: Workloads, given: Omit<Given,
 
 const run = Effect.fnUntraced(
   function*(
-    options: { readonly check: boolean; readonly output: "table" | "json"; readonly exitCode: boolean },
+    options: {
+      readonly check: boolean
+      readonly output: "table" | "json"
+      readonly exitCode: boolean
+      /** Whether the store is a cluster's, where the controller has a namespace. */
+      readonly cluster: boolean
+    },
     settings: Settings,
     store: Workloads
   ) {
     const { podNamespace } = yield* ProcessSettings
-    const given = { settings, ownNamespace: podNamespace, now: yield* Clock.currentTimeMillis }
+    const ownNamespace = options.cluster ? Option.some(controllerNamespace(podNamespace)) : podNamespace
+    const given = { settings, ownNamespace, now: yield* Clock.currentTimeMillis }
     const looked: Given["looked"] = options.check
       ? yield* lookAll(store, given).pipe(Effect.provide(
         Layer.provide(registries(), SettingsRef.layerOf(settings))
@@ -119,7 +126,7 @@ export const plan = Command.make(
     function*({ check, exitCode, files, output }) {
       const { config, context, kubeconfig } = yield* root
       if (files.length > 0) {
-        return yield* run({ check, output, exitCode }, yield* load(config), yield* fromFiles(files))
+        return yield* run({ check, output, exitCode, cluster: false }, yield* load(config), yield* fromFiles(files))
       }
       const cluster = kube({ context, kubeconfig })
       const settings = yield* settingsWithCluster(config, cluster)
@@ -133,7 +140,7 @@ export const plan = Command.make(
         if (refused.length > 0) {
           yield* Console.error(`The API server does not let us see ${refused.join(", ")}; they are left out.`)
         }
-        yield* run({ check, output, exitCode }, settings, store)
+        yield* run({ check, output, exitCode, cluster: true }, settings, store)
       }).pipe(Effect.provide(cluster))
     },
     (effect) =>

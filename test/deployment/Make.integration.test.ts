@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path } from "effect"
 import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import { cli } from "../cli/Cli.ts"
 import { login, namespace, Stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 import { kubectl, make, place, skipped } from "./Place.ts"
@@ -39,7 +40,7 @@ describe.skipIf(skipped)("make", () => {
       "deploys once told what it needs, never overwrites what is configured, and warns when it takes it out",
       () =>
         Effect.gen(function*() {
-          const { backup, upstream } = yield* Stage
+          const { backup, controlPlane, upstream } = yield* Stage
           yield* kubectl("delete", "-k", "manifests/base")
           yield* upstream.load("tools/image-cloner", SampleImage.image("the controller"), "1")
           yield* upstream.load("tools/image-cloner", SampleImage.image("the next controller"), "2")
@@ -78,6 +79,16 @@ describe.skipIf(skipped)("make", () => {
             "--timeout=60s"
           )
           assert.strictEqual(rolled.code, 0)
+
+          // without BACKUP_REGISTRY of its own, plan takes the settings of the cluster's controller
+          const planned = yield* cli(["plan", "--kubeconfig", controlPlane.kubeconfigFile, "-o", "json"])
+          assert.deepStrictEqual([planned.code, planned.stderr], [0, ""])
+          const rows: { readonly rows: ReadonlyArray<{ readonly namespace: string; readonly reason: string }> } = JSON
+            .parse(planned.stdout)
+          assert.deepStrictEqual(
+            rows.rows.map((it) => [it.namespace, it.reason]),
+            [["image-cloner", "namespace-ignored"]]
+          )
 
           const change = yield* kubectl(
             "-n",
