@@ -17,9 +17,6 @@ import { WorkloadStore } from "./store/WorkloadStore.ts"
 import { Supervisor } from "./Supervisor.ts"
 import { Health } from "./telemetry/Health.ts"
 
-/** How many workloads are looked at side by side: planning is quick, patching waits for the API server. */
-const lookers = 8
-
 /** Every watch is heard of at least every few minutes, by bookmarks or by its attempts: milliseconds. */
 const longestSilence = 15 * 60 * 1000
 
@@ -54,7 +51,8 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
       ),
       Effect.andThen(takeStock),
       Effect.tap(() => Effect.sync(() => void (known = true))),
-      Effect.andThen(workloads.run(lookers, reconcileWorkload))
+      // planning is quick, and patches have permits of their own: one that takes long holds no other workload up
+      Effect.andThen(workloads.run("unbounded", reconcileWorkload))
     )
 
     // permits are the cloner's: all images may wait for one, so that it can choose fairly between registries

@@ -1,6 +1,7 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
 import { Clock, Duration, Effect, type Option, SubscriptionRef } from "effect"
+import { makeFairPermits } from "../clone/FairPermits.ts"
 import type { Backup } from "../image/BackupName.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
@@ -22,6 +23,9 @@ import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 /** How long a workload rests after a policy or a missing right refused its patch: somebody has to do something first. */
 const afterRefusal = Duration.minutes(5)
 
+/** How many patches are on their way at once; namespaces take turns, because a webhook of one can make each take half a minute. */
+const patchesAtOnce = 8
+
 /** Makes the function that works on one key. */
 export const make = (options: { readonly ownNamespace: Option.Option<string> }) =>
   Effect.gen(function*() {
@@ -35,11 +39,23 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const settingsRef = yield* SettingsRef
     // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
     const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
+    const permits = makeFairPermits(patchesAtOnce)
+    /** Patches that were refused: until when the same one is not sent again, whatever happens to the pods meanwhile. */
+    const refusals = new Map<string, { readonly generation: number | undefined; readonly until: number }>()
+
+    const apply: Rewriter["Service"]["apply"] = (workload, operations, purpose) =>
+      permits.withPermit(workload.namespace)(rewriter.apply(workload, operations, purpose))
+
+    const isRefused = ({ generation, key }: Workload, now: number) => {
+      const refusal = refusals.get(key)
+      return refusal !== undefined && refusal.generation === generation && refusal.until > now
+    }
 
     const forget = (key: string) =>
       Effect.gen(function*() {
         inventory.want(key, [])
         decisions.forget(key)
+        refusals.delete(key)
         yield* pacing.forget(key, key.split("/")[1] ?? "")
       })
 
@@ -64,7 +80,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         const admission = yield* pacing.admit(workload, request)
         if (admission._tag === "Held") return admission
         const replacements = replacementsOf(of.images)
-        const outcome = yield* rewriter.apply(workload, rewritePatch(workload, replacements, target), "rewritten").pipe(
+        const outcome = yield* apply(workload, rewritePatch(workload, replacements, target), "rewritten").pipe(
           Effect.onError(() => pacing.release(key))
         )
         if (outcome._tag !== "Applied") {
@@ -89,7 +105,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       if (failure === undefined || (yield* pacing.isProven(workload.namespace))) return false
       const detail = pullProblem(workload, failure.pod, failure.container.message, target)
       yield* pacing.pullFailed(workload.namespace, detail)
-      const outcome = yield* rewriter.apply(workload, restorePatch(workload, target), "restored")
+      const outcome = yield* apply(workload, restorePatch(workload, target), "restored")
       if (outcome._tag === "Applied") {
         yield* Effect.logError(`${detail}; its original images were put back${stuckPod(workload, failure.pod)}`)
       }
@@ -101,7 +117,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       Effect.gen(function*() {
         yield* Effect.logWarning(`the patch was refused: ${error.message}`)
         const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
-        yield* workloads.offerFailed(of.workload.key, { atLeast: error.retryAfter ?? patience })
+        const { generation, key } = of.workload
+        const wait = yield* workloads.offerFailed(key, { atLeast: error.retryAfter ?? patience })
+        refusals.set(key, { generation, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(wait) })
         return of.verdict
       })
 
@@ -115,13 +133,14 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       if (pod !== undefined) yield* pacing.observePod(pod, target)
       // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
       if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
+      const now = yield* Clock.currentTimeMillis
       const planned = plan(
         workload,
         gatherFacts(store, workload, {
           settings,
           backup: target,
           ownNamespace: options.ownNamespace,
-          now: yield* Clock.currentTimeMillis,
+          now,
           state: (source) => inventory.state(source),
           assumeCopied: settings.DRY_RUN
         })
@@ -130,8 +149,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       yield* offerAll(images, planned.stale)
       yield* reportForged(decisions.get(key)?.plan, planned)
       if (!settings.DRY_RUN && (yield* putBack(planned, pods))) return
-      if (planned.verdict._tag !== "Rewrite" && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
-      const verdict: Verdict = planned.verdict._tag === "Rewrite"
+      const may = planned.verdict._tag === "Rewrite" && !isRefused(workload, now)
+      if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
+      const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
         ? yield* Effect.catchTag(rewrite(planned, planned.verdict.idle, settings), "KubeError", refused(planned))
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })

@@ -62,7 +62,7 @@ const loop = (answer: Effect.Effect<Outcome, KubeError>, settings: Partial<Setti
     for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
     store.putNamespace({ name: "shop", marks: { ignore: undefined, rewrite: undefined } })
     const queue = yield* WorkloadQueue
-    yield* Effect.forkScoped(queue.run(4, yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
+    yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
     return { store, inventory: yield* Inventory, decisions: yield* Decisions, queue }
   })
   return { patches, layer, start }
@@ -128,6 +128,44 @@ describe("the actor of a workload", () => {
       assert.strictEqual(it.patches.length, 1)
       yield* TestClock.adjust("2 minutes")
       assert.strictEqual(it.patches.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not sent again after a refusal because pods change, but at once when the workload does", () => {
+    const it = loop(Effect.fail(kubeError("Denied")))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload()
+      store.putWorkload(deployment)
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      for (let change = 0; change < 3; change++) {
+        yield* queue.offer(deployment.key)
+        yield* tick
+      }
+      assert.strictEqual(it.patches.length, 1)
+      store.putWorkload({ ...deployment, generation: 2 })
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.strictEqual(it.patches.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not held up by another namespace whose patches take long", () => {
+    const it = loop(Effect.delay(Effect.succeed({ _tag: "Gone" }), "30 seconds"))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      store.putNamespace({ name: "other", marks: { ignore: undefined, rewrite: undefined } })
+      const slow = Array.from({ length: 30 }, (_, index) => workload({ kind: "CronJob", name: `slow-${index}` }))
+      const quick = workload({ kind: "CronJob", namespace: "other" })
+      for (const cronJob of [...slow, quick]) {
+        store.putWorkload(cronJob)
+        inventory.want(cronJob.key, [source])
+        inventory.set(source, backedUp())
+        yield* queue.offer(cronJob.key)
+      }
+      yield* TestClock.adjust("31 seconds")
+      assert.include(it.patches.map((patch) => patch.key), quick.key)
     }).pipe(Effect.provide(it.layer))
   })
 
