@@ -79,7 +79,7 @@ const place = (kind: string, namespace: string, name: string): Objects.Place => 
 
 export const get = (kind: string, namespace: string, name: string) => Objects.get(place(kind, namespace, name))
 
-export const patch = (kind: string, namespace: string, name: string, body: JsonObject) =>
+const patch = (kind: string, namespace: string, name: string, body: JsonObject) =>
   Objects.patch(manager, place(kind, namespace, name), body)
 
 /** A namespace whose ServiceAccount default is there, because pods are refused before. */
