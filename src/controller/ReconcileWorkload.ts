@@ -14,7 +14,7 @@ import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { livePods } from "../workload/Health.ts"
 import { restorePatch, rewritePatch } from "../workload/Patch.ts"
 import { type Plan, plan, type Verdict } from "../workload/Plan.ts"
-import { describeReplacements, replacementsOf } from "../workload/PlanImages.ts"
+import { describeReplacements, freshness, replacementsOf } from "../workload/PlanImages.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
 import { gatherFacts } from "./GatherFacts.ts"
@@ -113,6 +113,16 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       return true
     })
 
+    /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
+    const compareAgain = (sources: ReadonlyArray<string>, now: number) =>
+      Effect.forEach(sources, (source) => {
+        const state = inventory.state(source)
+        if (source.includes("@") || state?._tag !== "BackedUp" || now - state.verifiedAt <= freshness) {
+          return Effect.void
+        }
+        return Effect.andThen(offerAll(workloads, inventory.set(source, { _tag: "Pending" })), images.offer(source))
+      }, { discard: true })
+
     const refused = (of: Plan) => (error: KubeError) =>
       Effect.gen(function*() {
         yield* Effect.logWarning(`the patch was refused: ${error.message}`)
@@ -146,6 +156,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         })
       )
       yield* offerAll(images, inventory.want(key, planned.wants))
+      const before = decisions.get(key)?.plan.wants ?? []
+      // pods that come and go are no new users: what they run is what their workload names
+      if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), now)
       yield* offerAll(images, planned.stale)
       yield* reportForged(decisions.get(key)?.plan, planned)
       if (!settings.DRY_RUN && (yield* putBack(planned, pods))) return

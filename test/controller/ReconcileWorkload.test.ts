@@ -254,6 +254,27 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  it.effect("that newly uses a tag has it compared with its source, which may have moved since", () => {
+    const it = loop(Effect.succeed({ _tag: "Changed" }))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      inventory.want("Deployment/shop/old", [source])
+      inventory.set(source, backedUp())
+      const images = yield* ImageQueue
+      yield* TestClock.adjust("11 minutes")
+      const owner = workload({ kind: "Job" })
+      for (const user of [pod({ owner }).workload, workload({ kind: "CronJob" })]) {
+        if (user.kind === "Pod") store.putPod(pod({ owner }))
+        else store.putWorkload(user)
+        yield* queue.offer(user.key)
+        yield* tick
+        const compared = inventory.state(source)?._tag === "Pending" && (yield* images.depth) === 1
+        assert.strictEqual(compared, user.kind === "CronJob")
+      }
+      assert.deepStrictEqual(it.patches, [])
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("waits for its namespace, which may opt it out", () => {
     const it = loop(Effect.succeed({ _tag: "Changed" }))
     return Effect.gen(function*() {
