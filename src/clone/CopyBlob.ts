@@ -70,22 +70,25 @@ export const copyBlob = Effect.fnUntraced(function*(
   })
 
   // a session that a mount opened and nobody needed
-  const without = (how: How) =>
-    Effect.suspend(() => Effect.as(upload === undefined ? Effect.void : registry.cancelUpload(upload), how))
+  const unneeded = Effect.suspend(() => upload === undefined ? Effect.void : registry.cancelUpload(upload))
 
-  for (;;) {
-    if (!force && (yield* mount())) return yield* without("mounted")
-    const other = ledger.flights.get(blob.digest)
-    if (other === undefined) break
-    const wait = Deferred.await(other.landed)
-    yield* other.from === context.source.registry
-      ? wait
-      : Effect.timeoutOrElse(wait, { duration: longestWaitForStranger, orElse: () => Effect.void })
-    if (ledger.holds(target.repository, blob.digest)) return yield* without("present")
-    // a stranger that is still not there is overtaken
-    if (ledger.flights.get(blob.digest) === other) break
-  }
-  return yield* fly(context, blob, upload)
+  const settled = yield* Effect.gen(function*() {
+    for (;;) {
+      if (!force && (yield* mount())) return "mounted"
+      const other = ledger.flights.get(blob.digest)
+      if (other === undefined) return undefined
+      const wait = Deferred.await(other.landed)
+      yield* other.from === context.source.registry
+        ? wait
+        : Effect.timeoutOrElse(wait, { duration: longestWaitForStranger, orElse: () => Effect.void })
+      if (ledger.holds(target.repository, blob.digest)) return "present"
+      // a stranger that is still not there is overtaken
+      if (ledger.flights.get(blob.digest) === other) return undefined
+    }
+  }).pipe(Effect.onError(() => unneeded))
+  if (settled === undefined) return yield* fly(context, blob, upload)
+  yield* unneeded
+  return settled
 })
 
 /** Moves the blob, and lets others wait for it meanwhile. */

@@ -75,7 +75,8 @@ export const transfer = (options: TransferOptions): Effect.Effect<void, Transfer
       Effect.mapError((error): TransferError => ({ side: "backup", error }))
     )
 
-    return Effect.all([pump, put], { concurrency: "unbounded", discard: true }).pipe(
+    // stored is stored, even where the answer got lost and a look told; the bytes alone are not
+    return Effect.raceFirst(put, Effect.andThen(pump, Effect.never)).pipe(
       Effect.ensuring(Effect.sync(() => body.destroy()))
     )
   })

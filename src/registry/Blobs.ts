@@ -1,14 +1,17 @@
-// Blobs of a repository: look, mount, open, store. Source: OCI distribution-spec, "Pushing blobs": POST, then one PUT.
+// Blobs of a repository: look, mount, open, store. Source: OCI distribution-spec, "Pushing blobs": POST, then one PUT,
+// or PATCHes where a registry has refused that.
 // Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts.
 import { Effect, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import type { Digest } from "../image/Digest.ts"
 import type { Access, Repository } from "./Access.ts"
+import { makeBoundedMap } from "./BoundedMap.ts"
 import type { BufferPool } from "./BufferPool.ts"
+import { chunkBytes, makeChunks, mostChunkBytes } from "./Chunks.ts"
 import { firstOf, refusal } from "./Classify.ts"
 import type { BodySink } from "./Dispatch.ts"
 import { targetOf } from "./Manifests.ts"
-import { type RegistryError, registryError } from "./RegistryError.ts"
+import { type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
 import { retrying } from "./Retry.ts"
 import type { Session, Spec } from "./Session.ts"
 import type { Answer, Transport } from "./Transport.ts"
@@ -17,6 +20,8 @@ import type { Answer, Transport } from "./Transport.ts"
 export interface Upload {
   readonly repository: Repository
   readonly location: URL
+  /** The least size of a chunk, the last one aside (OCI-Chunk-Min-Length); 0 where the registry does not say. */
+  readonly chunkMin: number
 }
 
 /** A blob whose bytes wait to be read. */
@@ -42,7 +47,10 @@ export interface Blobs {
   readonly startUpload: (repository: Repository) => Effect.Effect<Upload, RegistryError>
   /** Best effort: sessions that nobody ends are the registry's garbage. */
   readonly cancelUpload: (upload: Upload) => Effect.Effect<void>
-  /** Sends the body as the whole blob. Not retried here: the body can be read once. */
+  /**
+   * Sends the body as the whole blob, in chunks where the registry is known to refuse it in one piece. Not retried here:
+   * the body can be read once. An outcome that stays unknown is found out by a HEAD.
+   */
   readonly putBlob: (
     upload: Upload,
     digest: Digest,
@@ -59,7 +67,7 @@ export interface Blobs {
 
 const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/uploads/`
 
-const locate = (of: Spec, answer: Answer): Effect.Effect<Upload, RegistryError> => {
+const locate = (of: Spec, answer: Answer, chunkMin: number): Effect.Effect<Upload, RegistryError> => {
   const text = firstOf(answer.headers["location"])
   if (text === undefined || !URL.canParse(text, answer.url)) {
     return Effect.fail(registryError({ ...of, reason: "Protocol", detail: "the upload has no usable Location" }))
@@ -71,7 +79,7 @@ const locate = (of: Spec, answer: Answer): Effect.Effect<Upload, RegistryError> 
     location.port = answer.url.port
   }
   return location.protocol === "https:" || location.protocol === answer.url.protocol
-    ? Effect.succeed({ repository: of.repository, location })
+    ? Effect.succeed({ repository: of.repository, location, chunkMin })
     : Effect.fail(registryError({ ...of, reason: "Refused", detail: "the upload's Location would leave TLS" }))
 }
 
@@ -83,6 +91,12 @@ const partOf = (text: string | undefined) => {
   const match = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/i.exec(text?.trim() ?? "")
   return match === null ? undefined : { first: Number(match[1]), size: numberOf(match[2]) }
 }
+
+const chunkMinOf = (answer: Answer): number => numberOf(firstOf(answer.headers["oci-chunk-min-length"])) ?? 0
+
+const outcomeUnknown: ReadonlySet<RegistryReason> = new Set(["Timeout", "Unreachable", "Unavailable"])
+/** A blob whose PUT was cut off so often is sent in chunks: something on the way may not like its size. */
+const mostResets = 2
 
 export const makeBlobs = (transport: Transport, session: Session, access: Access, pool: BufferPool): Blobs => {
   const { limits } = transport
@@ -120,6 +134,96 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
     return answer.status === 200
   })
 
+  /** By registry: the smallest blob that it would not take in one request. */
+  const largest = makeBoundedMap<string, number>(64)
+  /** By blob: how often its PUT was cut off. */
+  const resets = makeBoundedMap<Digest, number>(1024)
+  const needsChunks = (registry: string, digest: Digest, size: number) =>
+    size > chunkBytes && (size >= (largest.get(registry) ?? Infinity) || (resets.get(digest) ?? 0) >= mostResets)
+
+  const stored = Effect.fnUntraced(function*(request: Spec, answer: Answer, digest: Digest) {
+    if (answer.status === 201) return
+    if (answer.status === 401) {
+      // the token ended between the POST and the PUT; the upload that is opened next has a fresh one
+      const error = yield* Effect.flip(refusal(request, answer))
+      return yield* registryError({ ...error, retryable: true })
+    }
+    if (answer.status < 200 || answer.status >= 300) return yield* refusal(request, answer)
+    // some say 200, 202 or 204 and mean it; one look tells
+    if (!(yield* hasBlob(request.repository, digest))) {
+      return yield* registryError({
+        ...request,
+        reason: "Unavailable",
+        status: answer.status,
+        detail: `the registry answered ${answer.status} and does not have the blob`
+      })
+    }
+  })
+
+  const commit = (upload: Upload, digest: Digest, size: number, body: Readable | undefined): Spec => {
+    // appended as text: parsing and writing the query anew could alter what the registry encoded into it
+    const separator = upload.location.search === "" ? "?" : "&"
+    const location = new URL(`${upload.location.href}${separator}digest=${encodeURIComponent(digest)}`)
+    return {
+      ...spec("PUT", upload.repository, digest, location),
+      headers: { "content-type": "application/octet-stream", "content-length": String(size) },
+      body: body ?? new Uint8Array(0),
+      agent: "upload",
+      once: body !== undefined,
+      timeout: limits.commitTimeout
+    }
+  }
+
+  const putWhole = Effect.fnUntraced(
+    function*(upload: Upload, digest: Digest, size: number, body: Readable | undefined) {
+      const request = commit(upload, digest, size, body)
+      yield* ours(request)
+      yield* stored(request, yield* session.run(request, transport.send), digest)
+    }
+  )
+
+  const putChunks = Effect.fnUntraced(function*(upload: Upload, digest: Digest, size: number, body: Readable) {
+    const request = spec("PATCH", upload.repository, digest, upload.location)
+    yield* ours(request)
+    const length = Math.max(chunkBytes, upload.chunkMin)
+    if (length > mostChunkBytes) {
+      return yield* registryError({
+        ...request,
+        reason: "Unsupported",
+        detail: `the registry wants chunks of ${upload.chunkMin} bytes; at most ${mostChunkBytes} are sent`
+      })
+    }
+    const chunks = makeChunks(body)
+    let at = upload
+    for (let from = 0; from < size;) {
+      const chunk = yield* Effect.mapError(
+        chunks.next(Math.min(length, size - from)),
+        () => registryError({ ...request, reason: "Unreachable", detail: "the blob's bytes ended early" })
+      )
+      const patch: Spec = {
+        ...request,
+        path: at.location,
+        headers: {
+          "content-type": "application/octet-stream",
+          "content-length": String(chunk.length),
+          // without "bytes", as the specification has it
+          "content-range": `${from}-${from + chunk.length - 1}`
+        },
+        body: chunk,
+        agent: "upload",
+        timeout: limits.commitTimeout
+      }
+      const answer = yield* session.run(patch, transport.send)
+      // 202 is right; others say the same with 201 or 204
+      if (answer.status < 200 || answer.status >= 300) return yield* refusal(patch, answer)
+      from += chunk.length
+      // the newest Location is the one that counts: it may carry the state of the upload
+      if (answer.headers["location"] !== undefined) at = yield* locate(patch, answer, upload.chunkMin)
+    }
+    const last = commit(at, digest, 0, undefined)
+    yield* stored(last, yield* session.run(last, transport.send), digest)
+  })
+
   return {
     hasBlob,
     mountBlob: Effect.fnUntraced(function*(repository, digest, from) {
@@ -135,7 +239,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       if (answer === undefined) return undefined
       if (answer.status === 201 || answer.status === 200 || answer.status === 204) return "mounted"
       return answer.status === 202
-        ? yield* Effect.orElseSucceed(locate(request, answer), () => undefined)
+        ? yield* Effect.orElseSucceed(locate(request, answer, chunkMinOf(answer)), () => undefined)
         : undefined
     }),
     startUpload: Effect.fnUntraced(function*(repository) {
@@ -146,7 +250,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         (it) => it.status === 202 || it.status === 201,
         (it) => refusal(request, it)
       ))
-      return yield* locate(request, answer)
+      return yield* locate(request, answer, chunkMinOf(answer))
     }),
     cancelUpload: (upload) =>
       session.run(spec("DELETE", upload.repository, undefined, upload.location), transport.send).pipe(
@@ -158,35 +262,28 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         Effect.asVoid
       ),
     putBlob: Effect.fnUntraced(function*(upload, digest, size, body) {
-      // appended as text: parsing and writing the query anew could alter what the registry encoded into it
-      const separator = upload.location.search === "" ? "?" : "&"
-      const location = new URL(`${upload.location.href}${separator}digest=${encodeURIComponent(digest)}`)
-      const request: Spec = {
-        ...spec("PUT", upload.repository, digest, location),
-        headers: { "content-type": "application/octet-stream", "content-length": String(size) },
-        body: body ?? new Uint8Array(0),
-        agent: "upload",
-        once: body !== undefined,
-        timeout: limits.commitTimeout
-      }
-      yield* ours(request)
-      const answer = yield* session.run(request, transport.send)
-      if (answer.status === 201) return
-      if (answer.status === 401) {
-        // the token ended between the POST and the PUT; the upload that is opened next has a fresh one
-        const error = yield* Effect.flip(refusal(request, answer))
-        return yield* registryError({ ...error, retryable: true })
-      }
-      if (answer.status < 200 || answer.status >= 300) return yield* refusal(request, answer)
-      // some say 200, 202 or 204 and mean it; one look tells
-      if (!(yield* hasBlob(upload.repository, digest))) {
-        return yield* registryError({
-          ...request,
-          reason: "Unavailable",
-          status: answer.status,
-          detail: `the registry answered ${answer.status} and does not have the blob`
-        })
-      }
+      const { registry } = upload.repository
+      const inChunks = body !== undefined && needsChunks(registry, digest, size)
+      yield* (inChunks ? putChunks(upload, digest, size, body) : putWhole(upload, digest, size, body)).pipe(
+        Effect.catch((error) => {
+          if (inChunks || size <= chunkBytes) return Effect.fail(error)
+          if (error.reason === "TooLarge") {
+            largest.set(registry, Math.min(largest.get(registry) ?? Infinity, size))
+            return Effect.fail(registryError({ ...error, retryable: true }))
+          }
+          if (error.reason === "Unreachable") resets.set(digest, (resets.get(digest) ?? 0) + 1)
+          return Effect.fail(error)
+        }),
+        // the answer was lost, not the blob
+        Effect.catchIf(
+          (error) => outcomeUnknown.has(error.reason),
+          (error) =>
+            Effect.flatMap(
+              Effect.orElseSucceed(hasBlob(upload.repository, digest), () => false),
+              (there) => there ? Effect.void : Effect.fail(error)
+            )
+        )
+      )
     }),
     openBlob: Effect.fnUntraced(function*(repository, digest, offset) {
       const request = {

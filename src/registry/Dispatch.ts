@@ -17,7 +17,7 @@ export class DispatchError extends Data.TaggedError("DispatchError")<{
 
 /** One request to one URL. Times in milliseconds, 0 for none. */
 export interface Outgoing {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array | Readable | undefined

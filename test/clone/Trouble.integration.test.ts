@@ -65,5 +65,36 @@ for (const program of [distribution2, distribution3]) {
         assert.match(gets[1] ?? "", / bytes=\d+-$/)
         assert.isTrue((yield* storedBlob(stored, layer.digest)).equals(layer.bytes))
       }))
+
+    it.live("a backup behind something that refuses large requests gets chunks", () =>
+      Effect.gen(function*() {
+        const { backup, copied, stored } = yield* copy(program, {
+          backup: (request, response, forward) => {
+            if (Number(request.headers["content-length"] ?? 0) <= 5_000_000) return forward()
+            request.resume()
+            request.on("end", () => response.writeHead(413).end("<html>Request Entity Too Large</html>"))
+          }
+        })
+        assert.strictEqual(copied.blobs.uploaded, 2)
+        assert.strictEqual(backup.seen.filter((it) => it.startsWith("PATCH")).length, 2)
+        assert.isTrue((yield* storedBlob(stored, layer.digest)).equals(layer.bytes))
+      }))
+
+    it.live("a backup whose answer to an upload is lost is looked at", () =>
+      Effect.gen(function*() {
+        const { backup, copied, source, stored } = yield* copy(program, {
+          backup: (request, response, forward) => {
+            if (request.method !== "PUT" || !request.url?.includes("/uploads/")) return forward()
+            forward((answer) => {
+              answer.resume()
+              response.destroy()
+            })
+          }
+        })
+        assert.strictEqual(copied.blobs.uploaded, 2)
+        assert.strictEqual(backup.seen.filter((it) => it.startsWith("PUT") && it.includes("/uploads/")).length, 2)
+        assert.strictEqual(source.seen.filter((it) => it.startsWith("GET") && it.includes("/blobs/")).length, 2)
+        assert.isTrue((yield* storedBlob(stored, layer.digest)).equals(layer.bytes))
+      }))
   })
 }

@@ -214,7 +214,7 @@ describe("blobs", () => {
           Effect.flip(client.startUpload(app(registry))),
           Effect.flip(client.mountBlob(app(registry), layer.digest, mirror(registry))),
           Effect.flip(client.putBlob(
-            { repository: app(registry), location: new URL(`${registry.origin}/x`) },
+            { repository: app(registry), location: new URL(`${registry.origin}/x`), chunkMin: 0 },
             layer.digest,
             0,
             undefined

@@ -112,6 +112,8 @@ export const startServer = (
 
 interface Repository {
   readonly blobs: Map<string, Buffer>
+  /** What has come of uploads in chunks. */
+  readonly uploads: Map<string, Buffer>
   readonly manifests: Map<string, { readonly mediaType: string; readonly bytes: Buffer }>
 }
 
@@ -137,7 +139,7 @@ export const startFakeRegistry = (tls?: Tls): Effect.Effect<FakeRegistry, never,
     const repositoryOf = (name: string): Repository => {
       const known = repositories.get(name)
       if (known !== undefined) return known
-      const made: Repository = { blobs: new Map(), manifests: new Map() }
+      const made: Repository = { blobs: new Map(), uploads: new Map(), manifests: new Map() }
       repositories.set(name, made)
       return made
     }
@@ -175,11 +177,26 @@ export const startFakeRegistry = (tls?: Tls): Effect.Effect<FakeRegistry, never,
 
     const uploads = (seen: Seen, response: http.ServerResponse, name: string) => {
       const repository = repositoryOf(name)
+      const id = seen.path.split("/").at(-1) ?? ""
+      const before = repository.uploads.get(id) ?? Buffer.alloc(0)
       if (seen.method === "DELETE") return response.writeHead(204).end()
+      if (seen.method === "PATCH") {
+        if (seen.headers["content-range"] !== `${before.length}-${before.length + seen.body.length - 1}`) {
+          return refuse(response, 416, "RANGE_INVALID")
+        }
+        if (seen.query.get("_state") !== `${before.length === 0 ? "a+b=" : before.length}`) {
+          return refuse(response, 404, "BLOB_UPLOAD_INVALID")
+        }
+        const after = Buffer.concat([before, seen.body])
+        repository.uploads.set(id, after)
+        return response.writeHead(202, { location: `${seen.path}?_state=${after.length}` }).end()
+      }
       if (seen.method === "PUT") {
         const digest = seen.query.get("digest") ?? ""
-        if (sha256(seen.body) !== digest) return refuse(response, 400, "DIGEST_INVALID")
-        repository.blobs.set(digest, seen.body)
+        const whole = Buffer.concat([before, seen.body])
+        repository.uploads.delete(id)
+        if (sha256(whole) !== digest) return refuse(response, 400, "DIGEST_INVALID")
+        repository.blobs.set(digest, whole)
         return response.writeHead(201).end()
       }
       const mount = seen.query.get("mount")

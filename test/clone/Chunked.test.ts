@@ -1,0 +1,144 @@
+// Uploads in chunks where one request is refused, answers that got lost, and sessions that nobody needs any more.
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber } from "effect"
+import type { Handler } from "../support/FakeRegistry.ts"
+import { imageOf, layerOf } from "../support/TestImages.ts"
+import { untilTrue } from "../support/Until.ts"
+import { assertWhole, image, type World, world } from "./World.ts"
+
+const layer = layerOf("large", 10_000_000)
+const large = imageOf([layer])
+const megabytes = 1024 * 1024
+const refused: Handler = (seen, response, next) =>
+  seen.body.length > 4 * megabytes ? void response.writeHead(413).end("Request Entity Too Large") : next()
+const patches = ({ backup }: World) => backup.seen.filter((it) => it.method === "PATCH")
+
+describe("a backup that refuses large requests", () => {
+  it.live("gets large blobs in chunks, and the next ones at once", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        const again = imageOf([layerOf("larger", 11_000_000)])
+        it.source.add("app", large, "1")
+        it.source.add("app", again, "2")
+        it.backup.on(/PUT .*uploads/, refused)
+        yield* it.clone()
+        assertWhole(it.backup, it.into, large)
+        assert.deepStrictEqual(patches(it).map((seen) => seen.headers["content-range"]), [
+          "0-4194303",
+          "4194304-8388607",
+          "8388608-9999999"
+        ])
+        it.backup.forget()
+        yield* it.clone({ tag: "2" })
+        assertWhole(it.backup, it.into, again)
+        assert.strictEqual(patches(it).length, 3)
+        // nothing was tried in one piece: configs and ends of uploads only
+        assert.isTrue(it.backup.seen.every((seen) => seen.method !== "PUT" || seen.body.length < 10_000))
+      })
+    ))
+
+  it.live("even in chunks is reported with what it said", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", large, "1")
+        it.backup.on(
+          /(PUT|PATCH) .*uploads/,
+          (seen, response, next) => seen.body.length > 10_000 ? void response.writeHead(413).end() : next()
+        )
+        const error = yield* Effect.flip(it.clone())
+        assert.deepStrictEqual([error.reason, error.side, error.retryable], ["denied", "backup", false])
+        assert.include(error.message, "413")
+        assert.strictEqual(patches(it).length, 1)
+      })
+    ))
+
+  it.live("gets chunks as large as it wants them", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", large, "1")
+        it.backup.on(
+          /PUT .*uploads/,
+          (seen, response, next) => seen.body.length > 9 * megabytes ? void response.writeHead(413).end() : next()
+        )
+        it.backup.on(/POST/, (_, response, next) => {
+          response.setHeader("oci-chunk-min-length", 6_000_000)
+          next()
+        })
+        yield* it.clone()
+        assert.deepStrictEqual(patches(it).map((seen) => seen.body.length), [6_000_000, 4_000_000])
+        assertWhole(it.backup, it.into, large)
+      })
+    ))
+
+  it.live("by hanging up gets chunks after two tries", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", large, "1")
+        it.backup.on(
+          /PUT .*uploads/,
+          (seen, response, next) => seen.body.length > 4 * megabytes ? void response.destroy() : next()
+        )
+        yield* it.clone()
+        assert.strictEqual(patches(it).length, 3)
+        assertWhole(it.backup, it.into, large)
+      })
+    ))
+
+  it.live("never gets the last chunk of a blob whose bytes are wrong", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", large, "1")
+        it.backup.on(/PUT .*uploads/, refused)
+        let asked = 0
+        it.source.on(new RegExp(`GET .*blobs/${layer.digest}`), (_, response, next) => {
+          if (asked++ === 0) return next()
+          const wrong = Buffer.from(layer.bytes)
+          wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1
+          response.writeHead(200, { "content-length": wrong.length })
+          return response.end(wrong)
+        })
+        const error = yield* Effect.flip(it.clone())
+        assert.deepStrictEqual([error.reason, error.side], ["corrupt", "source"])
+        assert.isTrue(patches(it).every((seen) => seen.body.length === 4 * megabytes))
+        assert.isUndefined(it.backup.blob(it.into, layer.digest))
+      })
+    ))
+})
+
+describe("an upload whose answer is lost", () => {
+  it.live.each<[string, number | undefined]>([["with the connection", undefined], ["behind a 502", 502], [
+    "behind a 504",
+    504
+  ]])("%s is not sent again if the blob is there", ([, status]) =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", image, "1")
+        it.backup.on(/PUT .*uploads/, (_, response, next) => {
+          const head = response.writeHead.bind(response)
+          response.writeHead = () => status === undefined ? response.destroy() : head(status)
+          next()
+        })
+        const copied = yield* it.clone()
+        assert.strictEqual(copied.blobs.uploaded, 3)
+        assert.strictEqual(it.backup.count(/PUT .*uploads/), 3)
+        assert.strictEqual(it.source.count(/GET .*blobs/), 3)
+        assertWhole(it.backup, it.into, image)
+      })
+    ))
+})
+
+describe("an interrupted copy", () => {
+  it.live("ends its uploads", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", large, "1")
+        it.source.on(/GET .*blobs/, (_, response) => {
+          response.writeHead(200, {}).write(Buffer.alloc(100))
+        })
+        const running = yield* Effect.forkChild(it.clone())
+        yield* untilTrue("uploads are open", () => it.backup.count(/POST/) === 2)
+        yield* untilTrue("downloads are open", () => it.source.count(/GET .*blobs/) === 2)
+        yield* Fiber.interrupt(running)
+        yield* untilTrue("both are ended", () => it.backup.count(/DELETE .*uploads/) === 2)
+      }), { limits: { stallWindow: Duration.seconds(30) } }))
+})
