@@ -66,6 +66,20 @@ const assumed = (wants: ReadonlyArray<string>, reference: ImageReference, facts:
   return outcome({ wants, to: format(backupOf(facts.backup, reference)), detail })
 }
 
+const pinOf = (reference: ImageReference, digest: NonNullable<ImageReference["digest"]>): ImageReference => ({
+  ...reference,
+  tag: reference.tag ?? "latest",
+  digest
+})
+
+/** The digest that all pods run, if it is known already: not forgotten while its tag is looked at anew. */
+const knownPin = (slot: ImageSlot, reference: ImageReference, facts: Facts): ReadonlyArray<string> => {
+  if (reference.digest !== undefined) return []
+  const running = runningOf(slot.container, facts.pods)
+  return (running._tag === "Digests" ? [...running.digests] : [])
+    .map((digest) => format(pinOf(reference, digest))).filter((pin) => facts.state(pin) !== undefined)
+}
+
 /** The digest that all pods run, when the tag has moved on: copied by digest, and the workload pinned to it. */
 const pinned = (
   tag: string,
@@ -73,7 +87,7 @@ const pinned = (
   digest: NonNullable<ImageReference["digest"]>,
   facts: Facts
 ): Outcome => {
-  const pin = { ...reference, tag: reference.tag ?? "latest", digest }
+  const pin = pinOf(reference, digest)
   const source = format(pin)
   const wants = [tag, source]
   const state = facts.state(source)
@@ -95,9 +109,12 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Facts): O
   const state = facts.state(source)
   if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(wants, reference, facts)
   if (state === undefined || state._tag === "Pending") {
-    return outcome({ wants, hold: "pending", detail: `${source} is not in the backup yet` })
+    const kept = [...wants, ...knownPin(slot, reference, facts)]
+    return outcome({ wants: kept, hold: "pending", detail: `${source} is not in the backup yet` })
   }
-  if (state._tag === "Failed") return outcome({ wants, ...failedOf(state, source) })
+  if (state._tag === "Failed") {
+    return outcome({ wants: [...wants, ...knownPin(slot, reference, facts)], ...failedOf(state, source) })
+  }
   if (reference.digest !== undefined) return rewriteTo(wants, reference, state, facts)
   const choice = choose(runningOf(slot.container, facts.pods), state)
   if (choice._tag === "Held") return outcome({ wants, hold: "tag-moved", detail: `${source}: ${choice.detail}` })

@@ -298,6 +298,14 @@ describe("the bytes that run", () => {
     assert.strictEqual(planned.images[0]?.to, `${copy}@${b}`)
   })
 
+  it("stay wanted while their tag is looked at anew or fails", () => {
+    const pods = [pod({ digest: b })]
+    const wantsWith = (state: ImageState) => of(pods, { [nginx]: state, [pinned]: backedUp(b) }).wants
+    assert.deepStrictEqual(wantsWith({ _tag: "Pending" }), [nginx, pinned])
+    assert.deepStrictEqual(wantsWith(failed("failed")), [nginx, pinned])
+    assert.deepStrictEqual(of(pods, { [nginx]: { _tag: "Pending" } }).wants, [nginx])
+  })
+
   it("that are gone from the source hold the workload", () => {
     const planned = of([pod({ digest: b })], { [nginx]: backedUp(), [pinned]: failed("not-found") })
     assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")
