@@ -204,9 +204,7 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
     const released = opened ? [...aside] : []
     opened = false
     // a deadline passes without any change in the cluster, and what was waited for may never come
-    const late = [...places].flatMap(([key, { state }]) =>
-      state._tag === "UnderWay" && state.until !== undefined && now > state.until ? [key] : []
-    )
+    const late = [...places].flatMap(([key, { state }]) => state._tag === "UnderWay" && now > state.until ? [key] : [])
     const [yielder] = yielding
     return [
       ...turns.heads(Math.max(0, limit - taken().size), proven.size === 0),

@@ -1,5 +1,6 @@
 // Rollouts: which rollouts are ours and still under way, read from the cluster alone, so that a restart forgets none
-// (invariants 9 and 13). Pure. Ours: a verified originals entry. Under way: not all pods have reached that revision.
+// (invariants 9 and 13). Pure. Ours: a verified originals entry, written by our field manager. Under way: not all pods have
+// reached that revision.
 import { Result } from "effect"
 import { type Backup, isUnder } from "../image/BackupName.ts"
 import { parse } from "../image/ImageReference.ts"
@@ -16,7 +17,7 @@ const longestDeadlineSeconds = 3600
 export type RolloutState =
   | { readonly _tag: "None" }
   /** Takes a place; `until`, in milliseconds since the epoch, is when it has to be judged again, whatever happens or not. */
-  | { readonly _tag: "UnderWay"; readonly until: number | undefined }
+  | { readonly _tag: "UnderWay"; readonly until: number }
   /** Past its deadline: has given up its place, and stops further rollouts in its namespace. */
   | { readonly _tag: "Stuck"; readonly detail: string }
 
@@ -70,11 +71,10 @@ export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolea
  * When the rollout is past its deadline, by the clock alone. A Deployment's deadline is one of progress, which its controller
  * judges (deployment controller, progress.go); where it does, the clock only sets the longest time.
  */
-const deadlineOf = (workload: Workload): number | undefined => {
-  if (workload.patchedAt === undefined) return undefined
+const deadlineOf = (workload: Workload, patchedAt: number): number => {
   const judged = workload.kind === "Deployment" && workload.rollout?.progress !== undefined
   const seconds = judged ? longestDeadlineSeconds : workload.deadlineSeconds ?? defaultDeadlineSeconds
-  return workload.patchedAt + Math.min(seconds, longestDeadlineSeconds) * 1000
+  return patchedAt + Math.min(seconds, longestDeadlineSeconds) * 1000
 }
 
 /** Whether a pod still has an image that our patch replaced. */
@@ -96,9 +96,10 @@ export const rolloutState = (
 ): RolloutState => {
   if (!kindOf(workload.kind).rolls || workload.deleting || workload.paused) return { _tag: "None" }
   const ours = verifiedOriginals(workload, backup)
-  if (ours.size === 0 || hasReached(workload, pods)) return { _tag: "None" }
-  const until = deadlineOf(workload)
-  const late = workload.rollout?.progress === "ProgressDeadlineExceeded" || (until !== undefined && now > until)
+  // images and annotation can come from a manifest that somebody exported: such a rollout is not ours, and has no deadline
+  if (workload.patchedAt === undefined || ours.size === 0 || hasReached(workload, pods)) return { _tag: "None" }
+  const until = deadlineOf(workload, workload.patchedAt)
+  const late = workload.rollout?.progress === "ProgressDeadlineExceeded" || now > until
   if (!late) return { _tag: "UnderWay", until }
   const failure = pullFailureOf(workload, pods, backup)
   if (failure !== undefined) {

@@ -37,6 +37,7 @@ describe("a rollout of ours", () => {
     const others = [
       workload({ images: { app: copy }, status: { updatedReplicas: 0, conditions: [] } }),
       rolling({ templateAnnotations: { "image-cloner.io/original-images": "{\"app\":\"evil\"}" } }),
+      rolling({ metadata: { managedFields: [{ manager: "kubectl", fieldsV1: { "f:image": {} } }] } }),
       rolling({ kind: "CronJob" }),
       rolling({ spec: { paused: true } }),
       rolling({ spec: { replicas: 0 } }),
