@@ -29,7 +29,8 @@ const pluginIn = Effect.fnUntraced(function*(folder: string) {
     script,
     `#!/bin/sh
 echo "$KUBERNETES_EXEC_INFO" >> ${folder}/runs
-echo '{"kind":"ExecCredential","status":{"token":"token-'$(wc -l < ${folder}/runs | tr -d ' ')'"}}'
+runs=0; while read -r _; do runs=$((runs + 1)); done < ${folder}/runs
+echo '{"kind":"ExecCredential","status":{"token":"token-'$runs'"}}'
 `
   )
   yield* fs.chmod(script, 0o755)
