@@ -9,7 +9,8 @@ import type { Repository } from "../registry/Access.ts"
 import type { Limits } from "../registry/Limits.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
-import { copyTree, fetchManifest, type Tally, type TreeContext } from "./CopyTree.ts"
+import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
+import { copyTree, fetchManifest, type Tally } from "./CopyTree.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { Progress } from "./Progress.ts"
 
@@ -36,6 +37,8 @@ export interface CopyEnvironment {
   readonly limits: Limits
   readonly ledger: Ledger
   readonly backup: Backup
+  /** Are signatures, SBOMs and attestations wanted? */
+  readonly referrers: boolean
 }
 
 /** Blobs of one image on their way at once. */
@@ -91,7 +94,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       )
 
     const contextOf = (complete: boolean) =>
-      Effect.map(Semaphore.make(blobsAtOnce), (slots): TreeContext => ({ ...tree, slots, complete }))
+      Effect.map(Semaphore.make(blobsAtOnce), (slots): ReferrerContext => ({ ...tree, slots, complete }))
 
     const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
       const seen = yield* atBackup(registry.headManifest(into, digest))
@@ -144,7 +147,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     })
 
     /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
-    const fetchRoot = (context: TreeContext, { digest, tag }: Resolved) =>
+    const fetchRoot = (context: ReferrerContext, { digest, tag }: Resolved) =>
       fetchManifest(context, digest).pipe(
         Effect.catchIf(
           (error) =>
@@ -189,6 +192,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       return yield* finish(told, {
         root: undefined,
         contents: known.contents,
+        manifests: [],
         blobs: { uploaded: 0, mounted: 0, present: known.blobs },
         bytes: { uploaded: 0, mounted: 0, present: known.bytes },
         pushed: 0,
@@ -200,10 +204,13 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     const fetched = yield* fetchRoot(context, outcome.success)
     const digest = fetched.manifest.digest
     const tally = yield* copyTree(context, fetched)
+    const wanted = tag === undefined ? [protectionTag(digest)] : [protectionTag(digest), tag]
+    // equal digest, no PUT: registries with immutable tags refuse even that
+    const missing = yield* Effect.filter(wanted, (name) => Effect.map(backupTag(name), (it) => it?.digest !== digest))
+    // what is complete is not asked about at every look; before the tag, or a policy could see the image unsigned
+    if (environment.referrers && missing.length > 0) yield* copyReferrers(context, tally.manifests)
     let tagged = false
-    for (const name of tag === undefined ? [protectionTag(digest)] : [protectionTag(digest), tag]) {
-      // equal digest, no PUT: registries with immutable tags refuse even that
-      if ((yield* backupTag(name))?.digest === digest) continue
+    for (const name of missing) {
       yield* atBackup(registry.putManifest(into, name, tally.root ?? fetched.manifest))
       tagged = true
     }

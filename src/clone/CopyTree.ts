@@ -21,6 +21,8 @@ export interface Tally {
   /** The image's own manifest, for its tags; undefined where there is nothing to tag. */
   readonly root: Manifest | undefined
   readonly contents: ReadonlySet<Digest>
+  /** Manifests and indexes only, the image's own first. */
+  readonly manifests: ReadonlyArray<Digest>
   readonly blobs: { uploaded: number; mounted: number; present: number }
   readonly bytes: { uploaded: number; mounted: number; present: number }
   readonly pushed: number
@@ -80,6 +82,7 @@ export const copyTree = Effect.fnUntraced(function*(
   return {
     root,
     contents: walk.contents,
+    manifests: walk.manifests,
     blobs: walk.blobs,
     bytes: walk.bytes,
     pushed: walk.pushed,
@@ -89,13 +92,14 @@ export const copyTree = Effect.fnUntraced(function*(
 
 class Walk {
   readonly contents = new Set<Digest>()
+  readonly manifests: Array<Digest> = []
   readonly blobs = { uploaded: 0, mounted: 0, present: 0 }
   readonly bytes = { uploaded: 0, mounted: 0, present: 0 }
   pushed = 0
   #descriptors = 0
   readonly #context: TreeContext
   // a digest that is met twice is done once, and whoever meets it second waits for the first
-  readonly #manifests = new Map<Digest, Effect.Effect<Manifest, CloneError>>()
+  readonly #known = new Map<Digest, Effect.Effect<Manifest, CloneError>>()
   readonly #blobs = new Map<Digest, Effect.Effect<void, CloneError>>()
   constructor(context: TreeContext) {
     this.#context = context
@@ -109,10 +113,10 @@ class Walk {
     given?: Fetched
   ): Effect.Effect<Manifest, CloneError> =>
     Effect.suspend(() => {
-      const known = force ? undefined : this.#manifests.get(digest)
+      const known = force ? undefined : this.#known.get(digest)
       if (known !== undefined) return known
       return Effect.flatMap(Effect.cached(this.#bringManifest(digest, depth, force, given)), (once) => {
-        this.#manifests.set(digest, once)
+        this.#known.set(digest, once)
         return once
       })
     })
@@ -137,6 +141,7 @@ class Walk {
         return yield* failed(this.#context, digest, "source", "unsupported", parsed.failure)
       }
       this.contents.add(digest)
+      if (!force) this.manifests.push(digest)
       yield* this.#children(digest, parsed.success, depth, force)
       const whole = { ...manifest, mediaType: parsed.success.mediaType }
       if (!present || force) {

@@ -1,6 +1,6 @@
 // What this process knows the backup to hold: blobs by repository (where they can be mounted from), images seen whole,
 // and blobs on their way. Edge: knowledge, not truth: all of it can be lost or wrong, the registry has the last word.
-import { Clock, Deferred, Effect } from "effect"
+import { Clock, Deferred, Effect, Semaphore } from "effect"
 import type { Digest } from "../image/Digest.ts"
 import { makeBoundedMap } from "../registry/BoundedMap.ts"
 
@@ -29,6 +29,8 @@ export interface Ledger {
   readonly noteWhole: (repository: string, digest: Digest, whole: Whole) => Effect.Effect<void>
   readonly forgetWhole: (repository: string, digest: Digest) => void
   readonly flights: Map<Digest, Flight>
+  /** Lists of referrers are read, changed and written by one at a time. */
+  readonly listing: Semaphore.Semaphore
 }
 
 const holdersKept = 4
@@ -60,6 +62,7 @@ export const makeLedger = (): Ledger => {
     forgetWhole: (repository, digest) => {
       wholes.delete(`${repository}@${digest}`)
     },
-    flights: new Map()
+    flights: new Map(),
+    listing: Semaphore.makeUnsafe(1)
   }
 }

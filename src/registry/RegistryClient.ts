@@ -12,6 +12,7 @@ import { Credentials } from "./Credentials.ts"
 import { makeHostLimits } from "./HostLimits.ts"
 import { CurrentLimits } from "./Limits.ts"
 import { makeManifests, type Manifests } from "./Manifests.ts"
+import { makeReferrers, type Referrers } from "./Referrers.ts"
 import { RegistrySettings } from "./RegistrySettings.ts"
 import { makeSession } from "./Session.ts"
 import { makeTokens } from "./Tokens.ts"
@@ -21,6 +22,7 @@ export class RegistryClient extends Context.Service<
   RegistryClient,
   & Manifests
   & Blobs
+  & Referrers
   & Pick<Access, "roleOf">
 >()("image-cloner/registry/RegistryClient") {
   /** `authorities` is CERTS_DIR: extra authorities in docker's layout. */
@@ -47,8 +49,10 @@ export class RegistryClient extends Context.Service<
         const transport = makeTransport({ agents, limits, hosts, hostLabel })
         const access = makeAccess(settings, yield* Credentials)
         const session = makeSession({ settings, access, tokens: yield* makeTokens(transport) })
+        const manifests = makeManifests(transport, session, access)
         return RegistryClient.of({
-          ...makeManifests(transport, session, access),
+          ...manifests,
+          ...makeReferrers(transport, session, access, manifests),
           ...makeBlobs(transport, session, access, agents.pool),
           roleOf: access.roleOf
         })

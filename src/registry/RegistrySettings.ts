@@ -16,6 +16,8 @@ export interface RegistryOptions {
    * `always`: the user copies by hand and whatever credentials they have are used, for sources too.
    */
   readonly sourceCredentials: "proven-public" | "always"
+  /** Signatures, SBOMs and attestations are copied with their image. */
+  readonly referrers: boolean
 }
 
 /** What a command adds to the settings: the hosts its user named may be private, their credentials may be used. */
@@ -28,7 +30,8 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   backup: byHand?.backup ?? backup(settings),
   plainHttp: settings.PLAIN_HTTP_REGISTRIES,
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
-  sourceCredentials: byHand === undefined ? "proven-public" : "always"
+  sourceCredentials: byHand === undefined ? "proven-public" : "always",
+  referrers: settings.COPY_REFERRERS
 })
 
 export class RegistrySettings extends Context.Service<RegistrySettings, {

@@ -27,6 +27,8 @@ export interface Request {
   /** `realm` skips the address policy: a configured registry vouches for it. */
   readonly agent: "control" | "realm" | "upload"
   readonly most: number
+  /** A redirect to another origin is an answer, and not followed. */
+  readonly ownOrigin?: boolean
   readonly timeout?: Duration.Duration
 }
 
@@ -69,6 +71,7 @@ const redirect = (request: Request, answer: Answer): URL | RegistryError | undef
   }
   if (!URL.canParse(location, answer.url)) return fail(request, "Protocol", "the redirect leads to no URL")
   const next = new URL(location, answer.url)
+  if (request.ownOrigin === true && next.origin !== request.url.origin) return undefined
   if (next.protocol !== "https:" && next.protocol !== answer.url.protocol) {
     return fail(request, "Refused", `the redirect to ${shown(next)} would leave TLS`)
   }

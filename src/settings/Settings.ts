@@ -146,6 +146,11 @@ export const Settings = Schema.Struct({
       + "of PLAIN_HTTP_REGISTRIES always may.",
     allowed: hosts
   }),
+  COPY_REFERRERS: setting(boolean, true, {
+    description: "Signatures, SBOMs and attestations (OCI referrers and cosign's tags) are copied with their image. An "
+      + "image is a backup without them too: a failure is a warning.",
+    allowed: "`true` or `false`"
+  }),
   DRY_RUN: setting(boolean, false, {
     description: "Nothing is copied or patched; what would be is logged, counted and shown.",
     allowed: "`true` or `false`"

@@ -81,6 +81,11 @@ export const blobResumes = counter(
 )
 export const manifests = counter("manifests_total", "Manifests and indexes pushed to the backup")
 
+export const referrers = series(
+  counter("referrers_total", "Signatures, SBOMs and attestations found with images that were copied"),
+  { result: ["copied", "present", "failed"] }
+)
+
 // --- workloads: the plan and the rewriter --------------------------------------------------------------------------
 export const workloads = series(gauge("workloads", "Workloads seen, by what has become of them"), {
   state: ["rewritten", "wanted", "held", "skipped"]
@@ -163,6 +168,7 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   ...blobBytes.known,
   blobResumes,
   manifests,
+  ...referrers.known,
   ...workloads.known,
   ...workloadReasons.known,
   ...rewrites.known,

@@ -15,6 +15,7 @@ const access = (more: Partial<RegistryOptions> = {}, refused: Array<Credential> 
       plainHttp: [],
       privateHosts: [],
       sourceCredentials: "proven-public",
+      referrers: false,
       ...more
     }),
     {

@@ -104,7 +104,8 @@ describe("mayBePrivate", () => {
     backup: { registry: "backup.internal:5000", prefix: "x", layout: "nested" },
     plainHttp: ["PLAIN.internal:80"],
     privateHosts: ["private.internal", "10.0.0.1:5000"],
-    sourceCredentials: "proven-public"
+    sourceCredentials: "proven-public",
+    referrers: false
   }
   it("is true of configured hosts only, port and all", () => {
     for (const host of ["backup.internal:5000", "plain.internal:80", "private.internal", "10.0.0.1:5000"]) {

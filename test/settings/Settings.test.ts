@@ -23,6 +23,7 @@ describe("Settings", () => {
       PIN_DIGESTS: false,
       PLAIN_HTTP_REGISTRIES: [],
       PRIVATE_REGISTRIES: [],
+      COPY_REFERRERS: true,
       DRY_RUN: false
     })
   })
@@ -42,6 +43,7 @@ describe("Settings", () => {
         PIN_DIGESTS: "True",
         PLAIN_HTTP_REGISTRIES: "Registry.Example:80,[::1]:5000",
         PRIVATE_REGISTRIES: "index.docker.io",
+        COPY_REFERRERS: "false",
         DRY_RUN: "false"
       })),
       {
@@ -57,6 +59,7 @@ describe("Settings", () => {
         PIN_DIGESTS: true,
         PLAIN_HTTP_REGISTRIES: ["registry.example:80", "[::1]:5000"],
         PRIVATE_REGISTRIES: ["docker.io"],
+        COPY_REFERRERS: false,
         DRY_RUN: false
       }
     )

@@ -16,6 +16,8 @@ export interface TestOptions {
   readonly plainHttp?: ReadonlyArray<string>
   readonly privateHosts?: ReadonlyArray<string>
   readonly sourceCredentials?: RegistryOptions["sourceCredentials"]
+  /** Default: no. */
+  readonly referrers?: boolean
   readonly credentials?: (registry: string, repository: string) => Credential | undefined
   readonly limits?: Partial<Limits>
   readonly lookup?: LookupFunction
@@ -41,7 +43,8 @@ export const clientLayer = (options: TestOptions) =>
         backup: { registry: options.backup, prefix: "mirror", layout: "nested" },
         plainHttp: options.plainHttp ?? [],
         privateHosts: options.privateHosts ?? [],
-        sourceCredentials: options.sourceCredentials ?? "proven-public"
+        sourceCredentials: options.sourceCredentials ?? "proven-public",
+        referrers: options.referrers ?? false
       }),
       Layer.succeed(CurrentLimits, { ...quickLimits, ...options.limits }),
       options.lookup === undefined ? Layer.empty : Layer.succeed(Resolver, options.lookup),
