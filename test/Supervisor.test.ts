@@ -6,7 +6,7 @@ import { Supervisor } from "../src/Supervisor.ts"
 describe("the supervisor", () => {
   for (
     const [how, end] of [
-      ["fails", Effect.fail(new Error("broken"))],
+      ["fails", Effect.fail("broken")],
       ["dies", Effect.die(new Error("broken"))]
     ] as const
   ) {

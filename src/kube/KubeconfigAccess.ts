@@ -48,7 +48,7 @@ export const fromKubeconfig = Effect.fnUntraced(function*(
   }).pipe(
     Effect.flatMap(Effect.fromResult),
     Effect.mapError((problem) => credentialsError(`${where} cannot be used: ${problem}`)),
-    Effect.flatMap((it) => it === undefined ? Effect.fail(credentialsError(noCluster)) : Effect.succeed(it))
+    Effect.filterOrFail((it) => it !== undefined, () => credentialsError(noCluster))
   )
   let opened = yield* open
   const { proxy, server } = opened
