@@ -23,7 +23,8 @@ export const outcomeOf = ({ plan, verdict }: Decision): Outcome => {
 export const reasonsOf = ({ plan, verdict }: Decision): ReadonlySet<SkipReason | HoldReason> =>
   new Set([
     ...("reason" in verdict ? [verdict.reason] : []),
-    ...plan.images.flatMap((it) => it.skip === undefined ? [] : [it.skip])
+    // what is the copy already is no reason: it is done
+    ...plan.images.flatMap((it) => it.skip === undefined || it.skip === "already-backup" ? [] : [it.skip])
   ])
 
 const describe = (verdict: Verdict): string =>

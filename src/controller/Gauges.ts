@@ -1,4 +1,4 @@
-// Gauges: counts what the stores hold into the metrics, every few seconds. Counting on every change would cost a pass over
+// Gauges: counts what the stores hold into the metrics, every second. Counting on every change would cost a pass over
 // all workloads for each.
 import { Effect, Metric } from "effect"
 import type { ImageState } from "../image/ImageState.ts"

@@ -37,7 +37,12 @@ export const healthOf = (
   nodeReady: (name: string) => boolean
 ): Health => {
   const live = livePods(pods)
-  if (!live.some(hasStarted)) return { _tag: "Idle" }
+  if (!live.some(hasStarted)) {
+    // the watch of pods may be behind the one of workloads: what its controller calls available has started
+    return (workload.rollout?.available ?? 0) > 0
+      ? { _tag: "RollingOut", detail: "its pods have not been seen yet" }
+      : { _tag: "Idle" }
+  }
   if (workload.rollout === undefined) return { _tag: "Settled" }
   const lacks = missing(workload)
   if (lacks !== undefined) {

@@ -13,7 +13,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../src/workload/Patch.ts"
-import { digestOf, pod, workload } from "../support/Objects.ts"
+import { digestOf, pod, unstarted, workload } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -119,7 +119,7 @@ describe("the actor of a workload", () => {
     const it = loop(Effect.fail(kubeError("Denied")))
     return Effect.gen(function*() {
       const { inventory, queue, store } = yield* it.start
-      const deployment = workload()
+      const deployment = workload(unstarted)
       store.putWorkload(deployment)
       inventory.want(deployment.key, [source])
       inventory.set(source, backedUp())
@@ -135,7 +135,7 @@ describe("the actor of a workload", () => {
     const it = loop(Effect.fail(kubeError("Denied")))
     return Effect.gen(function*() {
       const { inventory, queue, store } = yield* it.start
-      const deployment = workload()
+      const deployment = workload(unstarted)
       store.putWorkload(deployment)
       inventory.want(deployment.key, [source])
       inventory.set(source, backedUp())
@@ -173,7 +173,7 @@ describe("the actor of a workload", () => {
     const it = loop(Effect.fail(kubeError("TooManyRequests", { retryAfter: Duration.seconds(90), retryable: true })))
     return Effect.gen(function*() {
       const { inventory, queue, store } = yield* it.start
-      const deployment = workload()
+      const deployment = workload(unstarted)
       store.putWorkload(deployment)
       inventory.want(deployment.key, [source])
       inventory.set(source, backedUp())
@@ -323,7 +323,7 @@ describe("the actor of a workload", () => {
     const it = loop(Effect.succeed({ _tag: "Changed" }), { DRY_RUN: true })
     return Effect.gen(function*() {
       const { decisions, queue, store } = yield* it.start
-      const deployment = workload()
+      const deployment = workload(unstarted)
       store.putWorkload(deployment)
       yield* queue.offer(deployment.key)
       yield* tick

@@ -65,6 +65,11 @@ const settledStatus: Record<string, Record<string, unknown>> = {
   }
 }
 
+/** What makes a workload one whose pods have not started. */
+export const unstarted: Given = {
+  status: { replicas: 0, updatedReplicas: 1, availableReplicas: 0, numberAvailable: 0 }
+}
+
 /** An object of any kind with a template, settled with one replica unless said otherwise. */
 export const templated = (given: Given = {}): Record<string, unknown> => {
   const kind = given.kind ?? "Deployment"

@@ -4,7 +4,7 @@ import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import type { Facts } from "../../src/workload/Facts.ts"
 import { plan } from "../../src/workload/Plan.ts"
 import type { Workload } from "../../src/workload/Workload.ts"
-import { digestOf, facts, type Given, pod, workload } from "../support/Objects.ts"
+import { digestOf, facts, type Given, pod, unstarted, workload } from "../support/Objects.ts"
 
 const a = digestOf("a")
 const b = digestOf("b")
@@ -190,7 +190,7 @@ describe("held", () => {
       it,
       given({}, { pods: settled(it), state: states({ [nginx]: backedUp(a, { verifiedAt: now - 600_001 }) }) })
     )
-    assert.deepStrictEqual([verdict(it, given()), planned.stale], ["Rewrite", [nginx]])
+    assert.deepStrictEqual([verdict(it, given({}, { pods: settled(it) })), planned.stale], ["Rewrite", [nginx]])
     assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "pending")
   })
 
@@ -367,11 +367,15 @@ describe("images under the prefix", () => {
 
 describe("health", () => {
   it("a workload none of whose pods has a started container is rewritten at once", () => {
-    const it = workload()
+    const it = workload(unstarted)
     const waiting = { state: { waiting: { reason: "ImagePullBackOff" } }, ready: false, owner: it }
     for (const pods of [[], [pod(waiting)], [pod({ ...waiting, phase: "Pending" })]]) {
       assert.deepStrictEqual(plan(it, given({}, { pods })).verdict, { _tag: "Rewrite", idle: true })
     }
+  })
+
+  it("a workload that its controller calls available has pods, even if none was seen yet", () => {
+    assert.strictEqual(verdict(workload(), given({}, { pods: [] })), "rolling-out")
   })
 
   it("a container that has crashed has started: unhealthy", () => {
