@@ -97,12 +97,12 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
   })
 
   const copy = Effect.fn("Cloner.copy")(function*(source: ImageReference) {
-    const { backup, referrers } = settings()
+    const { backup, mostImageBytes: mostBytes, referrers } = settings()
     const started = yield* Clock.monotonicTimeNanos
     const progress = makeProgress(source, backupOf(backup, source), yield* Clock.currentTimeMillis)
     running.add(progress)
     yield* gauges
-    const outcome = yield* copyImage({ registry, limits, ledger, backup, referrers }, source, progress).pipe(
+    const outcome = yield* copyImage({ registry, limits, ledger, backup, referrers, mostBytes }, source, progress).pipe(
       Effect.timeoutOrElse({
         duration: longestFlight,
         orElse: () =>

@@ -12,6 +12,7 @@ import { CloneError, fromRegistry } from "./CloneError.ts"
 import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
 import { copyTree, fetchManifest, type Tally } from "./CopyTree.ts"
 import type { Ledger } from "./Ledger.ts"
+import { measure } from "./Measure.ts"
 import type { Progress } from "./Progress.ts"
 
 /** What became of one image. */
@@ -37,6 +38,8 @@ export interface CopyEnvironment {
   readonly limits: Limits
   readonly ledger: Ledger
   readonly backup: Backup
+  /** MAX_IMAGE_SIZE in bytes. */
+  readonly mostBytes: number | undefined
   /** Are signatures, SBOMs and attestations wanted? */
   readonly referrers: boolean
 }
@@ -203,7 +206,14 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     const context = yield* contextOf(true)
     const fetched = yield* fetchRoot(context, outcome.success)
     const digest = fetched.manifest.digest
-    const tally = yield* copyTree(context, fetched)
+    const { mostBytes } = environment
+    // what is there already is kept, however large
+    const tally = yield* copyTree(
+      mostBytes === undefined || fetched.present
+        ? context
+        : { ...context, known: yield* measure(context, fetched, mostBytes) },
+      fetched
+    )
     const wanted = tag === undefined ? [protectionTag(digest)] : [protectionTag(digest), tag]
     // equal digest, no PUT: registries with immutable tags refuse even that
     const missing = yield* Effect.filter(wanted, (name) => Effect.map(backupTag(name), (it) => it?.digest !== digest))

@@ -12,6 +12,8 @@ export interface TreeContext extends BlobContext {
   readonly registry: BlobContext["registry"] & Manifests
   /** Blobs of this image on their way at once. */
   readonly slots: Semaphore.Semaphore
+  /** Manifests that were read before, when the image was measured. */
+  readonly known?: ReadonlyMap<Digest, Fetched>
   /** False: only look whether the backup holds everything; the source is not asked and nothing is pushed. */
   readonly complete: boolean
 }
@@ -62,6 +64,8 @@ export const fetchManifest = Effect.fnUntraced(function*(
   digest: Digest
 ): Effect.fn.Return<Fetched, CloneError> {
   const { complete, image, registry, source, target } = context
+  const known = context.known?.get(digest)
+  if (known !== undefined) return known
   const present = yield* registry.getManifest(target, digest).pipe(
     Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
     Effect.mapError(fromRegistry(image, "backup"))

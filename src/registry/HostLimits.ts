@@ -8,8 +8,6 @@ import type { ResponseHeaders } from "./Dispatch.ts"
 import { budgetLeft } from "./RateLimit.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 
-/** Share of an announced budget that is left to the cluster's own pulls; a constant until RATE_LIMIT_RESERVE exists. */
-const reserve = 0.2
 /** The longest rest for a low budget: after it one HEAD tells whether it has recovered. */
 const longestReserveRest = Duration.minutes(15)
 const firstRest = Duration.seconds(10)
@@ -52,6 +50,8 @@ const reserveKey = (ask: Ask) => `${ask.host} ${ask.identity}`
 /** Limits of all hosts, empty. `onRest` hears of every rest that begins. */
 export const makeHostLimits = (options: {
   readonly longestWait: Duration.Duration
+  /** Share of an announced budget that is left to the cluster's own pulls, 0 to 1; asked at every announcement. */
+  readonly reserve: () => number
   readonly onRest: (host: string) => Effect.Effect<void>
 }): HostLimits => {
   const limits = makeBoundedMap<string, Rest>(4096)
@@ -69,7 +69,9 @@ export const makeHostLimits = (options: {
       if (Duration.isGreaterThan(wait, options.longestWait)) {
         const why = limit >= low
           ? "the registry limits our rate"
-          : "less than a fifth of the registry's announced budget is left, which is kept for the cluster's own pulls"
+          : `less than ${
+            Math.round(options.reserve() * 100)
+          }% of the registry's announced budget is left, which RATE_LIMIT_RESERVE keeps for the cluster's own pulls`
         return yield* registryError({
           operation: ask.operation,
           target: ask.target,
@@ -86,7 +88,7 @@ export const makeHostLimits = (options: {
     const left = budgetLeft(firstOf(headers["ratelimit-limit"]), firstOf(headers["ratelimit-remaining"]))
     if (Option.isNone(left)) return
     const key = reserveKey(ask)
-    if (left.value.share >= reserve) {
+    if (left.value.share >= options.reserve()) {
       reserves.delete(key)
       return
     }

@@ -44,6 +44,7 @@ export class RegistryClient extends Context.Service<
         })
         const hosts = makeHostLimits({
           longestWait: limits.longestWait,
+          reserve: () => settings().reserve,
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
         })
         const transport = makeTransport({ agents, limits, hosts, hostLabel })

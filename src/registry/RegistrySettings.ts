@@ -18,6 +18,10 @@ export interface RegistryOptions {
   readonly sourceCredentials: "proven-public" | "always"
   /** Signatures, SBOMs and attestations are copied with their image. */
   readonly referrers: boolean
+  /** Larger images are skipped; undefined: none is too large. */
+  readonly mostImageBytes: number | undefined
+  /** Share of an announced budget that is left to others, 0 to 1. */
+  readonly reserve: number
 }
 
 /** What a command adds to the settings: the hosts its user named may be private, their credentials may be used. */
@@ -31,7 +35,9 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   plainHttp: settings.PLAIN_HTTP_REGISTRIES,
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
   sourceCredentials: byHand === undefined ? "proven-public" : "always",
-  referrers: settings.COPY_REFERRERS
+  referrers: settings.COPY_REFERRERS,
+  mostImageBytes: settings.MAX_IMAGE_SIZE,
+  reserve: settings.RATE_LIMIT_RESERVE / 100
 })
 
 export class RegistrySettings extends Context.Service<RegistrySettings, {

@@ -49,6 +49,35 @@ const integer = (minimum: number, maximum: number) =>
     String
   )
 
+const factors: Readonly<Record<string, number>> = {
+  "": 1,
+  ...Object.fromEntries(["K", "M", "G", "T"].map((unit, at) => [unit, 1000 ** (at + 1)])),
+  ...Object.fromEntries(["Ki", "Mi", "Gi", "Ti"].map((unit, at) => [unit, 1024 ** (at + 1)]))
+}
+
+/** Bytes as Kubernetes writes quantities; an empty text for none. */
+const bytes = fromText(
+  Schema.UndefinedOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 999_999_999_999_999 }))),
+  (text) => {
+    if (text === "") return Result.succeed(undefined)
+    const match = /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([KMGT]i?|)B?$/.exec(text)
+    const value = Math.floor(Number(match?.[1]) * (factors[match?.[2] ?? ""] ?? 1))
+    return match !== null && value > 0 && value <= 999_999_999_999_999
+      ? Result.succeed(value)
+      : Result.fail(`${quote(text)} is not allowed`)
+  },
+  (value) => value === undefined ? "" : String(value)
+)
+
+const percent = fromText(
+  Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 })),
+  (text) => {
+    const value = Number(/^([0-9]{1,3})\s*%?$/.exec(text)?.[1] ?? Number.NaN)
+    return value <= 100 ? Result.succeed(value) : Result.fail(`${quote(text)} is not allowed`)
+  },
+  (value) => `${value}%`
+)
+
 const boolean = fromText(
   Schema.Boolean,
   (text) =>
@@ -150,6 +179,17 @@ export const Settings = Schema.Struct({
     description: "Signatures, SBOMs and attestations (OCI referrers and cosign's tags) are copied with their image. An "
       + "image is a backup without them too: a failure is a warning.",
     allowed: "`true` or `false`"
+  }),
+  RATE_LIMIT_RESERVE: setting(percent, 20, {
+    description: "Share of a registry's announced budget (Docker Hub's pulls) that is left to the cluster's own pulls: "
+      + "when no more than this is left, nothing is copied from there for a while.",
+    allowed: "0% to 100%"
+  }),
+  MAX_IMAGE_SIZE: setting(bytes, undefined, {
+    description:
+      "Images whose layers, of all platforms together, have more than this are skipped; the message says their "
+      + "size. Copies that are there already are kept.",
+    allowed: "a number of bytes, with K, M, G, T or Ki, Mi, Gi, Ti if wanted, such as `20Gi`"
   }),
   DRY_RUN: setting(boolean, false, {
     description: "Nothing is copied or patched; what would be is logged, counted and shown.",

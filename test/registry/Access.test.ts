@@ -16,6 +16,8 @@ const access = (more: Partial<RegistryOptions> = {}, refused: Array<Credential> 
       privateHosts: [],
       sourceCredentials: "proven-public",
       referrers: false,
+      mostImageBytes: undefined,
+      reserve: 0.2,
       ...more
     }),
     {

@@ -105,7 +105,9 @@ describe("mayBePrivate", () => {
     plainHttp: ["PLAIN.internal:80"],
     privateHosts: ["private.internal", "10.0.0.1:5000"],
     sourceCredentials: "proven-public",
-    referrers: false
+    referrers: false,
+    mostImageBytes: undefined,
+    reserve: 0.2
   }
   it("is true of configured hosts only, port and all", () => {
     for (const host of ["backup.internal:5000", "plain.internal:80", "private.internal", "10.0.0.1:5000"]) {

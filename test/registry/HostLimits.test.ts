@@ -12,8 +12,9 @@ const ask = (host: string, more: Partial<Ask> = {}): Ask => ({
   ...more
 })
 
-const limits = (rested: Array<string> = []) =>
+const limits = (rested: Array<string> = [], reserve = () => 0.2) =>
   makeHostLimits({
+    reserve,
     longestWait: Duration.minutes(2),
     onRest: (host) => Effect.sync(() => rested.push(host))
   })
@@ -110,7 +111,7 @@ describe("an announced budget", () => {
       yield* announce(it, 19)
       const error = yield* Effect.flip(it.turn(ask("a.io")))
       assert.strictEqual(seconds(error.retryAfter), 900)
-      assert.include(error.message, "a fifth")
+      assert.include(error.message, "less than 20%")
       yield* it.turn(ask("a.io", { cost: "free" }))
       yield* it.turn(ask("a.io", { identity: "login" }))
       yield* it.turn(ask("b.io"))
@@ -136,3 +137,17 @@ describe("an announced budget", () => {
       yield* it.turn(ask("a.io"))
     }))
 })
+
+it.effect("the reserve of a budget is what the settings say now", () =>
+  Effect.gen(function*() {
+    let reserve = 0.5
+    const it = limits([], () => reserve)
+    const announced = { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "40;w=21600" }
+    yield* it.announced(ask("hub.io"), announced)
+    const error = yield* Effect.flip(it.turn(ask("hub.io")))
+    assert.strictEqual(error.reason, "RateLimited")
+    assert.include(error.message, "50%")
+    reserve = 0.1
+    yield* it.announced(ask("hub.io"), announced)
+    yield* it.turn(ask("hub.io"))
+  }))

@@ -24,6 +24,8 @@ describe("Settings", () => {
       PLAIN_HTTP_REGISTRIES: [],
       PRIVATE_REGISTRIES: [],
       COPY_REFERRERS: true,
+      RATE_LIMIT_RESERVE: 20,
+      MAX_IMAGE_SIZE: undefined,
       DRY_RUN: false
     })
   })
@@ -44,6 +46,8 @@ describe("Settings", () => {
         PLAIN_HTTP_REGISTRIES: "Registry.Example:80,[::1]:5000",
         PRIVATE_REGISTRIES: "index.docker.io",
         COPY_REFERRERS: "false",
+        RATE_LIMIT_RESERVE: "35 %",
+        MAX_IMAGE_SIZE: "1.5Gi",
         DRY_RUN: "false"
       })),
       {
@@ -60,6 +64,8 @@ describe("Settings", () => {
         PLAIN_HTTP_REGISTRIES: ["registry.example:80", "[::1]:5000"],
         PRIVATE_REGISTRIES: ["docker.io"],
         COPY_REFERRERS: false,
+        RATE_LIMIT_RESERVE: 35,
+        MAX_IMAGE_SIZE: 1_610_612_736,
         DRY_RUN: false
       }
     )
@@ -94,6 +100,18 @@ describe("Settings", () => {
     assert.match(of("NAMESPACES_TO_IGNORE"), /"Not_Fine" is not the name of a namespace; allowed is names/)
     assert.match(of("PLAIN_HTTP_REGISTRIES"), /registry\.example\/path/)
     assert.match(of("DRY_RUN"), /`true` or `false`/)
+  })
+
+  it.each(["0", "-1", "10 GB", "1e9", "5Pi", "many"])("refuse %s as the size of an image", (text) => {
+    assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", MAX_IMAGE_SIZE: text }).map((it) => it.key), [
+      "MAX_IMAGE_SIZE"
+    ])
+  })
+
+  it.each(["101%", "-1", "0.2", "a fifth"])("refuse %s as a share", (text) => {
+    assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", RATE_LIMIT_RESERVE: text }).map((it) => it.key), [
+      "RATE_LIMIT_RESERVE"
+    ])
   })
 
   it("say that the backup registry is required", () => {

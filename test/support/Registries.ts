@@ -18,6 +18,7 @@ export interface TestOptions {
   readonly sourceCredentials?: RegistryOptions["sourceCredentials"]
   /** Default: no. */
   readonly referrers?: boolean
+  readonly mostImageBytes?: number
   readonly credentials?: (registry: string, repository: string) => Credential | undefined
   readonly limits?: Partial<Limits>
   readonly lookup?: LookupFunction
@@ -44,7 +45,9 @@ export const clientLayer = (options: TestOptions) =>
         plainHttp: options.plainHttp ?? [],
         privateHosts: options.privateHosts ?? [],
         sourceCredentials: options.sourceCredentials ?? "proven-public",
-        referrers: options.referrers ?? false
+        referrers: options.referrers ?? false,
+        mostImageBytes: options.mostImageBytes,
+        reserve: 0.2
       }),
       Layer.succeed(CurrentLimits, { ...quickLimits, ...options.limits }),
       options.lookup === undefined ? Layer.empty : Layer.succeed(Resolver, options.lookup),
