@@ -123,7 +123,7 @@ const move = Effect.fnUntraced(function*(
     // the last attempt may have been stored although its answer was lost
     if (tries++ > 0 && (yield* atBackup(registry.hasBlob(target, blob.digest)))) return
     // the session is opened first: a download must not wait for the backup's log-in
-    const upload = ready ?? (yield* atBackup(registry.startUpload(target)))
+    const upload = ready ?? (yield* atBackup(registry.startUpload(target, blob.digest)))
     ready = undefined
     let moved = 0
     yield* Effect.gen(function*() {

@@ -5,6 +5,7 @@ import type { Digest } from "../image/Digest.ts"
 import { type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
 import type { Manifest, Manifests } from "../registry/Manifests.ts"
 import { targetOf } from "../registry/Manifests.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "./CloneError.ts"
 import { type BlobContext, copyBlob, type How } from "./CopyBlob.ts"
 
@@ -51,6 +52,20 @@ const failed = (
     retryable,
     retryAfter: undefined
   })
+
+/** Distribution takes no manifest with layers that are elsewhere unless told to, and says that blobs are missing. */
+const refusedUrls = (context: TreeContext, { document }: Parsed, error: RegistryError): CloneError => {
+  const plain = fromRegistry(context.image, "backup")(error)
+  const elsewhere = document._tag === "Image" && document.layers.some((it) => it.foreign)
+  if (!elsewhere || (error.reason !== "Incomplete" && error.reason !== "Invalid")) return plain
+  return new CloneError({
+    ...plain,
+    reason: "denied",
+    detail: `${plain.detail}; it has foreign layers, and the backup registry refuses layers with URLs ` +
+      "(Distribution: validation.manifests.urls.allow)",
+    retryable: false
+  })
+}
 
 /** A manifest's bytes, and whether the backup has them. */
 export interface Fetched {
@@ -152,7 +167,7 @@ class Walk {
         const put = registry.putManifest(target, digest, whole)
         const outcome = yield* Effect.result(put)
         if (Result.isFailure(outcome)) {
-          const refused = fromRegistry(this.#context.image, "backup")
+          const refused = (error: RegistryError) => refusedUrls(this.#context, parsed.success, error)
           if (outcome.failure.reason !== "Incomplete" || force) return yield* refused(outcome.failure)
           // the registry had said of a child that it is there: all are sent once more, whatever it says
           yield* this.#children(digest, parsed.success, depth, true)

@@ -3,7 +3,7 @@
 // Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts.
 import { Effect, type Scope } from "effect"
 import type { Readable } from "node:stream"
-import type { Digest } from "../image/Digest.ts"
+import { algorithmOf, type Digest } from "../image/Digest.ts"
 import type { Access, Repository } from "./Access.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import type { BufferPool } from "./BufferPool.ts"
@@ -44,7 +44,8 @@ export interface Blobs {
     digest: Digest,
     from: Repository
   ) => Effect.Effect<"mounted" | Upload | undefined, RegistryError>
-  readonly startUpload: (repository: Repository) => Effect.Effect<Upload, RegistryError>
+  /** For a blob of this digest: registries are told which algorithm it will have unless it is the usual one. */
+  readonly startUpload: (repository: Repository, digest?: Digest) => Effect.Effect<Upload, RegistryError>
   /** Best effort: sessions that nobody ends are the registry's garbage. */
   readonly cancelUpload: (upload: Upload) => Effect.Effect<void>
   /**
@@ -242,8 +243,10 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         ? yield* Effect.orElseSucceed(locate(request, answer, chunkMinOf(answer)), () => undefined)
         : undefined
     }),
-    startUpload: Effect.fnUntraced(function*(repository) {
-      const request = spec("POST", repository, undefined, uploads(repository))
+    startUpload: Effect.fnUntraced(function*(repository, digest) {
+      const algorithm = digest === undefined ? "sha256" : algorithmOf(digest)
+      const query = algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`
+      const request = spec("POST", repository, undefined, `${uploads(repository)}${query}`)
       yield* ours(request)
       const answer = yield* retry(Effect.filterOrElse(
         session.run(request, transport.send),

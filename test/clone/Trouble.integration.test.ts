@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { type CloneError, Cloner, type Copied } from "../../src/clone/Cloner.ts"
+import { digestOf } from "../../src/image/Digest.ts"
+import { startFakeRegistry } from "../support/FakeRegistry.ts"
 import { type Meddler, type Proxy, startProxy } from "../support/Proxy.ts"
 import { pushImage } from "../support/PushImage.ts"
 import {
@@ -13,14 +15,18 @@ import {
   storedBlob
 } from "../support/RealRegistry.ts"
 import { clonerLayer } from "../support/Registries.ts"
-import { imageOf, layerOf } from "../support/TestImages.ts"
+import { imageOf, layerOf, type TestImage } from "../support/TestImages.ts"
 
 const layer = layerOf("long", 6_000_000)
 const image = imageOf([layer])
 const through: Meddler = (_, __, forward) => forward()
 
 /** Copies `image` between two registries of a kind, each behind its proxy. */
-const copy = (program: Program, meddlers: { readonly source?: Meddler; readonly backup?: Meddler }): Effect.Effect<
+const copy = (
+  program: Program,
+  meddlers: { readonly source?: Meddler; readonly backup?: Meddler },
+  what: TestImage = image
+): Effect.Effect<
   { readonly copied: Copied; readonly source: Proxy; readonly backup: Proxy; readonly stored: RealRegistry },
   CloneError,
   Scope.Scope
@@ -30,7 +36,7 @@ const copy = (program: Program, meddlers: { readonly source?: Meddler; readonly 
     const into = yield* startRegistry(program)
     const source = yield* startProxy(from.host, meddlers.source ?? through)
     const backup = yield* startProxy(into.host, meddlers.backup ?? through)
-    yield* pushImage({ origin: from.origin, repository: "app", tag: "1" }, image)
+    yield* pushImage({ origin: from.origin, repository: "app", tag: "1" }, what)
     const copied = yield* Effect.flatMap(
       Cloner,
       (cloner) => cloner.clone({ registry: source.host, repository: "app", tag: "1" })
@@ -78,6 +84,37 @@ for (const program of [distribution2, distribution3]) {
         assert.strictEqual(copied.blobs.uploaded, 2)
         assert.strictEqual(backup.seen.filter((it) => it.startsWith("PATCH")).length, 2)
         assert.isTrue((yield* storedBlob(stored, layer.digest)).equals(layer.bytes))
+      }))
+
+    it.live("takes blobs of no bytes", () =>
+      Effect.gen(function*() {
+        const nothing = { digest: digestOf(Buffer.alloc(0)), bytes: Buffer.alloc(0) }
+        const { copied, stored } = yield* copy(program, {}, imageOf([nothing, layerOf("a")]))
+        assert.strictEqual(copied.blobs.uploaded, 3)
+        assert.strictEqual((yield* storedBlob(stored, nothing.digest)).length, 0)
+      }))
+
+    it.live("a backup that refuses layers with URLs is told apart from one that has lost blobs", () =>
+      Effect.gen(function*() {
+        const from = yield* startFakeRegistry()
+        const into = yield* startRegistry(program)
+        const elsewhere = imageOf([layer], {
+          more: {
+            layers: [{
+              mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+              digest: layer.digest,
+              size: layer.bytes.length,
+              urls: ["https://vendor.example/layer"]
+            }]
+          }
+        })
+        from.add("app", elsewhere, "1")
+        const error = yield* Effect.flip(Effect.flatMap(
+          Cloner,
+          (cloner) => cloner.clone({ registry: from.host, repository: "app", tag: "1" })
+        )).pipe(Effect.provide(clonerLayer({ backup: into.host, plainHttp: [from.host, into.host] })))
+        assert.deepStrictEqual([error.reason, error.side, error.retryable], ["denied", "backup", false])
+        assert.include(error.message, "validation.manifests.urls.allow")
       }))
 
     it.live("a backup whose answer to an upload is lost is looked at", () =>

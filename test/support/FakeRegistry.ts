@@ -117,7 +117,8 @@ interface Repository {
   readonly manifests: Map<string, { readonly mediaType: string; readonly bytes: Buffer }>
 }
 
-const sha256 = (bytes: Buffer) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`
+const hashOf = (algorithm: string, bytes: Buffer) => `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`
+const sha256 = (bytes: Buffer) => hashOf("sha256", bytes)
 
 /** An error as registries say it. */
 export const refuse = (
@@ -195,7 +196,9 @@ export const startFakeRegistry = (tls?: Tls): Effect.Effect<FakeRegistry, never,
         const digest = seen.query.get("digest") ?? ""
         const whole = Buffer.concat([before, seen.body])
         repository.uploads.delete(id)
-        if (sha256(whole) !== digest) return refuse(response, 400, "DIGEST_INVALID")
+        if (hashOf(digest.startsWith("sha512:") ? "sha512" : "sha256", whole) !== digest) {
+          return refuse(response, 400, "DIGEST_INVALID")
+        }
         repository.blobs.set(digest, whole)
         return response.writeHead(201).end()
       }
