@@ -12,6 +12,10 @@ describe("retryAfterOf", () => {
     ["30", 30_000],
     ["0", 0],
     ["21600", 21_600_000],
+    // a host must not be put to rest for years by one answer, nor the clock's arithmetic broken by it
+    ["99999999999", 86_400_000],
+    ["9".repeat(400), 86_400_000],
+    ["Fri, 01 Jan 2100 12:00:00 GMT", 86_400_000],
     ["Thu, 01 Jan 2026 12:00:45 GMT", 45_000],
     ["Thu, 01 Jan 2026 11:00:00 GMT", 0],
     ["soon", undefined],
@@ -26,6 +30,7 @@ describe("retryAfterInText", () => {
     ["toomanyrequests: retry-after: 10.305464ms, allowed: 2000/minute", 11],
     ["Retry-After: 1m30s", 90_000],
     ["retry-after: 250µs", 1],
+    ["retry-after: 999999h", 86_400_000],
     ["please wait", undefined]
   ])("reads %j", (text, expected) => {
     assert.strictEqual(millis(retryAfterInText(text)), expected)
