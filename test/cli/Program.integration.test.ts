@@ -47,8 +47,8 @@ const server = (status: number, body: unknown) =>
     ({ close }) => Effect.sync(close)
   )
 
-/** An address at which nothing listens any more. */
-const deadUrl = Effect.scoped(Effect.map(server(200, {}), ({ url }) => url))
+/** Nothing listens there: a port that was free a moment ago could be somebody else's by now, this one is nobody's. */
+const deadUrl = "http://127.0.0.1:1"
 
 const forbidden = failure(403, "Forbidden", "deployments.apps is forbidden: User \"u\" cannot list resource")
 
@@ -226,7 +226,7 @@ describe("a cluster that is not to be had", () => {
         assert.strictEqual(file.code, 1)
         assert.match(file.stderr, /^error: \/nowhere\/config cannot be used: .*\n$/)
         const path = yield* Path.Path
-        const config = path.join(yield* folder({ config: kubeconfig("http://127.0.0.1:1") }), "config")
+        const config = path.join(yield* folder({ config: kubeconfig(deadUrl) }), "config")
         const context = yield* cli(["plan", "--kubeconfig", config, "--context", "other"], { env: backup })
         assert.strictEqual(context.code, 1)
         assert.match(context.stderr, /^error: .* there is no context other; there are: x\n$/)
@@ -245,7 +245,7 @@ describe("a cluster that is not to be had", () => {
     it.effect("because the server is dead is one sentence of plan, with what to look at", () =>
       Effect.gen(function*() {
         const path = yield* Path.Path
-        const config = path.join(yield* folder({ config: kubeconfig(yield* deadUrl) }), "config")
+        const config = path.join(yield* folder({ config: kubeconfig(deadUrl) }), "config")
         const it = yield* cli(["plan", "--kubeconfig", config], { env: backup })
         assert.deepStrictEqual([it.code, it.stdout], [1, ""])
         assert.match(it.stderr, /^error: GET \/api\S*: Unreachable .*is the API server running and reachable.*\n$/)
@@ -255,7 +255,7 @@ describe("a cluster that is not to be had", () => {
       "because the server is dead is tried again by run, alive and not ready meanwhile",
       () =>
         Effect.gen(function*() {
-          const it = yield* W.daemon({ kubeconfig: kubeconfig(yield* deadUrl), settings: backup })
+          const it = yield* W.daemon({ kubeconfig: kubeconfig(deadUrl), settings: backup })
           yield* W.eventually(
             "the cluster counts as known",
             it.http("/readyz"),
