@@ -27,7 +27,6 @@ export const checkLogins = Effect.gen(function*() {
     Effect.mapError(({ file, problem }) => new SettingsError({ problems: [{ key: file, problem }] }))
   )
 }).pipe(
-  Effect.provide(ProcessSettings.layer),
   Effect.catchTag("ConfigError", (error) => new SettingsError({ problems: [{ key: "HOME", problem: error.message }] }))
 )
 
@@ -35,8 +34,7 @@ export const checkLogins = Effect.gen(function*() {
 export const checkAll = Effect.fnUntraced(function*(directory: Option.Option<string>) {
   const settings = yield* Effect.result(load(directory))
   const process = yield* Effect.result(Effect.provide(ProcessSettings, ProcessSettings.layer))
-  // wrong process settings would be named twice: the folder of the logins is one of them
-  const logins = Result.isSuccess(process) ? yield* Effect.result(checkLogins) : Result.void
+  const logins = yield* Effect.result(checkLogins)
   const problems = [...problemsOf(settings), ...problemsOf(process), ...problemsOf(logins)]
   return problems.length === 0 && Result.isSuccess(settings)
     ? settings.success

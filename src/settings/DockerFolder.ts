@@ -1,11 +1,11 @@
-// DockerFolder: where docker's config.json is looked for: DOCKER_CONFIG, else `.docker` in the home folder.
+// DockerFolder: where docker's config.json is looked for: DOCKER_CONFIG, else `.docker` in the home folder. Apart from the other
+// settings of the process, so that a wrong one of those does not hide a broken config.json.
 import { Config, Effect, Option, Path } from "effect"
-import { ProcessSettings } from "./ProcessSettings.ts"
 
 export const dockerFolder = Effect.gen(function*() {
   const path = yield* Path.Path
-  const { dockerConfig } = yield* ProcessSettings
-  if (Option.isSome(dockerConfig)) return dockerConfig
+  const named = yield* Config.option(Config.NonEmptyString("DOCKER_CONFIG"))
+  if (Option.isSome(named)) return named
   const home = yield* Config.option(Config.NonEmptyString("HOME"))
   return Option.map(home, (it) => path.join(it, ".docker"))
 })

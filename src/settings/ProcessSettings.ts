@@ -47,7 +47,6 @@ export class ProcessSettings extends Context.Service<ProcessSettings, {
   readonly logLevel: LogLevel.LogLevel
   /** None: json, pretty on a terminal. */
   readonly logFormat: Option.Option<LogFormat>
-  readonly dockerConfig: Option.Option<string>
   readonly certsDir: string
   readonly podNamespace: Option.Option<string>
   readonly podName: Option.Option<string>
@@ -93,7 +92,6 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
     httpPort,
     logLevel,
     logFormat,
-    dockerConfig: yield* text("DOCKER_CONFIG"),
     certsDir: Option.getOrElse(yield* text("CERTS_DIR"), () => "/etc/docker"),
     podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted,
     podName: yield* text("POD_NAME")

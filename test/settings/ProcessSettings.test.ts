@@ -18,7 +18,6 @@ describe("ProcessSettings", () => {
         httpPort: 8080,
         logLevel: "Info",
         logFormat: Option.none(),
-        dockerConfig: Option.none(),
         certsDir: "/etc/docker",
         podNamespace: Option.none(),
         podName: Option.none()
@@ -31,7 +30,6 @@ describe("ProcessSettings", () => {
         HTTP_PORT: "0",
         LOG_LEVEL: "DEBUG",
         LOG_FORMAT: "logfmt",
-        DOCKER_CONFIG: "/credentials",
         CERTS_DIR: "/certs",
         POD_NAMESPACE: "here",
         POD_NAME: "me"
@@ -40,7 +38,6 @@ describe("ProcessSettings", () => {
         httpPort: 0,
         logLevel: "Debug",
         logFormat: Option.some("logfmt"),
-        dockerConfig: Option.some("/credentials"),
         certsDir: "/certs",
         podNamespace: Option.some("here"),
         podName: Option.some("me")
