@@ -6,6 +6,7 @@ import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
 import { KubeClient } from "./kube/KubeClient.ts"
 import { Credentials } from "./registry/Credentials.ts"
+import { copyingOnly, CurrentLimits } from "./registry/Limits.ts"
 import { RegistryClient } from "./registry/RegistryClient.ts"
 import { type ByHand, RegistrySettings } from "./registry/RegistrySettings.ts"
 import { Pacing } from "./rewrite/Pacing.ts"
@@ -29,7 +30,11 @@ export const registries = (byHand?: ByHand) =>
     const directory = yield* dockerFolder
     return Cloner.layer.pipe(
       Layer.provideMerge(RegistryClient.layer({ authorities: Option.some(certsDir) })),
-      Layer.provide([Credentials.layer({ directory }), RegistrySettings.layer(byHand)])
+      Layer.provide([
+        Credentials.layer({ directory }),
+        RegistrySettings.layer(byHand),
+        byHand === undefined ? Layer.empty : Layer.succeed(CurrentLimits, copyingOnly)
+      ])
     )
   }))
 

@@ -2,16 +2,16 @@
 // with a pool per origin. HTTP/1.1 only: blobs are 1.8 times slower over HTTP/2 and one dead connection stalls all.
 // Edge: whom a socket may reach is AddressPolicy's; what travels over it is Dispatch's.
 import { Duration, Effect, type Scope } from "effect"
-import type { LookupFunction, Socket } from "node:net"
+import type { LookupFunction } from "node:net"
 import { Agent, buildConnector } from "undici"
 import { mayBePrivate, publicOnly, refusedLiteral } from "./AddressPolicy.ts"
 import { type Authorities, trustOf } from "./Authorities.ts"
 import { BufferPool } from "./BufferPool.ts"
+import { plainReads, recycleWrites, tlsReads } from "./PooledSockets.ts"
 import type { RegistryOptions } from "./RegistrySettings.ts"
 
-// 256 KiB reads keep the event loop's p99 delay under 60 ms at full speed; the process also serves admission
-const readSize = 256 * 1024
-const idleBuffers = 32
+/** Idle read buffers are kept up to so many bytes. */
+const idleBytes = 8 * 1024 * 1024
 const connectionsPerOrigin = 16
 
 export interface Agents {
@@ -31,31 +31,8 @@ export interface AgentOptions {
   readonly authorities: Authorities
   readonly lookup: LookupFunction
   readonly connectTimeout: Duration.Duration
-}
-
-// undici passes the options on to net.connect; with more than one queued read, `read()` would concatenate (a copy)
-const pooledReads = (pool: BufferPool) => ({
-  highWaterMark: undefined,
-  readableHighWaterMark: 1,
-  onread: {
-    buffer: () => pool.take(),
-    callback(this: Socket, length: number, buffer: Uint8Array): boolean {
-      if (length >= 4096) return this.push(buffer.subarray(0, length))
-      const copy = Buffer.from(buffer.subarray(0, length))
-      pool.give(buffer)
-      return this.push(copy)
-    }
-  }
-})
-
-// net.Socket#connect() restores the prototype's write, hence an own property set after it
-const recycleWrites = (socket: Socket, pool: BufferPool): void => {
-  const write = socket.write
-  const recycling = (chunk: Uint8Array | string, ...rest: ReadonlyArray<unknown>): boolean =>
-    typeof chunk !== "string" && pool.owns(chunk)
-      ? Reflect.apply(write, socket, [chunk, undefined, () => pool.give(chunk)])
-      : Reflect.apply(write, socket, [chunk, ...rest])
-  Object.defineProperty(socket, "write", { value: recycling, configurable: true, writable: true })
+  /** Bytes of one read of a blob. */
+  readonly readBytes: number
 }
 
 type Kind = "control" | "realm" | "download" | "upload"
@@ -73,8 +50,8 @@ const guardedConnector = (kind: Kind, pool: BufferPool, options: AgentOptions): 
       timeout: Duration.toMillis(options.connectTimeout),
       lookup: open ? options.lookup : publicOnly(options.lookup),
       ...(ca === undefined ? {} : { ca: [...ca] }),
-      ...(plain && kind === "download" ? pooledReads(pool) : {}),
-      ...(plain && kind === "upload" ? { highWaterMark: undefined, writableHighWaterMark: 1 << 20 } : {})
+      ...(kind === "download" ? (plain ? plainReads(pool) : tlsReads(pool)) : {}),
+      ...(kind === "upload" ? { highWaterMark: plain ? undefined : 1 << 20, writableHighWaterMark: 1 << 20 } : {})
     })
     made.set(key, one)
     return one
@@ -85,7 +62,7 @@ const guardedConnector = (kind: Kind, pool: BufferPool, options: AgentOptions): 
     const refused = open ? undefined : refusedLiteral(target.hostname)
     if (refused !== undefined) return callback(refused, null)
     connectorFor(target.protocol, host, open)(target, (...result: Parameters<buildConnector.Callback>) => {
-      if (result[1] !== null && kind === "upload" && target.protocol === "http:") recycleWrites(result[1], pool)
+      if (result[1] !== null && kind === "upload") recycleWrites(result[1], pool)
       callback(...result)
     })
   }
@@ -94,7 +71,7 @@ const guardedConnector = (kind: Kind, pool: BufferPool, options: AgentOptions): 
 /** Agents that live as long as the scope. */
 export const makeAgents = (options: AgentOptions): Effect.Effect<Agents, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const pool = new BufferPool(readSize, idleBuffers)
+    const pool = new BufferPool(options.readBytes, Math.ceil(idleBytes / options.readBytes))
     const agent = (kind: Kind) =>
       Effect.acquireRelease(
         Effect.sync(() =>

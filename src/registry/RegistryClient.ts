@@ -40,7 +40,8 @@ export class RegistryClient extends Context.Service<
           settings,
           authorities: yield* readAuthorities(options.authorities),
           lookup: yield* Resolver,
-          connectTimeout: limits.connectTimeout
+          connectTimeout: limits.connectTimeout,
+          readBytes: limits.readBytes
         })
         const hosts = makeHostLimits({
           longestWait: limits.longestWait,

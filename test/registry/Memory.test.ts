@@ -39,4 +39,16 @@ describe("BufferPool", () => {
     assert.strictEqual(pool.take(), one)
     assert.notStrictEqual(pool.take(), two)
   })
+
+  it("hands a buffer out again only when the last of those who share it has given it back", () => {
+    const pool = new BufferPool(1024, 2)
+    const one = pool.take()
+    pool.share(one.subarray(0, 100))
+    pool.share(one.subarray(100, 200))
+    pool.give(one.subarray(0, 100))
+    pool.give(one)
+    assert.notStrictEqual(pool.take(), one)
+    pool.give(one.subarray(100, 200))
+    assert.strictEqual(pool.take(), one)
+  })
 })
