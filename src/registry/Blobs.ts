@@ -4,7 +4,7 @@
 import { Effect, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest } from "../image/Digest.ts"
-import type { Access, Repository } from "./Access.ts"
+import type { Access, Identity, Repository } from "./Access.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import type { BufferPool } from "./BufferPool.ts"
 import { chunkBytes, makeChunks, mostChunkBytes } from "./Chunks.ts"
@@ -22,6 +22,8 @@ export interface Upload {
   readonly location: URL
   /** The least size of a chunk, the last one aside (OCI-Chunk-Min-Length); 0 where the registry does not say. */
   readonly chunkMin: number
+  /** Who has begun it, and goes on with it. */
+  readonly by: Identity
 }
 
 /** A blob whose bytes wait to be read. */
@@ -68,7 +70,11 @@ export interface Blobs {
 
 const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/uploads/`
 
-const locate = (of: Spec, answer: Answer, chunkMin: number): Effect.Effect<Upload, RegistryError> => {
+const locate = (
+  of: Spec,
+  answer: Answer & { readonly identity: Identity },
+  chunkMin: number
+): Effect.Effect<Upload, RegistryError> => {
   const text = firstOf(answer.headers["location"])
   if (text === undefined || !URL.canParse(text, answer.url)) {
     return Effect.fail(registryError({ ...of, reason: "Protocol", detail: "the upload has no usable Location" }))
@@ -80,7 +86,7 @@ const locate = (of: Spec, answer: Answer, chunkMin: number): Effect.Effect<Uploa
     location.port = answer.url.port
   }
   return location.protocol === "https:" || location.protocol === answer.url.protocol
-    ? Effect.succeed({ repository: of.repository, location, chunkMin })
+    ? Effect.succeed({ repository: of.repository, location, chunkMin, by: answer.identity })
     : Effect.fail(registryError({ ...of, reason: "Refused", detail: "the upload's Location would leave TLS" }))
 }
 
@@ -170,6 +176,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       headers: { "content-type": "application/octet-stream", "content-length": String(size) },
       body: body ?? new Uint8Array(0),
       agent: "upload",
+      as: upload.by,
       once: body !== undefined,
       timeout: limits.commitTimeout
     }
@@ -212,6 +219,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         },
         body: chunk,
         agent: "upload",
+        as: upload.by,
         timeout: limits.commitTimeout
       }
       const answer = yield* session.run(patch, transport.send)
@@ -256,7 +264,10 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       return yield* locate(request, answer, chunkMinOf(answer))
     }),
     cancelUpload: (upload) =>
-      session.run(spec("DELETE", upload.repository, undefined, upload.location), transport.send).pipe(
+      session.run(
+        { ...spec("DELETE", upload.repository, undefined, upload.location), as: upload.by },
+        transport.send
+      ).pipe(
         Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.void }),
         // nothing depends on it, and many registries do not allow it
         Effect.ignore,

@@ -4,7 +4,7 @@ import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result }
 import type { ChildProcessSpawner } from "effect/process"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { askHelper } from "./CredentialHelper.ts"
-import { authOf, type Credential, type DockerConfig, empty, helperOf, parseDockerConfig } from "./DockerConfig.ts"
+import { authsOf, type Credential, type DockerConfig, empty, helperOf, parseDockerConfig } from "./DockerConfig.ts"
 
 /** config.json cannot be used; the user must mend it. */
 export class CredentialsError extends Data.TaggedError("CredentialsError")<{
@@ -19,27 +19,34 @@ export class CredentialsError extends Data.TaggedError("CredentialsError")<{
 const recheck = 5_000_000_000n // nanoseconds between looks at the file
 const helperMemory = 300_000_000_000n // helpers cost a process each; their tokens live for hours
 const mostBytes = 1024 * 1024
+/** So many are tried for one repository: each costs requests. */
+const mostCandidates = 8
+
+const nobody: Effect.Effect<ReadonlyArray<Credential>> = Effect.succeed([])
 
 export class Credentials extends Context.Service<Credentials, {
-  /** The credential for a repository, none for anonymous. A helper that fails is said in the log, and is none. */
-  readonly lookup: (registry: string, repository: string) => Effect.Effect<Option.Option<Credential>>
+  /**
+   * The credentials for a repository in the order in which they are to be tried, none for anonymous: the helper's or the
+   * store's, then the entries of the file, the most specific first. A helper that fails is said in the log, and is none.
+   */
+  readonly lookup: (registry: string, repository: string) => Effect.Effect<ReadonlyArray<Credential>>
   /** Forget what a helper said: its credential was refused. */
   readonly refused: (credential: Credential) => Effect.Effect<void>
 }>()("image-cloner/registry/Credentials") {
   /** Nobody anywhere. */
   static readonly anonymous: Layer.Layer<Credentials> = Layer.succeed(
     Credentials,
-    Credentials.of({ lookup: () => Effect.succeedNone, refused: () => Effect.void })
+    Credentials.of({ lookup: () => nobody, refused: () => Effect.void })
   )
 
   /** The given ones, for tests: lookup by `registry` and `repository`. */
   static readonly layerOf = (
-    lookup: (registry: string, repository: string) => Credential | undefined
+    lookup: (registry: string, repository: string) => Credential | ReadonlyArray<Credential> | undefined
   ): Layer.Layer<Credentials> =>
     Layer.succeed(
       Credentials,
       Credentials.of({
-        lookup: (registry, repository) => Effect.sync(() => Option.fromUndefinedOr(lookup(registry, repository))),
+        lookup: (registry, repository) => Effect.sync(() => [lookup(registry, repository) ?? []].flat()),
         refused: () => Effect.void
       })
     )
@@ -55,7 +62,7 @@ export class Credentials extends Context.Service<Credentials, {
         const path = yield* Path.Path
         const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner>()
         if (Option.isNone(options.directory)) {
-          return Credentials.of({ lookup: () => Effect.succeedNone, refused: () => Effect.void })
+          return Credentials.of({ lookup: () => nobody, refused: () => Effect.void })
         }
         const file = path.join(options.directory.value, "config.json")
         const { current: config } = yield* makeReloading(file)
@@ -77,23 +84,25 @@ export class Credentials extends Context.Service<Credentials, {
           return credential
         })
 
+        const kept = Effect.fnUntraced(function*(current: DockerConfig, registry: string, repository: string) {
+          const helper = helperOf(current, registry, repository)
+          const found = Option.isSome(helper)
+            ? yield* ask(helper.value.helper, helper.value.serverUrl)
+            : Option.none()
+          if (Option.isSome(found) || Option.isNone(current.store)) return found
+          return yield* ask(
+            current.store.value,
+            registry === "docker.io" ? "https://index.docker.io/v1/" : registry
+          )
+        })
+
         const lookup = Effect.fnUntraced(function*(registry: string, repository: string) {
           const current = yield* config
-          const helper = helperOf(current, registry, repository)
-          if (Option.isSome(helper)) {
-            const found = yield* ask(helper.value.helper, helper.value.serverUrl)
-            if (Option.isSome(found)) {
-              return found
-            }
-          }
-          if (Option.isSome(current.store)) {
-            const found = yield* ask(
-              current.store.value,
-              registry === "docker.io" ? "https://index.docker.io/v1/" : registry
-            )
-            if (Option.isSome(found)) return found
-          }
-          return authOf(current, registry, repository)
+          const all = [
+            ...Option.toArray(yield* kept(current, registry, repository)),
+            ...authsOf(current, registry, repository)
+          ]
+          return [...new Map(all.map((it) => [it.fingerprint, it])).values()].slice(0, mostCandidates)
         })
 
         return Credentials.of({

@@ -57,7 +57,8 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     headers: method === "PUT" ? {} : { accept: acceptManifests },
     cost: method === "GET" ? "counted" : "free",
     agent: "control",
-    most: limits.manifestBytes
+    most: limits.manifestBytes,
+    hides: method !== "PUT"
   })
 
   const fetchOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {

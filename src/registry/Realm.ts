@@ -2,11 +2,11 @@
 // Edge: names only; where the realm's address may be is AddressPolicy's.
 
 // token servers outside their registry's own domain
-const known: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "docker.io": ["auth.docker.io"],
-  "nvcr.io": ["authn.nvidia.com"],
-  "registry.digitalocean.com": ["api.digitalocean.com"]
-}
+const known: ReadonlyMap<string, string> = new Map([
+  ["docker.io", "auth.docker.io"],
+  ["nvcr.io", "authn.nvidia.com"],
+  ["registry.digitalocean.com", "api.digitalocean.com"]
+])
 
 // under these, neighbours are strangers (a short cut through the public suffix list, erring on the side of "no")
 const shared: ReadonlySet<string> = new Set([
@@ -28,8 +28,12 @@ const shared: ReadonlySet<string> = new Set([
   "ngrok.io",
   "nip.io",
   "sslip.io",
-  "duckdns.org"
+  "duckdns.org",
+  "jfrog.io",
+  "amazonaws.com"
 ])
+
+const isShared = (domain: string): boolean => [...shared].some((it) => domain === it || domain.endsWith(`.${it}`))
 
 const parentOf = (hostname: string): string | undefined => {
   const labels = hostname.split(".")
@@ -39,8 +43,7 @@ const parentOf = (hostname: string): string | undefined => {
   // "co.uk" and its like: a short second level below a country
   if (parent.length === 2 && top.length === 2 && name.length <= 3) return undefined
   const domain = parent.join(".")
-  if (shared.has(domain) || domain.endsWith(".amazonaws.com")) return undefined
-  return domain
+  return isShared(domain) ? undefined : domain
 }
 
 /**
@@ -50,7 +53,7 @@ const parentOf = (hostname: string): string | undefined => {
 export const isTrustedRealm = (registry: string, endpoint: URL, realm: URL): boolean => {
   if (realm.protocol !== "https:" && endpoint.protocol === "https:") return false
   if (realm.hostname === endpoint.hostname) return true
-  if (known[registry]?.includes(realm.host) === true) return true
+  if (known.get(registry) === realm.host) return true
   const domain = parentOf(endpoint.hostname)
   return domain !== undefined && (realm.hostname === domain || parentOf(realm.hostname) === domain)
 }

@@ -49,7 +49,7 @@ export class RegistryClient extends Context.Service<
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
         })
         const transport = makeTransport({ agents, limits, hosts, hostLabel })
-        const access = makeAccess(settings, yield* Credentials)
+        const access = makeAccess(settings, yield* Credentials, () => false)
         const session = makeSession({ settings, access, tokens: yield* makeTokens(transport) })
         const manifests = makeManifests(transport, session, access)
         return RegistryClient.of({

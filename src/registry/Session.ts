@@ -1,11 +1,10 @@
-// A request as somebody: picks the credential, answers challenges, retries once with a fresh token.
+// A request as somebody: tries those whom we may be in turn, answers challenges, retries once with a fresh token.
 // Edge: what an answer other than 401 means is for Manifests.ts and Blobs.ts.
-import { Effect, Option, Redacted } from "effect"
-import type { Access, Repository } from "./Access.ts"
+import { Clock, Effect, Redacted, Result } from "effect"
+import { type Access, anonymous, type Identity, type Repository } from "./Access.ts"
 import { mayBePrivate } from "./AddressPolicy.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { type Challenge, parseChallenges } from "./Challenge.ts"
-import type { Credential } from "./DockerConfig.ts"
 import { isTrustedRealm } from "./Realm.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 import { includesHost, type RegistryOptions } from "./RegistrySettings.ts"
@@ -13,7 +12,7 @@ import { basicHeader, type TokenRequest, type Tokens } from "./Tokens.ts"
 import type { Answer, Request } from "./Transport.ts"
 
 /** A request to a repository, before it has a URL's origin and an identity. */
-export interface Spec extends Omit<Request, "url" | "authorization" | "identity"> {
+export interface Spec extends Omit<Request, "url" | "authorization" | "identity" | "certificate"> {
   readonly repository: Repository
   /** Path and query below the registry's origin, or a whole URL the registry gave us (an upload's Location). */
   readonly path: string | URL
@@ -24,6 +23,10 @@ export interface Spec extends Omit<Request, "url" | "authorization" | "identity"
   readonly once?: boolean
   /** Offer no credential, whatever there is. */
   readonly anonymous?: boolean
+  /** A 404 may mean that this one may not see it: with several logins for a source, the next is tried. */
+  readonly hides?: boolean
+  /** As nobody else: who began an upload goes on with it. */
+  readonly as?: Identity | undefined
 }
 
 type Scheme =
@@ -32,11 +35,14 @@ type Scheme =
 
 export interface Session {
   readonly endpointOf: (registry: string) => URL | undefined
-  /** Runs the request with what the registry wants to see, at most two times. */
+  /**
+   * Runs the request with what the registry wants to see, at most two times as each of those whom we may be. A write is
+   * tried as the next only before any of them has written there.
+   */
   readonly run: <R>(
     spec: Spec,
     perform: (request: Request) => Effect.Effect<Answer, RegistryError, R>
-  ) => Effect.Effect<Answer & { readonly anonymous: boolean }, RegistryError, R>
+  ) => Effect.Effect<Answer & { readonly identity: Identity; readonly anonymous: boolean }, RegistryError, R>
 }
 
 const endpoint = (options: RegistryOptions, registry: string): URL | undefined => {
@@ -45,18 +51,58 @@ const endpoint = (options: RegistryOptions, registry: string): URL | undefined =
   return URL.canParse(text) ? new URL(text) : undefined
 }
 
+// the specification has no bound; these texts are kept for every host
+const longestRealm = 2048
+
+/** The token server of a challenge, as far as it is one. */
+const realmOf = (challenge: Challenge, url: URL): URL | undefined => {
+  const text = challenge.parameters.get("realm")
+  if (text === undefined || text.length > longestRealm || !URL.canParse(text, url)) return undefined
+  const realm = new URL(text, url)
+  realm.username = ""
+  realm.password = ""
+  return realm.protocol === "https:" || realm.protocol === "http:" ? realm : undefined
+}
+
+const short = (text: string | undefined): string | undefined =>
+  text !== undefined && text.length <= longestRealm ? text : undefined
+
 // Bearer before Basic: registries that offer both mean "a token, or a token for your password"
 const schemeOf = (challenges: ReadonlyArray<Challenge>, url: URL): Scheme | undefined => {
   for (const challenge of challenges) {
-    const realm = challenge.parameters.get("realm")
-    if (challenge.scheme === "bearer" && realm !== undefined && URL.canParse(realm, url)) {
-      return { _tag: "Bearer", realm: new URL(realm, url), service: challenge.parameters.get("service") }
-    }
+    if (challenge.scheme !== "bearer") continue
+    const realm = realmOf(challenge, url)
+    if (realm !== undefined) return { _tag: "Bearer", realm, service: short(challenge.parameters.get("service")) }
   }
   return challenges.some((it) => it.scheme === "basic") ? { _tag: "Basic" } : undefined
 }
 
-const isRefusal = (error: RegistryError) => error.reason === "Unauthorized" || error.reason === "Denied"
+/** For how long a token server that gave no token for two repositories at once is asked for one only. */
+const singleNanos = 3_600_000_000_000n
+
+type Outcome = Result.Result<Answer, RegistryError>
+
+/** 401 and 403, of the registry or of its token server. */
+const isRefused = (outcome: Outcome): boolean =>
+  Result.isFailure(outcome)
+    ? outcome.failure.reason === "Unauthorized" || outcome.failure.reason === "Denied"
+    : outcome.success.status === 401 || outcome.success.status === 403
+
+interface Tried {
+  readonly outcome: Outcome
+  readonly identity: Identity
+}
+
+const answerOf = ({ identity, outcome }: Tried) =>
+  Effect.map(Effect.fromResult(outcome), (answer) => ({ ...answer, identity, anonymous: identity === anonymous }))
+
+const unsafeRealm = (spec: Spec, realm: URL) =>
+  registryError({
+    operation: spec.operation,
+    target: spec.target,
+    reason: "Refused",
+    detail: `the registry's token server ${realm.host} is without TLS`
+  })
 
 export const makeSession = (options: {
   readonly settings: () => RegistryOptions
@@ -66,63 +112,78 @@ export const makeSession = (options: {
   const { access, settings, tokens } = options
   const schemes = makeBoundedMap<string, Scheme>(4096)
   const warned = makeBoundedMap<string, true>(1024)
+  /** Token servers and identities with the monotonic time until which they get one scope a token. */
+  const single = makeBoundedMap<string, bigint>(1024)
 
   const tokenRequest = Effect.fnUntraced(function*(
     spec: Spec,
     scheme: Extract<Scheme, { readonly _tag: "Bearer" }>,
     at: URL,
-    credential: Credential | undefined,
+    identity: Identity,
     from: string | undefined
   ): Effect.fn.Return<TokenRequest, RegistryError> {
     const { registry, repository } = spec.repository
-    if (scheme.realm.protocol !== "https:" && at.protocol === "https:") {
-      return yield* registryError({
-        operation: spec.operation,
-        target: spec.target,
-        reason: "Refused",
-        detail: `the registry's token server ${scheme.realm.host} is without TLS`
-      })
-    }
+    if (scheme.realm.protocol !== "https:" && at.protocol === "https:") return yield* unsafeRealm(spec, scheme.realm)
     const trusted = isTrustedRealm(registry, at, scheme.realm)
-    if (!trusted && credential !== undefined && warned.get(scheme.realm.host) === undefined) {
+    if (!trusted && identity !== anonymous && warned.get(scheme.realm.host) === undefined) {
       warned.set(scheme.realm.host, true)
       yield* Effect.logWarning("the token server does not belong to the registry: credentials are withheld").pipe(
         Effect.annotateLogs({ registry, realm: scheme.realm.host })
       )
     }
     return {
+      registry: at.origin,
       realm: scheme.realm,
       service: scheme.service,
       scopes: [
         `repository:${repository}:${spec.actions}`,
         ...(from === undefined ? [] : [`repository:${from}:pull`])
       ],
-      credential: trusted ? credential : undefined,
+      identity: trusted ? identity : anonymous,
       vouched: trusted && mayBePrivate(settings(), at.host),
       target: spec.target
     }
   })
 
+  /** A token for the request; `refused` is the Authorization that did not do. */
+  const tokenFor = Effect.fnUntraced(function*(
+    spec: Spec,
+    scheme: Extract<Scheme, { readonly _tag: "Bearer" }>,
+    at: URL,
+    identity: Identity,
+    refused: Redacted.Redacted | undefined
+  ) {
+    const one = yield* tokenRequest(spec, scheme, at, identity, undefined)
+    if (refused !== undefined) yield* tokens.drop(one, refused)
+    if (spec.from === undefined) return yield* tokens.get(one)
+    const key = `${scheme.realm.href} ${identity.name}`
+    if ((single.get(key) ?? 0n) > (yield* Clock.monotonicTimeNanos)) return yield* tokens.get(one)
+    const both = yield* tokenRequest(spec, scheme, at, identity, spec.from)
+    if (refused !== undefined) yield* tokens.drop(both, refused)
+    return yield* tokens.get(both).pipe(
+      // a registry that will not speak of two repositories at once still gives a token for the one
+      Effect.catchIf(
+        (error) => error.status !== undefined && error.status >= 400 && error.status < 404,
+        Effect.fnUntraced(function*() {
+          single.set(key, (yield* Clock.monotonicTimeNanos) + singleNanos)
+          return yield* tokens.get(one)
+        })
+      )
+    )
+  })
+
   /** The header for what is known of the registry so far. */
   const headerFor = Effect.fnUntraced(
-    function*(spec: Spec, at: URL, credential: Credential | undefined, fresh: boolean) {
+    function*(spec: Spec, at: URL, identity: Identity, refused: Redacted.Redacted | undefined) {
+      const { credential } = identity
       if (credential?._tag === "RegistryToken") {
         return Redacted.make(`Bearer ${Redacted.value(credential.token)}`, { label: "authorization" })
       }
       const scheme = schemes.get(at.origin)
       if (scheme === undefined) return undefined
-      if (scheme._tag === "Basic") {
-        return credential?._tag === "Basic" ? basicHeader(credential.username, credential.password) : undefined
-      }
-      const request = yield* tokenRequest(spec, scheme, at, credential, spec.from)
-      if (fresh) yield* tokens.drop(request)
-      return yield* tokens.get(request).pipe(
-        // a registry that will not speak of two repositories at once still gives a token for the one
-        Effect.catchIf(
-          (error) => spec.from !== undefined && error.status !== undefined && error.status >= 400 && error.status < 404,
-          () => Effect.flatMap(tokenRequest(spec, scheme, at, credential, undefined), tokens.get)
-        )
-      )
+      if (scheme._tag === "Bearer") return yield* tokenFor(spec, scheme, at, identity, refused)
+      const login = credential?._tag === "IdentityToken" ? credential.login : credential
+      return login === undefined ? undefined : basicHeader(login.username, login.password)
     }
   )
 
@@ -143,22 +204,32 @@ export const makeSession = (options: {
   ) {
     const challenges = parseChallenges(answer.headers["www-authenticate"])
     const scheme = schemeOf(challenges, answer.url)
-    if (scheme?._tag !== "Bearer") return answer
-    const scope = challenges.find((it) => it.scheme === "bearer")?.parameters.get("scope")
+    if (scheme?._tag !== "Bearer" || spec.once === true) return answer
+    if (scheme.realm.protocol !== "https:" && answer.url.protocol === "https:") {
+      return yield* unsafeRealm(spec, scheme.realm)
+    }
+    const scope = short(challenges.find((it) => it.scheme === "bearer")?.parameters.get("scope"))
     const token = yield* tokens.get({
+      registry: answer.url.origin,
       realm: scheme.realm,
       service: scheme.service,
       scopes: scope === undefined ? [] : [scope],
-      credential: undefined,
+      identity: anonymous,
       vouched: false,
       target: spec.target
     })
-    return yield* perform({ ...request, url: answer.url, authorization: token, identity: "anonymous" })
+    return yield* perform({
+      ...request,
+      url: answer.url,
+      authorization: token,
+      identity: anonymous.name,
+      certificate: false
+    })
   })
 
   const attempt = Effect.fnUntraced(function*<R>(
     spec: Spec,
-    credential: Credential | undefined,
+    identity: Identity,
     perform: (request: Request) => Effect.Effect<Answer, RegistryError, R>
   ) {
     const at = endpoint(settings(), spec.repository.registry)
@@ -170,17 +241,17 @@ export const makeSession = (options: {
         detail: `${spec.repository.registry} is no host that could be reached`
       })
     }
-    const url = typeof spec.path === "string" ? new URL(spec.path, at) : spec.path
-    const identity = credential?.fingerprint ?? "anonymous"
-    const authorization = yield* headerFor(spec, at, credential, false)
+    // a path that begins with two slashes is a host to the URL parser
+    const url = typeof spec.path === "string" ? new URL(at.origin + spec.path) : spec.path
     // an upload's Location may be on another host: nothing of ours goes there
     const own = url.origin === at.origin
-    const request = { ...spec, url, identity }
-    const first = yield* perform({ ...request, authorization: own ? authorization : undefined })
+    const authorization = own ? yield* headerFor(spec, at, identity, undefined) : undefined
+    const request = { ...spec, url, identity: identity.name, certificate: own && identity.certificate }
+    const first = yield* perform({ ...request, authorization })
     if (first.status !== 401) return first
     if (first.url.origin !== at.origin) return yield* foreign(spec, request, first, perform)
     if (!learn(at, parseChallenges(first.headers["www-authenticate"])) && authorization === undefined) return first
-    const again = yield* headerFor(spec, at, credential, true)
+    const again = yield* headerFor(spec, at, identity, authorization)
     if (again === undefined || !own || spec.once === true) return first
     return yield* perform({ ...request, authorization: again })
   })
@@ -188,30 +259,39 @@ export const makeSession = (options: {
   return {
     endpointOf: (registry) => endpoint(settings(), registry),
     run: Effect.fnUntraced(function*(spec, perform) {
-      const credential = spec.anonymous === true
-        ? undefined
-        : Option.getOrUndefined(yield* access.credentialFor(spec.repository))
-      const anonymously = Effect.map(
-        attempt(spec, undefined, perform),
-        (answer) => ({ ...answer, anonymous: true })
-      )
-      if (credential === undefined) return yield* anonymously
-      const known = attempt(spec, credential, perform)
-      if (access.roleOf(spec.repository) === "backup") {
-        return yield* Effect.map(known, (answer) => ({ ...answer, anonymous: false }))
+      const given = spec.anonymous === true ? anonymous : spec.as
+      const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
+      const { identities, settled } = given === undefined
+        ? yield* access.identitiesFor(spec.repository, use)
+        : { identities: [given], settled: true }
+      const isBackup = access.roleOf(spec.repository) === "backup"
+      const mayGoOn = spec.once !== true && !(use === "write" && settled)
+      let last: Tried | undefined
+      for (const [index, identity] of identities.entries()) {
+        const outcome = yield* Effect.result(attempt(spec, identity, perform))
+        const hidden = Result.isSuccess(outcome) && outcome.success.status === 404 && spec.hides === true &&
+          !isBackup &&
+          !settled
+        if (!isRefused(outcome) && !hidden) {
+          if (identities.length > 1 && (index > 0 || !settled)) yield* access.settle(spec.repository, use, identity)
+          return yield* answerOf({ outcome, identity })
+        }
+        // a backup's most telling answer is the first: the entries behind it say less of that repository
+        last = isBackup && last !== undefined ? last : { outcome, identity }
+        if (isRefused(outcome) && identity !== anonymous) {
+          const by = Result.isFailure(outcome) ? "realm" : "repository"
+          if (yield* access.refused(spec.repository, use, identity, by)) {
+            yield* Effect.logWarning("the registry refused our credential").pipe(
+              Effect.annotateLogs({ registry: spec.repository.registry, by })
+            )
+          }
+        }
+        if (!mayGoOn) break
       }
-      // a public image must not fail because a login has gone stale (R2.8)
-      const outcome = yield* known.pipe(
-        Effect.catchIf(isRefusal, () => Effect.undefined)
+      // there is always somebody whom we are
+      return yield* answerOf(
+        last ?? { outcome: yield* Effect.result(attempt(spec, anonymous, perform)), identity: anonymous }
       )
-      if (outcome !== undefined && outcome.status !== 401 && outcome.status !== 403) {
-        return { ...outcome, anonymous: false }
-      }
-      yield* access.distrust(spec.repository, credential)
-      yield* Effect.logWarning("the registry refused our credential; going on without it").pipe(
-        Effect.annotateLogs({ registry: spec.repository.registry })
-      )
-      return yield* anonymously
     })
   }
 }

@@ -1,19 +1,24 @@
 // Bearer tokens: one request per realm, scopes and identity however many ask, kept until shortly before they end.
 // Source: distribution docs/spec/auth/{token,oauth}.md. Lifetimes run on the monotonic clock from receipt.
-import { Cache, Clock, Effect, Option, Redacted, Schema } from "effect"
+// Refresh tokens (docker's "identity tokens") go by POST, everything else by GET. One that the server replaces is kept for as
+// long as the process runs, and for the server that gave it: config.json is the user's.
+import { Cache, Clock, Effect, Option, Redacted, Schema, Semaphore } from "effect"
+import type { Identity } from "./Access.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { classify } from "./Classify.ts"
-import type { Credential } from "./DockerConfig.ts"
+import type { Credential, Login } from "./DockerConfig.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 import type { Answer, Request, Transport } from "./Transport.ts"
 
 export interface TokenRequest {
+  /** Origin of the registry that the token is for: it is used nowhere else. */
+  readonly registry: string
   readonly realm: URL
   readonly service: string | undefined
   /** In the order in which they are sent: some registries look at the first only. */
   readonly scopes: ReadonlyArray<string>
   /** Already judged: may be sent to this realm. */
-  readonly credential: Credential | undefined
+  readonly identity: Identity
   /** The realm may be at a private address as its registry may. */
   readonly vouched: boolean
   /** For errors: what the token is for. */
@@ -22,8 +27,8 @@ export interface TokenRequest {
 
 export interface Tokens {
   readonly get: (request: TokenRequest) => Effect.Effect<Redacted.Redacted, RegistryError>
-  /** The token was refused: the next `get` asks for another. */
-  readonly drop: (request: TokenRequest) => Effect.Effect<void>
+  /** This token was refused: the next `get` asks for another, unless somebody has done so already. */
+  readonly drop: (request: TokenRequest, refused: Redacted.Redacted) => Effect.Effect<void>
 }
 
 interface Token {
@@ -32,29 +37,36 @@ interface Token {
   readonly until: bigint
 }
 
+// members of the wrong type are as good as missing
 const decodeToken = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({
-  token: Schema.optionalKey(Schema.String),
-  access_token: Schema.optionalKey(Schema.String),
-  expires_in: Schema.optionalKey(Schema.Finite)
+  token: Schema.optionalKey(Schema.Unknown),
+  access_token: Schema.optionalKey(Schema.Unknown),
+  refresh_token: Schema.optionalKey(Schema.Unknown),
+  expires_in: Schema.optionalKey(Schema.Unknown)
 })))
 
 const keyOf = (request: TokenRequest): string =>
   JSON.stringify([
+    request.registry,
     request.realm.href,
     request.service ?? "",
     request.scopes,
-    request.credential?.fingerprint ?? "",
+    request.identity.name,
     request.vouched
   ])
 
 /** Seconds a token is used: at least 60 (the specification's default), less a tenth for the way. */
-const lifetime = (expiresIn: number | undefined): number => {
-  const stated = Math.min(Math.max(expiresIn ?? 60, 60), 86_400)
-  return stated - Math.max(stated * 0.1, 5)
+const lifetime = (expiresIn: unknown): number => {
+  const stated = typeof expiresIn === "number" || typeof expiresIn === "string" ? Number(expiresIn) : Number.NaN
+  const bounded = Math.min(Math.max(Number.isFinite(stated) ? stated : 60, 60), 86_400)
+  return bounded - Math.max(bounded * 0.1, 5)
 }
 
 /** A token that reads as one header value; anything else would smuggle headers. */
-const isToken = (text: string | undefined): text is string => text !== undefined && /^[\x21-\x7e]+$/.test(text)
+const isToken = (text: unknown): text is string => typeof text === "string" && /^[\x21-\x7e]+$/.test(text)
+
+/** What token servers say to a POST that they do not know, or to a refresh token where they want a login. */
+const wantsGet: ReadonlySet<number> = new Set([400, 401, 404, 405])
 
 const operation = "GET token"
 
@@ -62,28 +74,26 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
   Effect.gen(function*() {
     const common = (request: TokenRequest): Pick<
       Request,
-      "operation" | "target" | "identity" | "cost" | "agent" | "most"
+      "operation" | "target" | "identity" | "certificate" | "cost" | "agent" | "most"
     > => ({
       operation,
       target: request.target,
-      identity: request.credential?.fingerprint ?? "anonymous",
+      identity: request.identity.name,
+      certificate: request.identity.certificate,
       cost: "free",
       agent: request.vouched ? "realm" : "control",
       most: transport.limits.tokenBytes
     })
 
-    const byGet = (request: TokenRequest) => {
+    const byGet = (request: TokenRequest, login: Login | undefined) => {
       const url = new URL(request.realm)
       if (request.service !== undefined) url.searchParams.append("service", request.service)
       for (const scope of request.scopes) url.searchParams.append("scope", scope)
-      const credential = request.credential
       return transport.send({
         ...common(request),
         method: "GET",
         url,
-        authorization: credential?._tag === "Basic"
-          ? basicHeader(credential.username, credential.password)
-          : undefined
+        authorization: login === undefined ? undefined : basicHeader(login.username, login.password)
       })
     }
 
@@ -104,6 +114,43 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
         )
       })
 
+    /** Refresh tokens that came in place of the configured ones, by realm and fingerprint. */
+    const replaced = makeBoundedMap<string, Redacted.Redacted>(256)
+    const turns = makeBoundedMap<string, Semaphore.Semaphore>(256)
+
+    const refreshing = Effect.fnUntraced(
+      function*(
+        request: TokenRequest,
+        credential: Extract<Credential, { readonly _tag: "IdentityToken" }>,
+        key: string
+      ) {
+        const newer = replaced.get(key)
+        const first = yield* byPost(request, newer ?? credential.token)
+        const again = newer !== undefined && (first.status === 400 || first.status === 401)
+        if (again) replaced.delete(key)
+        const answer = again ? yield* byPost(request, credential.token) : first
+        const next = answer.status === 200
+          ? Option.getOrUndefined(decodeToken(answer.body.toString("utf8")))?.refresh_token
+          : undefined
+        if (isToken(next)) replaced.set(key, Redacted.make(next, { label: "identitytoken" }))
+        return wantsGet.has(answer.status) && credential.login !== undefined
+          ? yield* byGet(request, credential.login)
+          : answer
+      }
+    )
+
+    // one at a time: a refresh token that is replaced with every use is good for one use
+    const byIdentityToken = (
+      request: TokenRequest,
+      credential: Extract<Credential, { readonly _tag: "IdentityToken" }>
+    ) =>
+      Effect.suspend(() => {
+        const key = `${request.realm.href} ${credential.fingerprint}`
+        const turn = turns.get(key) ?? Semaphore.makeUnsafe(1)
+        turns.set(key, turn)
+        return turn.withPermit(refreshing(request, credential, key))
+      })
+
     const read = Effect.fnUntraced(function*(request: TokenRequest, answer: Answer) {
       const now = yield* Clock.monotonicTimeNanos
       if (answer.status !== 200) {
@@ -115,8 +162,8 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
         })
       }
       const decoded = decodeToken(answer.body.toString("utf8"))
-      const text = Option.getOrUndefined(Option.map(decoded, (it) => it.token ?? it.access_token))
-      if (Option.isNone(decoded) || !isToken(text)) {
+      const text = Option.getOrUndefined(Option.map(decoded, (it) => [it.token, it.access_token].find(isToken)))
+      if (Option.isNone(decoded) || text === undefined) {
         return yield* registryError({
           operation,
           target: request.target,
@@ -139,10 +186,10 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
         if (request === undefined) {
           return yield* registryError({ operation, target: key, reason: "Unavailable", detail: "forgotten; ask again" })
         }
-        const credential = request.credential
+        const { credential } = request.identity
         const answer = credential?._tag === "IdentityToken"
-          ? yield* byPost(request, credential.token)
-          : yield* byGet(request)
+          ? yield* byIdentityToken(request, credential)
+          : yield* byGet(request, credential?._tag === "Basic" ? credential : undefined)
         return yield* read(request, answer)
       }),
       // failures are shared by those who wait, and not kept
@@ -158,7 +205,10 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
         yield* Cache.invalidateWhen(cache, key, (it) => it === token)
         return (yield* Cache.get(cache, key)).value
       }),
-      drop: (request) => Cache.invalidate(cache, keyOf(request))
+      drop: (request, refused) =>
+        Effect.asVoid(
+          Cache.invalidateWhen(cache, keyOf(request), (it) => Redacted.value(it.value) === Redacted.value(refused))
+        )
     }
   })
 

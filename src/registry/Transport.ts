@@ -22,7 +22,10 @@ export interface Request {
   readonly body?: Uint8Array | Readable | undefined
   /** Value of the Authorization header; sent to the origin of `url` only. */
   readonly authorization?: Redacted.Redacted | undefined
+  /** Whose budget it is: the name of an identity. */
   readonly identity: string
+  /** The client certificate for the host of `url` is shown, and to that origin only. */
+  readonly certificate: boolean
   readonly cost: Cost
   /** `realm` skips the address policy: a configured registry vouches for it. */
   readonly agent: "control" | "realm" | "upload"

@@ -8,11 +8,10 @@ import type { Credential } from "../../src/registry/DockerConfig.ts"
 const json = (user: string, more: object = {}) =>
   JSON.stringify({ auths: { "x.io": { auth: Buffer.from(`${user}:pw`).toString("base64") } }, ...more })
 
-const userOf = (credential: Option.Option<Credential>) =>
-  Option.match(credential, {
-    onNone: () => undefined,
-    onSome: (it) => it._tag === "Basic" ? it.username : `${it._tag} ${Redacted.value(it.token)}`
-  })
+const usersOf = (credentials: ReadonlyArray<Credential>) =>
+  credentials.map((it) => it._tag === "Basic" ? it.username : `${it._tag} ${Redacted.value(it.token)}`)
+
+const userOf = (credentials: ReadonlyArray<Credential>) => usersOf(credentials)[0]
 
 const folder = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
@@ -106,6 +105,50 @@ describe("config.json", () => {
     }).pipe(Effect.provide(services)))
 })
 
+describe("several credentials", () => {
+  it.live("come in order: the helper's, then the entries of the file, each once", () =>
+    Effect.gen(function*() {
+      const { directory, write } = yield* folder
+      yield* helper("many", "printf '{\"Username\":\"helped\",\"Secret\":\"s\"}'")
+      const auth = (user: string) => ({ auth: Buffer.from(`${user}:pw`).toString("base64") })
+      yield* write(JSON.stringify({
+        auths: {
+          "x.io": auth("host"),
+          "https://x.io/v2/": auth("host"),
+          "*.io": auth("wild"),
+          "x.io/team": auth("team"),
+          "x.io/team/app": auth("app"),
+          "x.io/teams": auth("stranger")
+        },
+        credHelpers: { "x.io": "many" }
+      }))
+      const service = yield* credentials(directory)
+      assert.deepStrictEqual(usersOf(yield* service.lookup("x.io", "team/app")), [
+        "helped",
+        "app",
+        "team",
+        "host",
+        "wild"
+      ])
+      assert.deepStrictEqual(usersOf(yield* service.lookup("y.io", "team/app")), ["wild"])
+      assert.deepStrictEqual(yield* service.lookup("y.z.io", "team/app"), [])
+    }).pipe(Effect.provide(services)))
+
+  it.effect("are bounded", () =>
+    Effect.gen(function*() {
+      const { directory, write } = yield* folder
+      const entries = Array.from({ length: 40 }, (_, index) => {
+        const path = Array.from({ length: index }, () => "a").join("/")
+        return [`x.io/${path}`, { username: `u${index}`, password: "p" }]
+      })
+      yield* write(JSON.stringify({ auths: Object.fromEntries(entries) }))
+      const service = yield* credentials(directory)
+      const repository = Array.from({ length: 50 }, () => "a").join("/")
+      const found = usersOf(yield* service.lookup("x.io", repository))
+      assert.deepStrictEqual(found, ["u39", "u38", "u37", "u36", "u35", "u34", "u33", "u32"])
+    }).pipe(Effect.provide(services)))
+})
+
 describe("a credential helper", () => {
   it.live("is asked by its protocol, once for a while, and again after a refusal", () =>
     Effect.gen(function*() {
@@ -117,7 +160,9 @@ describe("a credential helper", () => {
       assert.strictEqual(userOf(found), "me")
       yield* service.lookup("h.io", "c")
       assert.deepStrictEqual(yield* script.calls, ["get https://h.io"])
-      yield* service.refused(Option.getOrThrow(found))
+      const [first] = found
+      if (first === undefined) return assert.fail("no credential")
+      yield* service.refused(first)
       yield* service.lookup("h.io", "a/b")
       assert.strictEqual((yield* script.calls).length, 2)
       // others are not its business

@@ -5,6 +5,7 @@ import { Readable } from "node:stream"
 import { gzipSync } from "node:zlib"
 import { digestOf } from "../../src/image/Digest.ts"
 import { acceptManifests } from "../../src/registry/ManifestDocument.ts"
+import { anonymous } from "../../src/registry/Access.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { type FakeRegistry, refuse, startFakeRegistry } from "../support/FakeRegistry.ts"
 import { clientLayer } from "../support/Registries.ts"
@@ -214,7 +215,7 @@ describe("blobs", () => {
           Effect.flip(client.startUpload(app(registry))),
           Effect.flip(client.mountBlob(app(registry), layer.digest, mirror(registry))),
           Effect.flip(client.putBlob(
-            { repository: app(registry), location: new URL(`${registry.origin}/x`), chunkMin: 0 },
+            { repository: app(registry), location: new URL(`${registry.origin}/x`), chunkMin: 0, by: anonymous },
             layer.digest,
             0,
             undefined

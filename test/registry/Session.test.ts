@@ -255,10 +255,10 @@ describe("a source", () => {
     registry.add("team/app", image, "1")
     return { realm, registry, repository: { registry: registry.host, repository: "team/app" } }
   })
-  const options = (registry: FakeRegistry, credentials: () => Credential = () => login): TestOptions => ({
+  const options = (registry: FakeRegistry, of: ReadonlyArray<Credential> = [login]): TestOptions => ({
     backup: "b.test",
     plainHttp: [registry.host],
-    credentials
+    credentials: (host) => host === registry.host ? of : undefined
   })
 
   it.live("is asked anonymously first; then the login is used", () =>

@@ -19,7 +19,7 @@ export interface TestOptions {
   /** Default: no. */
   readonly referrers?: boolean
   readonly mostImageBytes?: number
-  readonly credentials?: (registry: string, repository: string) => Credential | undefined
+  readonly credentials?: (registry: string, repository: string) => Credential | ReadonlyArray<Credential> | undefined
   readonly limits?: Partial<Limits>
   readonly lookup?: LookupFunction
   /** A folder in CERTS_DIR's layout. */
