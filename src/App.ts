@@ -29,7 +29,7 @@ export const registries = (byHand?: ByHand) =>
     const { certsDir } = yield* ProcessSettings
     const directory = yield* dockerFolder
     return Cloner.layer.pipe(
-      Layer.provideMerge(RegistryClient.layer({ authorities: Option.some(certsDir) })),
+      Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir) })),
       Layer.provide([
         Credentials.layer({ directory }),
         RegistrySettings.layer(byHand),

@@ -69,6 +69,8 @@ const timeouts: ReadonlySet<string> = new Set([
   "UND_ERR_BODY_TIMEOUT",
   "ETIMEDOUT"
 ])
+// what the other side says of ours
+const wantsCertificate = /_ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/
 const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
 
 /** Why there was no answer, from undici's and Node's error codes. */
@@ -80,6 +82,12 @@ const dispatchError = (cause: unknown): DispatchError => {
   const text = cause instanceof Error ? cause.message : String(cause)
   const make = (reason: RegistryReason, detail: string) => new DispatchError({ reason, detail, cause })
   if (timeouts.has(code)) return make("Timeout", `no answer in time (${code})`)
+  if (wantsCertificate.test(code)) {
+    return make(
+      "Unauthorized",
+      `the host wants a client certificate that it trusts (${code}); it goes to certs.d/<host> in CERTS_DIR`
+    )
+  }
   if (certificate.test(code)) {
     return make("Certificate", `the certificate is not trusted (${code}); extra authorities go to CERTS_DIR`)
   }

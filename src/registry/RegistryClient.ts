@@ -6,8 +6,8 @@ import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
 import { type Access, makeAccess } from "./Access.ts"
 import { Resolver } from "./AddressPolicy.ts"
 import { makeAgents } from "./Agents.ts"
-import { readAuthorities } from "./Authorities.ts"
 import { type Blobs, makeBlobs } from "./Blobs.ts"
+import { makeCertificates } from "./Certificates.ts"
 import { Credentials } from "./Credentials.ts"
 import { makeHostLimits } from "./HostLimits.ts"
 import { CurrentLimits } from "./Limits.ts"
@@ -25,9 +25,9 @@ export class RegistryClient extends Context.Service<
   & Referrers
   & Pick<Access, "roleOf">
 >()("image-cloner/registry/RegistryClient") {
-  /** `authorities` is CERTS_DIR: extra authorities in docker's layout. */
+  /** `certificates` is CERTS_DIR: authorities and client certificates in docker's layout. */
   static readonly layer = (options: {
-    readonly authorities: Option.Option<string>
+    readonly certificates: Option.Option<string>
   }): Layer.Layer<RegistryClient, never, RegistrySettings | Credentials | FileSystem.FileSystem | Path.Path> =>
     Layer.effect(
       RegistryClient,
@@ -36,9 +36,10 @@ export class RegistryClient extends Context.Service<
         const limits = yield* CurrentLimits
         const hostLabel = makeHostLabel([settings().backup.registry])
         yield* touchRegistry(settings().backup.registry)
+        const certificates = yield* makeCertificates(options.certificates)
         const agents = yield* makeAgents({
           settings,
-          authorities: yield* readAuthorities(options.authorities),
+          certificates,
           lookup: yield* Resolver,
           connectTimeout: limits.connectTimeout,
           readBytes: limits.readBytes
@@ -48,8 +49,8 @@ export class RegistryClient extends Context.Service<
           reserve: () => settings().reserve,
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
         })
-        const transport = makeTransport({ agents, limits, hosts, hostLabel })
-        const access = makeAccess(settings, yield* Credentials, () => false)
+        const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
+        const access = makeAccess(settings, yield* Credentials, certificates.hasClient)
         const session = makeSession({ settings, access, tokens: yield* makeTokens(transport) })
         const manifests = makeManifests(transport, session, access)
         return RegistryClient.of({

@@ -5,7 +5,8 @@ import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import type { HostLabel } from "../telemetry/HostLabel.ts"
 import { registryRequests } from "../telemetry/Metrics.ts"
-import type { Agents } from "./Agents.ts"
+import type { Agents, Kind } from "./Agents.ts"
+import type { Certificates } from "./Certificates.ts"
 import { classify, firstOf } from "./Classify.ts"
 import * as Dispatch from "./Dispatch.ts"
 import type { Cost, HostLimits } from "./HostLimits.ts"
@@ -49,6 +50,8 @@ export interface Transport {
   readonly open: (request: Request) => Effect.Effect<Answer, RegistryError, Scope.Scope>
 }
 
+/** Without any answer, these come from TLS. */
+const aboutTls: ReadonlySet<RegistryReason> = new Set(["Certificate", "Unauthorized"])
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** Host and path of a URL: queries carry signatures and tokens, so they are never shown. */
@@ -83,17 +86,20 @@ const redirect = (request: Request, answer: Answer): URL | RegistryError | undef
 
 export const makeTransport = (options: {
   readonly agents: Agents
+  readonly certificates: Certificates
   readonly limits: Limits
   readonly hosts: HostLimits
   readonly hostLabel: HostLabel
 }): Transport => {
-  const { agents, hosts, limits } = options
+  const { agents, certificates, hosts, limits } = options
 
-  const hop = Effect.fnUntraced(function*<R>(request: Request, url: URL, perform: Perform<R>, dispatcher: Dispatcher) {
+  const hop = Effect.fnUntraced(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
     const ask = { ...request, host: url.host }
     yield* hosts.turn(ask)
+    yield* certificates.refresh
     const host = options.hostLabel(url.host)
     const sameOrigin = url.origin === request.url.origin
+    const dispatcher = agents.of(kind, url, sameOrigin && request.certificate)
     const timeout = Duration.toMillis(request.timeout ?? limits.answerTimeout)
     const incoming = yield* perform(dispatcher, {
       method: request.method,
@@ -117,7 +123,10 @@ export const makeTransport = (options: {
           operation: request.operation,
           target: request.target,
           reason: error.reason,
-          detail: url.host === request.url.host ? `${url.host}: ${error.detail}` : `${shown(url)}: ${error.detail}`,
+          detail: [
+            `${url.host === request.url.host ? url.host : shown(url)}: ${error.detail}`,
+            ...(aboutTls.has(error.reason) ? [certificates.problemOf(url.host) ?? []].flat() : [])
+          ].join("; "),
           cause: error.cause
         })
       )
@@ -135,12 +144,12 @@ export const makeTransport = (options: {
     return yield* registryError({ ...error, retryAfter: rest })
   })
 
-  const follow = Effect.fnUntraced(function*<R>(request: Request, perform: Perform<R>, dispatcher: Dispatcher) {
+  const follow = Effect.fnUntraced(function*<R>(request: Request, perform: Perform<R>, kind: Kind) {
     let url = request.url
     for (let count = 0; count <= limits.redirects; count++) {
       // what vouches for a realm does not vouch for where the realm redirects to
       const strange = request.agent === "realm" && url.origin !== request.url.origin
-      const answer = yield* hop(request, url, perform, strange ? agents.control : dispatcher)
+      const answer = yield* hop(request, url, perform, strange ? "control" : kind)
       const next = redirect(request, answer)
       if (next === undefined) return answer
       if (!(next instanceof URL)) return yield* next
@@ -155,14 +164,14 @@ export const makeTransport = (options: {
       follow(
         request,
         (dispatcher, outgoing) => Dispatch.exchange(dispatcher, outgoing, request.most),
-        agents[request.agent]
+        request.agent
       ),
     open: (request) =>
       follow(
         request,
         // the stream's own silence is judged by whoever reads it: undici's timer stops while it is paused
         (dispatcher, outgoing) => Dispatch.open(dispatcher, { ...outgoing, bodyTimeout: 0 }, limits.errorBytes),
-        agents.download
+        "download"
       )
   }
 }

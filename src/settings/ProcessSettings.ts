@@ -28,7 +28,10 @@ export const processKeys = {
   },
   CERTS_DIR: {
     fallback: "/etc/docker",
-    description: "Folder with extra certificate authorities in docker's layout: `certs.d/<host>/ca.crt`."
+    description:
+      "Folder with the certificates of registries in docker's layout, `certs.d/<host[:port]>/`: every `*.crt` is an "
+      + "authority, trusted there beside the system's; `NAME.cert` with `NAME.key` is a client certificate. Read again when "
+      + "they change."
   },
   POD_NAMESPACE: {
     fallback: "that of the mounted ServiceAccount",

@@ -26,7 +26,7 @@ const inProcess = Effect.fnUntraced(function*(namespaces: ReadonlyArray<string>,
     NAMESPACES_TO_INCLUDE: namespaces
   })
   const registries = Cloner.layer.pipe(
-    Layer.provide(RegistryClient.layer({ authorities: Option.none() })),
+    Layer.provide(RegistryClient.layer({ certificates: Option.none() })),
     Layer.provide(
       Credentials.layerOf((registry) => registry === backup.host ? basic(login.username, login.password) : undefined)
     ),

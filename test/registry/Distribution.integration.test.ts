@@ -69,7 +69,7 @@ const scenario = (from: Program, to: Program, setting: Setting) =>
     const options: TestOptions = {
       backup: backup.host,
       plainHttp: secure ? [source.host] : [source.host, backup.host],
-      authorities: certificates,
+      certificates,
       ...(locked
         ? { credentials: (registry) => registry === backup.host ? basic("owner", "password") : undefined }
         : {})

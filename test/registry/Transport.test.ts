@@ -135,9 +135,9 @@ describe("redirects", () => {
       const registry = yield* startFakeRegistry({ certificate: server.cert, key: server.key })
       registry.on(/./, (_, response) =>
         response.writeHead(302, { location: "http://plain.test/x?X-Amz-Signature=secret" }).end())
-      const authorities = yield* certsDir({ [registry.host]: ca })
+      const certificates = yield* certsDir({ [registry.host]: ca })
       const error = yield* Effect.flip(
-        using({ backup: registry.host, authorities }, (client) =>
+        using({ backup: registry.host, certificates }, (client) =>
           head(registry.host)(client))
       )
       assert.strictEqual(error.reason, "Refused")
@@ -164,8 +164,8 @@ describe("TLS", () => {
       const { ca, server } = yield* Effect.promise(makeCertificates)
       const registry = yield* startFakeRegistry({ certificate: server.cert, key: server.key })
       registry.add("app", image, "1")
-      const authorities = yield* certsDir({ [registry.host]: ca, "broken.test": "no certificate" })
-      const found = yield* using({ backup: registry.host, authorities }, head(registry.host))
+      const certificates = yield* certsDir({ [registry.host]: ca, "broken.test": "no certificate" })
+      const found = yield* using({ backup: registry.host, certificates }, head(registry.host))
       assert.isTrue(Option.isSome(found))
       const error = yield* Effect.flip(using({ backup: registry.host }, head(registry.host)))
       assert.strictEqual(error.reason, "Certificate")

@@ -5,6 +5,7 @@ import { createHash, randomUUID } from "node:crypto"
 import * as http from "node:http"
 import * as https from "node:https"
 import type { AddressInfo } from "node:net"
+import { TLSSocket } from "node:tls"
 import type { TestImage } from "./TestImages.ts"
 
 /** One request as it came. */
@@ -14,6 +15,8 @@ export interface Seen {
   readonly query: URLSearchParams
   readonly headers: http.IncomingHttpHeaders
   readonly body: Buffer
+  /** Name of the client certificate that was shown on the connection. */
+  readonly client?: string
 }
 
 /** Answers in place of the registry; calling `next` lets the registry answer after all. */
@@ -43,12 +46,21 @@ export interface FakeRegistry extends FakeServer {
 export interface Tls {
   readonly certificate: string
   readonly key: string
+  /** Asks for client certificates, and trusts those of this authority. */
+  readonly clients?: string
+  /** Whoever shows none is sent away. */
+  readonly clientsOnly?: boolean
 }
 
 const readBody = (request: http.IncomingMessage, then: (body: Buffer) => void): void => {
   const chunks: Array<Buffer> = []
   request.on("data", (chunk: Buffer) => chunks.push(chunk))
   request.on("end", () => then(Buffer.concat(chunks)))
+}
+
+const clientOf = ({ socket }: http.IncomingMessage): { readonly client?: string } => {
+  const name = socket instanceof TLSSocket ? socket.getPeerCertificate()?.subject?.CN : undefined
+  return typeof name === "string" ? { client: name } : {}
 }
 
 /** A bare server for token realms, storage hosts and the like. */
@@ -72,7 +84,8 @@ export const startServer = (
         method: request.method ?? "",
         path: url.pathname,
         query: url.searchParams,
-        headers: request.headers
+        headers: request.headers,
+        ...clientOf(request)
       }
       if (hooks.early?.(request, head, response) === true) {
         seen.push({ ...head, body: Buffer.alloc(0) })
@@ -88,7 +101,15 @@ export const startServer = (
       Effect.callback<http.Server>((resume) => {
         const made = tls === undefined
           ? http.createServer(listener)
-          : https.createServer({ cert: tls.certificate, key: tls.key }, listener)
+          : https.createServer({
+            cert: tls.certificate,
+            key: tls.key,
+            ...(tls.clients === undefined ? {} : {
+              ca: tls.clients,
+              requestCert: true,
+              rejectUnauthorized: tls.clientsOnly === true
+            })
+          }, listener)
         made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
       }),
       (it) =>

@@ -41,7 +41,12 @@ export interface RealRegistry {
 export interface RealRegistryOptions {
   /** Lines of an htpasswd file with bcrypt hashes. */
   readonly htpasswd?: string
-  readonly tls?: { readonly certificate: string; readonly key: string }
+  readonly tls?: {
+    readonly certificate: string
+    readonly key: string
+    /** Only clients with a certificate of this authority are let in. */
+    readonly clients?: string
+  }
 }
 
 // JSON is YAML
@@ -55,7 +60,13 @@ const configuration = (directory: string, options: RealRegistryOptions) =>
       secret: "test",
       ...(options.tls === undefined
         ? {}
-        : { tls: { certificate: join(directory, "tls.crt"), key: join(directory, "tls.key") } })
+        : {
+          tls: {
+            certificate: join(directory, "tls.crt"),
+            key: join(directory, "tls.key"),
+            ...(options.tls.clients === undefined ? {} : { clientcas: [join(directory, "clients.crt")] })
+          }
+        })
     },
     ...(options.htpasswd === undefined
       ? {}
@@ -78,6 +89,7 @@ export const startRegistry = (
       if (options.tls !== undefined) {
         await writeFile(join(directory, "tls.crt"), options.tls.certificate)
         await writeFile(join(directory, "tls.key"), options.tls.key)
+        await writeFile(join(directory, "clients.crt"), options.tls.clients ?? "")
       }
     })
     const lines: Array<string> = []

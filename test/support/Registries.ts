@@ -23,7 +23,7 @@ export interface TestOptions {
   readonly limits?: Partial<Limits>
   readonly lookup?: LookupFunction
   /** A folder in CERTS_DIR's layout. */
-  readonly authorities?: string
+  readonly certificates?: string
 }
 
 const quickLimits: Limits = {
@@ -37,7 +37,7 @@ const silent = Layer.succeed(References.MinimumLogLevel, "None")
 
 /** The client on its own. */
 export const clientLayer = (options: TestOptions) =>
-  RegistryClient.layer({ authorities: Option.fromUndefinedOr(options.authorities) }).pipe(
+  RegistryClient.layer({ certificates: Option.fromUndefinedOr(options.certificates) }).pipe(
     Layer.provideMerge(Layer.mergeAll(
       options.credentials === undefined ? Credentials.anonymous : Credentials.layerOf(options.credentials),
       RegistrySettings.layerOf({
