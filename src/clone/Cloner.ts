@@ -27,6 +27,8 @@ const mostFlights = 1_000_000
 export class Cloner extends Context.Service<Cloner, {
   /** Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. */
   readonly clone: (source: ImageReference) => Effect.Effect<Copied, CloneError>
+  /** The same for a copy that is not whole: believes nothing seen before, and sends the parts in `damaged` in any case. */
+  readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /**
    * Asks the backup for the digest of an image and, where the source is named without one, whether the copy's tag still
    * names it; epoch milliseconds of its answer.
@@ -96,13 +98,25 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
     }))
   })
 
-  const copy = Effect.fn("Cloner.copy")(function*(source: ImageReference) {
+  const copy = Effect.fn("Cloner.copy")(function*(
+    source: ImageReference,
+    damaged: ReadonlySet<Digest> | undefined
+  ) {
     const { backup, mostImageBytes: mostBytes, referrers } = settings()
     const started = yield* Clock.monotonicTimeNanos
     const progress = makeProgress(source, backupOf(backup, source), yield* Clock.currentTimeMillis)
     running.add(progress)
     yield* gauges
-    const outcome = yield* copyImage({ registry, limits, ledger, backup, referrers, mostBytes }, source, progress).pipe(
+    const environment = {
+      registry,
+      limits,
+      ledger,
+      backup,
+      referrers,
+      mostBytes,
+      ...(damaged === undefined ? {} : { damaged })
+    }
+    const outcome = yield* copyImage(environment, source, progress).pipe(
       Effect.timeoutOrElse({
         duration: longestFlight,
         orElse: () =>
@@ -142,7 +156,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
           })
         )
       }
-      return Effect.andThen(gauges, permits.withPermit(source.success.registry)(copy(source.success)))
+      return Effect.andThen(gauges, permits.withPermit(source.success.registry)(copy(source.success, undefined)))
     },
     // shared while it is under way, and not kept: what is known afterwards is the inventory's
     { capacity: mostFlights, timeToLive: () => "0 millis" }
@@ -150,6 +164,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
 
   return Cloner.of({
     clone: (source) => Cache.get(flights, format(source)),
+    repair: (source, damaged) => permits.withPermit(source.registry)(copy(source, damaged)),
     verify: Effect.fnUntraced(function*(source, digest) {
       const image = format(source)
       const { registry: host, repository, tag } = backupOf(settings().backup, source)

@@ -42,6 +42,8 @@ export interface CopyEnvironment {
   readonly mostBytes: number | undefined
   /** Are signatures, SBOMs and attestations wanted? */
   readonly referrers: boolean
+  /** For a repair: nothing is believed because it was seen before, and these parts are sent again in any case. */
+  readonly damaged?: ReadonlySet<Digest>
 }
 
 /** Blobs of one image on their way at once. */
@@ -56,7 +58,7 @@ interface Resolved {
 /** Copies one image and sees that it is there. */
 export const copyImage = (environment: CopyEnvironment, source: ImageReference, progress: Progress) =>
   Effect.gen(function*() {
-    const { backup, ledger, limits, registry } = environment
+    const { backup, damaged, ledger, limits, registry } = environment
     const image = format(source)
     const started = yield* Clock.monotonicTimeNanos
     const from: Repository = { registry: source.registry, repository: source.repository }
@@ -74,7 +76,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         retryAfter: undefined
       })
     }
-    const tree = { image, registry, limits, ledger, source: from, target: into, progress }
+    const tree = { image, registry, limits, ledger, source: from, target: into, progress, damaged }
 
     const backupTag = (tag: string) => Effect.map(atBackup(registry.headManifest(into, tag)), Option.getOrUndefined)
     const sourceTag = (tag: string) =>
@@ -188,7 +190,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     }
     const { digest: told, tag } = outcome.success
 
-    const known = yield* ledger.whole(into.repository, told)
+    const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined
     if (known !== undefined && (tag === undefined || (yield* backupTag(tag))?.digest === told)) {
       progress.blobs.total = progress.blobs.done = known.blobs
       progress.bytes.total = progress.bytes.done = known.bytes

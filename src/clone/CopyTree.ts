@@ -15,6 +15,8 @@ export interface TreeContext extends BlobContext {
   readonly slots: Semaphore.Semaphore
   /** Manifests that were read before, when the image was measured. */
   readonly known?: ReadonlyMap<Digest, Fetched>
+  /** Parts whose bytes the backup is known to have wrong: they are sent again, whatever it says of them. */
+  readonly damaged?: ReadonlySet<Digest> | undefined
   /** False: only look whether the backup holds everything; the source is not asked and nothing is pushed. */
   readonly complete: boolean
 }
@@ -81,10 +83,12 @@ export const fetchManifest = Effect.fnUntraced(function*(
   const { complete, image, registry, source, target } = context
   const known = context.known?.get(digest)
   if (known !== undefined) return known
-  const present = yield* registry.getManifest(target, digest).pipe(
-    Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
-    Effect.mapError(fromRegistry(image, "backup"))
-  )
+  const present = context.damaged?.has(digest) === true
+    ? undefined
+    : yield* registry.getManifest(target, digest).pipe(
+      Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
+      Effect.mapError(fromRegistry(image, "backup"))
+    )
   if (present !== undefined) return { manifest: present, present: true }
   if (!complete) return yield* failed(context, digest, "backup", "not-found", "the backup does not hold it")
   const manifest = yield* Effect.mapError(registry.getManifest(source, digest), fromRegistry(image, "source"))
@@ -238,12 +242,13 @@ class Walk {
     })
 
   readonly #bringBlob = Effect.fnUntraced({ self: this }, function*(blob: Descriptor, force: boolean) {
-    const { complete, ledger, progress, slots, target } = this.#context
+    const { complete, damaged, ledger, progress, slots, target } = this.#context
+    const again = force || damaged?.has(blob.digest) === true
     if (!force) {
       progress.blobs.total++
       progress.bytes.total += blob.size
     }
-    const how = yield* slots.withPermit(complete ? copyBlob(this.#context, blob, force) : this.#look(blob))
+    const how = yield* slots.withPermit(complete ? copyBlob(this.#context, blob, again) : this.#look(blob))
     this.#count(blob, how, force)
     if (how === "uploaded" || how === "mounted") ledger.noteBlob(target.repository, blob.digest)
   })

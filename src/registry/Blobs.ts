@@ -1,7 +1,7 @@
 // Blobs of a repository: look, mount, open, store. Source: OCI distribution-spec, "Pushing blobs": POST, then one PUT,
 // or PATCHes where a registry has refused that.
 // Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts.
-import { Effect, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest } from "../image/Digest.ts"
 import type { Access, Identity, Repository } from "./Access.ts"
@@ -40,6 +40,14 @@ export interface OpenBlob {
 
 export interface Blobs {
   readonly hasBlob: (repository: Repository, digest: Digest) => Effect.Effect<boolean, RegistryError>
+  /**
+   * None where it is not there; else its size in bytes as far as the registry tells, which need not be true. Fails with
+   * status 405 at registries that know no HEAD of blobs.
+   */
+  readonly headBlob: (
+    repository: Repository,
+    digest: Digest
+  ) => Effect.Effect<Option.Option<{ readonly size: number | undefined }>, RegistryError>
   /** `mounted`, or an upload that may be used instead, or neither: whatever goes wrong here is just no mount. */
   readonly mountBlob: (
     repository: Repository,
@@ -131,15 +139,23 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       ? Effect.void
       : Effect.fail(registryError({ ...of, reason: "Refused", detail: "it is not under the backup's prefix" }))
 
-  const hasBlob: Blobs["hasBlob"] = Effect.fnUntraced(function*(repository, digest) {
+  const headBlob: Blobs["headBlob"] = Effect.fnUntraced(function*(repository, digest) {
     const request = spec("HEAD", repository, digest, `/v2/${repository.repository}/blobs/${digest}`)
     const answer = yield* retry(Effect.filterOrElse(
       session.run(request, transport.send),
-      (it) => it.status === 200 || it.status === 404 || it.status === 405,
+      (it) => it.status === 200 || it.status === 404,
       (it) => refusal(request, it)
     ))
     return answer.status === 200
+      ? Option.some({ size: numberOf(firstOf(answer.headers["content-length"])) })
+      : Option.none()
   })
+
+  const hasBlob: Blobs["hasBlob"] = (repository, digest) =>
+    headBlob(repository, digest).pipe(
+      Effect.map(Option.isSome),
+      Effect.catchIf((error) => error.status === 405, () => Effect.succeed(false))
+    )
 
   /** By registry: the smallest blob that it would not take in one request. */
   const largest = makeBoundedMap<string, number>(64)
@@ -235,6 +251,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
 
   return {
     hasBlob,
+    headBlob,
     mountBlob: Effect.fnUntraced(function*(repository, digest, from) {
       const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from.repository)}`
       const request = {
