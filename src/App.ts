@@ -26,10 +26,10 @@ import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
 /** Copying: the cloner and the registry client below it. */
 export const registries = (byHand?: ByHand) =>
   Layer.unwrap(Effect.gen(function*() {
-    const { certsDir } = yield* ProcessSettings
+    const { certsDir, proxies } = yield* ProcessSettings
     const directory = yield* dockerFolder
     return Cloner.layer.pipe(
-      Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir) })),
+      Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir), proxies })),
       Layer.provide([
         Credentials.layer({ directory }),
         RegistrySettings.layer(byHand),

@@ -3,14 +3,16 @@
 // A connection that has shown a client certificate is that identity until it ends, so such connections have agents of their
 // own, one a kind, host and certificate: no anonymous request, and no other identity's, can ever go over them.
 // Edge: whom a socket may reach is AddressPolicy's; what travels over it is Dispatch's.
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Option, type Scope } from "effect"
 import type { LookupFunction, Socket } from "node:net"
 import { Agent, buildConnector, type Dispatcher } from "undici"
+import { type Proxies, type Proxy, proxyFor } from "../settings/Proxies.ts"
 import { mayBePrivate, publicOnly, refusedLiteral } from "./AddressPolicy.ts"
 import { BufferPool } from "./BufferPool.ts"
 import type { Certificates } from "./Certificates.ts"
 import { plainReads, recycleWrites, tlsReads } from "./PooledSockets.ts"
 import type { RegistryOptions } from "./RegistrySettings.ts"
+import { makeTunnels, type Tunnels } from "./Tunnels.ts"
 
 /** Idle read buffers are kept up to so many bytes. */
 const idleBytes = 8 * 1024 * 1024
@@ -27,11 +29,14 @@ export interface Agents {
   readonly pool: BufferPool
   /** For requests to the origin of `url`; `certificate`: over connections that show our client certificate for its host. */
   readonly of: (kind: Kind, url: URL, certificate: boolean) => Dispatcher
+  /** The proxy that the URL is reached through. */
+  readonly proxyOf: (url: URL) => Option.Option<Proxy>
 }
 
 export interface AgentOptions {
   readonly settings: () => RegistryOptions
   readonly certificates: Certificates
+  readonly proxies: Proxies
   readonly lookup: LookupFunction
   readonly connectTimeout: Duration.Duration
   /** Bytes of one read of a blob. */
@@ -48,6 +53,7 @@ const guardedConnector = (
   kind: Kind,
   certificate: boolean,
   pool: BufferPool,
+  tunnels: Tunnels,
   options: AgentOptions
 ): buildConnector.connector => {
   // connectors remember TLS sessions, and a session remembers who began it: none is shared by two versions
@@ -75,13 +81,26 @@ const guardedConnector = (
     const open = kind === "realm" || mayBePrivate(options.settings(), host)
     const refused = open ? undefined : refusedLiteral(target.hostname)
     if (refused !== undefined) return callback(refused, null)
-    connectorFor(target.protocol, host, open)(target, (...result: Parameters<buildConnector.Callback>) => {
-      // without an error there is a socket; with one there is nothing, whatever the type says
-      const socket = result[0] === null ? result[1] : null
-      if (socket !== null && kind === "upload") recycleWrites(socket, pool)
-      if (socket !== null && target.protocol === "https:") endWithAlert(socket)
-      callback(...result)
-    })
+    const connect = (httpSocket?: Socket) =>
+      connectorFor(target.protocol, host, open)(
+        { ...target, ...(httpSocket === undefined ? {} : { httpSocket }) },
+        (...result: Parameters<buildConnector.Callback>) => {
+          // without an error there is a socket; with one there is nothing, whatever the type says
+          const socket = result[0] === null ? result[1] : null
+          if (socket !== null && kind === "upload") recycleWrites(socket, pool)
+          if (socket !== null && target.protocol === "https:") endWithAlert(socket)
+          callback(...result)
+        }
+      )
+    const proxy = target.protocol === "https:" ? proxyFor(options.proxies, new URL(`https://${host}`)) : Option.none()
+    if (Option.isNone(proxy)) return connect()
+    const { hostname, port } = target
+    return tunnels.open(
+      proxy.value,
+      { hostname, port: port === "" ? "443" : port, open },
+      // a tunnel is a socket of net's: it comes from undici's own connector
+      (error, socket) => error === null ? connect(socket as Socket) : callback(error, null)
+    )
   }
 }
 
@@ -90,15 +109,18 @@ export const makeAgents = (options: AgentOptions): Effect.Effect<Agents, never, 
   Effect.gen(function*() {
     const pool = new BufferPool(options.readBytes, Math.ceil(idleBytes / options.readBytes))
     const all = new Set<Agent>()
+    const tunnels = makeTunnels(options)
     // close would wait for requests that hang
-    yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map((it) => it.destroy()))))
+    yield* Effect.addFinalizer(() =>
+      Effect.promise(() => Promise.all([tunnels.destroy(), ...[...all].map((it) => it.destroy())]))
+    )
     const agent = (kind: Kind, certificate: boolean) => {
       const made = new Agent({
         allowH2: false,
         connections: connectionsPerOrigin,
         pipelining: 1,
         keepAliveTimeout: 10_000,
-        connect: guardedConnector(kind, certificate, pool, options)
+        connect: guardedConnector(kind, certificate, pool, tunnels, options)
       })
       all.add(made)
       return made
@@ -111,7 +133,19 @@ export const makeAgents = (options: AgentOptions): Effect.Effect<Agents, never, 
     }
     /** By kind and host; as many as there are client certificates. */
     const identified = new Map<string, { readonly version: string; readonly agent: Agent }>()
+    const proxyOf: Agents["proxyOf"] = (url) => proxyFor(options.proxies, url)
+    /** By proxy and by whether realms are asked through it: what forwards plain HTTP. */
+    const forwarding = new Map<string, Dispatcher>()
+    const forward = (kind: Kind, proxy: Proxy): Dispatcher => {
+      const key = `${proxy.origin} ${kind === "realm"}`
+      const known = forwarding.get(key) ??
+        tunnels.forward(proxy, (host) => kind === "realm" || mayBePrivate(options.settings(), host))
+      forwarding.set(key, known)
+      return known
+    }
     const of: Agents["of"] = (kind, url, certificate) => {
+      const proxy = url.protocol === "http:" ? proxyOf(url) : Option.none()
+      if (Option.isSome(proxy)) return forward(kind, proxy.value)
       const trust = certificate && url.protocol === "https:" ? options.certificates.trustOf(url.host, true) : undefined
       if (trust === undefined) return anonymous[kind]
       const key = `${kind} ${url.host}`
@@ -122,5 +156,5 @@ export const makeAgents = (options: AgentOptions): Effect.Effect<Agents, never, 
       identified.set(key, made)
       return made.agent
     }
-    return { pool, of }
+    return { pool, of, proxyOf }
   })

@@ -5,6 +5,7 @@ import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import { AddressRefused } from "./AddressPolicy.ts"
 import type { RegistryReason } from "./RegistryError.ts"
+import { ProxyFailed } from "./Tunnels.ts"
 
 export type ResponseHeaders = Readonly<Record<string, string | Array<string> | undefined>>
 
@@ -78,6 +79,7 @@ const dispatchError = (cause: unknown): DispatchError => {
   if (cause instanceof AddressRefused) {
     return new DispatchError({ reason: "Refused", detail: cause.message, cause })
   }
+  if (cause instanceof ProxyFailed) return new DispatchError({ reason: "Unreachable", detail: cause.message, cause })
   const code = codeOf(cause)
   const text = cause instanceof Error ? cause.message : String(cause)
   const make = (reason: RegistryReason, detail: string) => new DispatchError({ reason, detail, cause })

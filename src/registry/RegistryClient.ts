@@ -1,6 +1,7 @@
 // References in, bytes out: everything this program says to registries goes through this service.
 // Edge: knows no copying. Errors are RegistryError; the policies (credentials, addresses, rests) are inside.
 import { Context, Effect, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
+import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
 import { type Access, makeAccess } from "./Access.ts"
@@ -28,6 +29,7 @@ export class RegistryClient extends Context.Service<
   /** `certificates` is CERTS_DIR: authorities and client certificates in docker's layout. */
   static readonly layer = (options: {
     readonly certificates: Option.Option<string>
+    readonly proxies?: Proxies
   }): Layer.Layer<RegistryClient, never, RegistrySettings | Credentials | FileSystem.FileSystem | Path.Path> =>
     Layer.effect(
       RegistryClient,
@@ -40,6 +42,7 @@ export class RegistryClient extends Context.Service<
         const agents = yield* makeAgents({
           settings,
           certificates,
+          proxies: options.proxies ?? noProxies,
           lookup: yield* Resolver,
           connectTimeout: limits.connectTimeout,
           readBytes: limits.readBytes

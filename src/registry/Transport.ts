@@ -1,6 +1,6 @@
 // A request with its redirects: our own loop, because each hop's address, scheme and credentials must be judged.
 // Edge: adds what the caller gives as Authorization and drops it at the first foreign origin; knows no challenges.
-import { Clock, Duration, Effect, Metric, Redacted, type Scope } from "effect"
+import { Clock, Duration, Effect, Metric, Option, Redacted, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import type { HostLabel } from "../telemetry/HostLabel.ts"
@@ -12,6 +12,7 @@ import * as Dispatch from "./Dispatch.ts"
 import type { Cost, HostLimits } from "./HostLimits.ts"
 import type { Limits } from "./Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
+import { wantsLogin } from "./Tunnels.ts"
 
 /** A request as the registry client sees it. */
 export interface Request {
@@ -99,6 +100,7 @@ export const makeTransport = (options: {
     yield* certificates.refresh
     const host = options.hostLabel(url.host)
     const sameOrigin = url.origin === request.url.origin
+    const proxy = agents.proxyOf(url)
     const dispatcher = agents.of(kind, url, sameOrigin && request.certificate)
     const timeout = Duration.toMillis(request.timeout ?? limits.answerTimeout)
     const incoming = yield* perform(dispatcher, {
@@ -125,13 +127,19 @@ export const makeTransport = (options: {
           reason: error.reason,
           detail: [
             `${url.host === request.url.host ? url.host : shown(url)}: ${error.detail}`,
-            ...(aboutTls.has(error.reason) ? [certificates.problemOf(url.host) ?? []].flat() : [])
+            ...(aboutTls.has(error.reason) ? [certificates.problemOf(url.host) ?? []].flat() : []),
+            ...Option.toArray(proxy).flatMap(({ origin }) =>
+              error.detail.includes(origin) ? [] : [`through the proxy ${origin}`]
+            )
           ].join("; "),
           cause: error.cause
         })
       )
     )
     yield* Metric.update(registryRequests({ host, code: codeClass(incoming.status) }), 1)
+    if (incoming.status === 407 && Option.isSome(proxy)) {
+      return yield* fail(request, "Unreachable", `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`)
+    }
     yield* hosts.announced(ask, incoming.headers)
     const answer: Answer = { ...incoming, url }
     if (incoming.status !== 429 && incoming.status !== 403) {

@@ -1,18 +1,19 @@
 // What the process itself needs to know, from the environment alone: ports, logs, folders, who it is.
 // Not a setting of the cloning (those are Settings.ts): nothing here changes while the program runs.
 import { Config, Context, Effect, FileSystem, Layer, type LogLevel, Option } from "effect"
+import { parseProxies, type Proxies, proxyKeys } from "./Proxies.ts"
 import { type Problem, SettingsError } from "./SettingsError.ts"
 
-const logLevels: Readonly<Record<string, LogLevel.LogLevel>> = {
-  trace: "Trace",
-  debug: "Debug",
-  info: "Info",
-  warn: "Warn",
-  warning: "Warn",
-  error: "Error",
-  fatal: "Fatal",
-  none: "None"
-}
+const logLevels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
+  ["trace", "Trace"],
+  ["debug", "Debug"],
+  ["info", "Info"],
+  ["warn", "Warn"],
+  ["warning", "Warn"],
+  ["error", "Error"],
+  ["fatal", "Fatal"],
+  ["none", "None"]
+])
 
 /** The keys with what they mean; docs/configuration.md is generated from here. */
 export const processKeys = {
@@ -33,6 +34,7 @@ export const processKeys = {
       + "authority, trusted there beside the system's; `NAME.cert` with `NAME.key` is a client certificate. Read again when "
       + "they change."
   },
+  ...proxyKeys,
   POD_NAMESPACE: {
     fallback: "that of the mounted ServiceAccount",
     description: "The controller's own namespace, which is always ignored."
@@ -51,6 +53,7 @@ export class ProcessSettings extends Context.Service<ProcessSettings, {
   /** None: json, pretty on a terminal. */
   readonly logFormat: Option.Option<LogFormat>
   readonly certsDir: string
+  readonly proxies: Proxies
   readonly podNamespace: Option.Option<string>
   readonly podName: Option.Option<string>
 }>()("image-cloner/settings/ProcessSettings") {
@@ -58,7 +61,7 @@ export class ProcessSettings extends Context.Service<ProcessSettings, {
   static readonly layer = Layer.effect(ProcessSettings, Effect.suspend(() => read))
 }
 
-const text = (key: keyof typeof processKeys) =>
+const text = (key: string) =>
   Config.option(Config.String(key)).pipe(
     Effect.orElseSucceed(() => Option.none<string>()),
     Effect.map(Option.map((it) => it.trim())),
@@ -75,7 +78,7 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
   if (httpPort < 0 || httpPort > 65535) bad("HTTP_PORT", port, "an integer from 0 to 65535")
 
   const level = Option.getOrElse(yield* text("LOG_LEVEL"), () => "info")
-  const logLevel = logLevels[level.toLowerCase()]
+  const logLevel = logLevels.get(level.toLowerCase())
   if (logLevel === undefined) bad("LOG_LEVEL", level, processKeys.LOG_LEVEL.description)
 
   const format = yield* text("LOG_FORMAT")
@@ -83,6 +86,11 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
   if (Option.isSome(format) && Option.isNone(logFormat)) {
     bad("LOG_FORMAT", format.value, processKeys.LOG_FORMAT.description)
   }
+
+  const variables = new Map<string, Option.Option<string>>()
+  for (const key of Object.keys(proxyKeys).flatMap((it) => [it, it.toLowerCase()])) variables.set(key, yield* text(key))
+  const { problems: wrong, proxies } = parseProxies((name) => variables.get(name) ?? Option.none())
+  problems.push(...wrong)
   if (problems.length > 0 || logLevel === undefined) return yield* new SettingsError({ problems })
 
   const fs = yield* FileSystem.FileSystem
@@ -96,6 +104,7 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
     logLevel,
     logFormat,
     certsDir: Option.getOrElse(yield* text("CERTS_DIR"), () => "/etc/docker"),
+    proxies,
     podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted,
     podName: yield* text("POD_NAME")
   }

@@ -13,7 +13,10 @@ export interface Pair {
   readonly key: string
 }
 
-export const makeCertificates = async (): Promise<{ ca: string; server: Pair; client: Pair }> => {
+/** The certificates are for 127.0.0.1 and these names of hosts. */
+export const makeCertificatesFor = async (
+  names: ReadonlyArray<string>
+): Promise<{ ca: string; server: Pair; client: Pair }> => {
   provideReflection()
   const x509 = await import("@peculiar/x509")
   const notBefore = new Date(Date.now() - 3_600_000)
@@ -43,9 +46,16 @@ export const makeCertificates = async (): Promise<{ ca: string; server: Pair; cl
       signingAlgorithm: algorithm,
       publicKey: keys.publicKey,
       signingKey: caKeys.privateKey,
-      extensions: [new x509.SubjectAlternativeNameExtension([{ type: "ip", value: "127.0.0.1" }])]
+      extensions: [
+        new x509.SubjectAlternativeNameExtension([
+          { type: "ip", value: "127.0.0.1" },
+          ...names.map((value) => ({ type: "dns" as const, value }))
+        ])
+      ]
     })
     return { cert: certificate.toString("pem"), key: pemOf(keys.privateKey) }
   }
   return { ca: ca.toString("pem"), server: await issue("02", "CN=server"), client: await issue("03", "CN=someone") }
 }
+
+export const makeCertificates = (): ReturnType<typeof makeCertificatesFor> => makeCertificatesFor([])

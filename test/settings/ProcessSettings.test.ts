@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Layer, Option } from "effect"
 import { ProcessSettings } from "../../src/settings/ProcessSettings.ts"
+import { noProxies, type Proxies } from "../../src/settings/Proxies.ts"
+
+const originsOf = ({ http, https }: Proxies) =>
+  [https, http].map((it) => Option.map(it, ({ origin }) => origin)).map(Option.getOrUndefined)
 
 /** The settings of these variables; `mounted` is the namespace file of a ServiceAccount. */
 const read = (variables: Record<string, string>, mounted?: string) =>
@@ -19,6 +23,7 @@ describe("ProcessSettings", () => {
         logLevel: "Info",
         logFormat: Option.none(),
         certsDir: "/etc/docker",
+        proxies: noProxies,
         podNamespace: Option.none(),
         podName: Option.none()
       })
@@ -31,14 +36,18 @@ describe("ProcessSettings", () => {
         LOG_LEVEL: "DEBUG",
         LOG_FORMAT: "logfmt",
         CERTS_DIR: "/certs",
+        https_proxy: "http://me:secret@proxy.test:3128",
+        HTTP_PROXY: "other.test",
+        NO_PROXY: ".svc,10.0.0.0/8",
         POD_NAMESPACE: "here",
         POD_NAME: "me"
       }, "elsewhere")
-      assert.deepStrictEqual(settings, {
+      assert.deepStrictEqual({ ...settings, proxies: originsOf(settings.proxies) }, {
         httpPort: 0,
         logLevel: "Debug",
         logFormat: Option.some("logfmt"),
         certsDir: "/certs",
+        proxies: ["http://proxy.test:3128", "http://other.test"],
         podNamespace: Option.some("here"),
         podName: Option.some("me")
       })
@@ -52,7 +61,18 @@ describe("ProcessSettings", () => {
 
   it.effect("name every wrong variable in one error", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(read({ HTTP_PORT: "65536", LOG_LEVEL: "loud", LOG_FORMAT: "xml" }))
-      assert.deepStrictEqual(error.problems.map((it) => it.key), ["HTTP_PORT", "LOG_LEVEL", "LOG_FORMAT"])
+      const error = yield* Effect.flip(read({
+        HTTP_PORT: "65536",
+        LOG_LEVEL: "constructor",
+        LOG_FORMAT: "xml",
+        https_proxy: "socks5://me:secret@proxy.test"
+      }))
+      assert.deepStrictEqual(error.problems.map((it) => it.key), [
+        "HTTP_PORT",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+        "https_proxy"
+      ])
+      assert.notInclude(error.message, "secret")
     }))
 })

@@ -9,6 +9,7 @@ import type { Credential } from "../../src/registry/DockerConfig.ts"
 import { CurrentLimits, defaultLimits, type Limits } from "../../src/registry/Limits.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { type RegistryOptions, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
+import { noProxies, type Proxies } from "../../src/settings/Proxies.ts"
 
 export interface TestOptions {
   /** Host of the backup; the prefix is `mirror`, the layout nested. */
@@ -24,6 +25,7 @@ export interface TestOptions {
   readonly lookup?: LookupFunction
   /** A folder in CERTS_DIR's layout. */
   readonly certificates?: string
+  readonly proxies?: Proxies
 }
 
 const quickLimits: Limits = {
@@ -37,7 +39,10 @@ const silent = Layer.succeed(References.MinimumLogLevel, "None")
 
 /** The client on its own. */
 export const clientLayer = (options: TestOptions) =>
-  RegistryClient.layer({ certificates: Option.fromUndefinedOr(options.certificates) }).pipe(
+  RegistryClient.layer({
+    certificates: Option.fromUndefinedOr(options.certificates),
+    proxies: options.proxies ?? noProxies
+  }).pipe(
     Layer.provideMerge(Layer.mergeAll(
       options.credentials === undefined ? Credentials.anonymous : Credentials.layerOf(options.credentials),
       RegistrySettings.layerOf({
