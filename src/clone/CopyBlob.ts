@@ -1,6 +1,6 @@
 // Brings one blob into a repository of the backup the cheapest way: there already, mounted from a neighbour, or moved.
 // A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
-import { Deferred, Duration, Effect } from "effect"
+import { Deferred, Duration, Effect, Fiber, type Semaphore } from "effect"
 import type { Repository } from "../registry/Access.ts"
 import type { Blobs, Upload } from "../registry/Blobs.ts"
 import type { Limits } from "../registry/Limits.ts"
@@ -23,6 +23,8 @@ export interface BlobContext {
   readonly source: Repository
   readonly target: Repository
   readonly progress: Progress
+  /** Blobs of the image that are moved at once: looks and mounts cost nothing but a round trip, and are not counted. */
+  readonly slots: Semaphore.Semaphore
 }
 
 /** Mounts are tried from so many repositories; then the blob is moved. */
@@ -42,13 +44,11 @@ export const copyBlob = Effect.fnUntraced(function*(
   const { ledger, registry, target } = context
   const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
   let upload: Upload | undefined
-  if (!force) {
-    if (ledger.holds(target.repository, blob.digest)) return "present"
-    if (yield* atBackup(registry.hasBlob(target, blob.digest))) {
-      ledger.noteBlob(target.repository, blob.digest)
-      return "present"
-    }
-  }
+  if (!force && ledger.holds(target.repository, blob.digest)) return "present"
+  const look = Effect.tap(
+    atBackup(registry.hasBlob(target, blob.digest)),
+    (there) => Effect.sync(() => there && ledger.noteBlob(target.repository, blob.digest))
+  )
   const mount = Effect.fnUntraced(function*() {
     const holders = ledger.holders(blob.digest).filter((it) => it !== target.repository).slice(0, mountTries)
     for (const from of holders) {
@@ -73,8 +73,11 @@ export const copyBlob = Effect.fnUntraced(function*(
   const unneeded = Effect.suspend(() => upload === undefined ? Effect.void : registry.cancelUpload(upload))
 
   const settled = yield* Effect.gen(function*() {
-    for (;;) {
-      if (!force && (yield* mount())) return "mounted"
+    // a mount of what is there already is no harm, and saves the look
+    if (!force && (yield* mount())) return "mounted"
+    if (!force && (yield* look)) return "present"
+    for (let again = false;; again = true) {
+      if (again && !force && (yield* mount())) return "mounted"
       const other = ledger.flights.get(blob.digest)
       if (other === undefined) return undefined
       const wait = Deferred.await(other.landed)
@@ -99,7 +102,7 @@ const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined)
     const mine = !flights.has(blob.digest)
     if (mine) flights.set(blob.digest, flight)
     return Effect.ensuring(
-      move(context, blob, upload),
+      context.slots.withPermit(move(context, blob, upload)),
       Effect.suspend(() => {
         if (mine) flights.delete(blob.digest)
         return Deferred.succeed(flight.landed, undefined)
@@ -122,12 +125,13 @@ const move = Effect.fnUntraced(function*(
   const attempt = Effect.gen(function*() {
     // the last attempt may have been stored although its answer was lost
     if (tries++ > 0 && (yield* atBackup(registry.hasBlob(target, blob.digest)))) return
-    // the session is opened first: a download must not wait for the backup's log-in
+    // both sides are asked at once: two round trips in the time of one
+    const opening = yield* Effect.forkScoped(atSource(registry.openBlob(source, blob.digest, 0)))
     const upload = ready ?? (yield* atBackup(registry.startUpload(target, blob.digest)))
     ready = undefined
     let moved = 0
     yield* Effect.gen(function*() {
-      const first = yield* atSource(registry.openBlob(source, blob.digest, 0))
+      const first = yield* Fiber.join(opening)
       yield* transfer({
         registry,
         limits,
@@ -143,13 +147,12 @@ const move = Effect.fnUntraced(function*(
         }
       }).pipe(Effect.mapError(({ error, side }) => fromRegistry(context.image, side)(error)))
     }).pipe(
-      Effect.scoped,
       Effect.onError(() => {
         progress.bytes.done -= moved
         return registry.cancelUpload(upload)
       })
     )
-  })
+  }).pipe(Effect.scoped)
 
   const outcome = yield* Effect.retry(attempt, {
     schedule: retrySchedule(limits),

@@ -248,7 +248,7 @@ class Walk {
       progress.blobs.total++
       progress.bytes.total += blob.size
     }
-    const how = yield* slots.withPermit(complete ? copyBlob(this.#context, blob, again) : this.#look(blob))
+    const how = yield* (complete ? copyBlob(this.#context, blob, again) : slots.withPermit(this.#look(blob)))
     this.#count(blob, how, force)
     if (how === "uploaded" || how === "mounted") ledger.noteBlob(target.repository, blob.digest)
   })

@@ -182,8 +182,10 @@ class OpenRequest implements BodyStream {
     this.#stopped = true
     this.#controller?.abort(new Error("stopped"))
   }
-  readonly resume = (): void => {
-    if (!this.#ended) this.#controller?.resume()
+  // never from within another answer's parser, of which undici has one at a time: fibers go on wherever they are woken
+  readonly resume = (): void => queueMicrotask(this.#resumeNow)
+  readonly #resumeNow = (): void => {
+    if (!this.#ended && !this.#stopped) this.#controller?.resume()
   }
   readonly start = (sink: BodySink): void => {
     this.#sink = sink
