@@ -1,5 +1,7 @@
 // Which addresses may be dialled (invariant 8): pod specs, realms, redirects and Locations name hosts, so every address
-// is judged when it is dialled, resolved or literal. Public unicast only, unless the host is configured.
+// is judged when it is dialled, resolved or literal. Public unicast only, unless the host is configured. Of a name with
+// several addresses only the public ones are dialled, and what was judged is what is dialled: nothing resolves twice.
+// Behind a proxy somebody else dials: Tunnels.ts judges there what can be judged here.
 import { Context } from "effect"
 import ipaddr from "ipaddr.js"
 import { lookup as systemLookup, type LookupAddress } from "node:dns"
@@ -22,16 +24,22 @@ export class AddressRefused extends Error {
 // public by its number, but the host's own metadata service on Azure
 const alsoForbidden: ReadonlySet<string> = new Set(["168.63.129.16"])
 const globalUnicast = ipaddr.parseCIDR("2000::/3")
+const nat64 = ipaddr.parseCIDR("64:ff9b::/96")
 
-/** True for an address of the public internet: everything else can be ours, the node's or the cloud's. */
+/**
+ * True for an address of the public internet: everything else can be ours, the node's or the cloud's. An IPv4 address within
+ * an IPv6 one (mapped, or behind NAT64's well-known prefix) is judged as itself; forms that lead through tunnels of somebody
+ * else's (6to4, Teredo, local NAT64 prefixes) are never public, nor is an address with a zone.
+ * Source: IANA's special-purpose address registries (RFC 6890), RFC 6052, RFC 8215.
+ */
 export const isPublicAddress = (text: string): boolean => {
-  if (!ipaddr.isValid(text)) return false
-  const address = ipaddr.process(text) // IPv4-mapped IPv6 becomes the IPv4 that would be dialled
+  if (isIP(text) === 0 || text.includes("%")) return false
+  // the library takes "::8.8.8.8" for a mapped address, which it is not; URLs write the last bits as hexadecimal digits
+  const plain = isIP(text) === 6 ? new URL(`http://[${text}]`).hostname.slice(1, -1) : text
+  const address = ipaddr.process(plain) // IPv4-mapped IPv6 becomes the IPv4 that would be dialled
   if (address.kind() === "ipv4") return address.range() === "unicast" && !alsoForbidden.has(address.toString())
-  if (address.range() === "rfc6052") {
-    // NAT64: what is dialled is the IPv4 address in the last 32 bits
-    return isPublicAddress(ipaddr.fromByteArray(address.toByteArray().slice(12)).toString())
-  }
+  // what is dialled is the IPv4 address in the last 32 bits
+  if (address.match(nat64)) return isPublicAddress(ipaddr.fromByteArray(address.toByteArray().slice(12)).toString())
   return address.range() === "unicast" && address.match(globalUnicast)
 }
 

@@ -97,7 +97,8 @@ const dispatchError = (cause: unknown): DispatchError => {
     return make("Certificate", "the host does not speak TLS; hosts without TLS are named in PLAIN_HTTP_REGISTRIES")
   }
   if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
-    return make("Protocol", `the answer is not HTTP (${code})`)
+    // without its cause, which has the answer's bytes
+    return new DispatchError({ reason: "Protocol", detail: `the answer is not HTTP (${code})` })
   }
   return make("Unreachable", `no answer (${code === "" ? text : code})`)
 }

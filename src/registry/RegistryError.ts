@@ -78,18 +78,23 @@ export const registryError = (failure: Failure): RegistryError =>
     target: failure.target,
     reason: failure.reason,
     status: failure.status,
-    detail: failure.detail,
+    // hosts, paths and headers that registries have chosen are part of many
+    detail: lineOf(failure.detail, 1000),
     retryable: failure.retryable ?? retryableReasons.has(failure.reason),
     retryAfter: failure.retryAfter,
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 
-// control characters would let a registry forge log lines and terminal output
+// control characters would let a registry forge log lines and terminal output; marks of direction, and what cannot be seen,
+// would let it show other text than it sent
 // oxlint-disable-next-line no-control-regex
-const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
+const unfit = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/g
+
+/** One line of at most `most` characters. */
+const lineOf = (text: string, most: number): string => {
+  const clean = text.slice(0, most * 4).replaceAll(unfit, " ").trim()
+  return clean.length > most ? `${clean.slice(0, most)}…` : clean
+}
 
 /** Text that a registry chose, made fit for a log line: one line, at most 300 characters. */
-export const quoted = (text: string): string => {
-  const clean = text.replaceAll(control, " ").trim()
-  return clean.length > 300 ? `${clean.slice(0, 300)}…` : clean
-}
+export const quoted = (text: string): string => lineOf(text, 300)

@@ -1,6 +1,6 @@
 // A request with its redirects: our own loop, because each hop's address, scheme and credentials must be judged.
 // Edge: adds what the caller gives as Authorization and drops it at the first foreign origin; knows no challenges.
-import { Clock, Duration, Effect, Metric, Option, Redacted, type Scope } from "effect"
+import { Clock, Duration, Effect, identity, Metric, Option, Redacted, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import type { HostLabel } from "../telemetry/HostLabel.ts"
@@ -13,6 +13,7 @@ import type { Cost, HostLimits } from "./HostLimits.ts"
 import type { Limits } from "./Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
 import { wantsLogin } from "./Tunnels.ts"
+import { makeWarnings } from "./Warnings.ts"
 
 /** A request as the registry client sees it. */
 export interface Request {
@@ -69,6 +70,8 @@ type Perform<R> = (
 const fail = (request: Request, reason: RegistryReason, detail: string) =>
   registryError({ operation: request.operation, target: request.target, reason, detail })
 
+const trickles = new Dispatch.DispatchError({ reason: "Timeout", detail: "the answer comes too slowly" })
+
 /** Where a redirect leads, judged; undefined when the answer is none. */
 const redirect = (request: Request, answer: Answer): URL | RegistryError | undefined => {
   const location = firstOf(answer.headers["location"])
@@ -93,6 +96,7 @@ export const makeTransport = (options: {
   readonly hostLabel: HostLabel
 }): Transport => {
   const { agents, certificates, hosts, limits } = options
+  const warnings = makeWarnings()
 
   const hop = Effect.fnUntraced(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
     const ask = { ...request, host: url.host }
@@ -117,8 +121,13 @@ export const makeTransport = (options: {
       },
       body: request.body,
       headersTimeout: timeout,
-      bodyTimeout: timeout
+      bodyTimeout: Math.min(timeout, Duration.toMillis(limits.answerTimeout))
     }).pipe(
+      // blobs take as long as they take: their progress is watched by whoever moves them
+      kind === "upload" ? identity : Effect.timeoutOrElse({
+        duration: limits.exchangeTimeout,
+        orElse: () => Effect.fail(trickles)
+      }),
       Effect.tapError(() => Metric.update(registryRequests({ host, code: "none" }), 1)),
       Effect.mapError((error) =>
         registryError({
@@ -137,6 +146,7 @@ export const makeTransport = (options: {
       )
     )
     yield* Metric.update(registryRequests({ host, code: codeClass(incoming.status) }), 1)
+    if (incoming.headers["warning"] !== undefined) yield* warnings(url.host, incoming.headers["warning"])
     if (incoming.status === 407 && Option.isSome(proxy)) {
       return yield* fail(request, "Unreachable", `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`)
     }

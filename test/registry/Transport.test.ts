@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, FileSystem, Option } from "effect"
 import { NodeServices } from "@effect/platform-node"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import type { RegistryError } from "../../src/registry/RegistryError.ts"
 import { makeCertificates } from "../kube/Certificates.ts"
 import { refuse, startFakeRegistry, startServer } from "../support/FakeRegistry.ts"
 import { clientLayer, type TestOptions } from "../support/Registries.ts"
@@ -197,6 +198,38 @@ describe("answers", () => {
       assert.isTrue(error.retryable)
       assert.strictEqual(registry.seen.length, 2)
     }))
+
+  it.live.each(["HEAD", "GET", "blob"])(
+    "that trickle for ever end in a time-out: %s",
+    (what) =>
+      Effect.gen(function*() {
+        const registry = yield* startFakeRegistry()
+        registry.on(/./, (seen, response) => {
+          const { socket } = response
+          const drip = setInterval(() => socket?.write(seen.method === "HEAD" ? "x" : "1\r\nx\r\n"), 50)
+          response.on("close", () => clearInterval(drip))
+          const status = what === "blob" ? "404 Not Found" : "200 OK"
+          socket?.write(
+            `HTTP/1.1 ${status}\r\n${seen.method === "HEAD" ? "x-slow: " : "transfer-encoding: chunked\r\n\r\n"}`
+          )
+        })
+        const started = performance.now()
+        const error = yield* Effect.flip(
+          using({
+            backup: "b.test",
+            plainHttp: [registry.host],
+            limits: { answerTimeout: Duration.millis(600), exchangeTimeout: Duration.millis(1500), attempts: 1 }
+          }, (client): Effect.Effect<unknown, RegistryError> => {
+            const repository = { registry: registry.host, repository: "app" }
+            if (what === "HEAD") return client.headManifest(repository, "1")
+            if (what === "GET") return client.getManifest(repository, "1")
+            return Effect.scoped(client.openBlob(repository, layerOf("a").digest, 0))
+          })
+        )
+        assert.strictEqual(error.reason, "Timeout")
+        assert.isBelow(performance.now() - started, 4000)
+      })
+  )
 
   it.live("of more than 4 MiB are refused, and read no further", () =>
     Effect.gen(function*() {
