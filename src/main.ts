@@ -6,6 +6,7 @@ import { clone } from "./cli/clone.ts"
 import { plan } from "./cli/plan.ts"
 import { root } from "./cli/root.ts"
 import { run } from "./cli/run.ts"
+import { verify } from "./cli/verify.ts"
 import { version } from "./telemetry/Version.ts"
 
 // what cannot be understood is said on standard error, with the way to the help instead of all of it
@@ -33,7 +34,7 @@ const reported = (cause: Cause.Cause<unknown>): boolean => {
 }
 
 const program = root.pipe(
-  Command.withSubcommands([run({ figures: process, terminal: process.stdout.isTTY === true }), clone, plan]),
+  Command.withSubcommands([run({ figures: process, terminal: process.stdout.isTTY === true }), clone, plan, verify]),
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,

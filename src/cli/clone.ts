@@ -6,13 +6,14 @@ import { kube, registries } from "../App.ts"
 import { Cloner, type Copied } from "../clone/Cloner.ts"
 import type { CloneError } from "../clone/CloneError.ts"
 import type { Backup } from "../image/BackupName.ts"
-import { format, type ImageReference, parse } from "../image/ImageReference.ts"
+import { format, type ImageReference } from "../image/ImageReference.ts"
 import { load } from "../settings/Load.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { CommandFailed, failed } from "./Failure.ts"
 import { withProgress } from "./Progress.ts"
+import { parseAll } from "./References.ts"
 import { root } from "./root.ts"
 import { checkLogins, settingsWithCluster } from "./Startup.ts"
 import { bytes } from "./Table.ts"
@@ -52,16 +53,6 @@ const lineOf = (output: "text" | "json", source: string, result: Result.Result<C
       + `present=${blobs.present} bytes=${bytes(moved.uploaded).replace(" ", "")} seconds=${seconds.toFixed(1)}`
 }
 
-/** All references parsed, or all that are wrong. */
-const parseAll = (texts: ReadonlyArray<string>) =>
-  Effect.suspend(() => {
-    const parsed = texts.map(parse)
-    const problems = parsed.flatMap((it) => Result.isFailure(it) ? [it.failure.message] : [])
-    return problems.length > 0
-      ? Effect.fail(stop(problems.join("\n")))
-      : Effect.succeed(parsed.flatMap((it) => Result.isSuccess(it) ? [it.success] : []))
-  })
-
 const settingsFor = Effect.fnUntraced(function*(to: Option.Option<string>) {
   const { config, context, kubeconfig } = yield* root
   if (Option.isNone(to)) return yield* settingsWithCluster(config, kube({ context, kubeconfig }))
@@ -100,7 +91,11 @@ const run = Effect.fnUntraced(function*(
     // the lines of the result say it all; logs would stand between them
     Effect.provideService(References.MinimumLogLevel, "Warn"),
     Effect.provide(Layer.provide(
-      registries({ backup: target, privateHosts: [target.registry, ...sources.map((it) => it.registry)] }),
+      registries({
+        backup: target,
+        privateHosts: [target.registry, ...sources.map((it) => it.registry)],
+        sourceCredentials: "always"
+      }),
       SettingsRef.layerOf(settings)
     ))
   )

@@ -1,11 +1,9 @@
 // plan: what the controller would do with a cluster, or with manifests, and why. Changes nothing; asks no registry unless
 // told to, because every look at Docker Hub's manifests counts.
-import { Clock, Console, Effect, FileSystem, Layer, Option, Result, Stdio, Stream } from "effect"
+import { Clock, Console, Effect, Layer, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
 import { look } from "../clone/Look.ts"
-import * as Snapshot from "../controller/Snapshot.ts"
-import { resources } from "../controller/Watches.ts"
 import { parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { load } from "../settings/Load.ts"
@@ -17,6 +15,7 @@ import { CommandFailed, failed, pending } from "./Failure.ts"
 import { asText, type Given, report } from "./PlanReport.ts"
 import { root } from "./root.ts"
 import { controllerNamespace, settingsWithCluster } from "./Startup.ts"
+import { workloadsOfCluster, workloadsOfFiles } from "./Snapshots.ts"
 
 const flags = {
   files: Flag.String("filename").pipe(
@@ -39,24 +38,6 @@ const flags = {
     Flag.withDefault(false)
   )
 }
-
-const readAll = Effect.fnUntraced(function*(file: string) {
-  if (file !== "-") {
-    return yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file)).pipe(
-      Effect.mapError(({ reason }) => {
-        const why = reason._tag === "NotFound" ? "there is no such file" : reason._tag
-        return new CommandFailed({ text: `${file} cannot be read: ${why}`, code: failed })
-      })
-    )
-  }
-  return yield* Stdio.Stdio.use((it) => it.stdin.pipe(Stream.decodeText(), Stream.mkString))
-})
-
-/** The manifests of all files together, as one store. */
-const fromFiles = Effect.fnUntraced(function*(files: ReadonlyArray<string>) {
-  const texts = yield* Effect.forEach(files, readAll)
-  return yield* Snapshot.fromManifests(files.join(", "), texts.join("\n---\n"))
-})
 
 const failures: ReadonlySet<string> = new Set(["private", "not-found", "too-large", "unsupported"])
 
@@ -126,21 +107,16 @@ export const plan = Command.make(
     function*({ check, exitCode, files, output }) {
       const { config, context, kubeconfig } = yield* root
       if (files.length > 0) {
-        return yield* run({ check, output, exitCode, cluster: false }, yield* load(config), yield* fromFiles(files))
+        return yield* run(
+          { check, output, exitCode, cluster: false },
+          yield* load(config),
+          yield* workloadsOfFiles(files)
+        )
       }
       const cluster = kube({ context, kubeconfig })
       const settings = yield* settingsWithCluster(config, cluster)
       yield* Effect.gen(function*() {
-        const { refused, store } = yield* Snapshot.fromCluster
-        if (refused.length === resources.length) {
-          const text = "the API server lets us see no workloads at all: "
-            + "who asks needs the rights of the ClusterRole image-cloner-controller, or view on the whole cluster"
-          return yield* new CommandFailed({ text, code: failed })
-        }
-        if (refused.length > 0) {
-          yield* Console.error(`The API server does not let us see ${refused.join(", ")}; they are left out.`)
-        }
-        yield* run({ check, output, exitCode, cluster: true }, settings, store)
+        yield* run({ check, output, exitCode, cluster: true }, settings, yield* workloadsOfCluster)
       }).pipe(Effect.provide(cluster))
     },
     (effect) =>

@@ -24,17 +24,19 @@ export interface RegistryOptions {
   readonly reserve: number
 }
 
-/** What a command adds to the settings: the hosts its user named may be private, their credentials may be used. */
+/** What a command adds to the settings: the hosts its user named may be private. */
 export interface ByHand {
   readonly backup?: Backup
   readonly privateHosts: ReadonlyArray<string>
+  /** `always` for the \`clone\` command alone. */
+  readonly sourceCredentials: RegistryOptions["sourceCredentials"]
 }
 
 const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOptions => ({
   backup: byHand?.backup ?? backup(settings),
   plainHttp: settings.PLAIN_HTTP_REGISTRIES,
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
-  sourceCredentials: byHand === undefined ? "proven-public" : "always",
+  sourceCredentials: byHand?.sourceCredentials ?? "proven-public",
   referrers: settings.COPY_REFERRERS,
   mostImageBytes: settings.MAX_IMAGE_SIZE,
   reserve: settings.RATE_LIMIT_RESERVE / 100
@@ -47,7 +49,7 @@ export class RegistrySettings extends Context.Service<RegistrySettings, {
   static readonly layerOf = (options: RegistryOptions): Layer.Layer<RegistrySettings> =>
     Layer.succeed(RegistrySettings, RegistrySettings.of({ current: () => options }))
 
-  /** Follows the program's settings; `byHand` is for the `clone` command. */
+  /** Follows the program's settings; `byHand` is for commands whose user names what they work on. */
   static readonly layer = (byHand?: ByHand): Layer.Layer<RegistrySettings, never, SettingsRef> =>
     Layer.effect(
       RegistrySettings,
