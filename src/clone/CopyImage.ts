@@ -78,7 +78,13 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     }
     const tree = { image, registry, limits, ledger, source: from, target: into, progress, damaged }
 
-    const backupTag = (tag: string) => Effect.map(atBackup(registry.headManifest(into, tag)), Option.getOrUndefined)
+    const backupTag = (tag: string) =>
+      registry.headManifest(into, tag).pipe(
+        // Distribution fails at a tag whose manifest it cannot parse any more; for a repair that is no tag
+        Effect.catchIf((error) => damaged !== undefined && error.status === 500, () => Effect.succeedNone),
+        atBackup,
+        Effect.map(Option.getOrUndefined)
+      )
     const sourceTag = (tag: string) =>
       atSource(registry.headManifest(from, tag)).pipe(
         Effect.filterOrElse(

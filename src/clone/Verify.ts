@@ -47,8 +47,8 @@ const fileOf = (digest: string): string => {
 const kept = (problem: Problem): Problem => ({
   ...problem,
   detail:
-    `${problem.detail}; it was sent again and the registry kept what it had, as Distribution does for any digest ` +
-    `it has a file of: remove ${fileOf(problem.name)} from its storage, and repair again`
+    `${problem.detail}; it was sent again and is as before: Distribution, for one, keeps any file that it has of a ` +
+    `digest. Remove ${fileOf(problem.name)} from its storage, and repair again`
 })
 
 export const makeVerifier = Effect.fnUntraced(function*(options: { readonly deep: boolean; readonly repair: boolean }) {
@@ -98,8 +98,8 @@ export const makeVerifier = Effect.fnUntraced(function*(options: { readonly deep
     const again = yield* walk(target)
     const problems = again.problems.map((it) => {
       if (!resent.has(it.fault) || !isDigest(it.name) || (!damaged.has(it.name) && !stubborn.has(it.name))) return it
-      // what the copy did not come to may not have been sent
-      if (Result.isFailure(outcome)) return it
+      // what a source did not have was not sent; a backup that failed was sent something, or is beyond help as well
+      if (Result.isFailure(outcome) && outcome.failure.side === "source") return it
       stubborn.add(it.name)
       return kept(it)
     })

@@ -154,10 +154,12 @@ export const verifyImage = Effect.fnUntraced(function*(context: VerifyContext, t
     const asked = yield* atSource(tag)
     const original = named(asked)
     if (original === undefined) return absent(asked)
-    const kept = named(yield* atBackup(isSchema1(original) ? protectionTag(original.digest) : original.digest))
+    const inBackup = yield* atBackup(isSchema1(original) ? protectionTag(original.digest) : original.digest)
+    const broken = Result.isFailure(inBackup) && checkOf(inBackup.failure)._tag === "Wrong"
+    const kept = named(inBackup)?.digest ?? (broken && !isSchema1(original) ? original.digest : undefined)
     if (kept === undefined) return absent(asked)
-    walk.tag(tag, kept.digest, head)
-    return yield* below(kept.digest, original)
+    walk.tag(tag, kept, head)
+    return yield* below(kept, original)
   })
 
   return yield* backup.digest === undefined ? byTag(tagOf(backup)) : byDigest(backup.digest)
