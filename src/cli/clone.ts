@@ -94,7 +94,9 @@ const run = Effect.fnUntraced(function*(
       registries({
         backup: target,
         privateHosts: [target.registry, ...sources.map((it) => it.registry)],
-        sourceCredentials: "always"
+        sourceCredentials: "always",
+        // `verify` is for who wants to know more
+        believeTags: true
       }),
       SettingsRef.layerOf(settings)
     ))

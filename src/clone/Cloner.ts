@@ -102,7 +102,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
     source: ImageReference,
     damaged: ReadonlySet<Digest> | undefined
   ) {
-    const { backup, mostImageBytes: mostBytes, referrers } = settings()
+    const { backup, believeTags = false, mostImageBytes: mostBytes, referrers } = settings()
     const started = yield* Clock.monotonicTimeNanos
     const progress = makeProgress(source, backupOf(backup, source), yield* Clock.currentTimeMillis)
     running.add(progress)
@@ -113,6 +113,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
       ledger,
       backup,
       referrers,
+      believeTags,
       mostBytes,
       ...(damaged === undefined ? {} : { damaged })
     }

@@ -1,11 +1,13 @@
 // Brings one blob into a repository of the backup the cheapest way: there already, mounted from a neighbour, or moved.
 // A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
 import { Deferred, Duration, Effect, Fiber, type Semaphore } from "effect"
+import type { Digest } from "../image/Digest.ts"
 import type { Repository } from "../registry/Access.ts"
 import type { Blobs, Upload } from "../registry/Blobs.ts"
 import type { Limits } from "../registry/Limits.ts"
 import type { Descriptor } from "../registry/ManifestDocument.ts"
 import { targetOf } from "../registry/Manifests.ts"
+import type { RegistryError } from "../registry/RegistryError.ts"
 import { retrySchedule } from "../registry/Retry.ts"
 import { type CloneError, fromRegistry } from "./CloneError.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -110,6 +112,18 @@ const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined)
     )
   })
 
+/** Opens a session; one whose answer comes too late for an interrupted copy is ended all the same. */
+const begin = (registry: Blobs, target: Repository, digest: Digest): Effect.Effect<Upload, RegistryError> =>
+  Effect.flatMap(Effect.forkDetach(registry.startUpload(target, digest)), (asking) =>
+    Effect.onInterrupt(
+      Fiber.join(asking),
+      () =>
+        Effect.forkDetach(
+          // nobody waits for it any more: where there is none, there is nothing to end
+          Effect.matchEffect(Fiber.join(asking), { onFailure: () => Effect.void, onSuccess: registry.cancelUpload })
+        )
+    ))
+
 const move = Effect.fnUntraced(function*(
   context: BlobContext,
   blob: Descriptor,
@@ -127,7 +141,7 @@ const move = Effect.fnUntraced(function*(
     if (tries++ > 0 && (yield* atBackup(registry.hasBlob(target, blob.digest)))) return
     // both sides are asked at once: two round trips in the time of one
     const opening = yield* Effect.forkScoped(atSource(registry.openBlob(source, blob.digest, 0)))
-    const upload = ready ?? (yield* atBackup(registry.startUpload(target, blob.digest)))
+    const upload = ready ?? (yield* atBackup(begin(registry, target, blob.digest)))
     ready = undefined
     let moved = 0
     yield* Effect.gen(function*() {

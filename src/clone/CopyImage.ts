@@ -1,7 +1,7 @@
 // One image from its source to the backup, leaf first: blobs, configs, image manifests, indexes, then the tags, the
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
 // Edge: no permits, no single flight (Cloner.ts); what the names are is image/BackupName.ts.
-import { Clock, Effect, Option, Result, Semaphore } from "effect"
+import { Clock, Effect, Fiber, Option, Result, Semaphore } from "effect"
 import { type Backup, backupOf, isUnder, protectionTag } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
@@ -20,7 +20,7 @@ export interface Copied {
   readonly source: ImageReference
   readonly target: ImageReference
   readonly digest: Digest
-  /** Every manifest and config digest below the image, itself included. */
+  /** Every manifest and config digest below the image, itself included; none where a tag was believed. */
   readonly contents: ReadonlySet<Digest>
   /** When the backup was last seen to hold it, epoch milliseconds. */
   readonly verifiedAt: number
@@ -42,6 +42,8 @@ export interface CopyEnvironment {
   readonly mostBytes: number | undefined
   /** Are signatures, SBOMs and attestations wanted? */
   readonly referrers: boolean
+  /** Is an image there because the backup's tag names it? */
+  readonly believeTags: boolean
   /** For a repair: nothing is believed because it was seen before, and these parts are sent again in any case. */
   readonly damaged?: ReadonlySet<Digest>
 }
@@ -53,6 +55,8 @@ const blobsAtOnce = 3
 interface Resolved {
   readonly digest: Digest
   readonly tag: string | undefined
+  /** Does a tag of the backup name it now? */
+  readonly held: boolean
 }
 
 /** Copies one image and sees that it is there. */
@@ -107,6 +111,23 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     const contextOf = (complete: boolean) =>
       Effect.map(Semaphore.make(blobsAtOnce), (slots): ReferrerContext => ({ ...tree, slots, complete }))
 
+    const copied = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
+      const { blobs, bytes, contents } = tally
+      const result: Copied = {
+        source,
+        target,
+        digest,
+        contents,
+        verifiedAt: yield* Clock.currentTimeMillis,
+        blobs,
+        bytes,
+        manifests: tally.pushed,
+        upToDate: tally.pushed === 0 && blobs.uploaded === 0 && blobs.mounted === 0 && !tally.tagged,
+        seconds: Number((yield* Clock.monotonicTimeNanos) - started) / 1e9
+      }
+      return result
+    })
+
     const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
       const seen = yield* atBackup(registry.headManifest(into, digest))
       if (Option.isNone(seen) || seen.value.digest !== digest) {
@@ -126,19 +147,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         blobs: blobs.uploaded + blobs.mounted + blobs.present,
         bytes: bytes.uploaded + bytes.mounted + bytes.present
       })
-      const copied: Copied = {
-        source,
-        target,
-        digest,
-        contents,
-        verifiedAt: yield* Clock.currentTimeMillis,
-        blobs,
-        bytes,
-        manifests: tally.pushed,
-        upToDate: tally.pushed === 0 && blobs.uploaded === 0 && blobs.mounted === 0 && !tally.tagged,
-        seconds: Number((yield* Clock.monotonicTimeNanos) - started) / 1e9
-      }
-      return copied
+      return yield* copied(digest, tally)
     })
 
     /** Where the source cannot answer, a tag that the backup holds whole is a backup all the same. */
@@ -176,15 +185,21 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       const { digest, tag } = source
       if (digest === undefined) {
         const named = tag ?? "latest"
-        return { digest: (yield* sourceTag(named)).digest, tag: named }
+        // both at once; where the source cannot be asked, what the backup says is asked for again
+        const [there, here] = yield* Effect.all([sourceTag(named), Effect.result(backupTag(named))], { concurrency: 2 })
+        return { digest: there.digest, tag: named, held: (yield* Effect.fromResult(here))?.digest === there.digest }
       }
-      if (tag === undefined) return { digest, tag: undefined }
+      if (tag === undefined) {
+        const held = environment.believeTags && (yield* backupTag(protectionTag(digest)))?.digest === digest
+        return { digest, tag: undefined, held }
+      }
       // the backup's tag is set only where the source's tag means this digest; a source that cannot say means "no"
-      if ((yield* backupTag(tag))?.digest === digest) return { digest, tag: undefined }
+      if ((yield* backupTag(tag))?.digest === digest) return { digest, tag: undefined, held: true }
       const head = yield* Effect.option(sourceTag(tag))
       return {
         digest,
-        tag: Option.isSome(head) && head.value.digest === digest ? tag : undefined
+        tag: Option.isSome(head) && head.value.digest === digest ? tag : undefined,
+        held: false
       }
     })
 
@@ -194,43 +209,57 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         ? yield* withoutSource(source.tag ?? "latest", outcome.failure)
         : yield* outcome.failure
     }
-    const { digest: told, tag } = outcome.success
+    const { digest: told, held, tag } = outcome.success
 
-    const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined
-    if (known !== undefined && (tag === undefined || (yield* backupTag(tag))?.digest === told)) {
-      progress.blobs.total = progress.blobs.done = known.blobs
-      progress.bytes.total = progress.bytes.done = known.bytes
-      return yield* finish(told, {
+    const nothing = (blobs: number, bytes: number, contents: ReadonlySet<Digest>): Tally => {
+      progress.blobs.total = progress.blobs.done = blobs
+      progress.bytes.total = progress.bytes.done = bytes
+      return {
         root: undefined,
-        contents: known.contents,
+        contents,
         manifests: [],
-        blobs: { uploaded: 0, mounted: 0, present: known.blobs },
-        bytes: { uploaded: 0, mounted: 0, present: known.bytes },
+        blobs: { uploaded: 0, mounted: 0, present: blobs },
+        bytes: { uploaded: 0, mounted: 0, present: bytes },
         pushed: 0,
         tagged: false
-      })
+      }
+    }
+    if (damaged === undefined && held && environment.believeTags) return yield* copied(told, nothing(0, 0, new Set()))
+    const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined
+    if (known !== undefined && (tag === undefined || held)) {
+      return yield* finish(told, nothing(known.blobs, known.bytes, known.contents))
     }
 
     const context = yield* contextOf(true)
     const fetched = yield* fetchRoot(context, outcome.success)
     const digest = fetched.manifest.digest
     const { mostBytes } = environment
+    const protection = protectionTag(digest)
     // what is there already is kept, however large
+    const measured = mostBytes === undefined || fetched.present
+      ? undefined
+      : yield* measure(context, fetched, mostBytes)
+    // looked for while the blobs move, and there before any tag, or a policy could see the image unsigned
+    const ofRoot = yield* Effect.forkChild(
+      environment.referrers && !fetched.present ? copyReferrers(context, [digest]) : Effect.void
+    )
+    const before = (manifests: ReadonlyArray<Digest>) =>
+      Effect.andThen(
+        Fiber.join(ofRoot),
+        environment.referrers ? copyReferrers(context, manifests.filter((it) => it !== digest)) : Effect.void
+      )
     const tally = yield* copyTree(
-      mostBytes === undefined || fetched.present
-        ? context
-        : { ...context, known: yield* measure(context, fetched, mostBytes) },
+      { ...context, root: { tag: protection, before }, ...(measured === undefined ? {} : { known: measured }) },
       fetched
     )
-    const wanted = tag === undefined ? [protectionTag(digest)] : [protectionTag(digest), tag]
-    // equal digest, no PUT: registries with immutable tags refuse even that
-    const missing = yield* Effect.filter(wanted, (name) => Effect.map(backupTag(name), (it) => it?.digest !== digest))
-    // what is complete is not asked about at every look; before the tag, or a policy could see the image unsigned
-    if (environment.referrers && missing.length > 0) yield* copyReferrers(context, tally.manifests)
-    let tagged = false
-    for (const name of missing) {
-      yield* atBackup(registry.putManifest(into, name, tally.root ?? fetched.manifest))
-      tagged = true
-    }
-    return yield* finish(digest, { ...tally, tagged })
+    // what the backup did not have, none of its tags named; equal digest, no PUT: registries with immutable tags refuse that
+    const unprotected = fetched.present && (yield* backupTag(protection))?.digest !== digest
+    const missing = [
+      ...(unprotected ? [protection] : []),
+      ...(tag === undefined || (held && digest === told) ? [] : [tag])
+    ]
+    // what is complete is not asked about at every look
+    if (environment.referrers && fetched.present && missing.length > 0) yield* copyReferrers(context, tally.manifests)
+    for (const name of missing) yield* atBackup(registry.putManifest(into, name, tally.root ?? fetched.manifest))
+    return yield* finish(digest, { ...tally, tagged: missing.length > 0 })
   })

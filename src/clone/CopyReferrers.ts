@@ -65,11 +65,12 @@ export const copyReferrers = Effect.fnUntraced(function*(context: ReferrerContex
     })
 
   const cosign = Effect.fnUntraced(function*(subject: Digest) {
-    for (const suffix of cosignSuffixes) {
-      if (left <= 0) return
-      const tag = `${algorithmOf(subject)}-${hexOf(subject)}.${suffix}`
-      yield* warned(subject, cosignTag(tag))
-    }
+    yield* Effect.forEach(
+      cosignSuffixes,
+      (suffix) =>
+        left <= 0 ? Effect.void : warned(subject, cosignTag(`${algorithmOf(subject)}-${hexOf(subject)}.${suffix}`)),
+      { concurrency: "unbounded", discard: true }
+    )
   })
   const cosignTag = Effect.fnUntraced(function*(tag: string) {
     const { image, registry, source, target } = context
@@ -84,8 +85,7 @@ export const copyReferrers = Effect.fnUntraced(function*(context: ReferrerContex
   })
 
   for (const subject of subjects.slice(0, mostSubjects)) {
-    yield* ofSubject(subject, 1)
-    yield* cosign(subject)
+    yield* Effect.all([ofSubject(subject, 1), cosign(subject)], { concurrency: 2, discard: true })
   }
 })
 

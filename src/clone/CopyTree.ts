@@ -15,6 +15,8 @@ export interface TreeContext extends BlobContext {
   readonly slots: Semaphore.Semaphore
   /** Manifests that were read before, when the image was measured. */
   readonly known?: ReadonlyMap<Digest, Fetched>
+  /** How the root is pushed where the backup does not have it: by a tag, in one request, when `before` is done. */
+  readonly root?: { readonly tag: string; readonly before: (below: ReadonlyArray<Digest>) => Effect.Effect<void> }
   /** Parts whose bytes the backup is known to have wrong: they are sent again, whatever it says of them. */
   readonly damaged?: ReadonlySet<Digest> | undefined
   /** False: only look whether the backup holds everything; the source is not asked and nothing is pushed. */
@@ -168,7 +170,9 @@ class Walk {
       yield* this.#children(digest, parsed.success, depth, force)
       const whole = { ...manifest, mediaType: parsed.success.mediaType }
       if (!present || force) {
-        const put = registry.putManifest(target, digest, whole)
+        const root = depth === 0 && !present ? this.#context.root : undefined
+        if (root !== undefined) yield* root.before(this.manifests)
+        const put = registry.putManifest(target, root?.tag ?? digest, whole)
         const outcome = yield* Effect.result(put)
         if (Result.isFailure(outcome)) {
           const refused = (error: RegistryError) => refusedUrls(this.#context, parsed.success, error)

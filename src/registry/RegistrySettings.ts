@@ -16,6 +16,11 @@ export interface RegistryOptions {
    * `always`: the user copies by hand and whatever credentials they have are used, for sources too.
    */
   readonly sourceCredentials: "proven-public" | "always"
+  /**
+   * An image whose tag in the backup names the source's digest is there: the tag is pushed last. Otherwise all below it
+   * is looked at once a run.
+   */
+  readonly believeTags?: boolean
   /** Signatures, SBOMs and attestations are copied with their image. */
   readonly referrers: boolean
   /** Larger images are skipped; undefined: none is too large. */
@@ -30,6 +35,7 @@ export interface ByHand {
   readonly privateHosts: ReadonlyArray<string>
   /** `always` for the \`clone\` command alone. */
   readonly sourceCredentials: RegistryOptions["sourceCredentials"]
+  readonly believeTags?: boolean
 }
 
 const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOptions => ({
@@ -37,6 +43,7 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   plainHttp: settings.PLAIN_HTTP_REGISTRIES,
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
   sourceCredentials: byHand?.sourceCredentials ?? "proven-public",
+  believeTags: byHand?.believeTags ?? false,
   referrers: settings.COPY_REFERRERS,
   mostImageBytes: settings.MAX_IMAGE_SIZE,
   reserve: settings.RATE_LIMIT_RESERVE / 100

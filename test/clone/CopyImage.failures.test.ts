@@ -26,7 +26,7 @@ describe("a registry that lies", () => {
       Effect.gen(function*() {
         source.add("app", image, "1")
         backup.on(/HEAD .*blobs/, (_, response) => response.writeHead(200).end())
-        backup.on(/PUT .*manifests\/sha256/, (_, response) => refuse(response, 404, "MANIFEST_BLOB_UNKNOWN"), 1)
+        backup.on(/PUT .*manifests\/at-sha256/, (_, response) => refuse(response, 404, "MANIFEST_BLOB_UNKNOWN"), 1)
         const copied = yield* clone()
         assert.deepStrictEqual(copied.blobs, { uploaded: 3, mounted: 0, present: 0 })
         assertWhole(backup, into, image)
@@ -38,13 +38,14 @@ describe("a registry that lies", () => {
       Effect.gen(function*() {
         source.add("app", index, "1")
         let refused = false
-        backup.on(new RegExp(`PUT .*${index.root.digest}`), (_, response, next) => {
+        backup.on(new RegExp(`PUT .*manifests/${protection(index.root.digest)}`), (_, response, next) => {
           if (refused) return next()
           refused = true
           for (const it of index.manifests) backup.remove(into, it.digest)
           return refuse(response, 400, "MANIFEST_UNKNOWN")
         })
         yield* clone()
+        assert.isTrue(refused)
         assertWhole(backup, into, index)
       })
     ))
