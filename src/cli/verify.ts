@@ -124,7 +124,9 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings, as
   )
   const count = notWhole(all)
   if (count > 0) {
-    const text = `${count} of ${all.length} ${all.length === 1 ? "image is" : "images are"} not whole`
+    const text = `${count} of ${all.length} ${all.length === 1 ? "image" : "images"} ${
+      count === 1 ? "is" : "are"
+    } not whole`
     return yield* new CommandFailed({ text, code: failed })
   }
 }, Effect.provide(ProcessSettings.layer))
