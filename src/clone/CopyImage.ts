@@ -11,7 +11,7 @@ import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
 import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
 import { copyTree, fetchManifest, type Tally } from "./CopyTree.ts"
-import type { Ledger } from "./Ledger.ts"
+import type { Ledger, Whole } from "./Ledger.ts"
 import { measure } from "./Measure.ts"
 import type { Progress } from "./Progress.ts"
 
@@ -128,6 +128,22 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       return result
     })
 
+    let signed = true
+    /** Brings over what refers to these, and remembers it where nothing of it failed. */
+    const bringReferrers = (context: ReferrerContext, subjects: ReadonlyArray<Digest>, seenBefore: boolean) =>
+      environment.referrers
+        ? Effect.map(copyReferrers(context, subjects, seenBefore), (complete) => {
+          signed &&= complete
+        })
+        : Effect.void
+
+    /** An image that is there already may have been signed since it was looked at. */
+    const renewReferrers = Effect.fnUntraced(function*(digest: Digest, subjects: ReadonlyArray<Digest>) {
+      if (!environment.referrers || (yield* ledger.signed(into.repository, digest))) return
+      yield* bringReferrers(yield* contextOf(true), subjects, true)
+      if (signed) yield* ledger.noteSigned(into.repository, digest)
+    })
+
     const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
       const seen = yield* atBackup(registry.headManifest(into, digest))
       if (Option.isNone(seen) || seen.value.digest !== digest) {
@@ -144,6 +160,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       const { blobs, bytes, contents } = tally
       yield* ledger.noteWhole(into.repository, digest, {
         contents,
+        manifests: tally.manifests,
         blobs: blobs.uploaded + blobs.mounted + blobs.present,
         bytes: bytes.uploaded + bytes.mounted + bytes.present
       })
@@ -211,23 +228,27 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     }
     const { digest: told, held, tag } = outcome.success
 
-    const nothing = (blobs: number, bytes: number, contents: ReadonlySet<Digest>): Tally => {
+    const nothing = ({ blobs, bytes, contents, manifests }: Whole): Tally => {
       progress.blobs.total = progress.blobs.done = blobs
       progress.bytes.total = progress.bytes.done = bytes
       return {
         root: undefined,
         contents,
-        manifests: [],
+        manifests,
         blobs: { uploaded: 0, mounted: 0, present: blobs },
         bytes: { uploaded: 0, mounted: 0, present: bytes },
         pushed: 0,
         tagged: false
       }
     }
-    if (damaged === undefined && held && environment.believeTags) return yield* copied(told, nothing(0, 0, new Set()))
+    if (damaged === undefined && held && environment.believeTags) {
+      yield* renewReferrers(told, [told])
+      return yield* copied(told, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }))
+    }
     const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined
     if (known !== undefined && (tag === undefined || held)) {
-      return yield* finish(told, nothing(known.blobs, known.bytes, known.contents))
+      yield* renewReferrers(told, known.manifests)
+      return yield* finish(told, nothing(known))
     }
 
     const context = yield* contextOf(true)
@@ -241,12 +262,12 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       : yield* measure(context, fetched, mostBytes)
     // looked for while the blobs move, and there before any tag, or a policy could see the image unsigned
     const ofRoot = yield* Effect.forkChild(
-      environment.referrers && !fetched.present ? copyReferrers(context, [digest]) : Effect.void
+      fetched.present ? Effect.void : bringReferrers(context, [digest], false)
     )
     const before = (manifests: ReadonlyArray<Digest>) =>
       Effect.andThen(
         Fiber.join(ofRoot),
-        environment.referrers ? copyReferrers(context, manifests.filter((it) => it !== digest)) : Effect.void
+        bringReferrers(context, manifests.filter((it) => it !== digest), false)
       )
     const tally = yield* copyTree(
       { ...context, root: { tag: protection, before }, ...(measured === undefined ? {} : { known: measured }) },
@@ -258,8 +279,9 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       ...(unprotected ? [protection] : []),
       ...(tag === undefined || (held && digest === told) ? [] : [tag])
     ]
-    // what is complete is not asked about at every look
-    if (environment.referrers && fetched.present && missing.length > 0) yield* copyReferrers(context, tally.manifests)
+    if (fetched.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
+    else if (fetched.present) yield* renewReferrers(digest, tally.manifests)
+    if (environment.referrers && signed) yield* ledger.noteSigned(into.repository, digest)
     for (const name of missing) yield* atBackup(registry.putManifest(into, name, tally.root ?? fetched.manifest))
     return yield* finish(digest, { ...tally, tagged: missing.length > 0 })
   })

@@ -20,73 +20,85 @@ const deepest = 3
 const mostSubjects = 32
 const cosignSuffixes = ["sig", "att", "sbom"] as const
 
-/** Copies what refers to these manifests of one image, the image's own first. Never fails. */
-export const copyReferrers = Effect.fnUntraced(function*(context: ReferrerContext, subjects: ReadonlyArray<Digest>) {
+const found = (result: "copied" | "present") => Metric.update(Metrics.referrers({ result }), 1)
+
+/**
+ * Copies what refers to these manifests of one image, the image's own first. Never fails; false where something could not
+ * be copied. `known`: the image has been here before, so what the backup lists already is not looked at again.
+ */
+export const copyReferrers = Effect.fnUntraced(function*(
+  context: ReferrerContext,
+  subjects: ReadonlyArray<Digest>,
+  known: boolean
+) {
+  const { image, registry, source, target } = context
+  const atSource = Effect.mapError(fromRegistry(image, "source"))
+  const atBackup = Effect.mapError(fromRegistry(image, "backup"))
   const seen = new Set<Digest>(subjects)
   let left = mostReferrers
+  let complete = true
 
   const warned = <A>(subject: Digest, effect: Effect.Effect<A, CloneError>): Effect.Effect<A | undefined> =>
     effect.pipe(
-      Effect.catch((error) =>
-        Effect.logWarning("a signature, SBOM or attestation was not copied; the image is").pipe(
-          Effect.annotateLogs({ subject: targetOf(context.source, subject), error: error.detail }),
+      Effect.catch((error) => {
+        complete = false
+        return Effect.logWarning("a signature, SBOM or attestation was not copied; the image is").pipe(
+          Effect.annotateLogs({ subject: targetOf(source, subject), error: error.detail }),
           Effect.andThen(Metric.update(Metrics.referrers({ result: "failed" }), 1)),
           Effect.as(undefined)
         )
-      )
+      })
     )
 
   const bring = Effect.fnUntraced(function*(digest: Digest) {
     const fetched = yield* fetchManifest(context, digest)
     const tally = yield* copyTree(context, fetched)
-    yield* Metric.update(Metrics.referrers({ result: tally.pushed > 0 ? "copied" : "present" }), 1)
+    yield* found(tally.pushed > 0 ? "copied" : "present")
     return tally.root ?? fetched.manifest
   })
 
-  const ofSubject = (subject: Digest, depth: number): Effect.Effect<void> =>
-    Effect.gen(function*() {
-      const listed = yield* warned(
-        subject,
-        Effect.mapError(
-          context.registry.referrersOf(context.source, subject),
-          fromRegistry(context.image, "source")
-        )
-      )
-      const copied: Array<ReferrerDescriptor> = []
-      for (const referrer of listed ?? []) {
-        if (seen.has(referrer.digest) || left <= 0) continue
-        seen.add(referrer.digest)
-        left--
-        if ((yield* warned(subject, bring(referrer.digest))) === undefined) continue
-        copied.push(referrer)
-        if (depth < deepest) yield* ofSubject(referrer.digest, depth + 1)
-      }
-      if (copied.length > 0) yield* warned(subject, context.ledger.listing.withPermit(list(context, subject, copied)))
-    })
-
-  const cosign = Effect.fnUntraced(function*(subject: Digest) {
-    yield* Effect.forEach(
-      cosignSuffixes,
-      (suffix) =>
-        left <= 0 ? Effect.void : warned(subject, cosignTag(`${algorithmOf(subject)}-${hexOf(subject)}.${suffix}`)),
-      { concurrency: "unbounded", discard: true }
-    )
+  const ofSubject = Effect.fnUntraced(function*(subject: Digest, depth: number) {
+    const listed = yield* warned(subject, atSource(registry.referrersOf(source, subject)))
+    if (listed === undefined || listed.length === 0) return
+    const present = known ? yield* warned(subject, atBackup(registry.referrersOf(target, subject))) : undefined
+    const there = new Set(present?.map((it) => it.digest))
+    const copied: Array<ReferrerDescriptor> = []
+    for (const referrer of listed) {
+      if (seen.has(referrer.digest) || left <= 0) continue
+      seen.add(referrer.digest)
+      left--
+      if (there.has(referrer.digest)) yield* found("present")
+      else if ((yield* warned(subject, bring(referrer.digest))) === undefined) continue
+      else copied.push(referrer)
+      yield* allOf(referrer.digest, depth + 1)
+    }
+    if (copied.length > 0) yield* warned(subject, context.ledger.listing.withPermit(list(context, subject, copied)))
   })
-  const cosignTag = Effect.fnUntraced(function*(tag: string) {
-    const { image, registry, source, target } = context
-    const head = yield* Effect.mapError(registry.headManifest(source, tag), fromRegistry(image, "source"))
+
+  const cosignTag = Effect.fnUntraced(function*(tag: string, depth: number) {
+    const head = yield* atSource(registry.headManifest(source, tag))
     if (Option.isNone(head)) return
     const { digest } = head.value
     left--
-    const atBackup = Effect.mapError(fromRegistry(image, "backup"))
     const present = yield* atBackup(registry.headManifest(target, tag))
-    if (Option.isSome(present) && present.value.digest === digest) return
-    yield* atBackup(registry.putManifest(target, tag, yield* bring(digest)))
+    if (Option.isSome(present) && present.value.digest === digest) yield* found("present")
+    else yield* atBackup(registry.putManifest(target, tag, yield* bring(digest)))
+    if (seen.has(digest)) return
+    seen.add(digest)
+    yield* allOf(digest, depth + 1)
   })
 
-  for (const subject of subjects.slice(0, mostSubjects)) {
-    yield* Effect.all([ofSubject(subject, 1), cosign(subject)], { concurrency: 2, discard: true })
+  /** Signatures can be signed, and SBOMs more so. */
+  const allOf = (subject: Digest, depth: number): Effect.Effect<void> => {
+    if (depth > deepest || left <= 0) return Effect.void
+    const tags = cosignSuffixes.map((suffix) =>
+      warned(subject, cosignTag(`${algorithmOf(subject)}-${hexOf(subject)}.${suffix}`, depth))
+    )
+    return Effect.all([ofSubject(subject, depth), ...tags], { concurrency: "unbounded", discard: true })
   }
+
+  for (const subject of subjects.slice(0, mostSubjects)) yield* allOf(subject, 1)
+  return complete
 })
 
 /** Adds to the list under the fallback tag what the backup does not list by itself. */

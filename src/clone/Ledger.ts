@@ -7,6 +7,8 @@ import { makeBoundedMap } from "../registry/BoundedMap.ts"
 /** An image seen whole in a repository of the backup. */
 export interface Whole {
   readonly contents: ReadonlySet<Digest>
+  /** Manifests and indexes only, the image's own first. */
+  readonly manifests: ReadonlyArray<Digest>
   /** Sizes and number of its distinct blobs, for reports. */
   readonly blobs: number
   readonly bytes: number
@@ -28,18 +30,23 @@ export interface Ledger {
   readonly whole: (repository: string, digest: Digest) => Effect.Effect<Whole | undefined>
   readonly noteWhole: (repository: string, digest: Digest, whole: Whole) => Effect.Effect<void>
   readonly forgetWhole: (repository: string, digest: Digest) => void
+  /** Have all signatures and the like of this image been brought over in the last hours? */
+  readonly signed: (repository: string, digest: Digest) => Effect.Effect<boolean>
+  readonly noteSigned: (repository: string, digest: Digest) => Effect.Effect<void>
   readonly flights: Map<Digest, Flight>
   /** Lists of referrers are read, changed and written by one at a time. */
   readonly listing: Semaphore.Semaphore
 }
 
 const holdersKept = 4
-// after this the children are looked at again: somebody may have collected garbage
-const wholeNanos = 6n * 3_600_000_000_000n
+// after this the children are looked at again, because somebody may have collected garbage, and signatures are looked for,
+// because somebody may have signed it meanwhile
+const keptNanos = 6n * 3_600_000_000_000n
 
 export const makeLedger = (): Ledger => {
   const blobs = makeBoundedMap<Digest, ReadonlyArray<string>>(100_000)
   const wholes = makeBoundedMap<string, { readonly whole: Whole; readonly until: bigint }>(20_000)
+  const signed = makeBoundedMap<string, bigint>(20_000)
   return {
     holders: (blob) => blobs.get(blob) ?? [],
     holds: (repository, blob) => blobs.get(blob)?.includes(repository) === true,
@@ -57,11 +64,17 @@ export const makeLedger = (): Ledger => {
       return known !== undefined && known.until > (yield* Clock.monotonicTimeNanos) ? known.whole : undefined
     }),
     noteWhole: Effect.fnUntraced(function*(repository, digest, whole) {
-      wholes.set(`${repository}@${digest}`, { whole, until: (yield* Clock.monotonicTimeNanos) + wholeNanos })
+      wholes.set(`${repository}@${digest}`, { whole, until: (yield* Clock.monotonicTimeNanos) + keptNanos })
     }),
     forgetWhole: (repository, digest) => {
       wholes.delete(`${repository}@${digest}`)
     },
+    signed: Effect.fnUntraced(function*(repository, digest) {
+      return (signed.get(`${repository}@${digest}`) ?? 0n) > (yield* Clock.monotonicTimeNanos)
+    }),
+    noteSigned: Effect.fnUntraced(function*(repository, digest) {
+      signed.set(`${repository}@${digest}`, (yield* Clock.monotonicTimeNanos) + keptNanos)
+    }),
     flights: new Map(),
     listing: Semaphore.makeUnsafe(1)
   }

@@ -1,9 +1,11 @@
 // Signatures, SBOMs and attestations: found in every way that registries have, there before the tag, never in the way.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
+import { Cloner } from "../../src/clone/Cloner.ts"
 import { ociIndex } from "../../src/registry/ManifestDocument.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse } from "../support/FakeRegistry.ts"
+import { clonerLayer } from "../support/Registries.ts"
 import { imageOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
 import { assertWhole, image, index, protection, pushes, world } from "./World.ts"
 
@@ -213,6 +215,69 @@ describe("referrers", () => {
           assert.strictEqual((yield* Metric.value(failed)).count, before + 1)
         }), wanted)
   )
+
+  it.live.each([false, true])(
+    "that came after the copy are fetched when it is looked at again, and nothing else is (tags believed: %s)",
+    (believeTags) =>
+      world((from) =>
+        Effect.gen(function*() {
+          const { backup, into, source } = from
+          const [later, ofLater, sbom] = [
+            refersTo(image, "later"),
+            refersTo(refersTo(image, "later"), "of"),
+            imageOf([
+              layerOf("sbom", 300)
+            ])
+          ]
+          source.add("app", image, "1")
+          for (const it of [signature, later, ofLater]) source.add("app", it)
+          const lists = new Map([[image.root.digest, listOf(signature)]])
+          api(source, lists)
+          // the backup has the API too, and lists what it holds
+          backup.on(/GET .*\/referrers\//, (seen, response) => {
+            const held = seen.path.endsWith(image.root.digest)
+              ? [signature, later].filter((it) => backup.manifest(into, it.root.digest) !== undefined)
+              : []
+            response.writeHead(200, { "content-type": ociIndex }).end(JSON.stringify(listOf(...held)))
+          })
+          yield* from.clone()
+          lists.set(image.root.digest, listOf(signature, later))
+          lists.set(later.root.digest, listOf(ofLater))
+          source.add("app", sbom, `${fallback(image)}.sbom`)
+          // in the same run it has been looked at a moment ago
+          source.forget()
+          yield* from.clone()
+          assert.strictEqual(source.count(/referrers|sha256-/), 0)
+          backup.forget()
+          const again = Effect.flatMap(
+            Cloner,
+            (it) => it.clone({ registry: source.host, repository: "app", tag: "1" })
+          ).pipe(
+            Effect.provide(
+              clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host], referrers: true, believeTags })
+            )
+          )
+          const copied = yield* again
+          assert.strictEqual(copied.upToDate, true)
+          for (const it of [later, ofLater, sbom]) assertWhole(backup, into, it)
+          // what the backup lists is there
+          const signed = new RegExp(`GET .*/manifests/${signature.root.digest}`)
+          assert.deepStrictEqual([source.count(signed), backup.count(signed)], [0, 0])
+          assert.strictEqual(backup.count(new RegExp(`PUT .*/manifests/(${image.root.digest}|1)$`)), 0)
+        }), wanted)
+  )
+
+  it.live("that could not be copied are tried again at the next look", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        api(source, new Map([[image.root.digest, listOf(signature)]]))
+        yield* clone()
+        assert.isUndefined(backup.manifest(into, signature.root.digest))
+        source.add("app", signature)
+        yield* clone()
+        assertWhole(backup, into, signature)
+      }), wanted))
 
   it.live("are left alone where COPY_REFERRERS is off", () =>
     world(({ clone, source }) =>

@@ -5,7 +5,7 @@ import { makeLedger } from "../../src/clone/Ledger.ts"
 import { digestOf } from "../../src/image/Digest.ts"
 
 const digest = digestOf(Buffer.from("x"))
-const whole = { contents: new Set([digest]), blobs: 1, bytes: 2 }
+const whole = { manifests: [], contents: new Set([digest]), blobs: 1, bytes: 2 }
 
 describe("Ledger", () => {
   it("knows where a blob can be mounted from, the latest first and not without end", () => {
@@ -30,5 +30,16 @@ describe("Ledger", () => {
       yield* ledger.noteWhole("a", digest, whole)
       ledger.forgetWhole("a", digest)
       assert.isUndefined(yield* ledger.whole("a", digest))
+    }))
+
+  it.effect("looks for new signatures every six hours", () =>
+    Effect.gen(function*() {
+      const ledger = makeLedger()
+      assert.isFalse(yield* ledger.signed("a", digest))
+      yield* ledger.noteSigned("a", digest)
+      assert.isTrue(yield* ledger.signed("a", digest))
+      assert.isFalse(yield* ledger.signed("b", digest))
+      yield* TestClock.adjust("6 hours")
+      assert.isFalse(yield* ledger.signed("a", digest))
     }))
 })

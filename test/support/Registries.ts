@@ -19,6 +19,8 @@ export interface TestOptions {
   readonly sourceCredentials?: RegistryOptions["sourceCredentials"]
   /** Default: no. */
   readonly referrers?: boolean
+  /** Default: no, as the daemon has it; the \`clone\` command does. */
+  readonly believeTags?: boolean
   readonly mostImageBytes?: number
   readonly credentials?: (registry: string, repository: string) => Credential | ReadonlyArray<Credential> | undefined
   readonly limits?: Partial<Limits>
@@ -51,6 +53,7 @@ export const clientLayer = (options: TestOptions) =>
         privateHosts: options.privateHosts ?? [],
         sourceCredentials: options.sourceCredentials ?? "proven-public",
         referrers: options.referrers ?? false,
+        believeTags: options.believeTags ?? false,
         mostImageBytes: options.mostImageBytes,
         reserve: 0.2
       }),
