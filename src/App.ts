@@ -33,7 +33,7 @@ export const registries = (byHand?: ByHand) =>
       Layer.provide([
         Credentials.layer({ directory }),
         RegistrySettings.layer(byHand),
-        byHand === undefined ? Layer.empty : Layer.succeed(CurrentLimits, copyingOnly)
+        byHand?.alone === true ? Layer.succeed(CurrentLimits, copyingOnly) : Layer.empty
       ])
     )
   }))

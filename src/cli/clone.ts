@@ -96,7 +96,8 @@ const run = Effect.fnUntraced(function*(
         privateHosts: [target.registry, ...sources.map((it) => it.registry)],
         sourceCredentials: "always",
         // `verify` is for who wants to know more
-        believeTags: true
+        believeTags: true,
+        alone: sources.length === 1
       }),
       SettingsRef.layerOf(settings)
     ))

@@ -55,6 +55,8 @@ const blobsAtOnce = 3
 interface Resolved {
   readonly digest: Digest
   readonly tag: string | undefined
+  /** The source counts what is read of it, or may. */
+  readonly metered: boolean
   /** Does a tag of the backup name it now? */
   readonly held: boolean
 }
@@ -184,8 +186,8 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     })
 
     /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
-    const fetchRoot = (context: ReferrerContext, { digest, tag }: Resolved) =>
-      fetchManifest(context, digest).pipe(
+    const fetchRoot = (context: ReferrerContext, { digest, held, metered, tag }: Resolved) =>
+      fetchManifest(context, digest, !held && !metered).pipe(
         Effect.catchIf(
           (error) =>
             source.digest === undefined && tag !== undefined && error.side === "source" &&
@@ -204,18 +206,24 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         const named = tag ?? "latest"
         // both at once; where the source cannot be asked, what the backup says is asked for again
         const [there, here] = yield* Effect.all([sourceTag(named), Effect.result(backupTag(named))], { concurrency: 2 })
-        return { digest: there.digest, tag: named, held: (yield* Effect.fromResult(here))?.digest === there.digest }
+        return {
+          digest: there.digest,
+          tag: named,
+          metered: there.metered,
+          held: (yield* Effect.fromResult(here))?.digest === there.digest
+        }
       }
       if (tag === undefined) {
         const held = environment.believeTags && (yield* backupTag(protectionTag(digest)))?.digest === digest
-        return { digest, tag: undefined, held }
+        return { digest, tag: undefined, metered: true, held }
       }
       // the backup's tag is set only where the source's tag means this digest; a source that cannot say means "no"
-      if ((yield* backupTag(tag))?.digest === digest) return { digest, tag: undefined, held: true }
+      if ((yield* backupTag(tag))?.digest === digest) return { digest, tag: undefined, metered: true, held: true }
       const head = yield* Effect.option(sourceTag(tag))
       return {
         digest,
         tag: Option.isSome(head) && head.value.digest === digest ? tag : undefined,
+        metered: true,
         held: false
       }
     })

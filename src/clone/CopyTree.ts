@@ -1,6 +1,6 @@
 // The walk over an image's manifests: each is taken from the backup if it is there, else from the source; children
 // come before parents, and a parent is pushed by its digest once all below it is there.
-import { Effect, Result, type Semaphore } from "effect"
+import { Effect, Fiber, Result, type Semaphore } from "effect"
 import type { Digest } from "../image/Digest.ts"
 import { type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
 import type { Manifest, Manifests } from "../registry/Manifests.ts"
@@ -77,14 +77,20 @@ export interface Fetched {
   readonly present: boolean
 }
 
-/** The manifest of a digest from the backup, else from the source; damaged bytes in the backup count as none. */
+/**
+ * The manifest of a digest from the backup, else from the source; damaged bytes in the backup count as none. `atOnce` asks
+ * both at the same time, at the price of a download that may not be needed.
+ */
 export const fetchManifest = Effect.fnUntraced(function*(
   context: TreeContext,
-  digest: Digest
+  digest: Digest,
+  atOnce = false
 ): Effect.fn.Return<Fetched, CloneError> {
   const { complete, image, registry, source, target } = context
   const known = context.known?.get(digest)
   if (known !== undefined) return known
+  const fromSource = Effect.mapError(registry.getManifest(source, digest), fromRegistry(image, "source"))
+  const asking = atOnce ? yield* Effect.forkChild(fromSource) : undefined
   const present = context.damaged?.has(digest) === true
     ? undefined
     : yield* registry.getManifest(target, digest).pipe(
@@ -93,7 +99,7 @@ export const fetchManifest = Effect.fnUntraced(function*(
     )
   if (present !== undefined) return { manifest: present, present: true }
   if (!complete) return yield* failed(context, digest, "backup", "not-found", "the backup does not hold it")
-  const manifest = yield* Effect.mapError(registry.getManifest(source, digest), fromRegistry(image, "source"))
+  const manifest = yield* (asking === undefined ? fromSource : Fiber.join(asking))
   return { manifest, present: false }
 })
 

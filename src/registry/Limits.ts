@@ -50,5 +50,5 @@ export class CurrentLimits extends Context.Reference<Limits>("image-cloner/regis
   defaultValue: () => defaultLimits
 }) {}
 
-/** For a process that does nothing but copy: an eighth less processor time, twice the delay of the event loop. */
+/** For a process that does nothing but copy one image: an eighth less processor time, twice the delay of its event loop. */
 export const copyingOnly: Limits = { ...defaultLimits, readBytes: 1024 * 1024 }

@@ -14,6 +14,8 @@ import type { Transport } from "./Transport.ts"
 export interface ManifestHead {
   readonly digest: Digest
   readonly mediaType: string
+  /** The registry counts what is read of it, or may: it announced a budget, or answered no HEAD. */
+  readonly metered: boolean
 }
 
 /** A manifest's bytes with their own digest. */
@@ -94,12 +96,16 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     const told = firstOf(answer.headers["docker-content-digest"])
     if (answer.status === 200 && answer.anonymous) yield* access.provenPublic(repository)
     if (answer.status === 200 && told !== undefined && isDigest(told)) {
-      return Option.some({ digest: told, mediaType: firstOf(answer.headers["content-type"]) ?? "" })
+      return Option.some({
+        digest: told,
+        mediaType: firstOf(answer.headers["content-type"]) ?? "",
+        metered: answer.headers["ratelimit-limit"] !== undefined
+      })
     }
     // a HEAD has no body to say why: 403 can be a rate limit, 405 a registry without HEAD, 200 may lack the digest
     if (answer.status !== 200 && answer.status !== 403 && answer.status !== 405) return yield* refusal(request, answer)
     return yield* fetchOnce(repository, reference, anonymous).pipe(
-      Effect.map((it) => Option.some({ digest: it.digest, mediaType: it.mediaType })),
+      Effect.map((it) => Option.some({ digest: it.digest, mediaType: it.mediaType, metered: true })),
       Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)
     )
   })

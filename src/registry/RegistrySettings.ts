@@ -36,6 +36,8 @@ export interface ByHand {
   /** `always` for the \`clone\` command alone. */
   readonly sourceCredentials: RegistryOptions["sourceCredentials"]
   readonly believeTags?: boolean
+  /** The process copies one image and does nothing else. */
+  readonly alone?: boolean
 }
 
 const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOptions => ({

@@ -216,7 +216,7 @@ describe("many large blobs at once", () => {
           concurrency: "unbounded"
         })
         images.forEach((it, at) => assertWhole(backup, into.replace(/app$/, `app${at}`), it))
-      }), { permits: 4 }))
+      }), { permits: 4 }), 30_000)
 })
 
 describe("telemetry", () => {
