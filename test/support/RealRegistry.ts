@@ -39,6 +39,8 @@ export interface RealRegistry {
 }
 
 export interface RealRegistryOptions {
+  /** Default: yes. */
+  readonly deletes?: boolean
   /** Lines of an htpasswd file with bcrypt hashes. */
   readonly htpasswd?: string
   readonly tls?: {
@@ -54,7 +56,7 @@ const configuration = (directory: string, options: RealRegistryOptions) =>
   JSON.stringify({
     version: 0.1,
     log: { level: "info", formatter: "json", accesslog: { disabled: false } },
-    storage: { filesystem: { rootdirectory: join(directory, "data") }, delete: { enabled: true } },
+    storage: { filesystem: { rootdirectory: join(directory, "data") }, delete: { enabled: options.deletes ?? true } },
     http: {
       addr: "127.0.0.1:0",
       secret: "test",

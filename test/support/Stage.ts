@@ -19,6 +19,7 @@ export const stage = (start: (typeof W.controlPlanes)[number]["start"]) =>
     const { context, world } = yield* W.start(start)
     const upstream = yield* EmbeddedRegistry.make()
     const backup = yield* EmbeddedRegistry.make({
+      exactLocations: true,
       auth: {
         _tag: "Basic",
         anonymousPull: false,

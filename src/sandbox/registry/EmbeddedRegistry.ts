@@ -2,7 +2,7 @@
 // management parts of the distribution specification, three ways to log in, and faults on purpose.
 // State goes with the scope, unless blobs are kept in a folder (manifests and tags never are).
 import type { Scope } from "effect"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import type { Exchange, Reply } from "../server/Exchange.ts"
 import * as Exchanges from "../server/Exchange.ts"
 import type { Faults } from "../server/Faults.ts"
@@ -65,9 +65,11 @@ export interface EmbeddedRegistry {
 
 const defaults: Behaviour = {
   readOnly: false,
+  deletes: true,
   referrers: true,
   singlePost: true,
   mount: true,
+  exactLocations: false,
   absoluteLocations: false,
   chunkMinLength: 0
 }
@@ -98,6 +100,9 @@ const routes: ReadonlyArray<{
   { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, methods: reads, route: ListRoutes.referrers }
 ]
 
+/** The end of a path as it was meant; none for what is not percent-encoded UTF-8. */
+const decode = Option.liftThrowable(decodeURIComponent)
+
 const dispatch = Effect.fnUntraced(function*(state: State, exchange: Exchange): Effect.fn.Return<Reply, OciError> {
   if (exchange.path === "/token") return yield* state.access.token(exchange)
   if (exchange.path === "/v2/" || exchange.path === "/v2") {
@@ -112,9 +117,13 @@ const dispatch = Effect.fnUntraced(function*(state: State, exchange: Exchange): 
     if (!Repositories.isName(name)) {
       return yield* new OciError({ code: "NAME_INVALID", detail: `invalid name: ${name}` })
     }
-    const refused = !methods.includes(exchange.method) || (state.behaviour.readOnly && !reads.includes(exchange.method))
+    const { deletes, readOnly } = state.behaviour
+    const refused = !methods.includes(exchange.method) || (readOnly && !reads.includes(exchange.method)) ||
+      (!deletes && exchange.method === "DELETE" && route !== UploadRoutes.session)
     if (refused) return yield* new OciError({ code: "UNSUPPORTED", detail: "the operation is unsupported" })
-    return yield* route(state, exchange, name, decodeURIComponent(rest))
+    const decoded = decode(rest)
+    if (Option.isNone(decoded)) return Exchanges.text(400, "400 Bad Request\n")
+    return yield* route(state, exchange, name, decoded.value)
   }
   return Exchanges.text(404, "404 page not found\n")
 })

@@ -13,7 +13,7 @@ import * as States from "./State.ts"
 const page = Effect.fnUntraced(function*(exchange: Exchange, names: Iterable<string>) {
   const asked = exchange.query.get("n")
   const count = asked === null ? Infinity : Number(asked)
-  if (Number.isNaN(count) || count < 0) {
+  if (asked !== null && !/^\d{1,9}$/.test(asked)) {
     return yield* new OciError({ code: "PAGINATION_NUMBER_INVALID", detail: `n=${asked}` })
   }
   const last = exchange.query.get("last")

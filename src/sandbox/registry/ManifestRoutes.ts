@@ -29,10 +29,12 @@ const get = Effect.fnUntraced(function*(state: State, exchange: Exchange, name: 
       detail: `found ${manifest.mediaType}, but the accept header does not support it`
     })
   }
+  const etag = `"${manifest.digest}"`
+  if (exchange.headers["if-none-match"] === etag) return { status: 304, headers: { etag } }
   return Exchanges.bytes(200, manifest.bytes, {
     "content-type": manifest.mediaType,
     "docker-content-digest": manifest.digest,
-    etag: `"${manifest.digest}"`
+    etag
   })
 })
 

@@ -9,12 +9,16 @@ import * as Repositories from "./Repository.ts"
 export interface Behaviour {
   /** Uploads, manifests and deletions are refused (405). */
   readOnly: boolean
+  /** Manifests, tags and blobs can be deleted (405 when not). */
+  deletes: boolean
   /** Answer the referrers API (404 when not, as Docker Hub and Distribution do). */
   referrers: boolean
   /** Accept `POST …?digest=` as a whole upload; when not, it opens a session (202). */
   singlePost: boolean
   /** Mount blobs from other repositories; when not, a session is opened (202). */
   mount: boolean
+  /** A Location must come back as it was given: clients that parse and rebuild its query are refused. */
+  exactLocations: boolean
   /** Location headers name scheme and host; relative when not. */
   absoluteLocations: boolean
   /** Smallest chunk but the last, in bytes, announced by OCI-Chunk-Min-Length; 0 for none. */
@@ -24,7 +28,7 @@ export interface Behaviour {
 export interface UploadSession {
   readonly upload: Upload
   readonly repository: string
-  /** Must come back in every request exactly as it was given: clients must not re-encode a Location. */
+  /** Must come back in every request, as it stands in the Location. */
   readonly state: string
   /** A chunk below the minimum came: it must have been the last. */
   short: boolean

@@ -86,7 +86,9 @@ const find = Effect.fnUntraced(function*(state: State, exchange: Exchange, name:
   if (session === undefined || session.repository !== name) {
     return yield* new OciError({ code: "BLOB_UPLOAD_UNKNOWN", detail: "blob upload unknown to registry" })
   }
-  if (!exchange.search.split("&").includes(`_state=${session.state}`)) {
+  const exact = exchange.search.split("&").includes(`_state=${session.state}`)
+  const same = exchange.query.get("_state") === new URLSearchParams(`_state=${session.state}`).get("_state")
+  if (state.behaviour.exactLocations ? !exact : !same) {
     return yield* new OciError({ code: "BLOB_UPLOAD_INVALID", detail: "the Location was not used as it was given" })
   }
   return session
