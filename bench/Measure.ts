@@ -17,6 +17,58 @@ export const memoryOf = (pid: number): { readonly now: number; readonly peak: nu
 export const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
+/** What a command, its children included, took. */
+export interface Cost {
+  /** Wall and processor time, seconds. */
+  readonly wall: number
+  readonly cpu: number
+  /** The most memory that its processes held together, MiB. */
+  readonly peak: number
+  readonly output: string
+}
+
+const childrenOf = (pid: number): ReadonlyArray<number> => {
+  try {
+    const direct = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim()
+    return direct === "" ? [] : direct.split(" ").map(Number).flatMap((it) => [it, ...childrenOf(it)])
+  } catch {
+    return [] // it has just ended
+  }
+}
+
+const held = (pid: number): number => {
+  try {
+    return memoryOf(pid).peak
+  } catch {
+    return 0 // it has just ended
+  }
+}
+
+/** Runs a command to its end; the shell around it tells the processor time of all below it. */
+export const measure = async (command: Command, env: Record<string, string>): Promise<Cost> => {
+  const from = performance.now()
+  const child = spawn("bash", ["-c", "\"$@\"; code=$?; times >&2; exit $code", "bash", ...command], {
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 300_000
+  })
+  let output = ""
+  let errors = ""
+  child.stdout.on("data", (chunk: Buffer) => void (output += chunk.toString()))
+  child.stderr.on("data", (chunk: Buffer) => void (errors += chunk.toString()))
+  let peak = 0
+  const watching = setInterval(() => {
+    peak = Math.max(peak, childrenOf(child.pid ?? 0).reduce((sum, pid) => sum + held(pid), 0))
+  }, 20)
+  const code = await new Promise((resolve) => child.on("close", resolve))
+  const wall = (performance.now() - from) / 1000
+  clearInterval(watching)
+  if (code !== 0) throw new Error(`${command.slice(0, 4).join(" ")} … ended with ${code}: ${errors}${output}`)
+  const times = /(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*$/.exec(errors)?.slice(1).map(Number) ?? []
+  const [userMinutes = 0, user = 0, systemMinutes = 0, system = 0] = times
+  return { wall, cpu: (userMinutes + systemMinutes) * 60 + user + system, peak, output }
+}
+
 export interface Started {
   readonly child: ChildProcess
   /** Milliseconds from spawn until the line that matches. */
@@ -28,6 +80,8 @@ export type Command = readonly [program: string, ...args: ReadonlyArray<string>]
 
 /** The Node.js that runs this. */
 export const node = process.execPath
+/** What the image gives it, and the heap that Node.js allows itself under the Deployment's memory limit of 512 MiB. */
+export const flags = ["--max-semi-space-size=2", "--max-heap-size=256"] as const
 
 /** Starts a command with this environment and the PATH; `after` waits for a line of its output. */
 export const start = ([command, ...args]: Command, env: Record<string, string>): Started => {

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import * as EmbeddedCluster from "../src/sandbox/cluster/EmbeddedCluster.ts"
 import { makeCertificates } from "../test/kube/Certificates.ts"
-import { type Command, inFolder, median, memoryOf, node, program, start, write } from "./Measure.ts"
+import { type Command, flags, inFolder, median, memoryOf, node, program, start, write } from "./Measure.ts"
 
 const rounds = 7
 const settling = 5000 // milliseconds until memory is read: long after the first garbage collections
@@ -37,8 +37,8 @@ const round = (cluster: EmbeddedCluster.EmbeddedCluster, ca: string, cache: stri
     write(folder, "ca.crt", ca)
     const { after, child, ended } = start(
       namespaces
-        ? [...inPod(folder), node, program, "run"]
-        : [node, program, "run", "--kubeconfig", write(folder, "kubeconfig", cluster.kubeconfig())],
+        ? [...inPod(folder), node, ...flags, program, "run"]
+        : [node, ...flags, program, "run", "--kubeconfig", write(folder, "kubeconfig", cluster.kubeconfig())],
       {
         HTTP_PORT: "0",
         BACKUP_REGISTRY: "registry.example/backup",
