@@ -119,6 +119,7 @@ export const makeBlobChecks = (options: {
           hash.update(chunk)
           bytesRead += chunk.length
           onBytes(chunk.length)
+          first.release(chunk)
           return true
         },
         blocked: () => false

@@ -34,6 +34,8 @@ export interface OpenBlob {
   readonly offset: number
   readonly start: (sink: BodySink) => void
   readonly resume: () => void
+  /** Bytes that were handed on are needed no more: for who does not write them to a socket, which says so by itself. */
+  readonly release: (chunk: Buffer) => void
   /** Ends the connection unless all has been read. */
   readonly close: () => void
 }
@@ -341,6 +343,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         size: answer.status === 206 ? part?.size : length,
         offset: part?.first ?? 0,
         resume: stream.resume,
+        release: (chunk) => pool.give(chunk),
         close: stream.abort,
         start: (sink) =>
           stream.start(
