@@ -176,8 +176,9 @@ export const Settings = Schema.Struct({
     allowed: hosts
   }),
   COPY_REFERRERS: setting(boolean, true, {
-    description: "Signatures, SBOMs and attestations (OCI referrers and cosign's tags) are copied with their image. An "
-      + "image is a backup without them too: a failure is a warning.",
+    description: "Signatures, SBOMs and attestations (OCI referrers and cosign's tags) are copied with their image, "
+      + "before its tag. Those that come later are brought over when the image is looked at again, at most every six hours. "
+      + "An image is a backup without them too: a failure is a warning.",
     allowed: "`true` or `false`"
   }),
   RATE_LIMIT_RESERVE: setting(percent, 20, {
