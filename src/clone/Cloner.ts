@@ -11,7 +11,7 @@ import { SettingsRef } from "../settings/SettingsRef.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
 import { type Copied, copyImage } from "./CopyImage.ts"
-import { type FairPermits, makeFairPermits } from "./FairPermits.ts"
+import { type Claim, type FairPermits, makeFairPermits, unclaimed } from "./FairPermits.ts"
 import { makeLedger } from "./Ledger.ts"
 import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
 
@@ -25,8 +25,11 @@ const longestFlight = Duration.hours(4)
 const mostFlights = 1_000_000
 
 export class Cloner extends Context.Service<Cloner, {
-  /** Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. */
-  readonly clone: (source: ImageReference) => Effect.Effect<Copied, CloneError>
+  /**
+   * Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. `claim`
+   * tells its place among those that wait.
+   */
+  readonly clone: (source: ImageReference, claim?: Omit<Claim, "lane">) => Effect.Effect<Copied, CloneError>
   /** The same for a copy that is not whole: believes nothing seen before, and sends the parts in `damaged` in any case. */
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /**
@@ -38,27 +41,36 @@ export class Cloner extends Context.Service<Cloner, {
   /** Images that wait for a permit. */
   readonly waiting: Effect.Effect<number>
 }>()("image-cloner/clone/Cloner") {
-  /** With MAX_CONCURRENT_RECONCILES permits, followed live. */
-  static readonly layer: Layer.Layer<Cloner, never, RegistryClient | RegistrySettings | SettingsRef> = Layer.effect(
-    Cloner,
-    Effect.gen(function*() {
-      const settings = yield* SettingsRef
-      const permits = makeFairPermits(SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES)
-      yield* SubscriptionRef.changes(settings).pipe(
-        Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
-        Stream.changes,
-        Stream.runForEach(permits.resize),
-        Effect.forkScoped
-      )
-      return yield* makeCloner(permits)
-    })
-  )
+  /** With MAX_CONCURRENT_RECONCILES permits, followed live. `reserve`: one registry never gets them all. */
+  static readonly layer = (options: {
+    readonly reserve: boolean
+  }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings | SettingsRef> =>
+    Layer.effect(
+      Cloner,
+      Effect.gen(function*() {
+        const settings = yield* SettingsRef
+        const permits = makeFairPermits({
+          permits: SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES,
+          reserve: options.reserve
+        })
+        yield* SubscriptionRef.changes(settings).pipe(
+          Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
+          Stream.changes,
+          Stream.runForEach(permits.resize),
+          Effect.forkScoped
+        )
+        return yield* makeCloner(permits)
+      })
+    )
 
   /** With a fixed number of permits: for commands and tests. */
   static readonly layerOf = (options: {
     readonly permits: number
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings> =>
-    Layer.effect(Cloner, Effect.suspend(() => makeCloner(makeFairPermits(options.permits))))
+    Layer.effect(
+      Cloner,
+      Effect.suspend(() => makeCloner(makeFairPermits({ permits: options.permits, reserve: false })))
+    )
 }
 
 const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
@@ -142,6 +154,8 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 
+  /** What was said for the images that are about to take off. */
+  const claims = new Map<string, Omit<Claim, "lane">>()
   const flights = yield* Cache.makeWith(
     (image: string): Effect.Effect<Copied, CloneError> => {
       const source = parse(image)
@@ -157,15 +171,21 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
           })
         )
       }
-      return Effect.andThen(gauges, permits.withPermit(source.success.registry)(copy(source.success, undefined)))
+      const claim = { ...claims.get(image) ?? unclaimed, lane: source.success.registry }
+      return Effect.andThen(gauges, permits.withPermit(claim)(copy(source.success, undefined)))
     },
     // shared while it is under way, and not kept: what is known afterwards is the inventory's
     { capacity: mostFlights, timeToLive: () => "0 millis" }
   )
 
   return Cloner.of({
-    clone: (source) => Cache.get(flights, format(source)),
-    repair: (source, damaged) => permits.withPermit(source.registry)(copy(source, damaged)),
+    clone: (source, claim = unclaimed) =>
+      Effect.suspend(() => {
+        const image = format(source)
+        claims.set(image, claim)
+        return Effect.ensuring(Cache.get(flights, image), Effect.sync(() => claims.delete(image)))
+      }),
+    repair: (source, damaged) => permits.withPermit({ ...unclaimed, lane: source.registry })(copy(source, damaged)),
     verify: Effect.fnUntraced(function*(source, digest) {
       const image = format(source)
       const { registry: host, repository, tag } = backupOf(settings().backup, source)

@@ -6,7 +6,9 @@ import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
+import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { freshness } from "../workload/PlanImages.ts"
+import { claimOf } from "./Urgency.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 
 /** How long a failed image rests: what may pass soon is tried sooner, and both double with every failure. */
@@ -43,6 +45,7 @@ export const make = Effect.gen(function*() {
   const inventory = yield* Inventory
   const images = yield* ImageQueue
   const workloads = yield* WorkloadQueue
+  const store = yield* WorkloadStore
   const settings = yield* SettingsRef
   const failures = new Map<string, number>()
 
@@ -82,7 +85,9 @@ export const make = Effect.gen(function*() {
     // inventory keys are formatted references; what is not one was never wanted
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
     yield* doubtTag(reference.success)
-    const copied = yield* Effect.result(cloner.clone(reference.success))
+    const entry = inventory.get(source)
+    const claim = entry === undefined ? undefined : claimOf(entry, store, (failures.get(source) ?? 0) > 0)
+    const copied = yield* Effect.result(cloner.clone(reference.success, claim))
     if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
     yield* doubtTag(reference.success)
     failures.delete(source)

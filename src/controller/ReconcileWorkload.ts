@@ -1,7 +1,7 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
 import { Clock, Duration, Effect, type Option, SubscriptionRef } from "effect"
-import { makeFairPermits } from "../clone/FairPermits.ts"
+import { makeFairPermits, unclaimed } from "../clone/FairPermits.ts"
 import type { Backup } from "../image/BackupName.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
@@ -39,12 +39,12 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const settingsRef = yield* SettingsRef
     // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
     const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
-    const permits = makeFairPermits(patchesAtOnce)
+    const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
     /** Patches that were refused: until when the same one is not sent again, whatever happens to the pods meanwhile. */
     const refusals = new Map<string, { readonly generation: number | undefined; readonly until: number }>()
 
     const apply: Rewriter["Service"]["apply"] = (workload, operations, purpose) =>
-      permits.withPermit(workload.namespace)(rewriter.apply(workload, operations, purpose))
+      permits.withPermit({ lane: workload.namespace, ...unclaimed })(rewriter.apply(workload, operations, purpose))
 
     const isRefused = ({ generation, key }: Workload, now: number) => {
       const refusal = refusals.get(key)

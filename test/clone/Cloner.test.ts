@@ -142,7 +142,7 @@ describe("permits", () => {
       for (let at = 0; at < 6; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
       const door = gate(source)
       const settings = settingsOf(`${backup.host}/mirror`, { MAX_CONCURRENT_RECONCILES: 1 })
-      const layer = Cloner.layer.pipe(
+      const layer = Cloner.layer({ reserve: false }).pipe(
         Layer.provideMerge(clientLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })),
         Layer.provideMerge(SettingsRef.layerOf(settings))
       )

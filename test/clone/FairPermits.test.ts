@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
-import { type FairPermits, makeFairPermits } from "../../src/clone/FairPermits.ts"
+import { type Claim, type FairPermits, makeFairPermits, unclaimed } from "../../src/clone/FairPermits.ts"
 
 /** Work that runs until it is told to end, noting when it starts. */
-const job = (permits: FairPermits, key: string, name: string, started: Array<string>) =>
+const job = (permits: FairPermits, key: string | Claim, name: string, started: Array<string>) =>
   Effect.gen(function*() {
     const gate = yield* Deferred.make<void>()
     const fiber = yield* Effect.forkChild(
-      permits.withPermit(key)(Effect.andThen(Effect.sync(() => started.push(name)), Deferred.await(gate))),
+      permits.withPermit(typeof key === "string" ? { lane: key, ...unclaimed } : key)(
+        Effect.andThen(Effect.sync(() => started.push(name)), Deferred.await(gate))
+      ),
       { startImmediately: true }
     )
     return {
@@ -19,7 +21,7 @@ const job = (permits: FairPermits, key: string, name: string, started: Array<str
 describe("FairPermits", () => {
   it.effect("serves keys in turns, and each key in order", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits(1)
+      const permits = makeFairPermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const jobs = []
       for (
@@ -36,9 +38,71 @@ describe("FairPermits", () => {
       assert.strictEqual(yield* permits.waiting, 0)
     }))
 
+  /** Jobs that end one by one; answers the order in which they began. */
+  const orderOf = Effect.fnUntraced(
+    function*(permits: FairPermits, claims: ReadonlyArray<[name: string, claim: Claim]>) {
+      const started: Array<string> = []
+      const jobs = new Map<string, { readonly end: Effect.Effect<void> }>()
+      for (const [name, claim] of claims) jobs.set(name, yield* job(permits, claim, name, started))
+      for (let index = 0; index < claims.length; index++) yield* jobs.get(started[index] ?? "")?.end ?? Effect.void
+      return started
+    }
+  )
+  const claim = (namespaces: ReadonlyArray<string>, urgency = 0, lane = "a"): Claim => ({
+    lane,
+    namespaces: new Set(namespaces),
+    urgency
+  })
+
+  it.effect("within a lane the namespace that waits longest for a turn is served, there the most urgent", () =>
+    Effect.gen(function*() {
+      const order = yield* orderOf(makeFairPermits({ permits: 1, reserve: false }), [
+        ["first", claim(["one"])],
+        ["one, low", claim(["one"], 1)],
+        ["one, high", claim(["one"], 4)],
+        ["two", claim(["two"])],
+        ["both", claim(["one", "three"], 2)],
+        ["nobody's", claim([])],
+        ["one, higher", claim(["one"], 5)]
+      ])
+      // those never served go first, the most urgent of them before; then "one" has its turn again
+      assert.deepStrictEqual(order, ["first", "both", "two", "nobody's", "one, higher", "one, high", "one, low"])
+    }))
+
+  it.effect("a namespace with many images does not delay the one image of another", () =>
+    Effect.gen(function*() {
+      const many = Array.from({ length: 50 }, (_, at): [string, Claim] => [`many ${at}`, claim(["many"], 9)])
+      const order = yield* orderOf(makeFairPermits({ permits: 1, reserve: false }), [...many, ["few", claim(["few"])]])
+      assert.isAtMost(order.indexOf("few"), 1)
+    }))
+
+  it.effect("with a reserve one lane never has the last permit, and alone it has all but that", () =>
+    Effect.gen(function*() {
+      const permits = makeFairPermits({ permits: 3, reserve: true })
+      const started: Array<string> = []
+      const slow = []
+      for (const name of ["slow 1", "slow 2", "slow 3"]) {
+        slow.push(yield* job(permits, claim([], 0, "slow"), name, started))
+      }
+      assert.deepStrictEqual(started, ["slow 1", "slow 2"])
+      const other = yield* job(permits, claim([], 0, "other"), "other", started)
+      assert.deepStrictEqual(started, ["slow 1", "slow 2", "other"])
+      yield* other.end
+      assert.strictEqual(yield* permits.waiting, 1)
+      yield* slow[0]?.end ?? Effect.void
+      assert.deepStrictEqual(started, ["slow 1", "slow 2", "other", "slow 3"])
+      yield* slow[1]?.end ?? Effect.void
+      yield* slow[2]?.end ?? Effect.void
+      // of one permit nothing can be kept back
+      yield* permits.resize(1)
+      const last = yield* job(permits, claim([], 0, "slow"), "last", started)
+      assert.strictEqual(started.at(-1), "last")
+      yield* last.end
+    }))
+
   it.effect("more permits start waiters at once, fewer take effect as they come back", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits(1)
+      const permits = makeFairPermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const jobs = []
       for (const name of ["1", "2", "3", "4", "5"]) jobs.push(yield* job(permits, "a", name, started))
@@ -54,7 +118,7 @@ describe("FairPermits", () => {
 
   it.effect("a waiter that leaves gives its place up, a holder that is interrupted its permit", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits(1)
+      const permits = makeFairPermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const one = yield* job(permits, "a", "1", started)
       const two = yield* job(permits, "a", "2", started)
@@ -70,10 +134,10 @@ describe("FairPermits", () => {
 
   it.effect("a failure inside gives the permit back", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits(1)
-      yield* Effect.flip(permits.withPermit("a")(Effect.fail("no")))
-      yield* Effect.exit(permits.withPermit("a")(Effect.die("worse")))
-      assert.strictEqual(yield* permits.withPermit("a")(Effect.succeed(1)), 1)
+      const permits = makeFairPermits({ permits: 1, reserve: false })
+      yield* Effect.flip(permits.withPermit({ lane: "a", ...unclaimed })(Effect.fail("no")))
+      yield* Effect.exit(permits.withPermit({ lane: "a", ...unclaimed })(Effect.die("worse")))
+      assert.strictEqual(yield* permits.withPermit({ lane: "a", ...unclaimed })(Effect.succeed(1)), 1)
     }))
 
   const step = Schema.Struct({
@@ -83,15 +147,16 @@ describe("FairPermits", () => {
   })
   it.effect.prop("never more at once than there are permits, and all of them come back", {
     permits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 })),
+    reserve: Schema.Boolean,
     steps: Schema.Array(step)
-  }, ({ permits: count, steps }) =>
+  }, ({ permits: count, reserve, steps }) =>
     Effect.gen(function*() {
-      const permits = makeFairPermits(count)
+      const permits = makeFairPermits({ permits: count, reserve })
       let running = 0
       let most = 0
       const fibers = yield* Effect.forEach(steps, (it) =>
         Effect.forkChild(
-          permits.withPermit(it.key)(Effect.ensuring(
+          permits.withPermit({ lane: it.key, ...unclaimed })(Effect.ensuring(
             Effect.suspend(() => {
               most = Math.max(most, ++running)
               return Effect.repeat(Effect.yieldNow, { times: it.turns })
@@ -107,7 +172,7 @@ describe("FairPermits", () => {
       assert.strictEqual(running, 0)
       assert.strictEqual(yield* permits.waiting, 0)
       // every permit is free again
-      const again = yield* Effect.forEach(Array.from({ length: count }), () => job(permits, "z", "z", []), {
+      const again = yield* Effect.forEach(Array.from({ length: count }), (_, at) => job(permits, `z${at}`, "z", []), {
         concurrency: 1
       })
       assert.strictEqual(yield* permits.waiting, 0)

@@ -9,6 +9,7 @@ import { format, type ImageReference, parse } from "../../src/image/ImageReferen
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Images, Inventory } from "../../src/store/Inventory.ts"
+import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import { digestOf } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -58,6 +59,7 @@ const loop = (given: {
     Inventory.layer,
     ImageQueue.layer,
     WorkloadQueue.layer,
+    WorkloadStore.layer,
     SettingsRef.layerOf(settingsOf("backup.example/copies", given.settings))
   )
   const start = Effect.gen(function*() {
