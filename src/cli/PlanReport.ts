@@ -1,7 +1,8 @@
 // PlanReport: plans as people and scripts read them: a row an image, the images to be copied, and how many of each.
-import { Option } from "effect"
+import { Duration, Option } from "effect"
 import { gatherFacts } from "../controller/GatherFacts.ts"
 import type { ImageState } from "../image/ImageState.ts"
+import type { Budget } from "../registry/RateLimit.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
@@ -36,9 +37,23 @@ export interface ReportedImage extends Partial<Looked> {
   readonly users: number
 }
 
+/** What copying will read of a registry that counts, and what may be read of it. */
+export interface ReportedBudget {
+  readonly registry: string
+  /** Manifests to be read: registries such as Docker Hub count each as a pull, and an index has one a platform. */
+  readonly pulls: number
+  readonly limit: number
+  readonly remaining: number
+  readonly windowSeconds: number
+  /** Of `limit`, what RATE_LIMIT_RESERVE leaves to the cluster's own pulls. */
+  readonly reserved: number
+}
+
 export interface Report {
   readonly rows: ReadonlyArray<Row>
   readonly images: ReadonlyArray<ReportedImage>
+  /** Registries that have announced a budget; empty without `--check`. */
+  readonly budgets: ReadonlyArray<ReportedBudget>
   /** Rows by action. */
   readonly summary: Readonly<Record<Action, number>>
 }
@@ -91,6 +106,28 @@ export interface Given {
   readonly now: number
   /** What looks at registries told; without them everything is taken as copyable. */
   readonly looked: ReadonlyMap<string, Looked & { readonly state: ImageState }>
+  /** By registry, what it announced when it was asked. */
+  readonly budgets?: ReadonlyMap<string, Budget>
+}
+
+/** Pulls to come by registry, for those that announced a budget. */
+const budgetsOf = (images: ReadonlyArray<ReportedImage>, given: Given): ReadonlyArray<ReportedBudget> => {
+  const pulls = new Map<string, number>()
+  for (const { manifests, source } of images) {
+    const registry = source.slice(0, source.indexOf("/"))
+    pulls.set(registry, (pulls.get(registry) ?? 0) + (manifests ?? 0))
+  }
+  return [...given.budgets ?? []].flatMap(([registry, { limit, remaining, window }]) => {
+    const count = pulls.get(registry) ?? 0
+    return count === 0 ? [] : [{
+      registry,
+      pulls: count,
+      limit,
+      remaining,
+      windowSeconds: Duration.toSeconds(window),
+      reserved: Math.ceil(limit * given.settings.RATE_LIMIT_RESERVE / 100)
+    }]
+  })
 }
 
 const order = (row: Row): string => `${row.namespace}/${row.workload}`
@@ -110,20 +147,29 @@ export const report = (store: Workloads, given: Given): Report => {
     .toSorted((a, b) => order(a).localeCompare(order(b)))
   const summary = { rewrite: 0, clone: 0, done: 0, leave: 0 }
   for (const { action } of rows) summary[action]++
-  return {
-    rows,
-    summary,
-    images: [...users].toSorted(([a], [b]) => a.localeCompare(b)).map(([source, count]) => {
-      const look = given.looked.get(source)
-      return {
-        source,
-        users: count,
-        ...(look === undefined
-          ? {}
-          : { digest: look.digest, bytes: look.bytes, manifests: look.manifests, problem: look.problem })
-      }
-    })
-  }
+  const images = [...users].toSorted(([a], [b]) => a.localeCompare(b)).map(([source, count]) => {
+    const look = given.looked.get(source)
+    return {
+      source,
+      users: count,
+      ...(look === undefined
+        ? {}
+        : { digest: look.digest, bytes: look.bytes, manifests: look.manifests, problem: look.problem })
+    }
+  })
+  return { rows, summary, images, budgets: budgetsOf(images, given) }
+}
+
+/** What a budget means for the copies to come, in one sentence. */
+const budgetLine = ({ limit, pulls, registry, remaining, reserved, windowSeconds }: ReportedBudget): string => {
+  const window = Duration.format(Duration.seconds(windowSeconds))
+  const ours = Math.max(0, remaining - reserved)
+  const each = Math.max(1, limit - reserved)
+  const enough = pulls <= ours
+    ? "enough for all"
+    : `not enough: about ${Math.ceil((pulls - ours) / each)} more windows of ${window}, or a login with a larger budget`
+  return `${registry}: ${pulls} pulls to come (one a manifest); of ${limit} in ${window} ${remaining} are left, `
+    + `${reserved} of them for the cluster (RATE_LIMIT_RESERVE): ${enough}`
 }
 
 const sizeOf = (image: ReportedImage): string =>
@@ -154,7 +200,8 @@ export const asText = (of: Report): string => {
     : ""
   const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
   const { clone, done, leave, rewrite } = of.summary
-  return `${rows}${images}\n\n${of.images.length} ${of.images.length === 1 ? "image" : "images"} to clone${
+  const budgets = of.budgets.map((it) => `\n\n${budgetLine(it)}`).join("")
+  return `${rows}${images}${budgets}\n\n${of.images.length} ${of.images.length === 1 ? "image" : "images"} to clone${
     checked ? ` (${bytes(total)}, shared layers counted each time)` : ""
   }; `
     + `containers: ${rewrite} to rewrite, ${clone} to clone only, ${done} done, ${leave} left alone`

@@ -6,6 +6,8 @@ import { kube, registries } from "../App.ts"
 import { look } from "../clone/Look.ts"
 import { parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
+import type { Budget } from "../registry/RateLimit.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
 import { load } from "../settings/Load.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
@@ -71,6 +73,19 @@ const lookAll = Effect.fnUntraced(function*(store: Workloads, given: Omit<Given,
   }
 })
 
+/** What the registries say of the images, and of what may be read of them. */
+const checkAll = Effect.fnUntraced(function*(store: Workloads, given: Omit<Given, "looked">) {
+  const looked = yield* lookAll(store, given)
+  const { budgetOf } = yield* RegistryClient
+  const budgets = new Map<string, Budget>()
+  for (const source of looked.keys()) {
+    const reference = parse(source)
+    const budget = Result.isSuccess(reference) ? budgetOf(reference.success.registry) : undefined
+    if (Result.isSuccess(reference) && budget !== undefined) budgets.set(reference.success.registry, budget)
+  }
+  return { looked, budgets }
+})
+
 const run = Effect.fnUntraced(
   function*(
     options: {
@@ -86,12 +101,12 @@ const run = Effect.fnUntraced(
     const { podNamespace } = yield* ProcessSettings
     const ownNamespace = options.cluster ? Option.some(controllerNamespace(podNamespace)) : podNamespace
     const given = { settings, ownNamespace, now: yield* Clock.currentTimeMillis }
-    const looked: Given["looked"] = options.check
-      ? yield* lookAll(store, given).pipe(Effect.provide(
+    const checked: Pick<Given, "looked" | "budgets"> = options.check
+      ? yield* checkAll(store, given).pipe(Effect.provide(
         Layer.provide(registries(), SettingsRef.layerOf(settings))
       ))
-      : new Map()
-    const result = report(store, { ...given, looked })
+      : { looked: new Map() }
+    const result = report(store, { ...given, ...checked })
     yield* Console.log(options.output === "json" ? JSON.stringify(result, null, 2) : asText(result))
     if (options.exitCode && result.summary.rewrite + result.summary.clone > 0) {
       return yield* new CommandFailed({ text: "there are changes to be made", code: pending })

@@ -5,7 +5,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { firstOf } from "./Classify.ts"
 import type { ResponseHeaders } from "./Dispatch.ts"
-import { budgetLeft } from "./RateLimit.ts"
+import { type Budget, budgetLeft } from "./RateLimit.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 
 /** The longest rest for a low budget: after it one HEAD tells whether it has recovered. */
@@ -30,6 +30,8 @@ export interface HostLimits {
   readonly turn: (ask: Ask) => Effect.Effect<void, RegistryError>
   /** Takes note of an answer's budget headers. */
   readonly announced: (ask: Ask, headers: ResponseHeaders) => Effect.Effect<void>
+  /** What the host has announced last, to whomever. */
+  readonly budgetOf: (host: string) => Budget | undefined
   /** The host asked for rest; without a time it gets a growing one. Returns how long it will rest. */
   readonly limited: (ask: Ask, after: Duration.Duration | undefined) => Effect.Effect<Duration.Duration>
   /** The host answers normally again. */
@@ -56,6 +58,7 @@ export const makeHostLimits = (options: {
 }): HostLimits => {
   const limits = makeBoundedMap<string, Rest>(4096)
   const reserves = makeBoundedMap<string, bigint>(4096)
+  const budgets = makeBoundedMap<string, Budget>(256)
 
   const turn: HostLimits["turn"] = Effect.fnUntraced(function*(ask) {
     // looked at again after waiting: the rest may have been prolonged meanwhile
@@ -87,6 +90,7 @@ export const makeHostLimits = (options: {
   const announced: HostLimits["announced"] = Effect.fnUntraced(function*(ask, headers) {
     const left = budgetLeft(firstOf(headers["ratelimit-limit"]), firstOf(headers["ratelimit-remaining"]))
     if (Option.isNone(left)) return
+    budgets.set(ask.host, left.value)
     const key = reserveKey(ask)
     if (left.value.share >= options.reserve()) {
       reserves.delete(key)
@@ -129,5 +133,5 @@ export const makeHostLimits = (options: {
     if (known !== undefined && known.until <= (yield* Clock.monotonicTimeNanos)) limits.delete(ask.host)
   })
 
-  return { turn, announced, limited, answered }
+  return { turn, announced, budgetOf: budgets.get, limited, answered }
 }

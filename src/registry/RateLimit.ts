@@ -56,17 +56,28 @@ const policies = (header: string | undefined): ReadonlyArray<Policy> =>
       : [{ count: Number(match[1]), window: match[2] === undefined ? undefined : Number(match[2]) }]
   })
 
-/** The least share of any budget that is left, 0 to 1, with that budget's window; none where nothing is announced. */
-export const budgetLeft = (
-  limit: string | undefined,
-  remaining: string | undefined
-): Option.Option<{ readonly share: number; readonly window: Duration.Duration }> => {
+/** What a registry says may be read of it in a window of time. */
+export interface Budget {
+  readonly limit: number
+  readonly remaining: number
+  readonly window: Duration.Duration
+  /** What is left, 0 to 1. */
+  readonly share: number
+}
+
+/** The budget of which the least share is left; none where nothing is announced. */
+export const budgetLeft = (limit: string | undefined, remaining: string | undefined): Option.Option<Budget> => {
   const limits = policies(limit)
   const shares = policies(remaining).flatMap((left, index) => {
     const of = limits.find((it) => it.window === left.window) ?? limits[index]
     return of === undefined || of.count === 0
       ? []
-      : [{ share: left.count / of.count, window: Duration.seconds(left.window ?? of.window ?? 3600) }]
+      : [{
+        limit: of.count,
+        remaining: left.count,
+        window: Duration.seconds(left.window ?? of.window ?? 3600),
+        share: left.count / of.count
+      }]
   })
   return Option.fromUndefinedOr(shares.toSorted((one, other) => one.share - other.share)[0])
 }

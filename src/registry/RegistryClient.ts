@@ -13,6 +13,7 @@ import { Credentials } from "./Credentials.ts"
 import { makeHostLimits } from "./HostLimits.ts"
 import { CurrentLimits } from "./Limits.ts"
 import { makeManifests, type Manifests } from "./Manifests.ts"
+import type { Budget } from "./RateLimit.ts"
 import { makeReferrers, type Referrers } from "./Referrers.ts"
 import { RegistrySettings } from "./RegistrySettings.ts"
 import { makeSession } from "./Session.ts"
@@ -25,6 +26,10 @@ export class RegistryClient extends Context.Service<
   & Blobs
   & Referrers
   & Pick<Access, "roleOf">
+  & {
+    /** What the registry has announced last of what may be read of it; undefined where it announces nothing. */
+    readonly budgetOf: (registry: string) => Budget | undefined
+  }
 >()("image-cloner/registry/RegistryClient") {
   /** `certificates` is CERTS_DIR: authorities and client certificates in docker's layout. */
   static readonly layer = (options: {
@@ -60,7 +65,8 @@ export class RegistryClient extends Context.Service<
           ...manifests,
           ...makeReferrers(transport, session, access, manifests),
           ...makeBlobs(transport, session, access, agents.pool),
-          roleOf: access.roleOf
+          roleOf: access.roleOf,
+          budgetOf: (registry) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
         })
       })
     )

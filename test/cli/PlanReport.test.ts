@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { asText, report } from "../../src/cli/PlanReport.ts"
 import * as Snapshot from "../../src/controller/Snapshot.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
@@ -95,6 +95,44 @@ describe("the report of a plan", () => {
       assert.include(text, "1.5 KiB in 3 manifests")
       assert.include(text, "private: it is private or does not exist")
     }))
+
+  it.effect.each([
+    {
+      remaining: 76,
+      pulls: 14,
+      said: /14 pulls to come .* of 100 in 6h 76 are left, 20 of them for the cluster .*: enough/
+    },
+    { remaining: 34, pulls: 15, said: /not enough: about 1 more windows of 6h/ },
+    { remaining: 20, pulls: 200, said: /not enough: about 3 more windows of 6h/ }
+  ])(
+    "compares $pulls pulls to come with a registry's budget of which $remaining are left",
+    ({ pulls, remaining, said }) =>
+      Effect.gen(function*() {
+        const store = yield* Snapshot.fromManifests("test.yaml", manifests)
+        const digest = digestOf("a")
+        const sight = (count: number) => ({
+          digest,
+          bytes: 1,
+          manifests: count,
+          problem: null,
+          state: { _tag: "BackedUp", digest, contents: new Set([digest]), verifiedAt: 0 } as const
+        })
+        const looked = new Map([
+          ["docker.io/library/nginx:1.27", sight(pulls - 1)],
+          ["docker.io/library/redis:7", sight(1)]
+        ])
+        const window = Duration.hours(6)
+        const budgets = new Map([
+          ["docker.io", { limit: 100, remaining, window, share: remaining / 100 }],
+          ["other.example", { limit: 1, remaining: 1, window, share: 1 }]
+        ])
+        const result = report(store, { ...given, looked, budgets })
+        assert.deepStrictEqual(result.budgets, [
+          { registry: "docker.io", pulls, limit: 100, remaining, windowSeconds: 21_600, reserved: 20 }
+        ])
+        assert.match(asText(result), said)
+      })
+  )
 
   it("rewrites to the digest that pods run where a look shows that the tag has moved", () => {
     const store = new Workloads()
