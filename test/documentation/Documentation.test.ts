@@ -53,7 +53,13 @@ describe("the documentation", () => {
 
   it("names settings that exist", () => {
     const settings: ReadonlySet<string> = new Set([...keys, ...Object.keys(processKeys)])
-    const others = new Set(["KUBEBUILDER_ASSETS", "DOCKER_CONFIG_JSON", "NODE_COMPILE_CACHE", "MALLOC_ARENA_MAX"])
+    const others = new Set([
+      "KUBEBUILDER_ASSETS",
+      "DOCKER_CONFIG_JSON",
+      "NODE_COMPILE_CACHE",
+      "MALLOC_ARENA_MAX",
+      "NODE_EXTRA_CA_CERTS"
+    ])
     for (const name of all) {
       for (const [, word = ""] of read(name).matchAll(/`([A-Z]+_[A-Z_]+)(?:[:=][^`]*)?`/g)) {
         assert.isTrue(settings.has(word) || others.has(word), `${name}: ${word}`)
