@@ -24,6 +24,8 @@ export interface Outgoing {
   readonly body?: Uint8Array | Readable | undefined
   readonly headersTimeout: number
   readonly bodyTimeout: number
+  /** From the headers to the end of what is collected here: undici's own time-outs begin anew with every byte. */
+  readonly wholeTimeout: number
 }
 
 export interface Incoming {
@@ -115,9 +117,15 @@ export const exchange = (
     let head: Omit<Incoming, "body"> | undefined
     const chunks: Array<Buffer> = []
     let size = 0
+    let patience: NodeJS.Timeout | undefined
     const stop = () => {
+      clearTimeout(patience)
       stopped = true
       active?.abort(new Error("stopped"))
+    }
+    const end = (result: Effect.Effect<Incoming, DispatchError>) => {
+      clearTimeout(patience)
+      resume(result)
     }
     dispatcher.dispatch(optionsOf(outgoing), {
       onRequestStart: (controller) => {
@@ -125,7 +133,12 @@ export const exchange = (
         if (stopped) controller.abort(new Error("stopped"))
       },
       onResponseStart: (_, status, headers) => {
-        if (status >= 200) head = { status, headers }
+        if (status < 200) return
+        head = { status, headers }
+        patience = setTimeout(() => {
+          resume(Effect.fail(new DispatchError({ reason: "Timeout", detail: "the answer comes too slowly" })))
+          stop()
+        }, outgoing.wholeTimeout)
       },
       onResponseData: (_, chunk) => {
         size += chunk.length
@@ -139,10 +152,10 @@ export const exchange = (
         chunks.push(Buffer.from(chunk))
       },
       onResponseEnd: () => {
-        if (head === undefined) return resume(Effect.fail(dispatchError(new Error("the answer has no status"))))
-        resume(Effect.succeed({ ...head, body: Buffer.concat(chunks) }))
+        if (head === undefined) return end(Effect.fail(dispatchError(new Error("the answer has no status"))))
+        end(Effect.succeed({ ...head, body: Buffer.concat(chunks) }))
       },
-      onResponseError: (_, cause) => resume(Effect.fail(dispatchError(cause)))
+      onResponseError: (_, cause) => end(Effect.fail(dispatchError(cause)))
     })
     return Effect.sync(stop)
   })
@@ -208,7 +221,11 @@ class OpenRequest implements BodyStream {
     let refusal: Omit<Incoming, "body"> | undefined
     const chunks: Array<Buffer> = []
     let size = 0
-    const refused = (of: Omit<Incoming, "body">) => resume(Effect.succeed({ ...of, body: Buffer.concat(chunks) }))
+    let patience: NodeJS.Timeout | undefined
+    const refused = (of: Omit<Incoming, "body">) => {
+      clearTimeout(patience)
+      resume(Effect.succeed({ ...of, body: Buffer.concat(chunks) }))
+    }
     this.#dispatcher.dispatch(optionsOf(this.#outgoing), {
       onRequestStart: (controller) => {
         this.#controller = controller
@@ -217,7 +234,12 @@ class OpenRequest implements BodyStream {
       onResponseStart: (controller, status, headers) => {
         if (status < 200) return
         if (status !== 200 && !(status === 206 && this.#outgoing.headers["range"] !== undefined)) {
-          refusal = { status, headers }
+          const of = { status, headers }
+          refusal = of
+          patience = setTimeout(() => {
+            refused(of)
+            this.abort()
+          }, this.#outgoing.wholeTimeout)
           return
         }
         controller.pause()
@@ -243,10 +265,14 @@ class OpenRequest implements BodyStream {
       },
       onResponseError: (_, cause) => {
         const error = dispatchError(cause)
+        clearTimeout(patience)
         resume(Effect.fail(error))
         this.#finish((sink) => sink.error(error))
       }
     })
-    return Effect.sync(this.abort)
+    return Effect.sync(() => {
+      clearTimeout(patience)
+      this.abort()
+    })
   })
 }

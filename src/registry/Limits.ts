@@ -10,8 +10,8 @@ export interface Limits {
   readonly connectTimeout: Duration.Duration
   /** Until the headers of an answer to a small request are there; also the longest silence in its body. */
   readonly answerTimeout: Duration.Duration
-  /** Until the whole answer to a small request is there, however slowly it trickles. */
-  readonly exchangeTimeout: Duration.Duration
+  /** From an answer's headers to its end, however slowly it trickles; a blob's bytes aside. */
+  readonly wholeTimeout: Duration.Duration
   /** Until a registry has stored a blob whose last byte it was sent: object stores copy it once more. */
   readonly commitTimeout: Duration.Duration
   /** A stream that moves fewer than `stallBytes` in this time is given up. */
@@ -34,7 +34,7 @@ export const defaultLimits: Limits = {
   redirects: 5,
   connectTimeout: Duration.seconds(10),
   answerTimeout: Duration.seconds(30),
-  exchangeTimeout: Duration.seconds(60),
+  wholeTimeout: Duration.seconds(60),
   commitTimeout: Duration.minutes(15),
   stallWindow: Duration.seconds(60),
   stallBytes: 1024 * 1024,

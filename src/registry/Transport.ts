@@ -1,6 +1,6 @@
 // A request with its redirects: our own loop, because each hop's address, scheme and credentials must be judged.
 // Edge: adds what the caller gives as Authorization and drops it at the first foreign origin; knows no challenges.
-import { Clock, Duration, Effect, identity, Metric, Option, Redacted, type Scope } from "effect"
+import { Clock, Duration, Effect, Metric, Option, Redacted, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import type { HostLabel } from "../telemetry/HostLabel.ts"
@@ -70,8 +70,6 @@ type Perform<R> = (
 const fail = (request: Request, reason: RegistryReason, detail: string) =>
   registryError({ operation: request.operation, target: request.target, reason, detail })
 
-const trickles = new Dispatch.DispatchError({ reason: "Timeout", detail: "the answer comes too slowly" })
-
 /** Where a redirect leads, judged; undefined when the answer is none. */
 const redirect = (request: Request, answer: Answer): URL | RegistryError | undefined => {
   const location = firstOf(answer.headers["location"])
@@ -121,13 +119,9 @@ export const makeTransport = (options: {
       },
       body: request.body,
       headersTimeout: timeout,
-      bodyTimeout: Math.min(timeout, Duration.toMillis(limits.answerTimeout))
+      bodyTimeout: Math.min(timeout, Duration.toMillis(limits.answerTimeout)),
+      wholeTimeout: Duration.toMillis(limits.wholeTimeout)
     }).pipe(
-      // blobs take as long as they take: their progress is watched by whoever moves them
-      kind === "upload" ? identity : Effect.timeoutOrElse({
-        duration: limits.exchangeTimeout,
-        orElse: () => Effect.fail(trickles)
-      }),
       Effect.tapError(() => Metric.update(registryRequests({ host, code: "none" }), 1)),
       Effect.mapError((error) =>
         registryError({

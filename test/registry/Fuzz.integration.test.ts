@@ -25,7 +25,7 @@ const limits = {
   attempts: 2,
   connectTimeout: Duration.millis(500),
   answerTimeout: Duration.millis(150),
-  exchangeTimeout: Duration.millis(300),
+  wholeTimeout: Duration.millis(300),
   commitTimeout: Duration.millis(300),
   stallWindow: Duration.millis(300),
   longestWait: Duration.millis(20)

@@ -29,7 +29,12 @@ describe("isTrustedRealm", () => {
     ["a.co.uk", "https://b.co.uk/token"],
     ["mine.github.io", "https://evil.github.io/token"],
     ["1.dkr.ecr.eu-west-1.amazonaws.com", "https://2.dkr.ecr.eu-west-1.amazonaws.com/token"],
+    ["mine.a.run.app", "https://evil.a.run.app/token"],
+    ["mine.jfrog.io", "https://evil.jfrog.io/token"],
     ["10.0.0.1", "https://10.0.0.2/token"],
+    // a name that JavaScript's objects know
+    ["constructor", "https://evil.example/token"],
+    ["registry.example.com", "https://gitlab.example.com./token"],
     ["registry.example.com", "http://registry.example.com/token"]
   ])("%s may not send its credential to %s", (registry, realm) => {
     assert.isFalse(trusted(registry, realm))

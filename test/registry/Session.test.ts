@@ -1,9 +1,11 @@
 // Who is let in with what: challenges, tokens, realms, redirects, over real sockets against fake registries.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { NodeServices } from "@effect/platform-node"
+import { Effect, FileSystem, Option } from "effect"
 import type { ServerResponse } from "node:http"
 import { basic, type Credential, identityToken } from "../../src/registry/DockerConfig.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { makeCertificates } from "../kube/Certificates.ts"
 import { type FakeRegistry, refuse, type Seen, startFakeRegistry, startServer } from "../support/FakeRegistry.ts"
 import { clientLayer, type TestOptions } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
@@ -246,6 +248,54 @@ describe("a credential stays with its registry", () => {
       assert.strictEqual(storage.seen[0]?.query.get("sig"), "a+b")
       assert.strictEqual(storage.seen[0]?.query.get("digest"), empty.digest)
     }))
+})
+
+describe("a URL that a registry gives", () => {
+  it.live("whose path begins with two slashes is not a host", () =>
+    Effect.gen(function*() {
+      const other = yield* startServer((_, response) => response.writeHead(200).end("{}"))
+      const registry = yield* startFakeRegistry()
+      const path = `//${other.host}/list`
+      registry.on(
+        /referrers/,
+        (_, response) => response.writeHead(302, { location: `${registry.origin}${path}` }).end()
+      )
+      registry.on(/list/, (_, response) =>
+        response.writeHead(200, {
+          "content-type": "application/vnd.oci.image.index.v1+json",
+          link: `<${registry.origin}${path}?n=2>; rel="next"`
+        }).end("{\"manifests\":[]}"))
+      yield* using(
+        { backup: "b.test", plainHttp: [registry.host], privateHosts: [other.host] },
+        (client) => client.referrersOf({ registry: registry.host, repository: "team/app" }, image.root.digest)
+      )
+      assert.isAbove(registry.count(/list/), 1)
+      assert.strictEqual(other.seen.length, 0)
+    }))
+
+  it.live("as the token server of another registry, without TLS, is not asked", () =>
+    Effect.gen(function*() {
+      const { ca, server } = yield* Effect.promise(makeCertificates)
+      const tls = { certificate: server.cert, key: server.key }
+      const realm = yield* startRealm
+      const behind = yield* startFakeRegistry(tls)
+      const front = yield* startFakeRegistry(tls)
+      guard(behind, realm.origin, ["Bearer anonymous"])
+      front.on(/./, (seen, response) => response.writeHead(307, { location: `${behind.origin}${seen.path}` }).end())
+      const fs = yield* FileSystem.FileSystem
+      const certificates = yield* fs.makeTempDirectoryScoped()
+      for (const { host } of [front, behind]) {
+        yield* fs.makeDirectory(`${certificates}/certs.d/${host}`, { recursive: true })
+        yield* fs.writeFileString(`${certificates}/certs.d/${host}/ca.crt`, ca)
+      }
+      const error = yield* Effect.flip(using(
+        { backup: "b.test", privateHosts: [front.host, behind.host, realm.host], certificates },
+        (client) => client.getManifest({ registry: front.host, repository: "team/app" }, "1")
+      ))
+      assert.strictEqual(error.reason, "Refused")
+      assert.include(error.message, "without TLS")
+      assert.strictEqual(realm.seen.length, 0)
+    }).pipe(Effect.provide(NodeServices.layer)))
 })
 
 describe("a source", () => {
