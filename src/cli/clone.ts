@@ -45,11 +45,24 @@ const lineOf = (output: "text" | "json", source: string, result: Result.Result<C
       ? JSON.stringify({ source, result: "failed", reason, side, detail, retryable })
       : `${source} failed ${reason} (${side}): ${detail}`
   }
-  const { blobs, bytes: moved, digest, manifests, seconds, target, upToDate } = result.success
+  const { blobs, bytes: moved, digest, manifests, original, seconds, target, upToDate } = result.success
   const how = upToDate ? "up-to-date" : "copied"
   return output === "json"
-    ? JSON.stringify({ source, result: how, target: format(target), digest, blobs, bytes: moved, manifests, seconds })
-    : `${source} ${how} ${format(target)} ${digest} uploaded=${blobs.uploaded} mounted=${blobs.mounted} `
+    // `original` is left out where it is undefined
+    ? JSON.stringify({
+      source,
+      result: how,
+      target: format(target),
+      digest,
+      original,
+      blobs,
+      bytes: moved,
+      manifests,
+      seconds
+    })
+    : `${source} ${how} ${format(target)} ${digest} ${
+      original === undefined ? "" : `converted-from=${original} `
+    }uploaded=${blobs.uploaded} mounted=${blobs.mounted} `
       + `present=${blobs.present} bytes=${bytes(moved.uploaded).replace(" ", "")} seconds=${seconds.toFixed(1)}`
 }
 

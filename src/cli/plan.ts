@@ -47,8 +47,14 @@ const failures: ReadonlySet<string> = new Set(["private", "not-found", "too-larg
 const lookAt = Effect.fnUntraced(function*(source: string, now: number) {
   const seen = yield* Effect.fromResult(parse(source)).pipe(Effect.flatMap(look), Effect.result)
   if (Result.isSuccess(seen)) {
-    const { bytes, contents, digest, manifests } = seen.success
-    const state: ImageState = { _tag: "BackedUp", digest, contents, verifiedAt: now }
+    const { bytes, contents, converts, digest, manifests } = seen.success
+    const state: ImageState = {
+      _tag: "BackedUp",
+      digest,
+      original: converts ? digest : undefined,
+      contents,
+      verifiedAt: now
+    }
     return { digest, bytes, manifests, problem: null, state }
   }
   const reason = "reason" in seen.failure && failures.has(seen.failure.reason)

@@ -1,7 +1,7 @@
 // Clones images: one flight per image however many ask, so many at once as there are permits, registries in turns.
 // Edge: retries of an image belong to whoever asks; within one flight only single requests are tried again.
 import { Cache, Clock, Context, Duration, Effect, Layer, Metric, Option, Result, Stream, SubscriptionRef } from "effect"
-import { backupOf } from "../image/BackupName.ts"
+import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import { CurrentLimits } from "../registry/Limits.ts"
@@ -27,9 +27,14 @@ const mostFlights = 1_000_000
 export class Cloner extends Context.Service<Cloner, {
   /**
    * Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. `claim`
-   * tells its place among those that wait.
+   * tells its place among those that wait. `last` is what the copy of a tag was last seen to be: where the source cannot be
+   * asked and the backup has lost the tag, it is put back to that.
    */
-  readonly clone: (source: ImageReference, claim?: Omit<Claim, "lane">) => Effect.Effect<Copied, CloneError>
+  readonly clone: (
+    source: ImageReference,
+    claim?: Omit<Claim, "lane">,
+    last?: Digest
+  ) => Effect.Effect<Copied, CloneError>
   /** The same for a copy that is not whole: believes nothing seen before, and sends the parts in `damaged` in any case. */
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /**
@@ -103,6 +108,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
       image: format(copied.source),
       backup: format(copied.target),
       digest: copied.digest,
+      ...(copied.original === undefined ? {} : { "converted-from": copied.original }),
       uploaded: copied.bytes.uploaded,
       mounted: copied.bytes.mounted,
       present: copied.bytes.present,
@@ -112,7 +118,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
-    damaged: ReadonlySet<Digest> | undefined
+    given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, mostImageBytes: mostBytes, referrers } = settings()
     const started = yield* Clock.monotonicTimeNanos
@@ -127,7 +133,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
       referrers,
       believeTags,
       mostBytes,
-      ...(damaged === undefined ? {} : { damaged })
+      ...given
     }
     const outcome = yield* copyImage(environment, source, progress).pipe(
       Effect.timeoutOrElse({
@@ -172,30 +178,42 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
         )
       }
       const claim = { ...claims.get(image) ?? unclaimed, lane: source.success.registry }
-      return Effect.andThen(gauges, permits.withPermit(claim)(copy(source.success, undefined)))
+      return Effect.andThen(gauges, permits.withPermit(claim)(copy(source.success, {})))
     },
     // shared while it is under way, and not kept: what is known afterwards is the inventory's
     { capacity: mostFlights, timeToLive: () => "0 millis" }
   )
 
   return Cloner.of({
-    clone: (source, claim = unclaimed) =>
+    clone: (source, claim = unclaimed, last) =>
       Effect.suspend(() => {
         const image = format(source)
         claims.set(image, claim)
         return Effect.ensuring(Cache.get(flights, image), Effect.sync(() => claims.delete(image)))
-      }),
-    repair: (source, damaged) => permits.withPermit({ ...unclaimed, lane: source.registry })(copy(source, damaged)),
+      }).pipe(
+        Effect.catchIf(
+          (error) => last !== undefined && error.side === "source" && source.digest === undefined,
+          (error) =>
+            last === undefined
+              ? Effect.fail(error)
+              : permits.withPermit({ ...claim, lane: source.registry })(copy(source, { last }))
+        )
+      ),
+    repair: (source, damaged) => permits.withPermit({ ...unclaimed, lane: source.registry })(copy(source, { damaged })),
     verify: Effect.fnUntraced(function*(source, digest) {
       const image = format(source)
-      const { registry: host, repository, tag } = backupOf(settings().backup, source)
+      // another digest than the source's own: it was converted, and is pulled by the tag of what it was converted from
+      const named = source.digest === undefined || source.digest === digest
+        ? backupOf(settings().backup, source)
+        : convertedBackupOf(settings().backup, source)
+      const { registry: host, repository, tag } = named
       const names = (reference: string) =>
         registry.headManifest({ registry: host, repository }, reference).pipe(
           Effect.mapError(fromRegistry(image, "backup")),
           Effect.map((seen) => Option.isSome(seen) && seen.value.digest === digest)
         )
       // a workload without a digest is pointed at the tag: it must still be there, and mean this image
-      const pulledByTag = source.digest === undefined && tag !== undefined
+      const pulledByTag = named.digest === undefined && tag !== undefined
       const held = yield* names(digest)
       if (held && (!pulledByTag || (yield* names(tag)))) return yield* Clock.currentTimeMillis
       ledger.forgetWhole(repository, digest)

@@ -2,24 +2,28 @@
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
 // Edge: no permits, no single flight (Cloner.ts); what the names are is image/BackupName.ts.
 import { Clock, Effect, Fiber, Option, Result, Semaphore } from "effect"
-import { type Backup, backupOf, isUnder, protectionTag } from "../image/BackupName.ts"
-import type { Digest } from "../image/Digest.ts"
+import { type Backup, convertedBackupOf, isUnder, protectionTag } from "../image/BackupName.ts"
+import { algorithmOf, type Digest, digestOf } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
-import type { Repository } from "../registry/Access.ts"
 import type { Limits } from "../registry/Limits.ts"
+import type { Manifest, ManifestHead } from "../registry/Manifests.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
 import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
-import { copyTree, fetchManifest, type Tally } from "./CopyTree.ts"
+import { copyTree, fetchManifest, otherAlgorithm, type Tally } from "./CopyTree.ts"
 import type { Ledger, Whole } from "./Ledger.ts"
 import { measure } from "./Measure.ts"
 import type { Progress } from "./Progress.ts"
+import { makeResolver, type Resolved } from "./Resolve.ts"
+import { convert, isSchema1 } from "./Schema1Copy.ts"
 
 /** What became of one image. */
 export interface Copied {
   readonly source: ImageReference
   readonly target: ImageReference
   readonly digest: Digest
+  /** What the source calls it, where it was converted from Docker's schema 1: an image under another digest. */
+  readonly original?: Digest
   /** Every manifest and config digest below the image, itself included; none where a tag was believed. */
   readonly contents: ReadonlySet<Digest>
   /** When the backup was last seen to hold it, epoch milliseconds. */
@@ -46,30 +50,26 @@ export interface CopyEnvironment {
   readonly believeTags: boolean
   /** For a repair: nothing is believed because it was seen before, and these parts are sent again in any case. */
   readonly damaged?: ReadonlySet<Digest>
+  /** What the backup's tag was last seen to name: put back where tag and source are lost. */
+  readonly last?: Digest
 }
 
 /** Blobs of one image on their way at once. */
 const blobsAtOnce = 3
 
-/** What is to be copied, and the tag it gets. */
-interface Resolved {
-  readonly digest: Digest
-  readonly tag: string | undefined
-  /** The source counts what is read of it, or may. */
-  readonly metered: boolean
-  /** Does a tag of the backup name it now? */
-  readonly held: boolean
-}
+/** Does a tag name this manifest? Registries tell of what they keep by its sha256, whatever it is referred to by. */
+const isOf = (manifest: Manifest, head: ManifestHead | undefined): boolean =>
+  head?.digest === manifest.digest ||
+  (head !== undefined && algorithmOf(head.digest) !== algorithmOf(manifest.digest) &&
+    head.digest === digestOf(manifest.bytes, algorithmOf(head.digest)))
 
 /** Copies one image and sees that it is there. */
 export const copyImage = (environment: CopyEnvironment, source: ImageReference, progress: Progress) =>
   Effect.gen(function*() {
     const { backup, damaged, ledger, limits, registry } = environment
-    const image = format(source)
     const started = yield* Clock.monotonicTimeNanos
-    const from: Repository = { registry: source.registry, repository: source.repository }
-    const target = backupOf(backup, source)
-    const into: Repository = { registry: target.registry, repository: target.repository }
+    const resolver = makeResolver({ registry, backup, repair: damaged !== undefined }, source)
+    const { backupTag, from, image, into } = resolver
     const atSource = Effect.mapError(fromRegistry(image, "source"))
     const atBackup = Effect.mapError(fromRegistry(image, "backup"))
     if (isUnder(backup, source)) {
@@ -84,41 +84,16 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     }
     const tree = { image, registry, limits, ledger, source: from, target: into, progress, damaged }
 
-    const backupTag = (tag: string) =>
-      registry.headManifest(into, tag).pipe(
-        // Distribution fails at a tag whose manifest it cannot parse any more; for a repair that is no tag
-        Effect.catchIf((error) => damaged !== undefined && error.status === 500, () => Effect.succeedNone),
-        atBackup,
-        Effect.map(Option.getOrUndefined)
-      )
-    const sourceTag = (tag: string) =>
-      atSource(registry.headManifest(from, tag)).pipe(
-        Effect.filterOrElse(
-          Option.isSome,
-          () =>
-            Effect.fail(
-              new CloneError({
-                image,
-                reason: "not-found",
-                side: "source",
-                detail: "the registry does not have it",
-                retryable: false,
-                retryAfter: undefined
-              })
-            )
-        ),
-        Effect.map((it) => it.value)
-      )
-
     const contextOf = (complete: boolean) =>
       Effect.map(Semaphore.make(blobsAtOnce), (slots): ReferrerContext => ({ ...tree, slots, complete }))
 
-    const copied = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
+    const copied = Effect.fnUntraced(function*(digest: Digest, tally: Tally, original?: Digest) {
       const { blobs, bytes, contents } = tally
       const result: Copied = {
         source,
-        target,
+        target: original === undefined ? resolver.target : convertedBackupOf(backup, source),
         digest,
+        ...(original === undefined ? {} : { original }),
         contents,
         verifiedAt: yield* Clock.currentTimeMillis,
         blobs,
@@ -146,10 +121,11 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       if (signed) yield* ledger.noteSigned(into.repository, digest)
     })
 
-    const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally) {
+    const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally, original?: Digest) {
       const seen = yield* atBackup(registry.headManifest(into, digest))
       if (Option.isNone(seen) || seen.value.digest !== digest) {
         ledger.forgetWhole(into.repository, digest)
+        if (algorithmOf(digest) !== "sha256") return yield* otherAlgorithm(image, digest)
         return yield* new CloneError({
           image,
           reason: "unavailable",
@@ -166,23 +142,51 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         blobs: blobs.uploaded + blobs.mounted + blobs.present,
         bytes: bytes.uploaded + bytes.mounted + bytes.present
       })
-      return yield* copied(digest, tally)
+      return yield* copied(digest, tally, original)
     })
 
-    /** Where the source cannot answer, a tag that the backup holds whole is a backup all the same. */
+    const put = Effect.fnUntraced(function*(tags: ReadonlyArray<string>, manifest: Manifest) {
+      for (const tag of tags) yield* atBackup(registry.putManifest(into, tag, manifest))
+    })
+
+    /** The tags of these that name something else than the manifest: equal digest, no PUT. */
+    const missingOf = (tags: ReadonlyArray<string>, manifest: Manifest) =>
+      Effect.filter(tags, (tag) => Effect.map(backupTag(tag), (head) => !isOf(manifest, head)))
+
+    /**
+     * Where the source cannot answer, a tag that the backup holds whole is a backup all the same. A tag that the backup has
+     * lost is put back to what was last seen under it.
+     */
     const withoutSource = Effect.fnUntraced(function*(tag: string, why: CloneError) {
-      const head = yield* Effect.option(backupTag(tag))
-      const digest = Option.getOrUndefined(head)?.digest
+      const head = Option.getOrUndefined(yield* Effect.option(backupTag(tag)))
+      const digest = head?.digest ?? environment.last
       if (digest === undefined) return yield* why
-      const context = yield* contextOf(false)
+      const context = yield* contextOf(true)
       const tally = yield* fetchManifest(context, digest).pipe(
         Effect.flatMap((fetched) => copyTree(context, fetched)),
         Effect.mapError(() => why)
       )
+      const missing = head !== undefined || tally.root === undefined ?
+        [] :
+        yield* missingOf([protectionTag(digest), tag], tally.root)
+      if (tally.root !== undefined) yield* put(missing, tally.root)
       yield* Effect.logInfo("the source cannot be asked; the backup holds the image").pipe(
-        Effect.annotateLogs({ image, reason: why.reason })
+        Effect.annotateLogs({ image, reason: why.reason, restored: missing.join(", ") })
       )
-      return yield* finish(digest, tally)
+      return yield* finish(digest, { ...tally, tagged: missing.length > 0 })
+    })
+
+    /** A converted image that the backup may hold whole; undefined where it does not, and it is converted again. */
+    const lookAtConverted = Effect.fnUntraced(function*(digest: Digest, original: Digest, tag: string | undefined) {
+      const context = yield* contextOf(false)
+      const tally = yield* fetchManifest(context, digest).pipe(
+        Effect.flatMap((fetched) => copyTree(context, fetched)),
+        Effect.catchIf((error) => error.reason === "not-found", () => Effect.undefined)
+      )
+      if (tally?.root === undefined) return undefined
+      const missing = yield* missingOf([protectionTag(digest), ...(tag === undefined ? [] : [tag])], tally.root)
+      yield* put(missing, tally.root)
+      return yield* finish(digest, { ...tally, tagged: missing.length > 0 }, original)
     })
 
     /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
@@ -200,41 +204,13 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         )
       )
 
-    const resolve: Effect.Effect<Resolved, CloneError> = Effect.gen(function*() {
-      const { digest, tag } = source
-      if (digest === undefined) {
-        const named = tag ?? "latest"
-        // both at once; where the source cannot be asked, what the backup says is asked for again
-        const [there, here] = yield* Effect.all([sourceTag(named), Effect.result(backupTag(named))], { concurrency: 2 })
-        return {
-          digest: there.digest,
-          tag: named,
-          metered: there.metered,
-          held: (yield* Effect.fromResult(here))?.digest === there.digest
-        }
-      }
-      if (tag === undefined) {
-        const held = environment.believeTags && (yield* backupTag(protectionTag(digest)))?.digest === digest
-        return { digest, tag: undefined, metered: true, held }
-      }
-      // the backup's tag is set only where the source's tag means this digest; a source that cannot say means "no"
-      if ((yield* backupTag(tag))?.digest === digest) return { digest, tag: undefined, metered: true, held: true }
-      const head = yield* Effect.option(sourceTag(tag))
-      return {
-        digest,
-        tag: Option.isSome(head) && head.value.digest === digest ? tag : undefined,
-        metered: true,
-        held: false
-      }
-    })
-
-    const outcome = yield* Effect.result(resolve)
+    const outcome = yield* Effect.result(resolver.resolve)
     if (Result.isFailure(outcome)) {
       return source.digest === undefined && outcome.failure.side === "source"
         ? yield* withoutSource(source.tag ?? "latest", outcome.failure)
         : yield* outcome.failure
     }
-    const { digest: told, held, tag } = outcome.success
+    const { digest: told, held, original: converted, tag } = outcome.success
 
     const nothing = ({ blobs, bytes, contents, manifests }: Whole): Tally => {
       progress.blobs.total = progress.blobs.done = blobs
@@ -250,19 +226,38 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       }
     }
     if (damaged === undefined && held && environment.believeTags) {
-      yield* renewReferrers(told, [told])
-      return yield* copied(told, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }))
+      if (converted === undefined) yield* renewReferrers(told, [told])
+      return yield* copied(told, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }), converted)
     }
     const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined
     if (known !== undefined && (tag === undefined || held)) {
-      yield* renewReferrers(told, known.manifests)
-      return yield* finish(told, nothing(known))
+      if (converted === undefined) yield* renewReferrers(told, known.manifests)
+      return yield* finish(told, nothing(known), converted)
+    }
+    if (converted !== undefined) {
+      const there = yield* lookAtConverted(told, converted, held ? undefined : tag)
+      if (there !== undefined) return there
     }
 
     const context = yield* contextOf(true)
-    const fetched = yield* fetchRoot(context, outcome.success)
-    const digest = fetched.manifest.digest
+    const found = yield* fetchRoot(context, { ...outcome.success, digest: converted ?? told })
     const { mostBytes } = environment
+    if (isSchema1(found.manifest)) {
+      const original = found.manifest.digest
+      if (algorithmOf(original) !== "sha256") return yield* otherAlgorithm(image, original)
+      const conversion = yield* convert(context, found.manifest, mostBytes)
+      const { digest } = conversion.fetched.manifest
+      // no source has signatures of what was made here
+      const root = { tag: protectionTag(digest), before: () => Effect.void }
+      const tally = conversion.counted(yield* copyTree({ ...conversion.context, root }, conversion.fetched))
+      const manifest = tally.root ?? conversion.fetched.manifest
+      const names = [protectionTag(digest), protectionTag(original), ...(tag === undefined ? [] : [tag])]
+      const missing = yield* missingOf(names, manifest)
+      yield* put(missing, manifest)
+      return yield* finish(digest, { ...tally, tagged: missing.length > 0 }, original)
+    }
+    const fetched = found
+    const digest = fetched.manifest.digest
     const protection = protectionTag(digest)
     // what is there already is kept, however large
     const measured = mostBytes === undefined || fetched.present
@@ -282,7 +277,8 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       fetched
     )
     // what the backup did not have, none of its tags named; equal digest, no PUT: registries with immutable tags refuse that
-    const unprotected = fetched.present && (yield* backupTag(protection))?.digest !== digest
+    const unprotected = (fetched.present || algorithmOf(digest) !== "sha256") &&
+      !isOf(fetched.manifest, yield* backupTag(protection))
     const missing = [
       ...(unprotected ? [protection] : []),
       ...(tag === undefined || (held && digest === told) ? [] : [tag])
@@ -290,6 +286,6 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     if (fetched.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
     else if (fetched.present) yield* renewReferrers(digest, tally.manifests)
     if (environment.referrers && signed) yield* ledger.noteSigned(into.repository, digest)
-    for (const name of missing) yield* atBackup(registry.putManifest(into, name, tally.root ?? fetched.manifest))
+    yield* put(missing, tally.root ?? fetched.manifest)
     return yield* finish(digest, { ...tally, tagged: missing.length > 0 })
   })

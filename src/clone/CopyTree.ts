@@ -1,8 +1,8 @@
 // The walk over an image's manifests: each is taken from the backup if it is there, else from the source; children
 // come before parents, and a parent is pushed by its digest once all below it is there.
 import { Effect, Fiber, Result, type Semaphore } from "effect"
-import type { Digest } from "../image/Digest.ts"
-import { type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
+import { algorithmOf, type Digest } from "../image/Digest.ts"
+import { blobsOf, type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
 import type { Manifest, Manifests } from "../registry/Manifests.ts"
 import { targetOf } from "../registry/Manifests.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
@@ -57,11 +57,29 @@ const failed = (
     retryAfter: undefined
   })
 
-/** Distribution takes no manifest with layers that are elsewhere unless told to, and says that blobs are missing. */
-const refusedUrls = (context: TreeContext, { document }: Parsed, error: RegistryError): CloneError => {
+/** Registries can know manifests by sha256 only: Distribution is one. Whoever asks for another digest gets nothing there. */
+export const otherAlgorithm = (image: string, digest: Digest) =>
+  new CloneError({
+    image,
+    reason: "unsupported",
+    side: "source",
+    detail: `the backup registry does not know manifests by ${algorithmOf(digest)}, as ${digest.slice(0, 24)}…`,
+    retryable: false,
+    retryAfter: undefined
+  })
+
+/** A manifest that was refused, by its name where the reason is what it is. */
+const refusedPut = (context: TreeContext, digest: Digest, { document }: Parsed, error: RegistryError): CloneError => {
   const plain = fromRegistry(context.image, "backup")(error)
+  if (error.reason !== "Incomplete" && error.reason !== "Invalid" && error.reason !== "Unsupported") return plain
+  if (document._tag === "Artifact" && error.reason !== "Incomplete") {
+    const detail = "it is an OCI artifact manifest, a type that was withdrawn, which the backup registry does not take"
+    return new CloneError({ ...plain, reason: "unsupported", side: "source", detail, retryable: false })
+  }
+  if (algorithmOf(digest) !== "sha256" && error.reason === "Invalid") return otherAlgorithm(context.image, digest)
+  // Distribution takes no manifest with layers that are elsewhere unless told to, and says that blobs are missing
   const elsewhere = document._tag === "Image" && document.layers.some((it) => it.foreign)
-  if (!elsewhere || (error.reason !== "Incomplete" && error.reason !== "Invalid")) return plain
+  if (!elsewhere || error.reason === "Unsupported") return plain
   return new CloneError({
     ...plain,
     reason: "denied",
@@ -178,10 +196,12 @@ class Walk {
       if (!present || force) {
         const root = depth === 0 && !present ? this.#context.root : undefined
         if (root !== undefined) yield* root.before(this.manifests)
-        const put = registry.putManifest(target, root?.tag ?? digest, whole)
+        // a tag makes it known by its sha256 only
+        const name = root !== undefined && algorithmOf(digest) === "sha256" ? root.tag : digest
+        const put = registry.putManifest(target, name, whole)
         const outcome = yield* Effect.result(put)
         if (Result.isFailure(outcome)) {
-          const refused = (error: RegistryError) => refusedUrls(this.#context, parsed.success, error)
+          const refused = (error: RegistryError) => refusedPut(this.#context, digest, parsed.success, error)
           if (outcome.failure.reason !== "Incomplete" || force) return yield* refused(outcome.failure)
           // the registry had said of a child that it is there: all are sent once more, whatever it says
           yield* this.#children(digest, parsed.success, depth, true)
@@ -207,30 +227,25 @@ class Walk {
           digest,
           "source",
           "unsupported",
-          "it is in Docker's schema 1 format of before 2017, which current runtimes cannot run and registries refuse"
+          "it is in Docker's schema 1, which can be converted, but not below an index, whose digest would be another then"
         )
       )
     }
-    if (document._tag === "Artifact") {
-      return Effect.fail(
-        failed(this.#context, digest, "source", "unsupported", "it is an OCI artifact manifest, which was withdrawn")
-      )
-    }
-    const below = document._tag === "Index" ? document.manifests : [document.config, ...document.layers]
+    const below = document._tag === "Index" ? document.manifests : blobsOf(document)
     if (!force) this.#descriptors += below.length
     if (this.#descriptors > mostDescriptors) {
       return Effect.fail(
         failed(this.#context, digest, "source", "unsupported", `it refers to more than ${mostDescriptors} parts`)
       )
     }
-    if (document._tag === "Image") {
-      this.contents.add(document.config.digest)
-      return Effect.forEach(below, (it) => this.#blob(it, force), { concurrency: "unbounded", discard: true })
+    if (document._tag === "Index") {
+      return Effect.forEach(below, (it) => this.#indexed(it, depth, force), {
+        concurrency: childrenAtOnce,
+        discard: true
+      })
     }
-    return Effect.forEach(below, (it) => this.#indexed(it, depth, force), {
-      concurrency: childrenAtOnce,
-      discard: true
-    })
+    if (document._tag === "Image") this.contents.add(document.config.digest)
+    return Effect.forEach(below, (it) => this.#blob(it, force), { concurrency: "unbounded", discard: true })
   }
 
   /** A child of an index is a manifest; one of an unknown type can be a blob, and is tried as both. */

@@ -2,7 +2,7 @@
 // for the copy, because registries count every one that is asked for.
 import { Effect, Result } from "effect"
 import type { Digest } from "../image/Digest.ts"
-import { isManifestType, parseManifest } from "../registry/ManifestDocument.ts"
+import { blobsOf, isManifestType, parseManifest } from "../registry/ManifestDocument.ts"
 import { CloneError } from "./CloneError.ts"
 import { type Fetched, fetchManifest, type TreeContext } from "./CopyTree.ts"
 
@@ -23,6 +23,16 @@ export const shownBytes = (bytes: number): string => {
   }
   return `${Math.round(value * 10) / 10} ${units[unit]}`
 }
+
+export const tooLarge = (image: string, bytes: number, most: number): CloneError =>
+  new CloneError({
+    image,
+    reason: "too-large",
+    side: "source",
+    detail: `its layers have ${shownBytes(bytes)}, and MAX_IMAGE_SIZE is ${shownBytes(most)}`,
+    retryable: false,
+    retryAfter: undefined
+  })
 
 /**
  * Fails with `too-large` and the size when the distinct blobs of the image, all platforms together, have more than `most`
@@ -46,9 +56,7 @@ export const measure = Effect.fnUntraced(function*(
     }
     const parsed = parseManifest(bytes, mediaType)
     const document = Result.isSuccess(parsed) ? parsed.success.document : undefined
-    if (document?._tag === "Image") {
-      for (const blob of [document.config, ...document.layers]) sizes.set(blob.digest, blob.size)
-    }
+    for (const blob of document === undefined ? [] : blobsOf(document)) sizes.set(blob.digest, blob.size)
     for (const child of document?._tag === "Index" ? document.manifests : []) {
       if (seen.has(child.digest) || seen.size >= mostManifests || !isManifestType(child.mediaType)) continue
       seen.add(child.digest)
@@ -60,12 +68,5 @@ export const measure = Effect.fnUntraced(function*(
   let total = 0
   for (const size of sizes.values()) total += size
   if (total <= most) return kept
-  return yield* new CloneError({
-    image: context.image,
-    reason: "too-large",
-    side: "source",
-    detail: `its layers have ${shownBytes(total)}, and MAX_IMAGE_SIZE is ${shownBytes(most)}`,
-    retryable: false,
-    retryAfter: undefined
-  })
+  return yield* tooLarge(context.image, total, most)
 })

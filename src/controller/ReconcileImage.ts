@@ -2,6 +2,7 @@
 // at again. Retries belong to the image: two hundred users of a dead one cost one retry. Every change wakes its users.
 import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
 import { type CloneError, Cloner } from "../clone/Cloner.ts"
+import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
@@ -61,7 +62,7 @@ export const make = Effect.gen(function*() {
       if (digest === undefined || tag === undefined) return Effect.void
       const alone = format({ registry, repository, tag })
       const state = inventory.state(alone)
-      if (state?._tag !== "BackedUp" || state.digest === digest) return Effect.void
+      if (state?._tag !== "BackedUp" || state.digest === digest || state.original === digest) return Effect.void
       return Effect.andThen(become(alone, { _tag: "Pending" }), images.offer(alone))
     })
 
@@ -80,19 +81,19 @@ export const make = Effect.gen(function*() {
     yield* images.offerAfter(source, rest)
   })
 
-  const copy = Effect.fnUntraced(function*(source: string) {
+  const copy = Effect.fnUntraced(function*(source: string, last?: Digest) {
     const reference = parse(source)
     // inventory keys are formatted references; what is not one was never wanted
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
     yield* doubtTag(reference.success)
     const entry = inventory.get(source)
     const claim = entry === undefined ? undefined : claimOf(entry, store, (failures.get(source) ?? 0) > 0)
-    const copied = yield* Effect.result(cloner.clone(reference.success, claim))
+    const copied = yield* Effect.result(cloner.clone(reference.success, claim, last))
     if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
     yield* doubtTag(reference.success)
     failures.delete(source)
-    const { contents, digest, verifiedAt } = copied.success
-    yield* become(source, { _tag: "BackedUp", digest, contents, verifiedAt })
+    const { contents, digest, original, verifiedAt } = copied.success
+    yield* become(source, { _tag: "BackedUp", digest, original, contents, verifiedAt })
   })
 
   /** A copy that was seen whole long ago is seen again before anything is pointed to it. */
@@ -104,7 +105,7 @@ export const make = Effect.gen(function*() {
     if (seen.failure.reason !== "not-found") return yield* fail(source, seen.failure)
     yield* Effect.logWarning(`${source} is no longer whole in the backup and is copied again`)
     yield* become(source, { _tag: "Pending" })
-    yield* copy(source)
+    yield* copy(source, state.digest)
   })
 
   return Effect.fn("reconcileImage")(function*(source: string) {

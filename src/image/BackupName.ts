@@ -4,7 +4,7 @@
 import { Data, Option, Result } from "effect"
 import ipaddr from "ipaddr.js"
 import { createHash } from "node:crypto"
-import { algorithmOf, type Digest, hexOf } from "./Digest.ts"
+import { algorithmOf, type Digest, hexOf, isDigest } from "./Digest.ts"
 import { canonicalRegistry, formatName, type ImageReference, isRepository, parse } from "./ImageReference.ts"
 
 /** A backup registry with the part of it that is ours. */
@@ -128,19 +128,33 @@ export const backupOf = (backup: Backup, source: ImageReference): ImageReference
   ...(source.digest === undefined ? {} : { digest: source.digest })
 })
 
+/**
+ * The name of a copy that was converted from Docker's schema 1: the backup does not know the digest that the source is named
+ * by, and keeps the copy under that digest's protection tag.
+ */
+export const convertedBackupOf = (backup: Backup, source: ImageReference): ImageReference => {
+  const { digest, registry, repository, tag } = backupOf(backup, source)
+  return { registry, repository, tag: digest === undefined ? tag : protectionTag(digest) }
+}
+
 /** Is this reference in our part of the backup registry? Decided on parsed parts, never on substrings. */
 export const isUnder = (backup: Backup, reference: ImageReference): boolean =>
   reference.registry === backup.registry &&
   (reference.repository === backup.prefix || reference.repository.startsWith(`${backup.prefix}/`))
 
-/** The inverse of a nested name, tag and digest carried over; none for flat, hashed and foreign names. */
+/** The inverse of a nested name, tag and digest carried over, a protection tag as what it keeps; none for flat, hashed and foreign names. */
 export const sourceOf = (backup: Backup, reference: ImageReference): Option.Option<ImageReference> => {
   if (backup.layout !== "nested" || !isUnder(backup, reference)) return Option.none()
   const rest = reference.repository.slice(backup.prefix.length + 1)
   const slash = rest.indexOf("/")
   const host = rest.slice(0, Math.max(slash, 0))
   if (host === "" || host === marker) return Option.none()
-  const source = { ...reference, registry: decodeHost(host), repository: rest.slice(slash + 1) }
+  const kept = keptBy(reference.tag)
+  const source = {
+    ...(kept === undefined ? reference : { digest: kept }),
+    registry: decodeHost(host),
+    repository: rest.slice(slash + 1)
+  }
   const canonical = parse(formatName(source))
   if (Result.isFailure(canonical)) return Option.none()
   // only what the map really produces counts: a name somebody else pushed there has no source
@@ -156,3 +170,15 @@ export const sourceOf = (backup: Backup, reference: ImageReference): Option.Opti
  * (OCI distribution-spec, "Referrers Tag Schema"). Longer digests are cut to 96 digits to stay under 128.
  */
 export const protectionTag = (digest: Digest): string => `at-${algorithmOf(digest)}-${hexOf(digest).slice(0, 96)}`
+
+const protection = /^at-(sha256|sha384|sha512)-[a-f0-9]{64,96}$/
+
+/** Is this tag one of those that keep digests? A source's tag of this form may name nothing else in the backup. */
+export const isProtectionTag = (tag: string): boolean => protection.test(tag)
+
+/** The digest that a protection tag keeps; undefined for other tags, and where it was cut. */
+export const keptBy = (tag: string | undefined): Digest | undefined => {
+  const [, algorithm, hex] = (tag === undefined ? null : protection.exec(tag)) ?? []
+  const digest = `${algorithm}:${hex}`
+  return isDigest(digest) ? digest : undefined
+}

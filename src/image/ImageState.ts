@@ -10,6 +10,8 @@ export type ImageState =
   | {
     readonly _tag: "BackedUp"
     readonly digest: Digest
+    /** What its source calls it, where the copy was converted (Docker's schema 1): the same image under another digest. */
+    readonly original?: Digest | undefined
     /** Every manifest and config digest below it, itself included: what a running container's imageID may name. */
     readonly contents: ReadonlySet<Digest>
     /** When it was last seen whole in the backup, epoch milliseconds. */

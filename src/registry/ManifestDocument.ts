@@ -7,12 +7,12 @@ export const ociIndex = "application/vnd.oci.image.index.v1+json"
 export const ociManifest = "application/vnd.oci.image.manifest.v1+json"
 export const dockerList = "application/vnd.docker.distribution.manifest.list.v2+json"
 export const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-const schema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-const schema1 = "application/vnd.docker.distribution.manifest.v1+json"
-const artifact = "application/vnd.oci.artifact.manifest.v1+json"
+export const schema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+export const schema1 = "application/vnd.docker.distribution.manifest.v1+json"
+export const ociArtifact = "application/vnd.oci.artifact.manifest.v1+json"
 
 /** Everything in one header: some servers look at the first instance only, and serve a child of what is not accepted. */
-export const acceptManifests = [ociIndex, dockerList, ociManifest, dockerManifest, artifact, schema1Signed, schema1]
+export const acceptManifests = [ociIndex, dockerList, ociManifest, dockerManifest, ociArtifact, schema1Signed, schema1]
   .join(", ")
 
 const kinds: Readonly<Record<string, "Index" | "Image" | "Schema1" | "Artifact">> = {
@@ -22,7 +22,7 @@ const kinds: Readonly<Record<string, "Index" | "Image" | "Schema1" | "Artifact">
   [dockerManifest]: "Image",
   [schema1Signed]: "Schema1",
   [schema1]: "Schema1",
-  [artifact]: "Artifact"
+  [ociArtifact]: "Artifact"
 }
 
 /** Is this one of the types that registries keep as manifests? */
@@ -40,8 +40,9 @@ export interface Descriptor {
 export type ManifestDocument =
   | { readonly _tag: "Index"; readonly manifests: ReadonlyArray<Descriptor> }
   | { readonly _tag: "Image"; readonly config: Descriptor; readonly layers: ReadonlyArray<Descriptor> }
+  /** Docker's format of before 2017; what is in it is clone/Schema1.ts. */
   | { readonly _tag: "Schema1" }
-  | { readonly _tag: "Artifact" }
+  | { readonly _tag: "Artifact"; readonly blobs: ReadonlyArray<Descriptor> }
 
 const foreignTypes = /rootfs\.foreign\.|\.layer\.nondistributable\./
 
@@ -56,6 +57,7 @@ const descriptors = Schema.optionalKey(Schema.NullOr(Schema.Array(RawDescriptor)
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 const decodeIndex = Schema.decodeUnknownOption(Schema.Struct({ manifests: descriptors }))
+const decodeArtifact = Schema.decodeUnknownOption(Schema.Struct({ blobs: descriptors }))
 const decodeImage = Schema.decodeUnknownOption(Schema.Struct({ config: RawDescriptor, layers: descriptors }))
 
 const toDescriptor = (raw: typeof RawDescriptor.Type): Descriptor => ({
@@ -69,6 +71,14 @@ const decisive = ["manifests", "layers", "config", "fsLayers", "history", "media
 
 const generic: ReadonlySet<string> = new Set(["", "application/json", "text/plain", "application/octet-stream"])
 
+const typeOf = (contentType: string): string => contentType.split(";")[0]?.trim().toLowerCase() ?? ""
+
+/** Can what is served as this type be Docker's schema 1? Old registries say text/plain or nothing at all. */
+export const mayBeSchema1 = (contentType: string): boolean => {
+  const type = typeOf(contentType)
+  return kinds[type] === "Schema1" || generic.has(type)
+}
+
 const kindByStructure = (json: Readonly<Record<string, unknown>>): "Index" | "Image" | "Schema1" | undefined =>
   "fsLayers" in json
     ? "Schema1"
@@ -77,6 +87,18 @@ const kindByStructure = (json: Readonly<Record<string, unknown>>): "Index" | "Im
     : "config" in json || "layers" in json
     ? "Image"
     : undefined
+
+/** The blobs that a manifest names itself. */
+export const blobsOf = (document: ManifestDocument): ReadonlyArray<Descriptor> => {
+  switch (document._tag) {
+    case "Image":
+      return [document.config, ...document.layers]
+    case "Artifact":
+      return document.blobs
+    default:
+      return []
+  }
+}
 
 export interface Parsed {
   readonly document: ManifestDocument
@@ -103,7 +125,10 @@ export const parseManifest = (bytes: Uint8Array, contentType: string): Result.Re
   if ("manifests" in json && ["layers", "config", "fsLayers", "history"].some((it) => it in json)) {
     return Result.fail("the manifest is ambiguous: an index and an image in one")
   }
-  const header = contentType.split(";")[0]?.trim().toLowerCase() ?? ""
+  if ("fsLayers" in json && ["layers", "config", "blobs"].some((it) => it in json)) {
+    return Result.fail("the manifest is ambiguous: of schema 1 and of another format in one")
+  }
+  const header = typeOf(contentType)
   const stated = typeof json["mediaType"] === "string" ? json["mediaType"] : undefined
   if (stated !== undefined && !generic.has(header) && stated !== header) {
     return Result.fail(`the manifest is ambiguous: it is served as ${header} and calls itself ${stated}`)
@@ -114,12 +139,18 @@ export const parseManifest = (bytes: Uint8Array, contentType: string): Result.Re
   if (kind === undefined) {
     return Result.fail(`manifests of type ${mediaType === "" ? "unknown" : mediaType} are not known`)
   }
-  if (kind !== "Artifact" && structure !== undefined && structure !== kind) {
+  if (structure !== undefined && structure !== kind) {
     return Result.fail(`the manifest is ambiguous: it is served as ${mediaType} and has another structure`)
   }
   const pushedAs = kinds[mediaType] === undefined ? kind === "Index" ? ociIndex : ociManifest : mediaType
   const parsed = (document: ManifestDocument) => Result.succeed({ document, mediaType: pushedAs })
-  if (kind === "Schema1" || kind === "Artifact") return parsed({ _tag: kind })
+  if (kind === "Schema1") return parsed({ _tag: kind })
+  if (kind === "Artifact") {
+    return Option.match(decodeArtifact(json), {
+      onNone: () => Result.fail("the artifact has a descriptor without a valid digest and size"),
+      onSome: (it) => parsed({ _tag: "Artifact", blobs: (it.blobs ?? []).map(toDescriptor) })
+    })
+  }
   if (kind === "Index") {
     return Option.match(decodeIndex(json), {
       onNone: () => Result.fail("the index has a descriptor without a valid digest and size"),

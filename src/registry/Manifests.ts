@@ -1,13 +1,14 @@
 // Manifests of a repository: look, fetch, push. Bytes stay as they are; digests are computed here, never believed.
 // Source: OCI distribution-spec, "Pulling manifests" and "Pushing manifests".
-import { Effect, Option } from "effect"
+import { Effect, Option, Result } from "effect"
 import { algorithmOf, type Digest, digestOf, isDigest } from "../image/Digest.ts"
 import type { Access, Repository } from "./Access.ts"
 import { firstOf, refusal } from "./Classify.ts"
-import { acceptManifests } from "./ManifestDocument.ts"
+import { acceptManifests, mayBeSchema1 } from "./ManifestDocument.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 import { retrying } from "./Retry.ts"
 import type { Session, Spec } from "./Session.ts"
+import { signedPayload } from "./SignedManifest.ts"
 import type { Transport } from "./Transport.ts"
 
 /** What a HEAD tells of a manifest. */
@@ -18,7 +19,7 @@ export interface ManifestHead {
   readonly metered: boolean
 }
 
-/** A manifest's bytes with their own digest. */
+/** A manifest's bytes with their own digest; that of a signed one of Docker's schema 1 is the digest of what is signed. */
 export interface Manifest {
   readonly bytes: Uint8Array
   readonly mediaType: string
@@ -44,6 +45,17 @@ export interface Manifests {
 /** `registry/repository:tag` or `@digest`, for messages. */
 export const targetOf = (repository: Repository, reference: string): string =>
   `${repository.registry}/${repository.repository}${isDigest(reference) ? "@" : ":"}${reference}`
+
+/** The digest of a manifest that came for a reference: of its bytes, or of what is signed of them in schema 1. */
+const identify = (bytes: Uint8Array, mediaType: string, reference: string): Result.Result<Digest, string> => {
+  const algorithm = isDigest(reference) ? algorithmOf(reference) : "sha256"
+  const digest = digestOf(bytes, algorithm)
+  if (digest === reference || !mayBeSchema1(mediaType)) return Result.succeed(digest)
+  return Result.map(
+    signedPayload(bytes),
+    (payload) => payload === undefined ? digest : digestOf(payload, algorithm)
+  )
+}
 
 export const makeManifests = (transport: Transport, session: Session, access: Access): Manifests => {
   const { limits } = transport
@@ -73,7 +85,11 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
       return yield* registryError({ ...request, reason: "Corrupt", detail: "the manifest came compressed" })
     }
     if (answer.anonymous) yield* access.provenPublic(repository)
-    const digest = digestOf(answer.body, isDigest(reference) ? algorithmOf(reference) : "sha256")
+    const mediaType = firstOf(answer.headers["content-type"]) ?? ""
+    const digest = yield* Effect.mapError(
+      Effect.fromResult(identify(answer.body, mediaType, reference)),
+      (detail) => registryError({ ...request, reason: "Invalid", detail })
+    )
     if (isDigest(reference) && digest !== reference) {
       return yield* registryError({
         ...request,
@@ -81,11 +97,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
         detail: `the registry sent other bytes, whose digest is ${digest}`
       })
     }
-    const manifest: Manifest = {
-      bytes: answer.body,
-      mediaType: firstOf(answer.headers["content-type"]) ?? "",
-      digest
-    }
+    const manifest: Manifest = { bytes: answer.body, mediaType, digest }
     return manifest
   })
 
@@ -96,8 +108,10 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     const told = firstOf(answer.headers["docker-content-digest"])
     if (answer.status === 200 && answer.anonymous) yield* access.provenPublic(repository)
     if (answer.status === 200 && told !== undefined && isDigest(told)) {
+      // what is there by one algorithm may be told of by another
+      const other = isDigest(reference) && algorithmOf(reference) !== algorithmOf(told)
       return Option.some({
-        digest: told,
+        digest: other ? reference : told,
         mediaType: firstOf(answer.headers["content-type"]) ?? "",
         metered: answer.headers["ratelimit-limit"] !== undefined
       })

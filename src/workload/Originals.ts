@@ -2,7 +2,7 @@
 // It stands on the pod template, where rollbacks carry it along; tenants can write it, so an entry counts only when it
 // maps to the very image that is there.
 import { Option, Result, Schema } from "effect"
-import { type Backup, backupOf } from "../image/BackupName.ts"
+import { type Backup, backupOf, convertedBackupOf, keptBy } from "../image/BackupName.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 
 /** JSON map from container name (`volume:<name>` for image volumes) to the image as it was written. */
@@ -26,19 +26,30 @@ export type Origin =
   | { readonly _tag: "Forged"; readonly claimed: string }
   | { readonly _tag: "None" }
 
-/** Whether `present` is the name of the copy of `source`, apart from a digest that pinning added. */
-const isCopyOf = (backup: Backup, source: ImageReference, present: ImageReference): boolean => {
-  const name = backupOf(backup, source)
-  if (format(name) === format(present)) return true
-  return name.digest === undefined && present.digest !== undefined &&
-    format(name) === format({ ...present, digest: undefined })
+/** Whether `present` is `name`, apart from a digest that pinning added. */
+const isName = (name: ImageReference, present: ImageReference): boolean =>
+  format(name) === format(present) ||
+  (name.digest === undefined && present.digest !== undefined &&
+    format(name) === format({ ...present, digest: undefined }))
+
+/**
+ * What `present` is the copy of, if it can be one of `source`: the source itself, with the digest that pinning added. A
+ * protection tag is what pinning made of an image that had to be converted, or what the source's digest became.
+ */
+const copiedFrom = (backup: Backup, source: ImageReference, present: ImageReference): ImageReference | undefined => {
+  if (isName(backupOf(backup, source), present)) return { ...source, digest: source.digest ?? present.digest }
+  const digest = source.digest ?? keptBy(present.tag)
+  return digest !== undefined && isName(convertedBackupOf(backup, { ...source, digest }), present)
+    ? { ...source, digest }
+    : undefined
 }
 
 /** What an image under the backup's prefix was copied from, by the entry of its container. */
 export const originOf = (backup: Backup, entry: string | undefined, present: ImageReference): Origin => {
   if (entry === undefined) return { _tag: "None" }
   const source = parse(entry)
-  if (Result.isFailure(source) || !isCopyOf(backup, source.success, present)) return { _tag: "Forged", claimed: entry }
-  const digest = source.success.digest ?? present.digest
-  return { _tag: "Verified", original: entry, source: { ...source.success, digest } }
+  const copied = Result.isSuccess(source) ? copiedFrom(backup, source.success, present) : undefined
+  return copied === undefined
+    ? { _tag: "Forged", claimed: entry }
+    : { _tag: "Verified", original: entry, source: copied }
 }

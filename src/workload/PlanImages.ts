@@ -1,5 +1,5 @@
 // PlanImages: the part of the plan that concerns one image: its source, its state, and what it is rewritten to.
-import { backupOf } from "../image/BackupName.ts"
+import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { readOriginals } from "./Originals.ts"
@@ -53,8 +53,11 @@ const rewriteTo = (
   facts: Facts
 ): Outcome => {
   const source = wants[wants.length - 1] ?? ""
-  const name = backupOf(facts.backup, reference)
-  const to = format(facts.settings.PIN_DIGESTS && name.digest === undefined ? { ...name, digest: state.digest } : name)
+  const converted = state.original !== undefined
+  const name = converted ? convertedBackupOf(facts.backup, reference) : backupOf(facts.backup, reference)
+  // what an image will be converted to is not known before it is copied: `plan --check` has seen the original only
+  const pins = facts.settings.PIN_DIGESTS && name.digest === undefined && state.digest !== state.original
+  const to = format(pins ? { ...name, digest: state.digest } : name)
   return facts.now - state.verifiedAt > freshness
     ? outcome({ wants, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
     : outcome({ wants, to, detail: `${source} is backed up` })

@@ -35,9 +35,12 @@ export type Choice =
 export const choose = (running: Running, copy: Extract<ImageState, { _tag: "BackedUp" }>): Choice => {
   if (running._tag === "Nothing") return { _tag: "Tag" }
   if (running._tag === "Unknown") return { _tag: "Held", detail: `${running.pod} does not tell which digest it runs` }
-  const moved = [...running.digests].filter((it) => it !== copy.digest && !copy.contents.has(it))
+  const moved = [...running.digests].filter((it) =>
+    it !== copy.digest && it !== copy.original && !copy.contents.has(it)
+  )
   if (moved.length === 0) return { _tag: "Tag" }
   const [only] = running.digests
   if (running.digests.size === 1 && only !== undefined) return { _tag: "Pin", digest: only }
-  return { _tag: "Held", detail: `its pods run ${[...running.digests].join(" and ")}, the tag names ${copy.digest}` }
+  const named = copy.original ?? copy.digest
+  return { _tag: "Held", detail: `its pods run ${[...running.digests].join(" and ")}, the tag names ${named}` }
 }

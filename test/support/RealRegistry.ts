@@ -41,6 +41,8 @@ export interface RealRegistry {
 export interface RealRegistryOptions {
   /** Default: yes. */
   readonly deletes?: boolean
+  /** Distribution 2 only: takes Docker's schema 1. */
+  readonly schema1?: boolean
   /** Lines of an htpasswd file with bcrypt hashes. */
   readonly htpasswd?: string
   readonly tls?: {
@@ -70,6 +72,7 @@ const configuration = (directory: string, options: RealRegistryOptions) =>
           }
         })
     },
+    ...(options.schema1 === true ? { compatibility: { schema1: { enabled: true } } } : {}),
     ...(options.htpasswd === undefined
       ? {}
       : { auth: { htpasswd: { realm: "test", path: join(directory, "htpasswd") } } })
