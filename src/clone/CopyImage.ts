@@ -226,7 +226,6 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       }
     }
     if (damaged === undefined && held && environment.believeTags) {
-      if (converted === undefined) yield* renewReferrers(told, [told])
       return yield* copied(told, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }), converted)
     }
     const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined

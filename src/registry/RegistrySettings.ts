@@ -17,8 +17,8 @@ export interface RegistryOptions {
    */
   readonly sourceCredentials: "proven-public" | "always"
   /**
-   * An image whose tag in the backup names the source's digest is there: the tag is pushed last. Otherwise all below it
-   * is looked at once a run.
+   * An image whose tag in the backup names the source's digest is there, and nothing else is asked: the tag is pushed last.
+   * Otherwise all below it is looked at once a run, and signatures that came later are looked for.
    */
   readonly believeTags?: boolean
   /** Signatures, SBOMs and attestations are copied with their image. */

@@ -216,56 +216,79 @@ describe("referrers", () => {
         }), wanted)
   )
 
-  it.live.each([false, true])(
-    "that came after the copy are fetched when it is looked at again, and nothing else is (tags believed: %s)",
-    (believeTags) =>
-      world((from) =>
-        Effect.gen(function*() {
-          const { backup, into, source } = from
-          const [later, ofLater, sbom] = [
-            refersTo(image, "later"),
-            refersTo(refersTo(image, "later"), "of"),
-            imageOf([
-              layerOf("sbom", 300)
-            ])
-          ]
-          source.add("app", image, "1")
-          for (const it of [signature, later, ofLater]) source.add("app", it)
-          const lists = new Map([[image.root.digest, listOf(signature)]])
-          api(source, lists)
-          // the backup has the API too, and lists what it holds
-          backup.on(/GET .*\/referrers\//, (seen, response) => {
-            const held = seen.path.endsWith(image.root.digest)
-              ? [signature, later].filter((it) => backup.manifest(into, it.root.digest) !== undefined)
-              : []
-            response.writeHead(200, { "content-type": ociIndex }).end(JSON.stringify(listOf(...held)))
-          })
-          yield* from.clone()
-          lists.set(image.root.digest, listOf(signature, later))
-          lists.set(later.root.digest, listOf(ofLater))
-          source.add("app", sbom, `${fallback(image)}.sbom`)
-          // in the same run it has been looked at a moment ago
-          source.forget()
-          yield* from.clone()
-          assert.strictEqual(source.count(/referrers|sha256-/), 0)
-          backup.forget()
-          const again = Effect.flatMap(
-            Cloner,
-            (it) => it.clone({ registry: source.host, repository: "app", tag: "1" })
-          ).pipe(
-            Effect.provide(
-              clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host], referrers: true, believeTags })
-            )
+  it.live("that came after the copy are fetched when it is looked at again, and nothing else is", () =>
+    world((from) =>
+      Effect.gen(function*() {
+        const { backup, into, source } = from
+        const [later, ofLater, sbom] = [
+          refersTo(image, "later"),
+          refersTo(refersTo(image, "later"), "of"),
+          imageOf([
+            layerOf("sbom", 300)
+          ])
+        ]
+        source.add("app", image, "1")
+        for (const it of [signature, later, ofLater]) source.add("app", it)
+        const lists = new Map([[image.root.digest, listOf(signature)]])
+        api(source, lists)
+        // the backup has the API too, and lists what it holds
+        backup.on(/GET .*\/referrers\//, (seen, response) => {
+          const held = seen.path.endsWith(image.root.digest)
+            ? [signature, later].filter((it) => backup.manifest(into, it.root.digest) !== undefined)
+            : []
+          response.writeHead(200, { "content-type": ociIndex }).end(JSON.stringify(listOf(...held)))
+        })
+        yield* from.clone()
+        lists.set(image.root.digest, listOf(signature, later))
+        lists.set(later.root.digest, listOf(ofLater))
+        source.add("app", sbom, `${fallback(image)}.sbom`)
+        // in the same run it has been looked at a moment ago
+        source.forget()
+        yield* from.clone()
+        assert.strictEqual(source.count(/referrers|sha256-/), 0)
+        backup.forget()
+        const again = Effect.flatMap(
+          Cloner,
+          (it) => it.clone({ registry: source.host, repository: "app", tag: "1" })
+        ).pipe(
+          Effect.provide(
+            clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host], referrers: true })
           )
-          const copied = yield* again
-          assert.strictEqual(copied.upToDate, true)
-          for (const it of [later, ofLater, sbom]) assertWhole(backup, into, it)
-          // what the backup lists is there
-          const signed = new RegExp(`GET .*/manifests/${signature.root.digest}`)
-          assert.deepStrictEqual([source.count(signed), backup.count(signed)], [0, 0])
-          assert.strictEqual(backup.count(new RegExp(`PUT .*/manifests/(${image.root.digest}|1)$`)), 0)
-        }), wanted)
-  )
+        )
+        const copied = yield* again
+        assert.strictEqual(copied.upToDate, true)
+        for (const it of [later, ofLater, sbom]) assertWhole(backup, into, it)
+        // what the backup lists is there
+        const signed = new RegExp(`GET .*/manifests/${signature.root.digest}`)
+        assert.deepStrictEqual([source.count(signed), backup.count(signed)], [0, 0])
+        assert.strictEqual(backup.count(new RegExp(`PUT .*/manifests/(${image.root.digest}|1)$`)), 0)
+      }), wanted))
+
+  it.live("that came after the copy are not asked for where the backup's tag is believed: one HEAD to each side", () =>
+    world((from) =>
+      Effect.gen(function*() {
+        const { backup, source } = from
+        source.add("app", image, "1")
+        api(source, new Map([[image.root.digest, listOf()]]))
+        yield* from.clone()
+        source.forget()
+        backup.forget()
+        const options = {
+          backup: backup.host,
+          plainHttp: [source.host, backup.host],
+          referrers: true,
+          believeTags: true
+        }
+        const copied = yield* Effect.flatMap(
+          Cloner,
+          (it) => it.clone({ registry: source.host, repository: "app", tag: "1" })
+        ).pipe(Effect.provide(clonerLayer(options)))
+        assert.isTrue(copied.upToDate)
+        assert.deepStrictEqual(
+          [...source.seen, ...backup.seen].map((it) => `${it.method} ${it.path.split("/").at(-1)}`),
+          ["HEAD 1", "HEAD 1"]
+        )
+      }), wanted))
 
   it.live("that could not be copied are tried again at the next look", () =>
     world(({ backup, clone, into, source }) =>

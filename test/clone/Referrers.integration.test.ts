@@ -109,7 +109,7 @@ const scenario = (from: Kind, to: Kind) =>
       yield* putImage(atSource, "team/app", it, `${fallback(subject)}.${suffix}`)
     }
 
-    // each time as a process of its own, as the clone command is
+    // each time as a process of its own
     const clone = Effect.flatMap(
       Cloner,
       (it) => it.clone({ registry: hostOf(source), repository: "team/app", tag: "1" })
@@ -117,8 +117,7 @@ const scenario = (from: Kind, to: Kind) =>
       Effect.provide(clonerLayer({
         backup: hostOf(backup),
         plainHttp: [hostOf(source), hostOf(backup)],
-        referrers: true,
-        believeTags: true
+        referrers: true
       })),
       Effect.orDie
     )
