@@ -25,6 +25,8 @@ export interface BlobContext {
   readonly source: Repository
   readonly target: Repository
   readonly progress: Progress
+  /** The image is new to the backup: what a neighbour holds is mounted without a look. */
+  readonly fresh?: boolean
   /** Blobs of the image that are moved at once: looks and mounts cost nothing but a round trip, and are not counted. */
   readonly slots: Semaphore.Semaphore
 }
@@ -75,10 +77,10 @@ export const copyBlob = Effect.fnUntraced(function*(
   const unneeded = Effect.suspend(() => upload === undefined ? Effect.void : registry.cancelUpload(upload))
 
   const settled = yield* Effect.gen(function*() {
-    // a mount of what is there already is no harm, and saves the look
-    if (!force && (yield* mount())) return "mounted"
+    // a mount of what is there already is no harm, and saves the look; it is a write, and would not be a look's
+    if (!force && context.fresh === true && (yield* mount())) return "mounted"
     if (!force && (yield* look)) return "present"
-    for (let again = false;; again = true) {
+    for (let again = context.fresh !== true;; again = true) {
       if (again && !force && (yield* mount())) return "mounted"
       const other = ledger.flights.get(blob.digest)
       if (other === undefined) return undefined

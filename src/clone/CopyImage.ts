@@ -272,7 +272,12 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         bringReferrers(context, manifests.filter((it) => it !== digest), false)
       )
     const tally = yield* copyTree(
-      { ...context, root: { tag: protection, before }, ...(measured === undefined ? {} : { known: measured }) },
+      {
+        ...context,
+        fresh: !fetched.present,
+        root: { tag: protection, before },
+        ...(measured === undefined ? {} : { known: measured })
+      },
       fetched
     )
     // what the backup did not have, none of its tags named; equal digest, no PUT: registries with immutable tags refuse that

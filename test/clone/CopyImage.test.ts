@@ -1,7 +1,9 @@
 // One image, from a source to a backup that are both fakes: what is asked, what is pushed, in which order.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { Cloner } from "../../src/clone/Cloner.ts"
 import { refuse } from "../support/FakeRegistry.ts"
+import { clonerLayer } from "../support/Registries.ts"
 import { imageOf, indexOf, layerOf } from "../support/TestImages.ts"
 import { untilTrue } from "../support/Until.ts"
 import { assertWhole, image, index, protection, pushes, world } from "./World.ts"
@@ -200,6 +202,32 @@ describe("layers that images share", () => {
         assert.strictEqual(copied.bytes.mounted, 20_000)
         assert.strictEqual(source.count(new RegExp(`GET .*${layerOf("a").digest}`)), 1)
         assert.strictEqual(backup.count(/mount=/), 1)
+      })
+    ))
+
+  it.live("are only looked at after a restart, where all is there", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        source.add("other", other, "1")
+        yield* clone()
+        yield* clone({ repository: "other", tag: "1" })
+        source.forget()
+        backup.forget()
+        const again = yield* Effect.flatMap(Cloner, (it) =>
+          Effect.forEach(["app", "other"], (repository) =>
+            it.clone({ registry: source.host, repository, tag: "1" }))).pipe(
+            Effect.provide(clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host] }))
+          )
+        assert.deepStrictEqual(
+          again.map((it) =>
+            it.upToDate
+          ),
+          [true, true]
+        )
+        // the source says what its tags mean; everything else is asked of the backup, and nothing written
+        assert.deepStrictEqual(source.seen.map((it) => it.method), ["HEAD", "HEAD"])
+        assert.strictEqual(backup.count(/^(POST|PUT|PATCH|DELETE)/), 0)
       })
     ))
 
