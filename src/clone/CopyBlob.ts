@@ -31,7 +31,7 @@ export interface BlobContext {
   readonly slots: Semaphore.Semaphore
 }
 
-/** Mounts are tried from so many repositories; then the blob is moved. */
+/** Mounts are tried from so many repositories at a time; then the blob is moved. */
 const mountTries = 2
 /** How long a blob that comes from another registry than ours is waited for. */
 const longestWaitForStranger = Duration.seconds(60)
@@ -53,9 +53,13 @@ export const copyBlob = Effect.fnUntraced(function*(
     atBackup(registry.hasBlob(target, blob.digest)),
     (there) => Effect.sync(() => there && ledger.noteBlob(target.repository, blob.digest))
   )
+  const tried = new Set<string>()
+  /** From whoever has come to hold the blob since the last call; without a pause where there is nobody. */
   const mount = Effect.fnUntraced(function*() {
-    const holders = ledger.holders(blob.digest).filter((it) => it !== target.repository).slice(0, mountTries)
-    for (const from of holders) {
+    for (let tries = 0; tries < mountTries; tries++) {
+      const from = ledger.holders(blob.digest).find((it) => it !== target.repository && !tried.has(it))
+      if (from === undefined) return false
+      tried.add(from)
       const outcome = yield* atBackup(
         registry.mountBlob(target, blob.digest, { registry: target.registry, repository: from })
       )
@@ -80,8 +84,10 @@ export const copyBlob = Effect.fnUntraced(function*(
     // a mount of what is there already is no harm, and saves the look; it is a write, and would not be a look's
     if (!force && context.fresh === true && (yield* mount())) return "mounted"
     if (!force && (yield* look)) return "present"
-    for (let again = context.fresh !== true;; again = true) {
-      if (again && !force && (yield* mount())) return "mounted"
+    for (;;) {
+      // during the look, or the wait, another image may have brought it
+      if (!force && (yield* mount())) return "mounted"
+      if (!force && ledger.holds(target.repository, blob.digest)) return "present"
       const other = ledger.flights.get(blob.digest)
       if (other === undefined) return undefined
       const wait = Deferred.await(other.landed)

@@ -231,6 +231,23 @@ describe("layers that images share", () => {
       })
     ))
 
+  // the look had found nothing, the flight was over when it was asked for: the layer was moved once more
+  it.live("are mounted where the first copy lands while the second still looks", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        source.add("other", other, "1")
+        backup.on(new RegExp(`HEAD .*/other/blobs/${layerOf("a").digest}`), (_, response) => {
+          setTimeout(() => response.writeHead(404).end(), 500)
+        })
+        const [one, two] = yield* Effect.all([clone(), clone({ repository: "other", tag: "1" })], {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(source.count(new RegExp(`GET .*${layerOf("a").digest}`)), 1)
+        assert.deepStrictEqual([one.blobs.mounted, two.blobs.mounted], [0, 1])
+      })
+    ))
+
   it.live("are uploaded once although both images are on their way, and mounted by the second", () =>
     world(({ backup, clone, source }) =>
       Effect.gen(function*() {
