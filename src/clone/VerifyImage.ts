@@ -5,7 +5,7 @@ import { protectionTag } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import type { ImageReference } from "../image/ImageReference.ts"
 import type { Repository } from "../registry/Access.ts"
-import { type Descriptor, isManifestType, parseManifest } from "../registry/ManifestDocument.ts"
+import { type Descriptor, isManifestType, parseManifest, schema1, schema1Signed } from "../registry/ManifestDocument.ts"
 import type { ManifestHead, Manifests } from "../registry/Manifests.ts"
 import { quoted, type RegistryError } from "../registry/RegistryError.ts"
 import type { Progress } from "./Progress.ts"
@@ -58,8 +58,7 @@ const mostDescriptors = 10_000
 const childrenAtOnce = 3
 
 /** Is this a manifest in Docker's format of before 2017? Its copy has another digest. */
-export const isSchema1 = ({ mediaType }: ManifestHead): boolean =>
-  mediaType.startsWith("application/vnd.docker.distribution.manifest.v1+")
+export const isSchema1 = ({ mediaType }: ManifestHead): boolean => mediaType === schema1 || mediaType === schema1Signed
 
 const tagOf = (source: ImageReference | undefined): string => source?.tag ?? "latest"
 

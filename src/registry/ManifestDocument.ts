@@ -9,7 +9,7 @@ export const dockerList = "application/vnd.docker.distribution.manifest.list.v2+
 export const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 export const schema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 export const schema1 = "application/vnd.docker.distribution.manifest.v1+json"
-export const ociArtifact = "application/vnd.oci.artifact.manifest.v1+json"
+const ociArtifact = "application/vnd.oci.artifact.manifest.v1+json"
 
 /** Everything in one header: some servers look at the first instance only, and serve a child of what is not accepted. */
 export const acceptManifests = [ociIndex, dockerList, ociManifest, dockerManifest, ociArtifact, schema1Signed, schema1]

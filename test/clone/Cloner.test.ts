@@ -197,26 +197,30 @@ const chunked = (bytes: Buffer): Buffer => {
 }
 
 describe("many large blobs at once", () => {
-  it.live("arrive as they are although their buffers are used again and again", () =>
-    world(({ backup, clone, into, source }) =>
-      Effect.gen(function*() {
-        const images = Array.from({ length: 4 }, (_, at) =>
-          imageOf([layerOf(`x${at}`, 5_000_000), layerOf(`y${at}`, 3_333_333), layerOf(`z${at}`, 1)]))
-        images.forEach((it, at) =>
-          source.add(`app${at}`, it, "1")
-        )
-        // half of them in chunks, whose slices must not come back to the pool
-        source.on(/GET .*blobs/, (seen, response, next) => {
-          if (!seen.path.includes("app1") && !seen.path.includes("app3")) return next()
-          const bytes = source.blob(seen.path.split("/")[2] ?? "", seen.path.split("/").at(-1) ?? "")
-          if (bytes === undefined) return next()
-          return response.socket?.write(chunked(bytes))
-        })
-        yield* Effect.forEach(images, (_, at) => clone({ repository: `app${at}`, tag: "1" }), {
-          concurrency: "unbounded"
-        })
-        images.forEach((it, at) => assertWhole(backup, into.replace(/app$/, `app${at}`), it))
-      }), { permits: 4 }), 30_000)
+  it.live(
+    "arrive as they are although their buffers are used again and again",
+    () =>
+      world(({ backup, clone, into, source }) =>
+        Effect.gen(function*() {
+          const images = Array.from(
+            { length: 4 },
+            (_, at) => imageOf([layerOf(`x${at}`, 5_000_000), layerOf(`y${at}`, 3_333_333), layerOf(`z${at}`, 1)])
+          )
+          images.forEach((it, at) => source.add(`app${at}`, it, "1"))
+          // half of them in chunks, whose slices must not come back to the pool
+          source.on(/GET .*blobs/, (seen, response, next) => {
+            if (!seen.path.includes("app1") && !seen.path.includes("app3")) return next()
+            const bytes = source.blob(seen.path.split("/")[2] ?? "", seen.path.split("/").at(-1) ?? "")
+            if (bytes === undefined) return next()
+            return response.socket?.write(chunked(bytes))
+          })
+          yield* Effect.forEach(images, (_, at) => clone({ repository: `app${at}`, tag: "1" }), {
+            concurrency: "unbounded"
+          })
+          images.forEach((it, at) => assertWhole(backup, into.replace(/app$/, `app${at}`), it))
+        }), { permits: 4 }),
+    30_000
+  )
 })
 
 describe("telemetry", () => {
