@@ -31,15 +31,33 @@ const transient: ReadonlySet<number> = new Set([408, 425, 499, 500, 502, 503, 50
 
 const byCode: Readonly<Record<string, RegistryReason>> = {
   TOOMANYREQUESTS: "RateLimited",
+  UNAVAILABLE: "Unavailable",
   MANIFEST_BLOB_UNKNOWN: "Incomplete",
   TAG_IMMUTABLE: "Immutable",
-  TAG_INVALID: "Immutable"
+  TAG_INVALID: "Immutable",
+  // an upload's state is lost: the registry has been restarted, or is several that share no secret; another may do
+  BLOB_UPLOAD_UNKNOWN: "Unavailable",
+  BLOB_UPLOAD_INVALID: "Unavailable",
+  RANGE_INVALID: "Unavailable"
 }
+/** What is sent of a blob was right here, to the last byte: it has changed on the way. */
+const changed: ReadonlySet<string> = new Set(["DIGEST_INVALID", "SIZE_INVALID"])
+// Artifact Registry, Artifactory and Nexus have no code of their own for it
+const immutable = /immutab|overwr|cannot be (?:updated|redeployed)|does not allow updating/i
+// GHCR has a limit for chunks
+const oversize = /too large|exceeds the maximum/i
 
-const byStatus = (status: number, codes: ReadonlyArray<string>, text: string): RegistryReason => {
+const byStatus = (
+  { operation, status }: Refusal,
+  codes: ReadonlyArray<string>,
+  text: string
+): RegistryReason => {
   if (status === 429) return "RateLimited"
   if (status === 403 && isDisguised(text)) return "RateLimited"
   if (status === 403 && /quota/i.test(text)) return "Quota"
+  if (operation === "PUT manifest" && (status === 400 || status === 403) && immutable.test(text)) return "Immutable"
+  if (operation === "PUT blob" && codes.some((code) => changed.has(code))) return "Corrupt"
+  if (status === 416 && oversize.test(text)) return "TooLarge"
   for (const code of codes) {
     const known = byCode[code]
     if (known !== undefined) return known
@@ -74,7 +92,7 @@ export const classify = (refusal: Refusal): RegistryError => {
   const text = errors.length === 0
     ? body.trimStart().startsWith("<") ? "" : body
     : errors.map((it) => [it.code, it.message].filter((part) => part !== undefined && part !== "").join(" ")).join("; ")
-  const reason = byStatus(refusal.status, codes, text)
+  const reason = byStatus(refusal, codes, text)
   return registryError({
     operation: refusal.operation,
     target: refusal.target,

@@ -3,8 +3,8 @@ import { Duration } from "effect"
 import { classify } from "../../src/registry/Classify.ts"
 import type { RegistryReason } from "../../src/registry/RegistryError.ts"
 
-const answer = (status: number, body = "", headers: Record<string, string> = {}) =>
-  classify({ operation: "GET manifest", target: "x.io/a:1", status, headers, body: Buffer.from(body), now: 0 })
+const answer = (status: number, body = "", headers: Record<string, string> = {}, operation = "GET manifest") =>
+  classify({ operation, target: "x.io/a:1", status, headers, body: Buffer.from(body), now: 0 })
 const coded = (code: string, message = "") => JSON.stringify({ errors: [{ code, message, detail: { any: 1 } }] })
 
 describe("classify", () => {
@@ -35,6 +35,22 @@ describe("classify", () => {
     assert.strictEqual(error.retryable, retryable)
     assert.strictEqual(error.status, status)
     assert.include(error.message, `GET manifest x.io/a:1: HTTP ${status}`)
+  })
+
+  it.each<[string, string, number, string, RegistryReason, boolean]>([
+    ["an immutable tag in words", "PUT manifest", 400, coded("X", "tag immutability is enabled"), "Immutable", false],
+    ["a tag not to be overwritten", "PUT manifest", 403, coded("DENIED", "may not overwrite it"), "Immutable", false],
+    ["the same of something else", "PUT blob", 403, coded("DENIED", "may not overwrite it"), "Denied", false],
+    ["bytes that changed on the way", "PUT blob", 400, coded("DIGEST_INVALID"), "Corrupt", true],
+    ["a size that did", "PUT blob", 400, coded("SIZE_INVALID"), "Corrupt", true],
+    ["a digest it does not know", "PUT manifest", 400, coded("DIGEST_INVALID"), "Invalid", false],
+    ["an upload that is lost", "PUT blob", 404, coded("BLOB_UPLOAD_UNKNOWN"), "Unavailable", true],
+    ["an upload of another replica", "PATCH blob", 404, coded("BLOB_UPLOAD_INVALID"), "Unavailable", true],
+    ["chunks out of order", "PATCH blob", 416, coded("RANGE_INVALID"), "Unavailable", true],
+    ["GHCR's limit of chunks", "PATCH blob", 416, coded("X", "body is too large"), "TooLarge", false]
+  ])("knows %s by what was attempted", (_, operation, status, body, reason, retryable) => {
+    const error = answer(status, body, {}, operation)
+    assert.deepStrictEqual([error.reason, error.retryable], [reason, retryable])
   })
 
   it("reads when to come back from header, text and kind, in this order", () => {
