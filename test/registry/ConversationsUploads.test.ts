@@ -440,8 +440,8 @@ const chunks: ReadonlyArray<Row> = [
   }
 ]
 
-conversations("a look for a blob:", looks)
-conversations("an upload:", [...locations, ...strangeLocations])
-conversations("a blob that a neighbour has:", mounts)
-conversations("the end of an upload:", ends)
-conversations("a backup that refuses large requests:", chunks)
+conversations("a look for a blob", looks)
+conversations("an upload", [...locations, ...strangeLocations])
+conversations("a blob that a neighbour has", mounts)
+conversations("the end of an upload", ends)
+conversations("a backup that refuses large requests", chunks)

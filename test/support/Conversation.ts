@@ -258,7 +258,7 @@ const converse = (row: Row): Effect.Effect<void> =>
 
 /** A table of conversations, a test a row. */
 export const conversations = (about: string, rows: ReadonlyArray<Row>): void => {
-  describe(about, () => {
+  describe(`${about}:`, () => {
     it.live.each(rows.map((row): [string, Row] => [row.name, row]))("%s", ([, row]) => converse(row))
   })
 }
