@@ -1,7 +1,6 @@
 // Brings one blob into a repository of the backup the cheapest way: there already, mounted from a neighbour, or moved.
 // A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
-import { Deferred, Duration, Effect, Fiber, type Semaphore } from "effect"
-import type { Digest } from "../image/Digest.ts"
+import { Deferred, Duration, Effect, Fiber, type Scope, type Semaphore } from "effect"
 import type { Repository } from "../registry/Access.ts"
 import type { Blobs, Upload } from "../registry/Blobs.ts"
 import type { Limits } from "../registry/Limits.ts"
@@ -49,7 +48,7 @@ export const copyBlob = Effect.fnUntraced(function*(
   const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
   let upload: Upload | undefined
   if (!force && ledger.holds(target.repository, blob.digest)) return "present"
-  const look = Effect.tap(
+  const has = Effect.tap(
     atBackup(registry.hasBlob(target, blob.digest)),
     (there) => Effect.sync(() => there && ledger.noteBlob(target.repository, blob.digest))
   )
@@ -65,6 +64,7 @@ export const copyBlob = Effect.fnUntraced(function*(
       )
       if (outcome === "mounted") {
         ledger.noteBlob(target.repository, blob.digest)
+        ledger.mounting = true
         return true
       }
       ledger.forgetBlob(from, blob.digest)
@@ -77,6 +77,12 @@ export const copyBlob = Effect.fnUntraced(function*(
     return false
   })
 
+  // where mounts work, the look at a new image's blob is left to the request that begins its upload
+  let unseen = false
+  const look = Effect.suspend(() => {
+    unseen = context.fresh === true && ledger.mounting
+    return unseen ? Effect.succeed(false) : has
+  })
   // a session that a mount opened and nobody needed
   const unneeded = Effect.suspend(() => upload === undefined ? Effect.void : registry.cancelUpload(upload))
 
@@ -99,20 +105,20 @@ export const copyBlob = Effect.fnUntraced(function*(
       if (ledger.flights.get(blob.digest) === other) return undefined
     }
   }).pipe(Effect.onError(() => unneeded))
-  if (settled === undefined) return yield* fly(context, blob, upload)
+  if (settled === undefined) return yield* fly(context, blob, upload, unseen)
   yield* unneeded
   return settled
 })
 
 /** Moves the blob, and lets others wait for it meanwhile. */
-const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined) =>
+const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined, unseen: boolean) =>
   Effect.suspend(() => {
     const { flights } = context.ledger
     const flight = { from: context.source.registry, landed: Deferred.makeUnsafe<void>() }
     const mine = !flights.has(blob.digest)
     if (mine) flights.set(blob.digest, flight)
     return Effect.ensuring(
-      context.slots.withPermit(move(context, blob, upload)),
+      context.slots.withPermit(move(context, blob, upload, unseen)),
       Effect.suspend(() => {
         if (mine) flights.delete(blob.digest)
         return Deferred.succeed(flight.landed, undefined)
@@ -121,21 +127,26 @@ const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined)
   })
 
 /** Opens a session; one whose answer comes too late for an interrupted copy is ended all the same. */
-const begin = (registry: Blobs, target: Repository, digest: Digest): Effect.Effect<Upload, RegistryError> =>
-  Effect.flatMap(Effect.forkDetach(registry.startUpload(target, digest)), (asking) =>
+const begin = <A extends Upload | "mounted" | undefined>(
+  registry: Blobs,
+  asked: Effect.Effect<A, RegistryError>
+): Effect.Effect<A, RegistryError> =>
+  Effect.flatMap(Effect.forkDetach(asked), (asking) =>
     Effect.onInterrupt(
       Fiber.join(asking),
       () =>
-        Effect.forkDetach(
+        Effect.forkDetach(Effect.matchEffect(Fiber.join(asking), {
           // nobody waits for it any more: where there is none, there is nothing to end
-          Effect.matchEffect(Fiber.join(asking), { onFailure: () => Effect.void, onSuccess: registry.cancelUpload })
-        )
+          onFailure: () => Effect.void,
+          onSuccess: (upload) => typeof upload === "object" ? registry.cancelUpload(upload) : Effect.void
+        }))
     ))
 
 const move = Effect.fnUntraced(function*(
   context: BlobContext,
   blob: Descriptor,
-  given: Upload | undefined
+  given: Upload | undefined,
+  unseen: boolean
 ): Effect.fn.Return<How, CloneError> {
   const { ledger, limits, progress, registry, source, target } = context
   const atSource = Effect.mapError(fromRegistry(context.image, "source"))
@@ -143,21 +154,33 @@ const move = Effect.fnUntraced(function*(
   let ready = given
   let tries = 0
   let corrupt = 0
+  const has = atBackup(registry.hasBlob(target, blob.digest))
+  const start = atBackup(begin(registry, registry.startUpload(target, blob.digest)))
+  const startUnlessThere = Effect.gen(function*() {
+    const answer = yield* atBackup(begin(registry, registry.mountBlob(target, blob.digest, target)))
+    return answer ?? ((yield* has) ? "mounted" : yield* start)
+  })
 
-  const attempt = Effect.gen(function*() {
+  const attempt = Effect.gen(function*(): Effect.fn.Return<How, CloneError, Scope.Scope> {
+    const first = tries++ === 0
     // the last attempt may have been stored although its answer was lost
-    if (tries++ > 0 && (yield* atBackup(registry.hasBlob(target, blob.digest)))) return
+    if (!first && (yield* has)) return "uploaded"
+    if (first && unseen && ready !== undefined && (yield* has)) {
+      yield* registry.cancelUpload(ready)
+      return "present"
+    }
     // both sides are asked at once: two round trips in the time of one
     const opening = yield* Effect.forkScoped(atSource(registry.openBlob(source, blob.digest, 0)))
-    const upload = ready ?? (yield* atBackup(begin(registry, target, blob.digest)))
+    const upload = ready ?? (yield* (first && unseen ? startUnlessThere : start))
     ready = undefined
+    if (upload === "mounted") return "present"
     let moved = 0
     yield* Effect.gen(function*() {
-      const first = yield* Fiber.join(opening)
+      const opened = yield* Fiber.join(opening)
       yield* transfer({
         registry,
         limits,
-        first,
+        first: opened,
         reopen: (offset) => registry.openBlob(source, blob.digest, offset),
         upload,
         digest: blob.digest,
@@ -174,6 +197,7 @@ const move = Effect.fnUntraced(function*(
         return registry.cancelUpload(upload)
       })
     )
+    return "uploaded"
   }).pipe(Effect.scoped)
 
   const outcome = yield* Effect.retry(attempt, {
@@ -181,13 +205,12 @@ const move = Effect.fnUntraced(function*(
     // wrong bytes can be the network's fault once; twice they are the registry's, and each try costs the whole blob
     while: (error) => error.reason !== "corrupt" || corrupt++ === 0
   }).pipe(
-    Effect.as<How>("uploaded"),
     // docker's foreign layers are at their vendor's; the manifest can still be stored where the backup allows it
     Effect.catchIf(
       (error) => blob.foreign && error.side === "source" && error.reason === "not-found",
       () => Effect.succeed<How>("left")
     )
   )
-  if (outcome === "uploaded") ledger.noteBlob(target.repository, blob.digest)
+  if (outcome !== "left") ledger.noteBlob(target.repository, blob.digest)
   return outcome
 })

@@ -34,6 +34,8 @@ export interface Ledger {
   readonly signed: (repository: string, digest: Digest) => Effect.Effect<boolean>
   readonly noteSigned: (repository: string, digest: Digest) => Effect.Effect<void>
   readonly flights: Map<Digest, Flight>
+  /** The backup has mounted a blob: its answer to a mount says whether it has it. */
+  mounting: boolean
   /** Lists of referrers are read, changed and written by one at a time. */
   readonly listing: Semaphore.Semaphore
 }
@@ -76,6 +78,7 @@ export const makeLedger = (): Ledger => {
       signed.set(`${repository}@${digest}`, (yield* Clock.monotonicTimeNanos) + keptNanos)
     }),
     flights: new Map(),
+    mounting: false,
     listing: Semaphore.makeUnsafe(1)
   }
 }

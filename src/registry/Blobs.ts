@@ -50,7 +50,10 @@ export interface Blobs {
     repository: Repository,
     digest: Digest
   ) => Effect.Effect<Option.Option<{ readonly size: number | undefined }>, RegistryError>
-  /** `mounted`, or an upload that may be used instead, or neither: whatever goes wrong here is just no mount. */
+  /**
+   * `mounted`, or an upload that may be used instead, or neither: whatever goes wrong here is just no mount. From the
+   * repository itself it is a look that opens an upload where there is nothing.
+   */
   readonly mountBlob: (
     repository: Repository,
     digest: Digest,
@@ -258,7 +261,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
       const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from.repository)}`
       const request = {
         ...spec("POST", repository, digest, `${uploads(repository)}${query}`),
-        from: from.repository
+        ...(from.repository === repository.repository ? {} : { from: from.repository })
       }
       yield* ours(request)
       const answer = yield* session.run(request, transport.send).pipe(

@@ -231,6 +231,63 @@ describe("layers that images share", () => {
       })
     ))
 
+  it.live("teach that mounts work: new blobs are then looked for by the request that begins their upload", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        source.add("other", other, "1")
+        const third = imageOf([layerOf("third"), layerOf("more")])
+        source.add("third", third, "1")
+        source.add("fourth", other, "1")
+        yield* clone()
+        yield* clone({ repository: "other", tag: "1" })
+        backup.forget()
+        const copied = yield* clone({ repository: "third", tag: "1" })
+        assert.deepStrictEqual(copied.blobs, { uploaded: 3, mounted: 0, present: 0 })
+        assert.strictEqual(backup.count(/HEAD .*blobs/), 0)
+        assert.strictEqual(backup.count(/POST .*mount=/), 3)
+        assert.strictEqual(backup.count(/POST /), 3)
+        // the manifest is lost, the blobs are not
+        const repository = `mirror/${source.host.replace(":", "_")}/third`
+        for (const reference of ["1", protection(third.root.digest), third.root.digest]) {
+          backup.remove(repository, reference)
+        }
+        backup.forget()
+        const again = yield* Effect.flatMap(Cloner, (it) =>
+          Effect.gen(function*() {
+            yield* it.clone({ registry: source.host, repository: "app", tag: "1" })
+            yield* it.clone({ registry: source.host, repository: "fourth", tag: "1" })
+            return yield* it.clone({ registry: source.host, repository: "third", tag: "1" })
+          })).pipe(Effect.provide(clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })))
+        assert.deepStrictEqual(again.blobs, { uploaded: 0, mounted: 0, present: 3 })
+        assert.strictEqual(backup.count(/HEAD .*third\/blobs/), 0)
+        assertWhole(backup, repository, third)
+      })
+    ))
+
+  it.live("are moved as ever where a mount from the repository itself is refused, or says nothing", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "1")
+        source.add("other", other, "1")
+        yield* clone()
+        yield* clone({ repository: "other", tag: "1" })
+        for (const [name, status] of [["third", 405], ["fourth", 500]] as const) {
+          const added = imageOf([layerOf(name)])
+          source.add(name, added, "1")
+          backup.on(
+            new RegExp(`POST .*/${name}/`),
+            (seen, response, next) => seen.query.has("mount") ? refuse(response, status, "UNSUPPORTED") : next()
+          )
+          backup.forget()
+          const copied = yield* clone({ repository: name, tag: "1" })
+          assert.deepStrictEqual(copied.blobs, { uploaded: 2, mounted: 0, present: 0 })
+          assert.strictEqual(backup.count(/HEAD .*blobs/), 2)
+          assertWhole(backup, `mirror/${source.host.replace(":", "_")}/${name}`, added)
+        }
+      })
+    ))
+
   // the look had found nothing, the flight was over when it was asked for: the layer was moved once more
   it.live("are mounted where the first copy lands while the second still looks", () =>
     world(({ backup, clone, source }) =>
