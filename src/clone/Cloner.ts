@@ -10,8 +10,8 @@ import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
-import { type Copied, copyImage } from "./CopyImage.ts"
-import { type Claim, type FairPermits, makeFairPermits, unclaimed } from "./FairPermits.ts"
+import { type Copied, copyImage, type Place } from "./CopyImage.ts"
+import { type Claim, type FairPermits, type FairPermitsOptions, makeFairPermits, unclaimed } from "./FairPermits.ts"
 import { makeLedger } from "./Ledger.ts"
 import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
 
@@ -54,17 +54,17 @@ export class Cloner extends Context.Service<Cloner, {
       Cloner,
       Effect.gen(function*() {
         const settings = yield* SettingsRef
-        const permits = makeFairPermits({
+        const all = makePermits({
           permits: SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES,
           reserve: options.reserve
         })
         yield* SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
-          Stream.runForEach(permits.resize),
+          Stream.runForEach((it) => Effect.andThen(all.looks.resize(it), all.copies.resize(it))),
           Effect.forkScoped
         )
-        return yield* makeCloner(permits)
+        return yield* makeCloner(all)
       })
     )
 
@@ -74,20 +74,42 @@ export class Cloner extends Context.Service<Cloner, {
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings> =>
     Layer.effect(
       Cloner,
-      Effect.suspend(() => makeCloner(makeFairPermits({ permits: options.permits, reserve: false })))
+      Effect.suspend(() => makeCloner(makePermits({ permits: options.permits, reserve: false })))
     )
 }
 
-const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
+const tooLong = (source: ImageReference) =>
+  new CloneError({
+    image: format(source),
+    reason: "unavailable",
+    side: "source",
+    detail: `it could not be copied within ${Duration.format(longestFlight)}`,
+    retryable: true,
+    retryAfter: undefined
+  })
+
+/** As many images are looked at as are copied, at the same time: what is there already waits for no copy of another. */
+interface Permits {
+  readonly looks: FairPermits
+  readonly copies: FairPermits
+}
+
+const makePermits = (options: FairPermitsOptions): Permits => ({
+  looks: makeFairPermits(options),
+  copies: makeFairPermits(options)
+})
+
+const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
   const ledger = makeLedger()
   const running = new Set<Progress>()
 
+  const waiting = Effect.zipWith(looks.waiting, copies.waiting, (some, others) => some + others)
   const gauges = Effect.gen(function*() {
     yield* Metric.update(Metrics.clonesInFlight, running.size)
-    yield* Metric.update(Metrics.clonesWaiting, yield* permits.waiting)
+    yield* Metric.update(Metrics.clonesWaiting, yield* waiting)
   })
 
   const report = Effect.fnUntraced(function*(outcome: Result.Result<Copied, CloneError>, seconds: number) {
@@ -118,13 +140,30 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
+    claim: Omit<Claim, "lane">,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, mostImageBytes: mostBytes, referrers } = settings()
-    const started = yield* Clock.monotonicTimeNanos
-    const progress = makeProgress(source, backupOf(backup, source), yield* Clock.currentTimeMillis)
-    running.add(progress)
-    yield* gauges
+    const progress = makeProgress(source, backupOf(backup, source), 0)
+    let nanos = 0n
+    let since: bigint | undefined
+    const seconds = Effect.map(
+      Clock.monotonicTimeNanos,
+      (now) => Number(nanos + (since === undefined ? 0n : now - since)) / 1e9
+    )
+    /** Waits for a permit, and counts the time with it. */
+    const placeOf = (permits: FairPermits): Place => (part) =>
+      permits.withPermit({ ...claim, lane: source.registry })(Effect.gen(function*() {
+        const started = since = yield* Clock.monotonicTimeNanos
+        return yield* part.pipe(
+          Effect.timeoutOrElse({ duration: longestFlight, orElse: () => Effect.fail(tooLong(source)) }),
+          Effect.ensuring(Effect.map(Clock.monotonicTimeNanos, (ended) => {
+            nanos += ended - started
+            since = undefined
+          }))
+        )
+      }))
+    const copying = placeOf(copies)
     const environment = {
       registry,
       limits,
@@ -133,30 +172,25 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
       referrers,
       believeTags,
       mostBytes,
+      seconds,
+      looking: placeOf(looks),
+      copying: ((part) =>
+        copying(
+          Effect.gen(function*() {
+            progress.startedAt = yield* Clock.currentTimeMillis
+            running.add(progress)
+            yield* gauges
+            return yield* part
+          }).pipe(Effect.ensuring(Effect.suspend(() => {
+            running.delete(progress)
+            return gauges
+          })))
+        )) satisfies Place,
       ...given
     }
-    const outcome = yield* copyImage(environment, source, progress).pipe(
-      Effect.timeoutOrElse({
-        duration: longestFlight,
-        orElse: () =>
-          Effect.fail(
-            new CloneError({
-              image: format(source),
-              reason: "unavailable",
-              side: "source",
-              detail: `it could not be copied within ${Duration.format(longestFlight)}`,
-              retryable: true,
-              retryAfter: undefined
-            })
-          )
-      }),
-      Effect.ensuring(Effect.suspend(() => {
-        running.delete(progress)
-        return gauges
-      })),
-      Effect.result
-    )
-    yield* report(outcome, Number((yield* Clock.monotonicTimeNanos) - started) / 1e9)
+    yield* gauges
+    const outcome = yield* Effect.result(copyImage(environment, source, progress))
+    yield* report(outcome, yield* seconds)
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 
@@ -177,8 +211,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
           })
         )
       }
-      const claim = { ...claims.get(image) ?? unclaimed, lane: source.success.registry }
-      return Effect.andThen(gauges, permits.withPermit(claim)(copy(source.success, {})))
+      return copy(source.success, claims.get(image) ?? unclaimed, {})
     },
     // shared while it is under way, and not kept: what is known afterwards is the inventory's
     { capacity: mostFlights, timeToLive: () => "0 millis" }
@@ -196,10 +229,10 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
           (error) =>
             last === undefined
               ? Effect.fail(error)
-              : permits.withPermit({ ...claim, lane: source.registry })(copy(source, { last }))
+              : copy(source, claim, { last })
         )
       ),
-    repair: (source, damaged) => permits.withPermit({ ...unclaimed, lane: source.registry })(copy(source, { damaged })),
+    repair: (source, damaged) => copy(source, unclaimed, { damaged }),
     verify: Effect.fnUntraced(function*(source, digest) {
       const image = format(source)
       // another digest than the source's own: it was converted, and is pulled by the tag of what it was converted from
@@ -229,6 +262,6 @@ const makeCloner = Effect.fnUntraced(function*(permits: FairPermits) {
       })
     }),
     inFlight: Effect.sync(() => Array.from(running, look)),
-    waiting: permits.waiting
+    waiting
   })
 })

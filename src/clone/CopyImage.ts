@@ -1,7 +1,7 @@
 // One image from its source to the backup, leaf first: blobs, configs, image manifests, indexes, then the tags, the
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
-// Edge: no permits, no single flight (Cloner.ts); what the names are is image/BackupName.ts.
-import { Clock, Effect, Fiber, Option, Result, Semaphore } from "effect"
+// Edge: permits are given and the single flight is seen to by Cloner.ts; what the names are is image/BackupName.ts.
+import { Clock, Duration, Effect, Fiber, Option, Result, Semaphore } from "effect"
 import { type Backup, convertedBackupOf, isUnder, protectionTag } from "../image/BackupName.ts"
 import { algorithmOf, type Digest, digestOf } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
@@ -37,7 +37,16 @@ export interface Copied {
   readonly seconds: number
 }
 
+/** Runs a part of the copy when it is its turn. */
+export type Place = <A, R>(part: Effect.Effect<A, CloneError, R>) => Effect.Effect<A, CloneError, R>
+
 export interface CopyEnvironment {
+  /** Where names are asked for. What is there already needs no more, and waits for no copy of another image. */
+  readonly looking: Place
+  /** Where everything else is done. */
+  readonly copying: Place
+  /** Spent in these places so far. */
+  readonly seconds: Effect.Effect<number>
   readonly registry: RegistryClient["Service"]
   readonly limits: Limits
   readonly ledger: Ledger
@@ -57,6 +66,19 @@ export interface CopyEnvironment {
 /** Blobs of one image on their way at once. */
 const blobsAtOnce = 3
 
+/** What is to be confirmed by one more look. */
+interface Done {
+  readonly digest: Digest
+  readonly tally: Tally
+  readonly original: Digest | undefined
+}
+
+const doneOf = (digest: Digest, tally: Tally, tagged: ReadonlyArray<string>, original?: Digest): Done => ({
+  digest,
+  tally: { ...tally, tagged: tagged.length > 0 },
+  original
+})
+
 /** Does a tag name this manifest? Registries tell of what they keep by its sha256, whatever it is referred to by. */
 const isOf = (manifest: Manifest, head: ManifestHead | undefined): boolean =>
   head?.digest === manifest.digest ||
@@ -67,7 +89,6 @@ const isOf = (manifest: Manifest, head: ManifestHead | undefined): boolean =>
 export const copyImage = (environment: CopyEnvironment, source: ImageReference, progress: Progress) =>
   Effect.gen(function*() {
     const { backup, damaged, ledger, limits, registry } = environment
-    const started = yield* Clock.monotonicTimeNanos
     const resolver = makeResolver({ registry, backup, repair: damaged !== undefined }, source)
     const { backupTag, from, image, into } = resolver
     const atSource = Effect.mapError(fromRegistry(image, "source"))
@@ -100,7 +121,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         bytes,
         manifests: tally.pushed,
         upToDate: tally.pushed === 0 && blobs.uploaded === 0 && blobs.mounted === 0 && !tally.tagged,
-        seconds: Number((yield* Clock.monotonicTimeNanos) - started) / 1e9
+        seconds: yield* environment.seconds
       }
       return result
     })
@@ -121,7 +142,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       if (signed) yield* ledger.noteSigned(into.repository, digest)
     })
 
-    const finish = Effect.fnUntraced(function*(digest: Digest, tally: Tally, original?: Digest) {
+    const finish = Effect.fnUntraced(function*({ digest, original, tally }: Done) {
       const seen = yield* atBackup(registry.headManifest(into, digest))
       if (Option.isNone(seen) || seen.value.digest !== digest) {
         ledger.forgetWhole(into.repository, digest)
@@ -157,24 +178,31 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
      * Where the source cannot answer, a tag that the backup holds whole is a backup all the same. A tag that the backup has
      * lost is put back to what was last seen under it.
      */
-    const withoutSource = Effect.fnUntraced(function*(tag: string, why: CloneError) {
-      const head = Option.getOrUndefined(yield* Effect.option(backupTag(tag)))
-      const digest = head?.digest ?? environment.last
-      if (digest === undefined) return yield* why
-      const context = yield* contextOf(true)
-      const tally = yield* fetchManifest(context, digest).pipe(
-        Effect.flatMap((fetched) => copyTree(context, fetched)),
-        Effect.mapError(() => why)
-      )
-      const missing = head !== undefined || tally.root === undefined ?
-        [] :
-        yield* missingOf([protectionTag(digest), tag], tally.root)
-      if (tally.root !== undefined) yield* put(missing, tally.root)
-      yield* Effect.logInfo("the source cannot be asked; the backup holds the image").pipe(
-        Effect.annotateLogs({ image, reason: why.reason, restored: missing.join(", ") })
-      )
-      return yield* finish(digest, { ...tally, tagged: missing.length > 0 })
+    const insteadOf = Effect.fnUntraced(function*(why: CloneError) {
+      if (source.digest !== undefined || why.side !== "source") return yield* why
+      const tag = source.tag ?? "latest"
+      const held = Option.getOrUndefined(yield* Effect.option(backupTag(tag)))?.digest
+      const digest = held ?? environment.last
+      return digest === undefined ? yield* why : { digest, lost: held === undefined ? tag : undefined, why }
     })
+
+    const withoutSource = Effect.fnUntraced(
+      function*({ digest, lost, why }: Effect.Success<ReturnType<typeof insteadOf>>) {
+        const context = yield* contextOf(true)
+        const tally = yield* fetchManifest(context, digest).pipe(
+          Effect.flatMap((fetched) => copyTree(context, fetched)),
+          Effect.mapError(() => why)
+        )
+        const missing = lost === undefined || tally.root === undefined
+          ? []
+          : yield* missingOf([protectionTag(digest), lost], tally.root)
+        if (tally.root !== undefined) yield* put(missing, tally.root)
+        yield* Effect.logInfo("the source cannot be asked; the backup holds the image").pipe(
+          Effect.annotateLogs({ image, reason: why.reason, restored: missing.join(", ") })
+        )
+        return doneOf(digest, tally, missing)
+      }
+    )
 
     /** A converted image that the backup may hold whole; undefined where it does not, and it is converted again. */
     const lookAtConverted = Effect.fnUntraced(function*(digest: Digest, original: Digest, tag: string | undefined) {
@@ -186,7 +214,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       if (tally?.root === undefined) return undefined
       const missing = yield* missingOf([protectionTag(digest), ...(tag === undefined ? [] : [tag])], tally.root)
       yield* put(missing, tally.root)
-      return yield* finish(digest, { ...tally, tagged: missing.length > 0 }, original)
+      return doneOf(digest, tally, missing, original)
     })
 
     /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
@@ -204,14 +232,6 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         )
       )
 
-    const outcome = yield* Effect.result(resolver.resolve)
-    if (Result.isFailure(outcome)) {
-      return source.digest === undefined && outcome.failure.side === "source"
-        ? yield* withoutSource(source.tag ?? "latest", outcome.failure)
-        : yield* outcome.failure
-    }
-    const { digest: told, held, original: converted, tag } = outcome.success
-
     const nothing = ({ blobs, bytes, contents, manifests }: Whole): Tally => {
       progress.blobs.total = progress.blobs.done = blobs
       progress.bytes.total = progress.bytes.done = bytes
@@ -225,71 +245,106 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         tagged: false
       }
     }
-    if (damaged === undefined && held && environment.believeTags) {
-      return yield* copied(told, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }), converted)
-    }
-    const known = damaged === undefined ? yield* ledger.whole(into.repository, told) : undefined
-    if (known !== undefined && (tag === undefined || held)) {
-      if (converted === undefined) yield* renewReferrers(told, known.manifests)
-      return yield* finish(told, nothing(known), converted)
-    }
-    if (converted !== undefined) {
-      const there = yield* lookAtConverted(told, converted, held ? undefined : tag)
-      if (there !== undefined) return there
-    }
+    /** What was seen whole before, where the tag still names it. */
+    const knownOf = ({ digest, held, tag }: Resolved) =>
+      damaged === undefined && (tag === undefined || held)
+        ? ledger.whole(into.repository, digest)
+        : Effect.undefined
 
-    const context = yield* contextOf(true)
-    const found = yield* fetchRoot(context, { ...outcome.success, digest: converted ?? told })
-    const { mostBytes } = environment
-    if (isSchema1(found.manifest)) {
-      const original = found.manifest.digest
-      if (algorithmOf(original) !== "sha256") return yield* otherAlgorithm(image, original)
-      const conversion = yield* convert(context, found.manifest, mostBytes)
-      const { digest } = conversion.fetched.manifest
-      // no source has signatures of what was made here
-      const root = { tag: protectionTag(digest), before: () => Effect.void }
-      const tally = conversion.counted(yield* copyTree({ ...conversion.context, root }, conversion.fetched))
-      const manifest = tally.root ?? conversion.fetched.manifest
-      const names = [protectionTag(digest), protectionTag(original), ...(tag === undefined ? [] : [tag])]
-      const missing = yield* missingOf(names, manifest)
-      yield* put(missing, manifest)
-      return yield* finish(digest, { ...tally, tagged: missing.length > 0 }, original)
-    }
-    const fetched = found
-    const digest = fetched.manifest.digest
-    const protection = protectionTag(digest)
-    // what is there already is kept, however large
-    const measured = mostBytes === undefined || fetched.present
-      ? undefined
-      : yield* measure(context, fetched, mostBytes)
-    // looked for while the blobs move, and there before any tag, or a policy could see the image unsigned
-    const ofRoot = yield* Effect.forkChild(
-      fetched.present ? Effect.void : bringReferrers(context, [digest], false)
-    )
-    const before = (manifests: ReadonlyArray<Digest>) =>
-      Effect.andThen(
-        Fiber.join(ofRoot),
-        bringReferrers(context, manifests.filter((it) => it !== digest), false)
+    /** All that there is to do for an image that is there, going by its tags and by what was seen before. */
+    const recognise = Effect.fnUntraced(function*(resolved: Resolved) {
+      const { digest, held, original } = resolved
+      if (damaged === undefined && held && environment.believeTags) {
+        return yield* copied(digest, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }), original)
+      }
+      const known = yield* knownOf(resolved)
+      if (known === undefined) return undefined
+      const unsigned = original === undefined && environment.referrers &&
+        !(yield* ledger.signed(into.repository, digest))
+      return unsigned ? undefined : yield* finish(doneOf(digest, nothing(known), [], original))
+    })
+
+    const complete = Effect.fnUntraced(function*(resolved: Resolved) {
+      const { digest: told, held, original: converted, tag } = resolved
+      const known = yield* knownOf(resolved)
+      if (known !== undefined) {
+        if (converted === undefined) yield* renewReferrers(told, known.manifests)
+        return doneOf(told, nothing(known), [], converted)
+      }
+      if (converted !== undefined) {
+        const there = yield* lookAtConverted(told, converted, held ? undefined : tag)
+        if (there !== undefined) return there
+      }
+
+      const context = yield* contextOf(true)
+      const found = yield* fetchRoot(context, { ...resolved, digest: converted ?? told })
+      const { mostBytes } = environment
+      if (isSchema1(found.manifest)) {
+        const original = found.manifest.digest
+        if (algorithmOf(original) !== "sha256") return yield* otherAlgorithm(image, original)
+        const conversion = yield* convert(context, found.manifest, mostBytes)
+        const { digest } = conversion.fetched.manifest
+        // no source has signatures of what was made here
+        const root = { tag: protectionTag(digest), before: () => Effect.void }
+        const tally = conversion.counted(yield* copyTree({ ...conversion.context, root }, conversion.fetched))
+        const manifest = tally.root ?? conversion.fetched.manifest
+        const names = [protectionTag(digest), protectionTag(original), ...(tag === undefined ? [] : [tag])]
+        const missing = yield* missingOf(names, manifest)
+        yield* put(missing, manifest)
+        return doneOf(digest, tally, missing, original)
+      }
+      const fetched = found
+      const digest = fetched.manifest.digest
+      const protection = protectionTag(digest)
+      // what is there already is kept, however large
+      const measured = mostBytes === undefined || fetched.present
+        ? undefined
+        : yield* measure(context, fetched, mostBytes)
+      // looked for while the blobs move, and there before any tag, or a policy could see the image unsigned
+      const ofRoot = yield* Effect.forkChild(
+        fetched.present ? Effect.void : bringReferrers(context, [digest], false)
       )
-    const tally = yield* copyTree(
-      {
-        ...context,
-        fresh: !fetched.present,
-        root: { tag: protection, before },
-        ...(measured === undefined ? {} : { known: measured })
-      },
-      fetched
-    )
-    // what the backup did not have, none of its tags named; equal digest, no PUT: registries with immutable tags refuse that
-    const unprotected = (fetched.present || algorithmOf(digest) !== "sha256") &&
-      !isOf(fetched.manifest, yield* backupTag(protection))
-    const missing = [
-      ...(unprotected ? [protection] : []),
-      ...(tag === undefined || (held && digest === told) ? [] : [tag])
-    ]
-    if (fetched.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
-    else if (fetched.present) yield* renewReferrers(digest, tally.manifests)
-    if (environment.referrers && signed) yield* ledger.noteSigned(into.repository, digest)
-    yield* put(missing, tally.root ?? fetched.manifest)
-    return yield* finish(digest, { ...tally, tagged: missing.length > 0 })
+      const before = (manifests: ReadonlyArray<Digest>) =>
+        Effect.andThen(
+          Fiber.join(ofRoot),
+          bringReferrers(context, manifests.filter((it) => it !== digest), false)
+        )
+      const tally = yield* copyTree(
+        {
+          ...context,
+          fresh: !fetched.present,
+          root: { tag: protection, before },
+          ...(measured === undefined ? {} : { known: measured })
+        },
+        fetched
+      )
+      // what the backup did not have, none of its tags named; equal digest, no PUT: registries with immutable tags refuse that
+      const unprotected = (fetched.present || algorithmOf(digest) !== "sha256") &&
+        !isOf(fetched.manifest, yield* backupTag(protection))
+      const missing = [
+        ...(unprotected ? [protection] : []),
+        ...(tag === undefined || (held && digest === told) ? [] : [tag])
+      ]
+      if (fetched.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
+      else if (fetched.present) yield* renewReferrers(digest, tally.manifests)
+      if (environment.referrers && signed) yield* ledger.noteSigned(into.repository, digest)
+      yield* put(missing, tally.root ?? fetched.manifest)
+      return doneOf(digest, tally, missing)
+    })
+
+    const look = Effect.gen(function*() {
+      const outcome = yield* Effect.result(resolver.resolve)
+      const at = yield* Clock.monotonicTimeNanos
+      return Result.isFailure(outcome)
+        ? { at, instead: yield* insteadOf(outcome.failure) }
+        : { at, resolved: outcome.success, there: yield* recognise(outcome.success) }
+    })
+    const looked = yield* environment.looking(look)
+    if (looked.there !== undefined) return looked.there
+    const done = yield* environment.copying(Effect.gen(function*() {
+      const age = (yield* Clock.monotonicTimeNanos) - looked.at
+      const { instead, resolved } = age < Duration.toNanosUnsafe(limits.namesKept) ? looked : yield* look
+      return yield* (instead === undefined ? complete(resolved) : withoutSource(instead))
+    }))
+    return yield* finish(done)
   })

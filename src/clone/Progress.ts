@@ -17,7 +17,7 @@ export interface CopyProgress {
 export interface Progress {
   readonly source: ImageReference
   readonly target: ImageReference
-  readonly startedAt: number
+  startedAt: number
   readonly blobs: { total: number; done: number }
   readonly bytes: { total: number; done: number }
   readonly manifests: { total: number; done: number }

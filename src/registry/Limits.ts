@@ -23,6 +23,8 @@ export interface Limits {
   readonly retryCap: Duration.Duration
   /** A host that rests longer than this is not waited for: the permit is given back. */
   readonly longestWait: Duration.Duration
+  /** What a tag names is asked for again before a copy that has waited longer for its turn. */
+  readonly namesKept: Duration.Duration
   /** One read of a blob: larger ones cost less in all, and hold the event loop for longer at a time. */
   readonly readBytes: number
 }
@@ -42,6 +44,7 @@ export const defaultLimits: Limits = {
   retryBase: Duration.millis(500),
   retryCap: Duration.seconds(30),
   longestWait: Duration.minutes(2),
+  namesKept: Duration.minutes(1),
   // the event loop's p99 delay stays under 60 ms at full speed; the process also serves admission
   readBytes: 256 * 1024
 }

@@ -123,7 +123,7 @@ export const Settings = Schema.Struct({
     restart: true
   }),
   MAX_CONCURRENT_RECONCILES: setting(integer(1, 1000), 5, {
-    description: "How many images are cloned at the same time.",
+    description: "How many images are cloned at the same time; what as many others are now is asked meanwhile.",
     allowed: "an integer from 1 to 1000"
   }),
   NAMESPACES_TO_IGNORE: setting(list(namespace), [], {
@@ -202,6 +202,9 @@ export type SettingsKey = keyof Settings
 
 // the keys of the Schema, which TypeScript widens to strings
 export const keys = Object.keys(Settings.fields) as ReadonlyArray<SettingsKey>
+
+/** Keys whose changes wait for a restart. */
+export const restartKeys = keys.filter((key) => Schema.resolveAnnotations(Settings.fields[key])?.["restart"] === true)
 
 /** What the Schema says of a key; `fallback` is the text of the default, undefined where the key is required. */
 export const documentationOf = (key: SettingsKey): Documentation & { readonly fallback: string | undefined } => {

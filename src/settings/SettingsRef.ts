@@ -2,13 +2,11 @@
 import { Context, Effect, FileSystem, Layer, Metric, Option, Stream, SubscriptionRef } from "effect"
 import { settingsRejected, settingsReloads, settingsRestartRequired, touch } from "../telemetry/Metrics.ts"
 import { load } from "./Load.ts"
-import { documentationOf, keys, type Settings } from "./Settings.ts"
+import { keys, restartKeys, type Settings } from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
 const POLL = "30 seconds" // inotify is silent on some network file systems and after a lost event
 const QUIET = "200 millis" // a swap of the kubelet is a handful of events
-
-const restartKeys = keys.filter((key) => documentationOf(key).restart === true)
 
 const same = (one: Settings, other: Settings): boolean => JSON.stringify(one) === JSON.stringify(other)
 

@@ -12,16 +12,13 @@ import { imageOf, layerOf } from "../support/TestImages.ts"
 import { until, untilTrue } from "../support/Until.ts"
 import { assertWhole, image, world } from "./World.ts"
 
-/** Answers HEADs of tags only when told to; */
-const gate = (registry: FakeRegistry) => {
+/** Answers requests only when told to: those for manifests, which only an image with a permit makes, or others. */
+const gate = (registry: FakeRegistry, requests = /GET .*manifests\/sha256:/) => {
   const waiting: Array<() => void> = []
-  const asked: Array<string> = []
-  registry.on(/HEAD .*manifests\/\d+$/, (seen, _, next) => {
-    asked.push(seen.path.split("/")[2] ?? "")
+  registry.on(requests, (_, __, next) => {
     waiting.push(next)
   })
   return {
-    asked,
     /** Waits until so many are at the door. */
     are: (count: number) => untilTrue(`${count} at the door`, () => waiting.length === count),
     /** Waits for the next and lets it through. */
@@ -106,10 +103,15 @@ describe("permits", () => {
       const other = yield* startFakeRegistry()
       yield* world(({ clone, cloner, source }) =>
         Effect.gen(function*() {
-          // the second registry refuses at once; what counts is when it was asked
-          other.on(/./, (_, response) => refuse(response, 404, "MANIFEST_UNKNOWN"))
           for (let at = 0; at < 4; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
-          const door = gate(source)
+          other.add("late", image, "1")
+          const order: Array<string> = []
+          for (const registry of [source, other]) {
+            registry.on(/GET .*manifests\/sha256:/, (seen, _, next) => {
+              order.push(seen.path.split("/")[2] ?? "")
+              setTimeout(next, order.length === 1 ? 300 : 0)
+            })
+          }
           const many = yield* Effect.forkChild(
             Effect.forEach(Array.from({ length: 4 }), (_, at) => clone({ tag: `${at}` }), {
               concurrency: "unbounded"
@@ -117,21 +119,15 @@ describe("permits", () => {
             { startImmediately: true }
           )
           const late = yield* Effect.forkChild(
-            Effect.flip(clone({ registry: other.host, repository: "late", tag: "1" })),
+            cloner.clone({ registry: other.host, repository: "late", tag: "1" }),
             { startImmediately: true }
           )
-          yield* door.are(1)
           yield* until("all wait", Effect.map(cloner.waiting, (it) => it === 4))
-          assert.strictEqual(other.seen.length, 0)
-          yield* door.one
-          yield* door.one
-          // three images of the first registry were before it in the queue
-          assert.strictEqual((yield* Fiber.join(late)).reason, "not-found")
-          yield* door.are(1)
-          assert.strictEqual(yield* cloner.waiting, 1)
-          yield* door.one
-          yield* door.one
+          yield* Fiber.join(late)
           yield* Fiber.join(many)
+          // three images of the first registry were before it in the queue
+          assert.isBelow(order.indexOf("late"), 3)
+          assert.strictEqual(order.length, 5)
         }), { permits: 1, others: [other] })
     }))
 
@@ -184,6 +180,67 @@ describe("permits", () => {
           assert.strictEqual(limited.seen.length, 1)
         }), { permits: 1, others: [limited] })
     }))
+})
+
+describe("an image that waits for its turn", () => {
+  const moved = imageOf([layerOf("moved")])
+
+  it.live("is not waited for by one that is there already", () =>
+    world(({ clone, cloner, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "there")
+        source.add("app", imageOf([layerOf("large")]), "large")
+        yield* clone({ tag: "there" })
+        const door = gate(source)
+        const large = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
+        yield* door.are(1)
+        assert.isTrue((yield* clone({ tag: "there" })).upToDate)
+        assert.strictEqual((yield* cloner.inFlight).length, 1)
+        yield* door.one
+        yield* Fiber.join(large)
+      }), { permits: 1 }))
+
+  it.live("is not waited for by one that nobody has", () =>
+    world(({ clone, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, "large")
+        const door = gate(source)
+        const large = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
+        yield* door.are(1)
+        assert.strictEqual((yield* Effect.flip(clone({ tag: "nobody-has-it" }))).reason, "not-found")
+        yield* door.one
+        yield* Fiber.join(large)
+      }), { permits: 1 }))
+
+  for (
+    const [name, namesKept, copies, heads] of [
+      ["is asked for once", 60_000, image, 1],
+      ["is asked for again when the wait was long, and copied as it is then", 50, moved, 2]
+    ] as const
+  ) {
+    it.live(name, () =>
+      world(({ clone, cloner, source }) =>
+        Effect.gen(function*() {
+          source.add("app", imageOf([layerOf("large")]), "large")
+          source.add("app", image, "1")
+          const door = gate(source)
+          const large = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
+          yield* door.are(1)
+          const one = yield* Effect.forkChild(Effect.timed(clone()), { startImmediately: true })
+          yield* untilTrue("its name is known", () => source.count(/HEAD .*manifests\/1$/) === 1)
+          yield* until("it waits", Effect.map(cloner.waiting, (it) => it === 1))
+          yield* Effect.sleep("100 millis")
+          source.add("app", moved, "1")
+          yield* door.one
+          yield* door.one
+          yield* Fiber.join(large)
+          const [elapsed, copied] = yield* Fiber.join(one)
+          assert.strictEqual(copied.digest, copies.root.digest)
+          // the wait is not part of it
+          assert.isBelow(copied.seconds, Duration.toSeconds(elapsed) - 0.1)
+          assert.strictEqual(source.count(/HEAD .*manifests\/1$/), heads)
+        }), { permits: 1, limits: { namesKept: Duration.millis(namesKept) } }))
+  }
 })
 
 /** A whole answer in small chunks, written at once: Node's own server would join them. */
