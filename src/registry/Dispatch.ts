@@ -98,9 +98,11 @@ const dispatchError = (cause: unknown): DispatchError => {
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
     return make("Certificate", "the host does not speak TLS; hosts without TLS are named in PLAIN_HTTP_REGISTRIES")
   }
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
+  // undici's parser has names for some of what it finds wrong
+  const unparsable = cause instanceof Error && cause.name === "HTTPParserError"
+  if (unparsable || code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
     // without its cause, which has the answer's bytes
-    return new DispatchError({ reason: "Protocol", detail: `the answer is not HTTP (${code})` })
+    return new DispatchError({ reason: "Protocol", detail: `the answer is not HTTP (${code === "" ? text : code})` })
   }
   return make("Unreachable", `no answer (${code === "" ? text : code})`)
 }

@@ -72,7 +72,7 @@ export const makeReferrers = (
     return yield* listed({ operation: "GET referrers", target: targetOf(repository, tag) }, bytes)
   })
 
-  /** The API's list; undefined where the registry has no such API. */
+  /** The API's list; `none` where the registry has no such API, `closed` where it is not for us, here or now. */
   const byApi = Effect.fnUntraced(function*(repository: Repository, digest: Digest) {
     const found: Array<ReferrerDescriptor> = []
     let path = `/v2/${repository.repository}/referrers/${digest}`
@@ -97,7 +97,10 @@ export const makeReferrers = (
         (it) => refusal(request, it)
       ))
       const type = firstOf(answer.headers["content-type"])?.split(";")[0]?.trim().toLowerCase()
-      if (answer.status !== 200 || type !== ociIndex) return page === 0 ? undefined : found
+      if (answer.status !== 200 || type !== ociIndex) {
+        if (page > 0) return found
+        return answer.status === 401 || answer.status === 403 ? "closed" : "none"
+      }
       found.push(...(yield* listed(request, answer.body)))
       const next = nextOf(firstOf(answer.headers["link"]))
       if (next === undefined || !URL.canParse(next, answer.url)) return found
@@ -112,12 +115,10 @@ export const makeReferrers = (
   return {
     referrersOf: Effect.fnUntraced(function*(repository, digest) {
       const now = yield* Clock.monotonicTimeNanos
-      const found = (unsupported.get(repository.registry) ?? 0n) > now ? undefined : yield* byApi(repository, digest)
-      if (found === undefined) {
-        unsupported.set(repository.registry, now + unsupportedNanos)
-        return (yield* fallbackOf(repository, digest)).slice(0, mostReferrers)
-      }
-      return found.slice(0, mostReferrers)
+      const known = (unsupported.get(repository.registry) ?? 0n) > now
+      const found = known ? "closed" : yield* byApi(repository, digest)
+      if (found === "none") unsupported.set(repository.registry, now + unsupportedNanos)
+      return (typeof found === "string" ? yield* fallbackOf(repository, digest) : found).slice(0, mostReferrers)
     })
   }
 }

@@ -128,7 +128,8 @@ interface Script {
 }
 
 const makeScript = (steps: ReadonlyArray<Step>, fill: (text: string) => string): Script => {
-  const left = new Set(steps)
+  // a step can stand in a row twice
+  const left = new Set(steps.map((it) => ({ ...it })))
   const problems: Array<string> = []
   const lineOf = (step: Step) => `${step.at ?? "registry"}: ${fill(step.expect)}`
   return {

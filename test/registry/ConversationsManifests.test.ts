@@ -1,0 +1,316 @@
+// Manifests and what refers to them, as conversations: what is believed of an answer, and what a refusal to store one means.
+// Sources: OCI distribution-spec, "Pulling manifests", "Pushing manifests", "Listing referrers".
+import { Effect, Option } from "effect"
+import { gzipSync } from "node:zlib"
+import { digestOf } from "../../src/image/Digest.ts"
+import { acceptManifests, ociIndex, schema1Signed } from "../../src/registry/ManifestDocument.ts"
+import { fallbackTag } from "../../src/registry/Referrers.ts"
+import {
+  type Answer,
+  conversations,
+  refused,
+  type Row,
+  type Step,
+  type Talk,
+  type Told
+} from "../support/Conversation.ts"
+import { schema1Image, tarLayer } from "../support/Schema1Images.ts"
+import { imageOf, indexOf, manifestOf } from "../support/TestImages.ts"
+
+const image = imageOf([])
+const { root } = image
+const index = indexOf([image]).root
+const signed = schema1Image([{ layer: tarLayer("a") }])
+const other = digestOf(Buffer.from("other"))
+
+const get = (reference: string) => ({ app, client }: Talk) =>
+  Effect.map(client.getManifest(app, reference), (it) => [it.digest, it.mediaType])
+const head = ({ app, client }: Talk) =>
+  Effect.map(client.headManifest(app, "1"), (it) => Option.getOrUndefined(it)?.digest)
+const put = ({ client, mirror }: Talk) => Effect.as(client.putManifest(mirror, "1", root), "put")
+
+const asks = { accept: acceptManifests, "accept-encoding": "identity" }
+const look = (answer: Answer): Step => ({ expect: "HEAD /v2/app/manifests/1", with: asks, answer })
+const read = (answer: Answer, reference = "1"): Step => ({
+  expect: `GET /v2/app/manifests/${reference}`,
+  with: asks,
+  answer
+})
+const store = (answer: Answer): Step => ({
+  expect: "PUT /v2/mirror/app/manifests/1",
+  with: { "content-type": root.mediaType, "content-length": String(root.bytes.length) },
+  body: root.bytes,
+  answer
+})
+const served = (it: { readonly bytes: Buffer; readonly mediaType: string }, headers: Told["headers"] = {}): Told => ({
+  status: 200,
+  headers: { "content-type": it.mediaType, ...headers },
+  body: it.bytes
+})
+const known = { value: root.digest }
+const whole = { value: [root.digest, root.mediaType] }
+
+const heads: ReadonlyArray<Row> = [
+  {
+    name: "200 with its digest",
+    call: head,
+    steps: [look({ status: 200, headers: { "docker-content-digest": root.digest } })],
+    outcome: known
+  },
+  { name: "404: none", call: head, steps: [look({ status: 404 })], outcome: { value: undefined } },
+  ...([
+    ["200 without its digest", { status: 200 }],
+    ["200 with nonsense for a digest", {
+      status: 200,
+      headers: { "docker-content-digest": "sha256:../../x" }
+    }],
+    ["405", { status: 405 }],
+    ["403", { status: 403 }]
+  ] as const).map(([name, answer]): Row => ({
+    name: `${name}: a GET tells`,
+    call: head,
+    steps: [look(answer), read(served(root))],
+    outcome: known
+  })),
+  {
+    name: "405, and a GET finds none",
+    call: head,
+    steps: [look({ status: 405 }), read(refused(404, "MANIFEST_UNKNOWN"))],
+    outcome: { value: undefined }
+  }
+]
+
+const gets: ReadonlyArray<Row> = [
+  { name: "its bytes, and the digest that they have", call: get("1"), steps: [read(served(root))], outcome: whole },
+  {
+    name: "a type with parameters stays as it came",
+    call: get("1"),
+    steps: [read(served({ ...root, mediaType: `${root.mediaType}; charset=utf-8` }))],
+    outcome: { value: [root.digest, `${root.mediaType}; charset=utf-8`] }
+  },
+  {
+    name: "another digest in the header of a tag: ours counts",
+    call: get("1"),
+    steps: [read(served(root, { "docker-content-digest": other }))],
+    outcome: whole
+  },
+  {
+    name: "other bytes than those of the digest, whatever the header says: asked again, then corrupt",
+    call: get(other),
+    steps: [1, 2, 3].map(() => read(served(root, { "docker-content-digest": other }), other)),
+    outcome: { failure: { reason: "Corrupt", retryable: true, says: root.digest } }
+  },
+  {
+    name: "a child in place of the index whose digest was asked for",
+    call: get(index.digest),
+    options: { limits: { attempts: 1 } },
+    steps: [read(served(root), index.digest)],
+    outcome: { failure: { reason: "Corrupt" } }
+  },
+  {
+    name: "compressed on the way, though nobody wanted that",
+    call: get("1"),
+    options: { limits: { attempts: 1 } },
+    steps: [read(served({ ...root, bytes: gzipSync(root.bytes) }, { "content-encoding": "gzip" }))],
+    outcome: { failure: { reason: "Corrupt", says: "compressed" } }
+  },
+  {
+    name: "content-encoding: identity is none",
+    call: get("1"),
+    steps: [read(served(root, { "content-encoding": "identity" }))],
+    outcome: whole
+  },
+  {
+    name: "a signed one of schema 1 by the digest of what is signed",
+    call: get(signed.root.digest),
+    steps: [read(served(signed.root), signed.root.digest)],
+    outcome: { value: [signed.root.digest, schema1Signed] }
+  },
+  {
+    name: "more than a manifest may have, told beforehand",
+    call: get("1"),
+    steps: [
+      read({ ...served(root, { "content-length": 40_000_000 }), body: Buffer.alloc(4_300_000), still: 4_300_000 })
+    ],
+    outcome: { failure: { reason: "TooLarge", retryable: false } }
+  },
+  {
+    name: "more than a manifest may have, without a word",
+    call: get("1"),
+    steps: [read({ ...served(root, { "transfer-encoding": "chunked" }), body: Buffer.alloc(4_194_305, 32) })],
+    outcome: { failure: { reason: "TooLarge", retryable: false } }
+  },
+  {
+    name: "behind a redirect",
+    call: get("1"),
+    steps: [
+      read({ status: 307, headers: { location: "http://{storage}/m?sig=x" } }),
+      { at: "storage", expect: "GET /m?sig=x", with: { ...asks, authorization: undefined }, answer: served(root) }
+    ],
+    outcome: whole
+  },
+  {
+    name: "404",
+    call: get("1"),
+    steps: [read(refused(404, "MANIFEST_UNKNOWN", "manifest unknown"))],
+    outcome: { failure: { reason: "NotFound", retryable: false, says: "manifest unknown" } }
+  }
+]
+
+const immutable: ReadonlyArray<[string, Told]> = [
+  ["400, as ECR says it", refused(400, "TAG_INVALID", "The image tag '1' already exists and cannot be overwritten")],
+  ["400, as Artifact Registry says it", refused(400, "FAILED", "The repository has enabled tag immutability")],
+  ["403, as Artifactory says it", refused(403, "DENIED", "not enough permissions to overwrite artifact")],
+  ["409, as Quay says it", refused(409, "TAG_IMMUTABLE")],
+  ["412, as Harbor says it", refused(412, "PRECONDITION", "configured as immutable")]
+]
+
+const puts: ReadonlyArray<Row> = [
+  ...[200, 201, 202, 204].map((status): Row => ({
+    name: `${status}: stored`,
+    call: put,
+    steps: [store({ status, headers: { "docker-content-digest": root.digest } })],
+    outcome: { value: "put" }
+  })),
+  {
+    name: "201, without any digest",
+    call: put,
+    steps: [store({ status: 201 })],
+    outcome: { value: "put" }
+  },
+  {
+    name: "201 with another digest: something else was stored",
+    call: put,
+    steps: [store({ status: 201, headers: { "docker-content-digest": other } })],
+    outcome: { failure: { reason: "Corrupt", says: other } }
+  },
+  ...immutable.map(([name, answer]): Row => ({
+    name: `${name}: a tag that cannot be moved, and is not tried again`,
+    call: put,
+    steps: [store(answer)],
+    outcome: { failure: { reason: "Immutable", retryable: false } }
+  })),
+  ...([
+    ["404 MANIFEST_BLOB_UNKNOWN, as Distribution 2 says it", refused(404, "MANIFEST_BLOB_UNKNOWN"), "Incomplete"],
+    ["400 MANIFEST_BLOB_UNKNOWN", refused(400, "MANIFEST_BLOB_UNKNOWN"), "Incomplete"],
+    ["400 BLOB_UNKNOWN", refused(400, "BLOB_UNKNOWN"), "Incomplete"],
+    ["400 MANIFEST_UNKNOWN for a child", refused(400, "MANIFEST_UNKNOWN"), "Incomplete"],
+    ["400 MANIFEST_INVALID, as for an index that is not whole", refused(400, "MANIFEST_INVALID"), "Invalid"],
+    ["404 NAME_UNKNOWN", refused(404, "NAME_UNKNOWN"), "NotFound"],
+    ["403 DENIED", refused(403, "DENIED"), "Denied"],
+    ["403 for a quota", refused(403, "DENIED", "quota exceeded"), "Quota"],
+    ["405, as of a registry that is read-only", refused(405, "UNSUPPORTED"), "Unsupported"],
+    ["413", { status: 413, body: "<html>" }, "TooLarge"],
+    ["415, as of a registry that takes no Docker types", refused(415, "MANIFEST_INVALID"), "Unsupported"]
+  ] satisfies ReadonlyArray<[string, Told, string]>).map(([name, answer, reason]): Row => ({
+    name: `${name}: not tried again`,
+    call: put,
+    steps: [store(answer)],
+    outcome: { failure: { reason, retryable: false } }
+  })),
+  {
+    name: "nothing is put outside the prefix",
+    call: ({ app, client }) => client.putManifest(app, "1", root),
+    steps: [],
+    outcome: { failure: { reason: "Refused", retryable: false } }
+  }
+]
+
+const referrersPath = `/v2/app/referrers/${root.digest}`
+const referrers = ({ app, client }: Talk) =>
+  Effect.map(client.referrersOf(app, root.digest), (all) => all.map((it) => it.digest))
+const descriptor = (digest: string) => ({ mediaType: root.mediaType, digest, size: 10, artifactType: "x/y" })
+const list = (...digests: ReadonlyArray<string>) =>
+  manifestOf(ociIndex, { schemaVersion: 2, mediaType: ociIndex, manifests: digests.map(descriptor) })
+const listed = (headers: Told["headers"], ...digests: ReadonlyArray<string>): Told => ({
+  status: 200,
+  headers: { "content-type": ociIndex, ...headers },
+  body: list(...digests).bytes
+})
+const page = (answer: Answer, query = ""): Step => ({ expect: `GET ${referrersPath}${query}`, answer })
+const byTag: ReadonlyArray<Step> = [
+  {
+    expect: `HEAD /v2/app/manifests/${fallbackTag(root.digest)}`,
+    answer: { status: 200, headers: { "docker-content-digest": list(other).digest, "content-type": ociIndex } }
+  },
+  read(served(list(other)), list(other).digest)
+]
+const noTag: Step = { expect: `HEAD /v2/app/manifests/${fallbackTag(root.digest)}`, answer: { status: 404 } }
+
+const lists: ReadonlyArray<Row> = [
+  { name: "200: what it lists", call: referrers, steps: [page(listed({}, other))], outcome: { value: [other] } },
+  { name: "200: an empty list", call: referrers, steps: [page(listed({}))], outcome: { value: [] } },
+  {
+    name: "200 on pages",
+    call: referrers,
+    steps: [
+      page(listed({ link: `<${referrersPath}?n=1&last=a>; rel="next"` }, root.digest)),
+      page(listed({}, other), "?n=1&last=a")
+    ],
+    outcome: { value: [root.digest, other] }
+  },
+  ...["http://{storage}/x", "/v2/other/referrers/x", "//{storage}/x"].map((link): Row => ({
+    name: `200 with a next page at ${link}: lists go on where they began, or not at all`,
+    call: referrers,
+    steps: [page(listed({ link: `<${link}>; rel="next"` }, other))],
+    outcome: { value: [other] }
+  })),
+  {
+    name: "200 on pages without end: ten are read",
+    call: referrers,
+    steps: Array.from(
+      { length: 10 },
+      (_, at) => page(listed({ link: `<?n=${at + 1}>; rel="next"` }, other), at === 0 ? "" : `?n=${at}`)
+    ),
+    outcome: { value: Array.from({ length: 10 }, () => other) }
+  },
+  ...([
+    ["303 to a page elsewhere, as of GHCR", { status: 303, headers: { location: "http://{storage}/page" } }],
+    ["400", { status: 400 }],
+    ["404", refused(404, "NOT_FOUND")],
+    ["405", { status: 405 }],
+    ["406", { status: 406 }],
+    ["501", { status: 501 }],
+    ["200 with a page", { status: 200, headers: { "content-type": "text/html" }, body: "<html>" }]
+  ] satisfies ReadonlyArray<[string, Told]>).map(([name, answer]): Row => ({
+    name: `${name}: no such API; the list is under the tag, and the API is not asked again`,
+    call: (talk) => Effect.andThen(referrers(talk), referrers(talk)),
+    steps: [page(answer), ...byTag, ...byTag],
+    outcome: { value: [other] }
+  })),
+  {
+    name: "404, and no tag: none",
+    call: referrers,
+    steps: [page({ status: 404 }), noTag],
+    outcome: { value: [] }
+  },
+  ...[401, 403].map((status): Row => ({
+    name: `${status} here says nothing of the API elsewhere: it is asked again`,
+    call: (talk) => Effect.andThen(referrers(talk), referrers(talk)),
+    steps: [page({ status }), noTag, page(listed({}, other))],
+    outcome: { value: [other] }
+  })),
+  {
+    name: "503 for a moment is asked again",
+    call: referrers,
+    steps: [page({ status: 503 }), page(listed({}, other))],
+    outcome: { value: [other] }
+  },
+  {
+    name: "429 is a rate limit here too",
+    call: referrers,
+    steps: [page(refused(429, "TOOMANYREQUESTS", "", { "retry-after": "60" }))],
+    outcome: { failure: { reason: "RateLimited", retryAfter: 60 } }
+  },
+  {
+    name: "200 with something else than descriptors",
+    call: referrers,
+    steps: [page({ status: 200, headers: { "content-type": ociIndex }, body: "{\"manifests\":[{\"digest\":\"x\"}]}" })],
+    outcome: { failure: { reason: "Protocol", retryable: false } }
+  }
+]
+
+conversations("HEAD of a manifest", heads)
+conversations("GET of a manifest", gets)
+conversations("PUT of a manifest", puts)
+conversations("referrers", lists)
