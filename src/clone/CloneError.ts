@@ -73,6 +73,10 @@ const advice = (error: RegistryError, side: Side): string => {
   if (side === "source") {
     return error.reason === "Unauthorized" || error.reason === "Denied" ? " (private or does not exist)" : ""
   }
+  // Distribution's maintenance mode, Quay's, Harbor's proxy caches
+  if (error.status === 405) {
+    return "; the backup registry takes no writes there: is it read-only, or a cache of another?"
+  }
   switch (error.reason) {
     case "Unauthorized":
     case "Denied":

@@ -116,7 +116,10 @@ export const makeDownload = (options: DownloadOptions): Download => {
       const pause = Duration.toMillis(limits.retryBase) * (0.5 + (yield* Random.next))
       yield* Effect.sleep(Duration.millis(pause))
       current = yield* retrying(limits)(options.reopen(arrived)).pipe(
-        Effect.mapError((error): TransferError => ({ side: "source", error }))
+        // it gives nothing from there on, or something else: the connection broke, and the blob is begun anew
+        Effect.mapError((error): TransferError =>
+          error.status === 416 || error.reason === "Protocol" ? broken : { side: "source", error }
+        )
       )
       // offset 0: it knows no ranges
       skip = arrived - current.offset

@@ -43,6 +43,8 @@ export interface Step {
   /** What the request must bring. */
   readonly body?: string | Buffer
   readonly answer: Answer
+  /** Its body must never come to its end. */
+  readonly unfinished?: boolean
   /** Not at its place among the others of its server: whenever it likes. */
   readonly whenever?: boolean
 }
@@ -155,6 +157,7 @@ const makeScript = (steps: ReadonlyArray<Step>, fill: (text: string) => string):
       return step
     },
     received: (step, body) => {
+      if (step.unfinished === true) problems.push(`${lineOf(step)}\n  came to its end, after ${body.length} bytes`)
       if (step.body === undefined) return
       const wanted = typeof step.body === "string" ? Buffer.from(fill(step.body)) : step.body
       if (!body.equals(wanted)) {
