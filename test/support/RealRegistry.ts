@@ -43,8 +43,20 @@ export interface RealRegistryOptions {
   readonly deletes?: boolean
   /** Distribution 2 only: takes Docker's schema 1. */
   readonly schema1?: boolean
+  /** In maintenance: nothing can be written. */
+  readonly readOnly?: boolean
+  /** Serves what this one has stored. */
+  readonly over?: Pick<RealRegistry, "directory">
   /** Lines of an htpasswd file with bcrypt hashes. */
   readonly htpasswd?: string
+  /** Lets in whoever brings a token of this server. */
+  readonly token?: {
+    readonly realm: string
+    readonly issuer: string
+    readonly service: string
+    /** PEM of the authority of the server's certificate. */
+    readonly authority: string
+  }
   readonly tls?: {
     readonly certificate: string
     readonly key: string
@@ -58,7 +70,11 @@ const configuration = (directory: string, options: RealRegistryOptions) =>
   JSON.stringify({
     version: 0.1,
     log: { level: "info", formatter: "json", accesslog: { disabled: false } },
-    storage: { filesystem: { rootdirectory: join(directory, "data") }, delete: { enabled: options.deletes ?? true } },
+    storage: {
+      filesystem: { rootdirectory: join(options.over?.directory ?? directory, "data") },
+      delete: { enabled: options.deletes ?? true },
+      ...(options.readOnly === true ? { maintenance: { readonly: { enabled: true } } } : {})
+    },
     http: {
       addr: "127.0.0.1:0",
       secret: "test",
@@ -75,7 +91,17 @@ const configuration = (directory: string, options: RealRegistryOptions) =>
     ...(options.schema1 === true ? { compatibility: { schema1: { enabled: true } } } : {}),
     ...(options.htpasswd === undefined
       ? {}
-      : { auth: { htpasswd: { realm: "test", path: join(directory, "htpasswd") } } })
+      : { auth: { htpasswd: { realm: "test", path: join(directory, "htpasswd") } } }),
+    ...(options.token === undefined ? {} : {
+      auth: {
+        token: {
+          realm: options.token.realm,
+          issuer: options.token.issuer,
+          service: options.token.service,
+          rootcertbundle: join(directory, "token.crt")
+        }
+      }
+    })
   })
 
 /** Runs the program until the scope ends. */
@@ -91,6 +117,7 @@ export const startRegistry = (
     yield* Effect.promise(async () => {
       await writeFile(join(directory, "config.yml"), configuration(directory, options))
       if (options.htpasswd !== undefined) await writeFile(join(directory, "htpasswd"), options.htpasswd)
+      if (options.token !== undefined) await writeFile(join(directory, "token.crt"), options.token.authority)
       if (options.tls !== undefined) {
         await writeFile(join(directory, "tls.crt"), options.tls.certificate)
         await writeFile(join(directory, "tls.key"), options.tls.key)
@@ -131,7 +158,7 @@ export const startRegistry = (
     return {
       host,
       origin: `${options.tls === undefined ? "http" : "https"}://${host}`,
-      directory,
+      directory: options.over?.directory ?? directory,
       log: Effect.sync(() => [...lines])
     }
   })

@@ -1,6 +1,7 @@
 // Images for tests, built in memory: OCI and docker schema 2, indexes, layers of random bytes that can be shared.
-// Edge: layers are opaque to registries, so they are not really tar; nothing here is ever unpacked.
+// Edge: layers are opaque to registries, so they are not really tar; those that are, are tarLayer's of Schema1Images.ts.
 import { createCipheriv, createHash } from "node:crypto"
+import { gunzipSync } from "node:zlib"
 import { type Digest, digestOf } from "../../src/image/Digest.ts"
 import { dockerList, dockerManifest, ociIndex, ociManifest } from "../../src/registry/ManifestDocument.ts"
 
@@ -24,6 +25,12 @@ export interface TestImage {
 }
 
 export type Flavour = "oci" | "docker"
+
+/** What tools that unpack images want to know of gzipped layers. */
+export const unpackable = (layers: ReadonlyArray<TestBlob>) => ({
+  rootfs: { type: "layers", diff_ids: layers.map((it) => digestOf(gunzipSync(it.bytes))) },
+  history: layers.map((_, at) => ({ created: "2016-03-01T00:00:00Z", created_by: `RUN ${at}` }))
+})
 
 const types = {
   oci: {
@@ -64,14 +71,21 @@ export const manifestOf = (mediaType: string, json: unknown): TestManifest => {
 /** An image for one platform. */
 export const imageOf = (
   layers: ReadonlyArray<TestBlob>,
-  options: { readonly flavour?: Flavour; readonly architecture?: string; readonly more?: object } = {}
+  options: {
+    readonly flavour?: Flavour
+    readonly architecture?: string
+    /** Members of the manifest, and of the config, in place of what they would have. */
+    readonly more?: object
+    readonly config?: object
+  } = {}
 ): TestImage => {
   const { architecture = "amd64", flavour = "oci" } = options
   const config = blobOf(Buffer.from(JSON.stringify({
     architecture,
     os: "linux",
     config: {},
-    rootfs: { type: "layers", diff_ids: layers.map((it) => it.digest) }
+    rootfs: { type: "layers", diff_ids: layers.map((it) => it.digest) },
+    ...options.config
   })))
   const root = manifestOf(types[flavour].manifest, {
     schemaVersion: 2,
