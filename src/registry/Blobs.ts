@@ -1,7 +1,7 @@
 // Blobs of a repository: look, mount, open, store. Source: OCI distribution-spec, "Pushing blobs": POST, then one PUT,
 // or PATCHes where a registry has refused that.
 // Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts.
-import { Effect, Option, type Scope } from "effect"
+import { Effect, FiberSet, Option, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest } from "../image/Digest.ts"
 import type { Access, Identity, Repository } from "./Access.ts"
@@ -93,6 +93,8 @@ const locate = (
     return Effect.fail(registryError({ ...of, reason: "Protocol", detail: "the upload has no usable Location" }))
   }
   const location = new URL(text, answer.url)
+  // never sent, and a query behind it would not be either
+  location.hash = ""
   // a registry behind a proxy may not know that it is spoken to over TLS
   if (location.protocol !== answer.url.protocol && location.hostname === answer.url.hostname) {
     location.protocol = answer.url.protocol
@@ -118,7 +120,14 @@ const outcomeUnknown: ReadonlySet<RegistryReason> = new Set(["Timeout", "Unreach
 /** A blob whose PUT was cut off so often is sent in chunks: something on the way may not like its size. */
 const mostResets = 2
 
-export const makeBlobs = (transport: Transport, session: Session, access: Access, pool: BufferPool): Blobs => {
+/** `ends`: where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
+export const makeBlobs = (
+  transport: Transport,
+  session: Session,
+  access: Access,
+  pool: BufferPool,
+  ends: FiberSet.FiberSet
+): Blobs => {
   const { limits } = transport
   const retry = retrying(limits)
 
@@ -190,8 +199,9 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
 
   const commit = (upload: Upload, digest: Digest, size: number, body: Readable | undefined): Spec => {
     // appended as text: parsing and writing the query anew could alter what the registry encoded into it
-    const separator = upload.location.search === "" ? "?" : "&"
-    const location = new URL(`${upload.location.href}${separator}digest=${encodeURIComponent(digest)}`)
+    const { href } = upload.location
+    const separator = !href.includes("?") ? "?" : href.endsWith("?") ? "" : "&"
+    const location = new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`)
     return {
       ...spec("PUT", upload.repository, digest, location),
       headers: { "content-type": "application/octet-stream", "content-length": String(size) },
@@ -294,7 +304,7 @@ export const makeBlobs = (transport: Transport, session: Session, access: Access
         // nothing depends on it, and many registries do not allow it
         Effect.ignore,
         // not waited for: it is asked by finalizers too, which nothing could interrupt while a registry hangs
-        Effect.forkDetach,
+        FiberSet.run(ends),
         Effect.asVoid
       ),
     putBlob: Effect.fnUntraced(function*(upload, digest, size, body) {

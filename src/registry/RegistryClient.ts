@@ -1,6 +1,6 @@
 // References in, bytes out: everything this program says to registries goes through this service.
 // Edge: knows no copying. Errors are RegistryError; the policies (credentials, addresses, rests) are inside.
-import { Context, Effect, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
+import { Context, Effect, FiberSet, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
 import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
@@ -52,6 +52,11 @@ export class RegistryClient extends Context.Service<
           connectTimeout: limits.connectTimeout,
           readBytes: limits.readBytes
         })
+        const ends = yield* FiberSet.make()
+        // before the sockets are closed: what a copy that was interrupted has begun at registries is ended there
+        yield* Effect.addFinalizer(() =>
+          Effect.timeoutOrElse(FiberSet.awaitEmpty(ends), { duration: "5 seconds", orElse: () => Effect.void })
+        )
         const hosts = makeHostLimits({
           longestWait: limits.longestWait,
           reserve: () => settings().reserve,
@@ -64,7 +69,7 @@ export class RegistryClient extends Context.Service<
         return RegistryClient.of({
           ...manifests,
           ...makeReferrers(transport, session, access, manifests),
-          ...makeBlobs(transport, session, access, agents.pool),
+          ...makeBlobs(transport, session, access, agents.pool, ends),
           roleOf: access.roleOf,
           budgetOf: (registry) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
         })

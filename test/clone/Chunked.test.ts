@@ -128,6 +128,23 @@ describe("an upload whose answer is lost", () => {
 })
 
 describe("an interrupted copy", () => {
+  it.live("ends its uploads when the client is closed with it", () =>
+    Effect.gen(function*() {
+      const backup = yield* world((it) =>
+        Effect.gen(function*() {
+          it.source.add("app", large, "1")
+          it.source.on(/GET .*blobs/, (_, response) => {
+            response.writeHead(200, {}).write(Buffer.alloc(100))
+          })
+          const running = yield* Effect.forkChild(it.clone())
+          yield* untilTrue("uploads are open", () => it.backup.count(/POST/) === 2)
+          yield* untilTrue("downloads are open", () => it.source.count(/GET .*blobs/) === 2)
+          yield* Fiber.interrupt(running)
+          return it.backup
+        }), { limits: { stallWindow: Duration.seconds(30) } })
+      assert.strictEqual(backup.count(/DELETE .*uploads/), 2)
+    }))
+
   it.live("ends its uploads", () =>
     world((it) =>
       Effect.gen(function*() {

@@ -91,6 +91,8 @@ const locations: ReadonlyArray<Row> = [
   ["without a scheme", "//{registry}/u/1", "/u/1?"],
   ["with a scheme that a proxy has garbled", "https://{registry}/u/1", "/u/1?"],
   ["with a query, which stays as it is encoded", "/u/1?_state=a%2Bb%3D&x=~%7e+%20", "/u/1?_state=a%2Bb%3D&x=~%7e+%20&"],
+  ["with an empty query", "/u/1?", "/u/1?"],
+  ["with a fragment, which is never sent", "/u/1?a=b#part", "/u/1?a=b&"],
   ["of nothing but a query", "?_state=x", "/v2/mirror/app/blobs/uploads/?_state=x&"]
 ].map(([name = "", location = "", path = ""]) => ({
   name: `a Location ${name}`,
