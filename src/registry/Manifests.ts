@@ -9,7 +9,7 @@ import { type RegistryError, registryError } from "./RegistryError.ts"
 import { retrying } from "./Retry.ts"
 import type { Session, Spec } from "./Session.ts"
 import { signedPayload } from "./SignedManifest.ts"
-import type { Transport } from "./Transport.ts"
+import type { Answer, Transport } from "./Transport.ts"
 
 /** What a HEAD tells of a manifest. */
 export interface ManifestHead {
@@ -57,6 +57,10 @@ const identify = (bytes: Uint8Array, mediaType: string, reference: string): Resu
   )
 }
 
+/** Artifactory answers 403 for manifests that its virtual repositories do not have (RTFACT-13797). */
+const isArtifactory = ({ headers }: Answer): boolean =>
+  headers["x-jfrog-version"] !== undefined || headers["x-artifactory-id"] !== undefined
+
 export const makeManifests = (transport: Transport, session: Session, access: Access): Manifests => {
   const { limits } = transport
   const retry = retrying(limits)
@@ -75,9 +79,21 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     hides: method !== "PUT"
   })
 
+  /** In the backup: whether the login may write is found out by writing. */
+  const hidden = (repository: Repository, answer: Answer): boolean =>
+    answer.status === 403 && access.roleOf(repository) === "backup" && isArtifactory(answer)
+
   const fetchOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {
     const request = { ...spec("GET", repository, reference), anonymous }
     const answer = yield* session.run(request, transport.send)
+    if (hidden(repository, answer)) {
+      return yield* registryError({
+        ...request,
+        reason: "NotFound",
+        status: 403,
+        detail: "Artifactory does not show it"
+      })
+    }
     if (answer.status !== 200) return yield* refusal(request, answer)
     if (
       answer.headers["content-encoding"] !== undefined && firstOf(answer.headers["content-encoding"]) !== "identity"
@@ -104,7 +120,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
   const headOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {
     const request = { ...spec("HEAD", repository, reference), anonymous }
     const answer = yield* session.run(request, transport.send)
-    if (answer.status === 404) return Option.none<ManifestHead>()
+    if (answer.status === 404 || hidden(repository, answer)) return Option.none<ManifestHead>()
     const told = firstOf(answer.headers["docker-content-digest"])
     if (answer.status === 200 && answer.anonymous) yield* access.provenPublic(repository)
     if (answer.status === 200 && told !== undefined && isDigest(told)) {

@@ -72,6 +72,25 @@ const heads: ReadonlyArray<Row> = [
     steps: [look(answer), read(served(root))],
     outcome: known
   })),
+  // RTFACT-13797: what a virtual repository does not have
+  {
+    name: "403 of an Artifactory that is the backup: none",
+    call: ({ client, mirror }) => Effect.map(client.headManifest(mirror, "1"), Option.isSome),
+    steps: [{
+      expect: "HEAD /v2/mirror/app/manifests/1",
+      answer: refused(403, "UNAUTHORIZED", "", { "x-jfrog-version": "Artifactory/7.77.5" })
+    }],
+    outcome: { value: false }
+  },
+  {
+    name: "403 of an Artifactory that is a source: a GET tells",
+    call: head,
+    steps: [
+      look(refused(403, "UNAUTHORIZED", "", { "x-jfrog-version": "Artifactory/7.77.5" })),
+      read(refused(403, "UNAUTHORIZED", "", { "x-jfrog-version": "Artifactory/7.77.5" }))
+    ],
+    outcome: { failure: { reason: "Denied" } }
+  },
   {
     name: "405, and a GET finds none",
     call: head,
@@ -81,6 +100,15 @@ const heads: ReadonlyArray<Row> = [
 ]
 
 const gets: ReadonlyArray<Row> = [
+  ...([
+    ["Artifactory", { "x-artifactory-id": "abc" }, "NotFound"],
+    ["another registry", {}, "Denied"]
+  ] as const).map(([name, headers, reason]): Row => ({
+    name: `403 of ${name} that is the backup`,
+    call: ({ client, mirror }) => client.getManifest(mirror, "1"),
+    steps: [{ expect: "GET /v2/mirror/app/manifests/1", answer: refused(403, "UNAUTHORIZED", "", headers) }],
+    outcome: { failure: { reason } }
+  })),
   { name: "its bytes, and the digest that they have", call: get("1"), steps: [read(served(root))], outcome: whole },
   {
     name: "a type with parameters stays as it came",
