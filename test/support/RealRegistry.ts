@@ -36,6 +36,8 @@ export interface RealRegistry {
   readonly directory: string
   /** The access log so far, one request a line. */
   readonly log: Effect.Effect<ReadonlyArray<string>>
+  /** SIGKILL, in the middle of whatever it does; until it is gone. */
+  readonly kill: () => Promise<void>
 }
 
 export interface RealRegistryOptions {
@@ -159,7 +161,8 @@ export const startRegistry = (
       host,
       origin: `${options.tls === undefined ? "http" : "https"}://${host}`,
       directory: options.over?.directory ?? directory,
-      log: Effect.sync(() => [...lines])
+      log: Effect.sync(() => [...lines]),
+      kill: port.stop
     }
   })
 
