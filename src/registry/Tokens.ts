@@ -2,7 +2,7 @@
 // Source: distribution docs/spec/auth/{token,oauth}.md. Lifetimes run on the monotonic clock from receipt.
 // Refresh tokens (docker's "identity tokens") go by POST, everything else by GET. One that the server replaces is kept for as
 // long as the process runs, and for the server that gave it: config.json is the user's.
-import { Cache, Clock, Effect, Option, Redacted, Schema, Semaphore } from "effect"
+import { Cache, Clock, Duration, Effect, Option, Redacted, Schema, Semaphore } from "effect"
 import type { Identity } from "./Access.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { classify } from "./Classify.ts"
@@ -33,6 +33,8 @@ export interface Tokens {
 
 interface Token {
   readonly value: Redacted.Redacted
+  /** How long it is used. */
+  readonly life: Duration.Duration
   /** Monotonic nanoseconds. */
   readonly until: bigint
 }
@@ -64,6 +66,10 @@ const lifetime = (expiresIn: unknown): number => {
 
 /** A token that reads as one header value; anything else would smuggle headers. */
 const isToken = (text: unknown): text is string => typeof text === "string" && /^[\x21-\x7e]+$/.test(text)
+
+/** No server takes a longer header, and whoever gives a longer token wants our memory. */
+const longestToken = 32 * 1024
+const mostTokens = 1024
 
 /** What token servers say to a POST that they do not know, or to a refresh token where they want a login. */
 const wantsGet: ReadonlySet<number> = new Set([400, 401, 404, 405])
@@ -132,7 +138,9 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
         const next = answer.status === 200
           ? Option.getOrUndefined(decodeToken(answer.body.toString("utf8")))?.refresh_token
           : undefined
-        if (isToken(next)) replaced.set(key, Redacted.make(next, { label: "identitytoken" }))
+        if (isToken(next) && next.length <= longestToken) {
+          replaced.set(key, Redacted.make(next, { label: "identitytoken" }))
+        }
         return wantsGet.has(answer.status) && credential.login !== undefined
           ? yield* byGet(request, credential.login)
           : answer
@@ -171,15 +179,25 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
           detail: `${request.realm.host} answered without a token`
         })
       }
+      if (text.length > longestToken) {
+        return yield* registryError({
+          operation,
+          target: request.target,
+          reason: "Protocol",
+          detail: `${request.realm.host} gave a token of ${text.length} bytes, more than ${longestToken}: no header`
+        })
+      }
+      const life = Duration.seconds(lifetime(decoded.value.expires_in))
       const token: Token = {
         value: Redacted.make(`Bearer ${text}`, { label: "token" }),
-        until: now + BigInt(Math.round(lifetime(decoded.value.expires_in) * 1e9))
+        life,
+        until: now + BigInt(Math.round(Duration.toSeconds(life) * 1e9))
       }
       return token
     })
 
     // the cache's keys are texts; the requests they stand for wait here for its lookup
-    const asked = makeBoundedMap<string, TokenRequest>(4096)
+    const asked = makeBoundedMap<string, TokenRequest>(mostTokens)
     const cache = yield* Cache.makeWith(
       Effect.fnUntraced(function*(key: string): Effect.fn.Return<Token, RegistryError> {
         const request = asked.get(key)
@@ -193,7 +211,7 @@ export const makeTokens = (transport: Transport): Effect.Effect<Tokens> =>
         return yield* read(request, answer)
       }),
       // failures are shared by those who wait, and not kept
-      { capacity: 4096, timeToLive: (exit) => exit._tag === "Success" ? "1 day" : "0 millis" }
+      { capacity: mostTokens, timeToLive: (exit) => exit._tag === "Success" ? exit.value.life : "0 millis" }
     )
 
     return {

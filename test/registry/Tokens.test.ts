@@ -117,6 +117,28 @@ describe("Tokens", () => {
       assert.strictEqual(value(yield* tokens.get({ ...request, registry: "https://other.test" })), "Bearer t2")
     }))
 
+  it.effect("are taken up to 32 KiB: longer ones fit no header, and would fill our memory", () =>
+    Effect.gen(function*() {
+      const length = 32 * 1024
+      const { transport } = server((count) => ({ body: JSON.stringify({ token: "x".repeat(length + count - 1) }) }), 0)
+      const tokens = yield* makeTokens(transport)
+      assert.strictEqual(value(yield* tokens.get(request)).length, "Bearer ".length + length)
+      const error = yield* Effect.flip(tokens.get({ ...request, scopes: ["repository:b:pull"] }))
+      assert.deepStrictEqual([error.reason, error.retryable], ["Protocol", false])
+      assert.include(error.message, "auth.test gave a token of 32769 bytes")
+    }))
+
+  it.effect("are kept for so many repositories as fit: the one that was not used longest is asked for again", () =>
+    Effect.gen(function*() {
+      const { sent, transport } = server((count) => ({ body: `{"token":"t${count}"}` }), 0)
+      const tokens = yield* makeTokens(transport)
+      const get = (at: number) => tokens.get({ ...request, scopes: [`repository:${at}:pull`] })
+      for (let at = 0; at <= 1024; at++) yield* get(at)
+      yield* get(1024)
+      assert.strictEqual(sent.length, 1025)
+      assert.strictEqual(value(yield* get(0)), "Bearer t1026")
+    }))
+
   it.live("are not told by anything that prints", () =>
     Effect.gen(function*() {
       const { transport } = server(() => ({ body: "{\"token\":\"very-secret\"}" }))
