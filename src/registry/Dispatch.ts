@@ -1,7 +1,7 @@
 // One HTTP exchange over undici's dispatch: collected whole and bounded, or opened as a paused stream.
 // Edge: no redirects, no credentials, no retries; a failure is a DispatchError that knows why, but not for whom.
 import { Data, Effect, type Scope } from "effect"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import { AddressRefused } from "./AddressPolicy.ts"
 import type { RegistryReason } from "./RegistryError.ts"
@@ -107,6 +107,9 @@ const dispatchError = (cause: unknown): DispatchError => {
   return make("Unreachable", `no answer (${code === "" ? text : code})`)
 }
 
+/** Nothing of the request remains to be sent. */
+const isSent = ({ body }: Outgoing): boolean => !(body instanceof Readable) || body.readableEnded || body.destroyed
+
 /** Sends the request and collects the answer, at most `most` bytes of it; more fails with `TooLarge`. */
 export const exchange = (
   dispatcher: Dispatcher,
@@ -125,6 +128,10 @@ export const exchange = (
       stopped = true
       active?.abort(new Error("stopped"))
     }
+    const giveUp = (detail: string) => {
+      resume(Effect.fail(new DispatchError({ reason: "Timeout", detail })))
+      stop()
+    }
     const end = (result: Effect.Effect<Incoming, DispatchError>) => {
       clearTimeout(patience)
       resume(result)
@@ -135,12 +142,16 @@ export const exchange = (
         if (stopped) controller.abort(new Error("stopped"))
       },
       onResponseStart: (_, status, headers) => {
-        if (status < 200) return
+        // undici begins the headers' time anew with every 1xx: from the first after the request's end on, it runs here
+        if (status < 200) {
+          if (isSent(outgoing)) {
+            patience ??= setTimeout(giveUp, outgoing.headersTimeout, "only 1xx comes, and no answer")
+          }
+          return
+        }
         head = { status, headers }
-        patience = setTimeout(() => {
-          resume(Effect.fail(new DispatchError({ reason: "Timeout", detail: "the answer comes too slowly" })))
-          stop()
-        }, outgoing.wholeTimeout)
+        clearTimeout(patience)
+        patience = setTimeout(giveUp, outgoing.wholeTimeout, "the answer comes too slowly")
       },
       onResponseData: (_, chunk) => {
         size += chunk.length
@@ -234,7 +245,14 @@ class OpenRequest implements BodyStream {
         if (this.#stopped) controller.abort(new Error("stopped"))
       },
       onResponseStart: (controller, status, headers) => {
-        if (status < 200) return
+        if (status < 200) {
+          patience ??= setTimeout(() => {
+            resume(Effect.fail(new DispatchError({ reason: "Timeout", detail: "only 1xx comes, and no answer" })))
+            this.abort()
+          }, this.#outgoing.headersTimeout)
+          return
+        }
+        clearTimeout(patience)
         if (status !== 200 && !(status === 206 && this.#outgoing.headers["range"] !== undefined)) {
           const of = { status, headers }
           refusal = of

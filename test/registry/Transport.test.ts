@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, FileSystem, Option } from "effect"
 import { NodeServices } from "@effect/platform-node"
+import { Readable } from "node:stream"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import type { RegistryError } from "../../src/registry/RegistryError.ts"
 import { makeCertificates } from "../kube/Certificates.ts"
@@ -231,6 +232,70 @@ describe("answers", () => {
         assert.isBelow(performance.now() - started, 4000)
       })
   )
+
+  it.live.each(["HEAD", "blob", "upload"])(
+    "that are announced by 103 for ever come to an end: %s",
+    (what) =>
+      Effect.gen(function*() {
+        const registry = yield* startFakeRegistry()
+        registry.on(/HEAD|GET|PUT/, (_, response) => {
+          const hints = setInterval(() => response.socket?.write("HTTP/1.1 103 Early Hints\r\n\r\n"), 100)
+          response.on("close", () => clearInterval(hints))
+        })
+        const patient = Duration.millis(600)
+        const error = yield* Effect.flip(
+          using({
+            backup: registry.host,
+            plainHttp: [registry.host],
+            limits: { answerTimeout: patient, commitTimeout: patient, attempts: 1 }
+          }, (client): Effect.Effect<unknown, RegistryError> => {
+            const repository = { registry: registry.host, repository: "mirror/app" }
+            if (what === "HEAD") return client.headManifest(repository, "1")
+            if (what === "blob") return Effect.scoped(client.openBlob(repository, layerOf("a").digest, 0))
+            const { bytes, digest } = layerOf("a")
+            return Effect.flatMap(
+              client.startUpload(repository),
+              (upload) => client.putBlob(upload, digest, bytes.length, Readable.from([bytes], { objectMode: false }))
+            )
+          }).pipe(Effect.timeout("8 seconds"))
+        )
+        assert.deepStrictEqual([error._tag, "reason" in error && error.reason], ["RegistryError", "Timeout"])
+        assert.include(error.message, "1xx")
+      }),
+    10_000
+  )
+
+  it.live("that are announced by 102 while a blob is still being sent are waited for until it is sent", () =>
+    Effect.gen(function*() {
+      const { bytes, digest } = layerOf("a", 40_000)
+      let announced = 0
+      const storage = yield* startServer((_, response) => response.writeHead(201).end(), undefined, {
+        early: (_, __, response) => {
+          announced++
+          response.writeProcessing()
+          return false
+        }
+      })
+      const registry = yield* startFakeRegistry()
+      registry.on(/POST/, (_, response) => response.writeHead(202, { location: `${storage.origin}/put` }).end())
+      let at = 0
+      const slow = new Readable({
+        read() {
+          setTimeout(() => this.push(at < bytes.length ? bytes.subarray(at, at += 4_000) : null), 200)
+        }
+      })
+      yield* using({
+        backup: registry.host,
+        plainHttp: [registry.host, storage.host],
+        limits: { commitTimeout: Duration.millis(1200), attempts: 1 }
+      }, (client) =>
+        Effect.flatMap(
+          client.startUpload({ registry: registry.host, repository: "mirror/app" }),
+          (upload) => client.putBlob(upload, digest, bytes.length, slow)
+        ))
+      assert.strictEqual(announced, 1)
+      assert.isTrue(storage.seen[0]?.body.equals(bytes))
+    }))
 
   it.live("of more than 4 MiB are refused, and read no further", () =>
     Effect.gen(function*() {
