@@ -103,7 +103,7 @@ const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
-  const ledger = makeLedger()
+  const ledger = makeLedger(yield* Clock.Clock)
   const running = new Set<Progress>()
 
   const waiting = Effect.zipWith(looks.waiting, copies.waiting, (some, others) => some + others)

@@ -9,7 +9,7 @@ import { targetOf } from "../registry/Manifests.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { retrySchedule } from "../registry/Retry.ts"
 import { type CloneError, fromRegistry } from "./CloneError.ts"
-import type { Ledger } from "./Ledger.ts"
+import type { Flight, Ledger } from "./Ledger.ts"
 import type { Progress } from "./Progress.ts"
 import { transfer } from "./Transfer.ts"
 
@@ -53,10 +53,11 @@ export const copyBlob = Effect.fnUntraced(function*(
     (there) => Effect.sync(() => there && ledger.noteBlob(target.repository, blob.digest))
   )
   const tried = new Set<string>()
+  const untried = () => ledger.holders(blob.digest).find((it) => it !== target.repository && !tried.has(it))
   /** From whoever has come to hold the blob since the last call; without a pause where there is nobody. */
   const mount = Effect.fnUntraced(function*() {
     for (let tries = 0; tries < mountTries; tries++) {
-      const from = ledger.holders(blob.digest).find((it) => it !== target.repository && !tried.has(it))
+      const from = untried()
       if (from === undefined) return false
       tried.add(from)
       const outcome = yield* atBackup(
@@ -83,10 +84,18 @@ export const copyBlob = Effect.fnUntraced(function*(
     unseen = context.fresh === true && ledger.mounting
     return unseen ? Effect.succeed(false) : has
   })
-  // a session that a mount opened and nobody needed
-  const unneeded = Effect.suspend(() => upload === undefined ? Effect.void : registry.cancelUpload(upload))
+  // a session that a mount opened is used once, or ended
+  const given = () => {
+    const session = upload
+    upload = undefined
+    return session
+  }
+  const unneeded = Effect.suspend(() => {
+    const session = given()
+    return session === undefined ? Effect.void : registry.cancelUpload(session)
+  })
 
-  const settled = yield* Effect.gen(function*() {
+  const settled = Effect.gen(function*() {
     // a mount of what is there already is no harm, and saves the look; it is a write, and would not be a look's
     if (!force && context.fresh === true && (yield* mount())) return "mounted"
     if (!force && (yield* look)) return "present"
@@ -95,36 +104,58 @@ export const copyBlob = Effect.fnUntraced(function*(
       if (!force && (yield* mount())) return "mounted"
       if (!force && ledger.holds(target.repository, blob.digest)) return "present"
       const other = ledger.flights.get(blob.digest)
-      if (other === undefined) return undefined
-      const wait = Deferred.await(other.landed)
-      yield* other.from === context.source.registry
-        ? wait
-        : Effect.timeoutOrElse(wait, { duration: longestWaitForStranger, orElse: () => Effect.void })
-      if (ledger.holds(target.repository, blob.digest)) return "present"
-      // a stranger that is still not there is overtaken
-      if (ledger.flights.get(blob.digest) === other) return undefined
+      if (other !== undefined) {
+        const wait = Deferred.await(other.landed)
+        yield* other.from === context.source.registry
+          ? wait
+          : Effect.timeoutOrElse(wait, { duration: longestWaitForStranger, orElse: () => Effect.void })
+        if (ledger.holds(target.repository, blob.digest)) return "present"
+        if (ledger.flights.get(blob.digest) !== other) continue
+      }
+      const flown = yield* fly(context, blob, {
+        moving: Effect.suspend(() => move(context, blob, given(), unseen)),
+        overtaken: other,
+        landed: () => !force && (ledger.holds(target.repository, blob.digest) || untried() !== undefined)
+      })
+      if (flown !== undefined) return flown
     }
-  }).pipe(Effect.onError(() => unneeded))
-  if (settled === undefined) return yield* fly(context, blob, upload, unseen)
-  yield* unneeded
-  return settled
+  })
+  return yield* Effect.ensuring(settled, unneeded)
 })
 
-/** Moves the blob, and lets others wait for it meanwhile. */
-const fly = (context: BlobContext, blob: Descriptor, upload: Upload | undefined, unseen: boolean) =>
-  Effect.suspend(() => {
-    const { flights } = context.ledger
-    const flight = { from: context.source.registry, landed: Deferred.makeUnsafe<void>() }
-    const mine = !flights.has(blob.digest)
-    if (mine) flights.set(blob.digest, flight)
-    return Effect.ensuring(
-      context.slots.withPermit(move(context, blob, upload, unseen)),
+interface Takeoff<E> {
+  readonly moving: Effect.Effect<How, E>
+  /** A stranger that is still not there. */
+  readonly overtaken: Flight | undefined
+  /** Has another brought it by now? */
+  readonly landed: () => boolean
+}
+
+/**
+ * Moves the blob, and lets others wait for it meanwhile: from when it has a slot, or they would wait for everything before
+ * it too. Undefined where another was first.
+ */
+const fly = <E>(
+  { ledger: { flights }, slots, source }: BlobContext,
+  blob: Descriptor,
+  { landed, moving, overtaken }: Takeoff<E>
+): Effect.Effect<How | undefined, E> =>
+  slots.withPermit(Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const other = flights.get(blob.digest)
+      if (landed() || (other !== undefined && other !== overtaken)) return undefined
+      const flight = { from: source.registry, landed: Deferred.makeUnsafe<void>() }
+      if (other === undefined) flights.set(blob.digest, flight)
+      return flight
+    }),
+    (flight): Effect.Effect<How | undefined, E> => flight === undefined ? Effect.undefined : moving,
+    (flight) =>
       Effect.suspend(() => {
-        if (mine) flights.delete(blob.digest)
+        if (flight === undefined) return Effect.void
+        if (flights.get(blob.digest) === flight) flights.delete(blob.digest)
         return Deferred.succeed(flight.landed, undefined)
       })
-    )
-  })
+  ))
 
 /** Opens a session; one whose answer comes too late for an interrupted copy is ended all the same. */
 const begin = <A extends Upload | "mounted" | undefined>(

@@ -2,7 +2,7 @@
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
 // Edge: permits are given and the single flight is seen to by Cloner.ts; what the names are is image/BackupName.ts.
 import { Clock, Duration, Effect, Fiber, Option, Result, Semaphore } from "effect"
-import { type Backup, convertedBackupOf, isUnder, protectionTag } from "../image/BackupName.ts"
+import { type Backup, convertedBackupOf, isProtectionTag, isUnder, protectionTag } from "../image/BackupName.ts"
 import { algorithmOf, type Digest, digestOf } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { Limits } from "../registry/Limits.ts"
@@ -137,9 +137,9 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
 
     /** An image that is there already may have been signed since it was looked at. */
     const renewReferrers = Effect.fnUntraced(function*(digest: Digest, subjects: ReadonlyArray<Digest>) {
-      if (!environment.referrers || (yield* ledger.signed(into.repository, digest))) return
+      if (!environment.referrers || ledger.signed(into.repository, digest)) return
       yield* bringReferrers(yield* contextOf(true), subjects, true)
-      if (signed) yield* ledger.noteSigned(into.repository, digest)
+      if (signed) ledger.noteSigned(into.repository, digest)
     })
 
     const finish = Effect.fnUntraced(function*({ digest, original, tally }: Done) {
@@ -157,12 +157,15 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         })
       }
       const { blobs, bytes, contents } = tally
-      yield* ledger.noteWhole(into.repository, digest, {
-        contents,
-        manifests: tally.manifests,
-        blobs: blobs.uploaded + blobs.mounted + blobs.present,
-        bytes: bytes.uploaded + bytes.mounted + bytes.present
-      })
+      // only what has been looked through now: or an image that is asked for often would never be again
+      if (tally.root !== undefined) {
+        ledger.noteWhole(into.repository, digest, {
+          contents,
+          manifests: tally.manifests,
+          blobs: blobs.uploaded + blobs.mounted + blobs.present,
+          bytes: bytes.uploaded + bytes.mounted + bytes.present
+        })
+      }
       return yield* copied(digest, tally, original)
     })
 
@@ -246,10 +249,8 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       }
     }
     /** What was seen whole before, where the tag still names it. */
-    const knownOf = ({ digest, held, tag }: Resolved) =>
-      damaged === undefined && (tag === undefined || held)
-        ? ledger.whole(into.repository, digest)
-        : Effect.undefined
+    const knownOf = ({ digest, held, tag }: Resolved): Whole | undefined =>
+      damaged === undefined && (tag === undefined || held) ? ledger.whole(into.repository, digest) : undefined
 
     /** All that there is to do for an image that is there, going by its tags and by what was seen before. */
     const recognise = Effect.fnUntraced(function*(resolved: Resolved) {
@@ -257,16 +258,16 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       if (damaged === undefined && held && environment.believeTags) {
         return yield* copied(digest, nothing({ blobs: 0, bytes: 0, contents: new Set(), manifests: [] }), original)
       }
-      const known = yield* knownOf(resolved)
+      const known = knownOf(resolved)
       if (known === undefined) return undefined
       const unsigned = original === undefined && environment.referrers &&
-        !(yield* ledger.signed(into.repository, digest))
+        !ledger.signed(into.repository, digest)
       return unsigned ? undefined : yield* finish(doneOf(digest, nothing(known), [], original))
     })
 
     const complete = Effect.fnUntraced(function*(resolved: Resolved) {
       const { digest: told, held, original: converted, tag } = resolved
-      const known = yield* knownOf(resolved)
+      const known = knownOf(resolved)
       if (known !== undefined) {
         if (converted === undefined) yield* renewReferrers(told, known.manifests)
         return doneOf(told, nothing(known), [], converted)
@@ -278,6 +279,10 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
 
       const context = yield* contextOf(true)
       const found = yield* fetchRoot(context, { ...resolved, digest: converted ?? told })
+      // a source may lie about its tag at first: what protects one digest must never name another
+      if (tag !== undefined && isProtectionTag(tag) && protectionTag(found.manifest.digest) !== tag) {
+        return yield* resolver.keptForAnother(tag, found.manifest.digest)
+      }
       const { mostBytes } = environment
       if (isSchema1(found.manifest)) {
         const original = found.manifest.digest
@@ -327,7 +332,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       ]
       if (fetched.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
       else if (fetched.present) yield* renewReferrers(digest, tally.manifests)
-      if (environment.referrers && signed) yield* ledger.noteSigned(into.repository, digest)
+      if (environment.referrers && signed) ledger.noteSigned(into.repository, digest)
       yield* put(missing, tally.root ?? fetched.manifest)
       return doneOf(digest, tally, missing)
     })

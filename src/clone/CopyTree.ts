@@ -39,6 +39,10 @@ export interface Tally {
 const deepest = 8
 const mostDescriptors = 10_000
 const childrenAtOnce = 3
+/** An image can have thousands of blobs; more at once would only wait for each other's connections. */
+const blobsAtOnce = 16
+/** Of all manifests below one image: padded ones, each within what registries take, must not fill the memory. */
+const mostManifestBytes = 32 * 1024 * 1024
 
 const failed = (
   context: TreeContext,
@@ -127,9 +131,9 @@ export const copyTree = Effect.fnUntraced(function*(
   fetched: Fetched
 ): Effect.fn.Return<Tally, CloneError> {
   const walk = new Walk(context)
-  const root = yield* walk.manifest(fetched.manifest.digest, 0, false, fetched)
+  yield* walk.manifest(fetched.manifest.digest, 0, false, fetched)
   return {
-    root,
+    root: walk.root,
     contents: walk.contents,
     manifests: walk.manifests,
     blobs: walk.blobs,
@@ -145,11 +149,14 @@ class Walk {
   readonly blobs = { uploaded: 0, mounted: 0, present: 0 }
   readonly bytes = { uploaded: 0, mounted: 0, present: 0 }
   pushed = 0
+  root: Manifest | undefined
   #descriptors = 0
+  #manifestBytes = 0
   readonly #context: TreeContext
   // a digest that is met twice is done once, and whoever meets it second waits for the first
-  readonly #known = new Map<Digest, Effect.Effect<Manifest, CloneError>>()
+  readonly #known = new Map<Digest, Effect.Effect<void, CloneError>>()
   readonly #blobs = new Map<Digest, Effect.Effect<void, CloneError>>()
+  readonly #counted = new Map<Digest, How>()
   constructor(context: TreeContext) {
     this.#context = context
   }
@@ -160,7 +167,7 @@ class Walk {
     depth: number,
     force: boolean,
     given?: Fetched
-  ): Effect.Effect<Manifest, CloneError> =>
+  ): Effect.Effect<void, CloneError> =>
     Effect.suspend(() => {
       const known = force ? undefined : this.#known.get(digest)
       if (known !== undefined) return known
@@ -185,6 +192,11 @@ class Walk {
         )
       }
       const { manifest, present } = given ?? (yield* fetchManifest(this.#context, digest))
+      this.#manifestBytes += manifest.bytes.length
+      if (this.#manifestBytes > mostManifestBytes) {
+        const detail = `its manifests have more than ${mostManifestBytes} bytes in all`
+        return yield* failed(this.#context, digest, "source", "unsupported", detail)
+      }
       const parsed = parseManifest(manifest.bytes, manifest.mediaType)
       if (Result.isFailure(parsed)) {
         return yield* failed(this.#context, digest, "source", "unsupported", parsed.failure)
@@ -210,7 +222,7 @@ class Walk {
         this.pushed++
       }
       if (!force) progress.manifests.done++
-      return whole
+      if (depth === 0) this.root = whole
     }
   )
 
@@ -245,12 +257,12 @@ class Walk {
       })
     }
     if (document._tag === "Image") this.contents.add(document.config.digest)
-    return Effect.forEach(below, (it) => this.#blob(it, force), { concurrency: "unbounded", discard: true })
+    return Effect.forEach(below, (it) => this.#blob(it, force), { concurrency: blobsAtOnce, discard: true })
   }
 
   /** A child of an index is a manifest; one of an unknown type can be a blob, and is tried as both. */
   readonly #indexed = (child: Descriptor, depth: number, force: boolean): Effect.Effect<void, CloneError> => {
-    const bring = Effect.asVoid(this.manifest(child.digest, depth + 1, force))
+    const bring = this.manifest(child.digest, depth + 1, force)
     return isManifestType(child.mediaType)
       ? bring
       : Effect.catchIf(bring, (error) => error.reason === "not-found", () => this.#blob(child, force))
@@ -290,13 +302,16 @@ class Walk {
 
   #count(blob: Descriptor, how: How, force: boolean): void {
     const { progress } = this.#context
+    const before = this.#counted.get(blob.digest)
+    this.#counted.set(blob.digest, how)
     if (!force) progress.blobs.done++
-    if (how === "left") return
     // what was counted as there, and was not, has been moved after all
-    if (force) {
-      this.blobs.present--
-      this.bytes.present -= blob.size
+    if (before !== undefined && before !== "left") {
+      this.blobs[before]--
+      this.bytes[before] -= blob.size
+      progress.bytes.done -= blob.size
     }
+    if (how === "left") return
     this.blobs[how]++
     this.bytes[how] += blob.size
     if (how !== "uploaded") progress.bytes.done += blob.size

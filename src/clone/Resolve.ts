@@ -37,6 +37,10 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
   const failed = (reason: "not-found" | "unsupported", detail: string) =>
     new CloneError({ image, reason, side: "source", detail, retryable: false, retryAfter: undefined })
 
+  /** A source's tag that reads like one of the backup's protection tags, and is not what that would name. */
+  const keptForAnother = (tag: string, digest: Digest) =>
+    failed("unsupported", `the backup keeps ${tag} for another digest than the source's ${digest}`)
+
   /** What a tag of the backup names. */
   const backupTag = (tag: string): Effect.Effect<ManifestHead | undefined, CloneError> =>
     registry.headManifest(into, tag).pipe(
@@ -65,10 +69,7 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
     // both at once; where the source cannot be asked, what the backup says is asked for again
     const [there, here] = yield* Effect.all([sourceTag(tag), Effect.result(backupTag(tag))], { concurrency: 2 })
     if (isProtectionTag(tag) && protectionTag(there.digest) !== tag) {
-      return yield* failed(
-        "unsupported",
-        `the backup keeps ${tag} for another digest than the source's ${there.digest}`
-      )
+      return yield* keptForAnother(tag, there.digest)
     }
     const converted = mayBeSchema1(there.mediaType)
       ? convertedFrom(there.digest, yield* backupTag(protectionTag(there.digest)))
@@ -103,5 +104,5 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
   const resolve: Effect.Effect<Resolved, CloneError> = source.digest === undefined
     ? byTag(source.tag ?? "latest")
     : byDigest(source.digest, source.tag)
-  return { image, from, into, target, backupTag, resolve }
+  return { image, from, into, target, backupTag, keptForAnother, resolve }
 }
