@@ -1,7 +1,7 @@
 // One blob from its source to the last byte, however often the connection breaks: it is taken up where it broke off, by
 // Range, at the registry's own URL (what a redirect led to may have expired). Source: RFC 9110 §14; the rule when that
 // is worth it is containers/image's. Edge: bytes in order and no more than there should be; their digest is Transfer's.
-import { Clock, Duration, Effect, Metric, Random, type Scope } from "effect"
+import { Clock, Duration, Effect, Latch, Metric, Random, type Scope } from "effect"
 import type { OpenBlob } from "../registry/Blobs.ts"
 import type { Limits } from "../registry/Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../registry/RegistryError.ts"
@@ -39,6 +39,8 @@ const mostDiscarded = 64 * 1024 * 1024
 /** A connection that breaks again is taken up again after so many further bytes, or so much time. */
 const progressBytes = 1024 * 1024
 const progressNanos = 60_000_000_000n
+/** For so long the end of an answer may come behind its last byte: its connection can be used again then. */
+const endWait = Duration.seconds(1)
 
 export const makeDownload = (options: DownloadOptions): Download => {
   const { limits, size } = options
@@ -47,6 +49,8 @@ export const makeDownload = (options: DownloadOptions): Download => {
   let arrived = 0
   /** Bytes that came, thrown away ones included: what a standstill is measured by. */
   let received = 0
+  /** Opens when all bytes were handed on. */
+  const all = Latch.makeUnsafe(size === 0)
 
   const failure = (side: TransferError["side"], reason: RegistryReason, detail: string): TransferError => ({
     side,
@@ -65,6 +69,7 @@ export const makeDownload = (options: DownloadOptions): Download => {
           if (dropped > 0 && dropped === chunk.length) return true
           const fresh = dropped === 0 ? chunk : chunk.subarray(dropped)
           arrived += fresh.length
+          if (arrived === size) all.openUnsafe()
           if (arrived <= size) return options.data(fresh)
           fail("Corrupt", `the blob has more than the ${size} bytes that its manifest says`)
           return false
@@ -79,6 +84,9 @@ export const makeDownload = (options: DownloadOptions): Download => {
             : fail(error.reason, `${error.detail} after ${arrived} of ${size} bytes`)
       })
     })
+
+  // a chunked answer may never come to its end: it is not waited for, and its connection is closed
+  const complete = Effect.andThen(all.await, Effect.sleep(endWait))
 
   /** A drip keeps a connection alive for ever: what counts is bytes in a window. */
   const watch = Effect.gen(function*() {
@@ -98,7 +106,7 @@ export const makeDownload = (options: DownloadOptions): Download => {
     let last: { readonly arrived: number; readonly at: bigint } | undefined
     for (;;) {
       const blob = current
-      const broken = yield* Effect.raceFirst(read(blob, skip), watch).pipe(
+      const broken = yield* Effect.raceAllFirst([read(blob, skip), complete, watch]).pipe(
         Effect.ensuring(Effect.sync(blob.close)),
         Effect.as(undefined),
         Effect.catch((error) => Effect.succeed(error))

@@ -4,6 +4,7 @@ import { Duration, Effect } from "effect"
 import type { ServerResponse } from "node:http"
 import { type Seen, startServer } from "../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
+import { untilTrue } from "../support/Until.ts"
 import { assertWhole, type World, world } from "./World.ts"
 
 const layer = layerOf("long", 6_000_000)
@@ -174,6 +175,66 @@ describe("a download that stands still", () => {
         assertWhole(it.backup, it.into, long)
         assert.strictEqual(it.backup.count(puts), 1)
       }), { limits: { stallWindow: Duration.millis(300), stallBytes: 100_000 } }))
+})
+
+describe("an answer that has brought all bytes", () => {
+  it.live(
+    "and never ends is enough, and its connection is closed",
+    () =>
+      world((it) =>
+        Effect.gen(function*() {
+          const open = new Set<unknown>()
+          it.source.add("app", long, "1")
+          for (const blob of long.blobs) {
+            it.source.on(new RegExp(`GET .*blobs/${blob.digest}`), (_, response) => {
+              open.add(response)
+              response.on("close", () => open.delete(response))
+              response.writeHead(200).write(blob.bytes)
+            })
+          }
+          yield* it.clone().pipe(Effect.timeout("10 seconds"))
+          assertWhole(it.backup, it.into, long)
+          assert.strictEqual(it.backup.count(puts), 1)
+          yield* untilTrue("the end of the connections", () => open.size === 0)
+        })
+      ),
+    15_000
+  )
+
+  it.live("and goes on with more is corrupt", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", long, "1")
+        it.source.on(
+          gets,
+          (_, response) => response.writeHead(200).write(Buffer.concat([layer.bytes, Buffer.from("x")]))
+        )
+        const error = yield* Effect.flip(it.clone())
+        assert.deepStrictEqual([error.reason, error.side], ["corrupt", "source"])
+        assert.strictEqual(it.backup.count(puts), 0)
+      })
+    ))
+
+  it.live("and ends a little later leaves a connection that is used again", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        const sockets = new Set<unknown>()
+        const images = Array.from({ length: 4 }, (_, at) => imageOf([layerOf(`short${at}`, 10_000)]))
+        for (const [at, { blobs }] of images.entries()) {
+          it.source.add("app", images[at] ?? long, String(at))
+          for (const blob of blobs) {
+            it.source.on(new RegExp(`GET .*blobs/${blob.digest}`), (_, response) => {
+              sockets.add(response.socket)
+              response.writeHead(200).write(blob.bytes)
+              setTimeout(() => response.end(), 100)
+            })
+          }
+        }
+        for (const at of images.keys()) yield* it.clone({ tag: String(at) })
+        // two blobs at once, and undici frees a connection just after the answer is handed over
+        assert.isAtMost(sockets.size, 3)
+      })
+    ))
 })
 
 it.live("a length that contradicts the manifest is found before a byte is moved", () =>
