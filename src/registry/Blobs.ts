@@ -274,9 +274,8 @@ export const makeBlobs = (
         ...(from.repository === repository.repository ? {} : { from: from.repository })
       }
       yield* ours(request)
-      const answer = yield* session.run(request, transport.send).pipe(
-        Effect.catchIf((error) => error.reason !== "RateLimited", () => Effect.undefined)
-      )
+      // a host that wants rest gets it at the request that follows, which is tried again
+      const answer = yield* Effect.orElseSucceed(session.run(request, transport.send), () => undefined)
       if (answer === undefined) return undefined
       if (answer.status === 201 || answer.status === 200 || answer.status === 204) return "mounted"
       return answer.status === 202

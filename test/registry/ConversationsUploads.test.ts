@@ -185,10 +185,21 @@ const mounts: ReadonlyArray<Row> = [
     outcome: { value: undefined }
   })),
   {
-    name: "a mount at a registry that wants rest is no reason to go on asking",
-    call: mount,
-    steps: [mountOf(refused(429, "TOOMANYREQUESTS", "", { "retry-after": "60" }))],
-    outcome: { failure: { reason: "RateLimited", retryAfter: 60 } }
+    name: "a mount at a registry that wants rest is none, and what follows waits for it",
+    options: { limits: { longestWait: Duration.seconds(5) } },
+    call: (talk) =>
+      Effect.gen(function*() {
+        const [took, upload] = yield* Effect.timed(Effect.andThen(mount(talk), talk.client.startUpload(talk.mirror)))
+        return [Duration.toMillis(took) >= 1000, pathOf(upload)]
+      }),
+    steps: [mountOf(refused(429, "TOOMANYREQUESTS", "", { "retry-after": "1" })), at("/u/1")],
+    outcome: { value: [true, "/u/1"] }
+  },
+  {
+    name: "a mount at a registry that wants a long rest is none, and what follows is not sent",
+    call: (talk) => Effect.andThen(mount(talk), talk.client.startUpload(talk.mirror)),
+    steps: [mountOf(refused(429, "TOOMANYREQUESTS", "", { "retry-after": "300" }))],
+    outcome: { failure: { reason: "RateLimited", retryAfter: 300 } }
   }
 ]
 
