@@ -21,6 +21,8 @@ export interface Refusal {
   readonly body: Uint8Array
   /** Epoch milliseconds, for Retry-After as a date. */
   readonly now: number
+  /** Another host than the registry's has answered: one that a redirect or an upload's Location led to. */
+  readonly elsewhere?: boolean
 }
 
 /** The first value of a header that may come several times. */
@@ -47,11 +49,20 @@ const immutable = /immutab|overwr|cannot be (?:updated|redeployed)|does not allo
 // GHCR has a limit for chunks
 const oversize = /too large|exceeds the maximum/i
 
+/**
+ * Storage that refuses us says that the registry's link is no good any more, and nothing of our rights: another link may
+ * do. A further registry, which is one by its code or challenge, means what it says.
+ */
+const isStaleLink = ({ elsewhere, headers, status }: Refusal, codes: ReadonlyArray<string>): boolean =>
+  elsewhere === true && !codes.includes("DENIED") && !codes.includes("UNAUTHORIZED") &&
+  (status === 403 || (status === 401 && headers["www-authenticate"] === undefined))
+
 const byStatus = (
-  { operation, status }: Refusal,
+  refused: Refusal,
   codes: ReadonlyArray<string>,
   text: string
 ): RegistryReason => {
+  const { operation, status } = refused
   if (status === 429) return "RateLimited"
   if (status === 403 && isDisguised(text)) return "RateLimited"
   if (status === 403 && /quota/i.test(text)) return "Quota"
@@ -66,6 +77,7 @@ const byStatus = (
   if (status === 400 && codes.some((code) => code === "BLOB_UNKNOWN" || code === "MANIFEST_UNKNOWN")) {
     return "Incomplete"
   }
+  if (isStaleLink(refused, codes)) return "Unavailable"
   if (status === 401) return "Unauthorized"
   if (status === 403) return "Denied"
   if (status === 404) return "NotFound"
@@ -106,6 +118,6 @@ export const classify = (refusal: Refusal): RegistryError => {
 /** Fails with the error for an answer that is not what was hoped for. */
 export const refusal = (
   request: Pick<Refusal, "operation" | "target">,
-  answer: Pick<Refusal, "status" | "headers" | "body">
+  answer: Pick<Refusal, "status" | "headers" | "body" | "elsewhere">
 ): Effect.Effect<never, RegistryError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(classify({ ...request, ...answer, now })))

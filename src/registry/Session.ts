@@ -33,6 +33,14 @@ type Scheme =
   | { readonly _tag: "Bearer"; readonly realm: URL; readonly service: string | undefined }
   | { readonly _tag: "Basic" }
 
+/** An answer, and who got it from whom. */
+export interface SessionAnswer extends Answer {
+  readonly identity: Identity
+  readonly anonymous: boolean
+  /** Not the registry has answered, but a host that a redirect or an upload's Location led to. */
+  readonly elsewhere: boolean
+}
+
 export interface Session {
   readonly endpointOf: (registry: string) => URL | undefined
   /**
@@ -42,7 +50,7 @@ export interface Session {
   readonly run: <R>(
     spec: Spec,
     perform: (request: Request) => Effect.Effect<Answer, RegistryError, R>
-  ) => Effect.Effect<Answer & { readonly identity: Identity; readonly anonymous: boolean }, RegistryError, R>
+  ) => Effect.Effect<SessionAnswer, RegistryError, R>
 }
 
 const endpoint = (options: RegistryOptions, registry: string): URL | undefined => {
@@ -80,21 +88,19 @@ const schemeOf = (challenges: ReadonlyArray<Challenge>, url: URL): Scheme | unde
 /** For how long a token server that gave no token for two repositories at once is asked for one only. */
 const singleNanos = 3_600_000_000_000n
 
-type Outcome = Result.Result<Answer, RegistryError>
+type Outcome = Result.Result<SessionAnswer, RegistryError>
 
-/** 401 and 403, of the registry or of its token server. */
+const isAboutRights = ({ reason }: RegistryError): boolean => reason === "Unauthorized" || reason === "Denied"
+
+/** 401 and 403, of the registry or of its token server. Other hosts were shown nothing that they could refuse. */
 const isRefused = (outcome: Outcome): boolean =>
   Result.isFailure(outcome)
-    ? outcome.failure.reason === "Unauthorized" || outcome.failure.reason === "Denied"
-    : outcome.success.status === 401 || outcome.success.status === 403
+    ? isAboutRights(outcome.failure)
+    : !outcome.success.elsewhere && (outcome.success.status === 401 || outcome.success.status === 403)
 
-interface Tried {
-  readonly outcome: Outcome
-  readonly identity: Identity
-}
-
-const answerOf = ({ identity, outcome }: Tried) =>
-  Effect.map(Effect.fromResult(outcome), (answer) => ({ ...answer, identity, anonymous: identity === anonymous }))
+/** 401 to what can be sent once only: the token has ended since, and the next request has a fresh one. */
+const isTokensEnd = (spec: Spec, outcome: Outcome): boolean =>
+  spec.once === true && Result.isSuccess(outcome) && outcome.success.status === 401
 
 const unsafeRealm = (spec: Spec, realm: URL) =>
   registryError({
@@ -217,7 +223,11 @@ export const makeSession = (options: {
       identity: anonymous,
       vouched: false,
       target: spec.target
-    })
+    }).pipe(
+      // as the further registry would say it: the first one, and whom it has let in, have no part in it
+      Effect.catchIf(isAboutRights, () => Effect.undefined)
+    )
+    if (token === undefined) return answer
     return yield* perform({
       ...request,
       url: answer.url,
@@ -266,19 +276,26 @@ export const makeSession = (options: {
         : { identities: [given], settled: true }
       const isBackup = access.roleOf(spec.repository) === "backup"
       const mayGoOn = spec.once !== true && !(use === "write" && settled)
-      let last: Tried | undefined
+      const as = (identity: Identity) =>
+        Effect.result(Effect.map(attempt(spec, identity, perform), (answer): SessionAnswer => ({
+          ...answer,
+          identity,
+          anonymous: identity === anonymous,
+          elsewhere: answer.url.origin !== endpoint(settings(), spec.repository.registry)?.origin
+        })))
+      let last: Outcome | undefined
       for (const [index, identity] of identities.entries()) {
-        const outcome = yield* Effect.result(attempt(spec, identity, perform))
+        const outcome = yield* as(identity)
         const hidden = Result.isSuccess(outcome) && outcome.success.status === 404 && spec.hides === true &&
           !isBackup &&
           !settled
         if (!isRefused(outcome) && !hidden) {
           if (identities.length > 1 && (index > 0 || !settled)) yield* access.settle(spec.repository, use, identity)
-          return yield* answerOf({ outcome, identity })
+          return yield* Effect.fromResult(outcome)
         }
         // a backup's most telling answer is the first: the entries behind it say less of that repository
-        last = isBackup && last !== undefined ? last : { outcome, identity }
-        if (isRefused(outcome) && identity !== anonymous) {
+        last = isBackup && last !== undefined ? last : outcome
+        if (isRefused(outcome) && !isTokensEnd(spec, outcome) && identity !== anonymous) {
           const by = Result.isFailure(outcome) ? "realm" : "repository"
           if (yield* access.refused(spec.repository, use, identity, by)) {
             yield* Effect.logWarning("the registry refused our credential").pipe(
@@ -289,9 +306,7 @@ export const makeSession = (options: {
         if (!mayGoOn) break
       }
       // there is always somebody whom we are
-      return yield* answerOf(
-        last ?? { outcome: yield* Effect.result(attempt(spec, anonymous, perform)), identity: anonymous }
-      )
+      return yield* Effect.fromResult(last ?? (yield* as(anonymous)))
     })
   }
 }

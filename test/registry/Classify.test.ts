@@ -53,6 +53,32 @@ describe("classify", () => {
     assert.deepStrictEqual([error.reason, error.retryable], [reason, retryable])
   })
 
+  it.each<[string, number, string, Record<string, string>, RegistryReason]>([
+    [
+      "S3's expired link",
+      403,
+      "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
+      {},
+      "Unavailable"
+    ],
+    ["storage that wants a login", 401, "", {}, "Unavailable"],
+    ["a further registry's refusal", 403, coded("DENIED"), {}, "Denied"],
+    ["a further registry's 401", 401, coded("UNAUTHORIZED"), {}, "Unauthorized"],
+    ["a further registry's challenge to a HEAD", 401, "", { "www-authenticate": "Bearer realm=\"x\"" }, "Unauthorized"],
+    ["what is not there", 404, "", {}, "NotFound"]
+  ])("knows %s on another host by who says it", (_, status, body, headers, reason) => {
+    const error = classify({
+      operation: "GET blob",
+      target: "x.io/a@b",
+      status,
+      headers,
+      body: Buffer.from(body),
+      now: 0,
+      elsewhere: true
+    })
+    assert.deepStrictEqual([error.reason, error.retryable], [reason, reason === "Unavailable"])
+  })
+
   it("reads when to come back from header, text and kind, in this order", () => {
     const seconds = (error: ReturnType<typeof answer>) =>
       error.retryAfter === undefined ? undefined : Duration.toSeconds(error.retryAfter)

@@ -1,6 +1,6 @@
 // Who is let in with what, as conversations: challenges, token servers of every manner, realms, redirects, several logins.
 // Sources: distribution docs/spec/auth, RFC 9110 §11, and what registries make of them.
-import { Effect, Option } from "effect"
+import { Effect, Option, Result } from "effect"
 import { basic, identityToken, type Login } from "../../src/registry/DockerConfig.ts"
 import {
   type Answer,
@@ -22,6 +22,16 @@ const headOf = ({ app, client }: Talk) => Effect.map(client.headManifest(app, "1
 const begin = ({ client, mirror }: Talk) => Effect.as(client.startUpload(mirror), "begun")
 const mount = ({ client, mirror }: Talk) =>
   client.mountBlob(mirror, blob.digest, { ...mirror, repository: "mirror/other" })
+
+/** Why a blob does not come, whether later it may; and whether the manifest is there then. */
+const refusedThere = (talk: Talk) =>
+  Effect.gen(function*() {
+    const outcome = yield* Effect.result(Effect.scoped(talk.client.openBlob(talk.app, blob.digest, 0)))
+    const why = Result.isFailure(outcome) ? [outcome.failure.reason, outcome.failure.retryable] : ["opened"]
+    return [...why, yield* headOf(talk)]
+  })
+const load = (answer: Answer): Step => ({ expect: `GET /v2/app/blobs/${blob.digest}`, answer })
+const expired: Told = { status: 403, body: "<Error><Code>AccessDenied</Code></Error>" }
 
 const found: Told = { status: 200, headers: { "docker-content-digest": root.digest, "content-type": root.mediaType } }
 const opened: Told = { status: 202, headers: { location: "/u/1" } }
@@ -361,6 +371,44 @@ const strangers: ReadonlyArray<Row> = [
       }
     ],
     outcome: { value: 1000 }
+  },
+  {
+    name: "storage that refuses us says nothing of the login, which the registry has let in",
+    call: refusedThere,
+    options: { sourceCredentials: "always", credentials: () => login },
+    steps: [
+      { ...load(challenge("Basic realm=\"x\"")), with: { authorization: undefined } },
+      load({ status: 307, headers: { location: "http://{storage}/blob?sig=1" } }),
+      { at: "storage", expect: "GET /blob?sig=1", with: { authorization: undefined }, answer: expired },
+      head(found, asMe)
+    ],
+    outcome: { value: ["Unavailable", true, true] }
+  },
+  {
+    name: "another registry behind a redirect that denies it means it, and not our login",
+    call: refusedThere,
+    options: { sourceCredentials: "always", credentials: () => login },
+    steps: [
+      { ...load(challenge("Basic realm=\"x\"")), with: { authorization: undefined } },
+      load({ status: 307, headers: { location: "http://{storage}/v2/theirs/blobs/1" } }),
+      { at: "storage", expect: "GET /v2/theirs/blobs/1", answer: refused(403, "DENIED") },
+      head(found, asMe)
+    ],
+    outcome: { value: ["Denied", false, true] }
+  },
+  {
+    name:
+      "another registry behind a redirect, whose token server gives us none, is closed, and our login none the worse",
+    call: refusedThere,
+    options: { sourceCredentials: "always", credentials: () => login },
+    steps: [
+      load({ status: 307, headers: { location: "http://{storage}/v2/theirs/blobs/1" } }),
+      { at: "storage", expect: "GET /v2/theirs/blobs/1", answer: challenge() },
+      get(pull, refused(403, "DENIED")),
+      { ...head(challenge("Basic realm=\"x\"")), with: { authorization: undefined } },
+      head(found, asMe)
+    ],
+    outcome: { value: ["Unauthorized", false, true] }
   },
   {
     name: "a redirect within the registry keeps the token",

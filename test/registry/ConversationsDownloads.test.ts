@@ -153,6 +153,29 @@ const downloads: ReadonlyArray<Row> = [
     outcome: come(large)
   },
   {
+    name: "that storage refuses because the link has expired gets another link",
+    call: clone,
+    steps: [
+      ...found(large),
+      look(long, missing),
+      begin(),
+      download(long, { status: 307, headers: { location: "http://{storage}/a?sig=1" } }),
+      {
+        at: "storage",
+        expect: "GET /a?sig=1",
+        answer: { status: 403, body: "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>" }
+      },
+      cancel(),
+      look(long, missing),
+      begin(2),
+      download(long, { status: 307, headers: { location: "http://{storage}/a?sig=2" } }),
+      { at: "storage", expect: "GET /a?sig=2", answer: whole },
+      store(long, 2),
+      ...ended(large)
+    ],
+    outcome: come(large)
+  },
+  {
     name: "that goes on with other bytes never completes an upload",
     call: clone,
     steps: [

@@ -259,6 +259,19 @@ const ends: ReadonlyArray<Row> = [
     outcome: { failure: { reason: "Unauthorized", retryable: true } }
   },
   {
+    name: "401 says nothing of the login: the next upload is begun as the same",
+    call: (talk) =>
+      Effect.andThen(Effect.result(push(blob)(talk)), Effect.map(talk.client.startUpload(talk.mirror), pathOf)),
+    options: { credentials: () => [basic("me", "secret"), basic("other", "secret")] },
+    steps: [
+      post({ status: 401, headers: { "www-authenticate": "Basic realm=\"x\"" } }),
+      { ...at("/u/1"), with: { authorization: "Basic bWU6c2VjcmV0" } },
+      put("/u/1?", refused(401, "UNAUTHORIZED", "", { "www-authenticate": "Basic realm=\"x\"" })),
+      { ...at("/u/2"), with: { authorization: "Basic bWU6c2VjcmV0" } }
+    ],
+    outcome: { value: "/u/2" }
+  },
+  {
     name: "a digest that is wrong there, and was right here: the bytes have changed on the way",
     call: push(blob),
     steps: [at("/u/1"), put("/u/1?", refused(400, "DIGEST_INVALID"))],
