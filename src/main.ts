@@ -33,8 +33,16 @@ const reported = (cause: Cause.Cause<unknown>): boolean => {
   return typeof error === "object" && error !== null && Runtime.errorReported in error && !error[Runtime.errorReported]
 }
 
+/** Set once the daemon is what runs: to be stopped is its way to end, and for any other command work left undone. */
+let serving = false
+const daemon = run({ figures: process, terminal: process.stdout.isTTY === true }).pipe(
+  Command.provideEffectDiscard(Effect.sync(() => {
+    serving = true
+  }))
+)
+
 const program = root.pipe(
-  Command.withSubcommands([run({ figures: process, terminal: process.stdout.isTTY === true }), clone, plan, verify]),
+  Command.withSubcommands([daemon, clone, plan, verify]),
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,
@@ -58,7 +66,10 @@ const isUsage = (exit: Exit.Exit<unknown, unknown>): boolean =>
 
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,
-  // Kubernetes reads any other code than 0 after SIGTERM as an error
+  // Kubernetes reads any other code than 0 after SIGTERM as an error, scripts read 0 as done
   teardown: (exit, done) =>
-    Runtime.defaultTeardown(exit, (code) => done(code === interrupted ? 0 : code !== 0 && isUsage(exit) ? usage : code))
+    Runtime.defaultTeardown(
+      exit,
+      (code) => done(code === interrupted && serving ? 0 : code !== 0 && isUsage(exit) ? usage : code)
+    )
 })

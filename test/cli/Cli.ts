@@ -3,7 +3,7 @@ import { Effect, FileSystem, Path } from "effect"
 import { fileURLToPath } from "node:url"
 import { type Ended, type Given, run } from "../support/Command.ts"
 
-const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))
+export const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))
 
 /** Runs `image-cloner` with these arguments in an empty home folder. */
 export const cli = (

@@ -1,14 +1,16 @@
 // The command line of the bundled program: what it prints where, and how it ends. Scripts depend on both.
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Path } from "effect"
+import { Deferred, Effect, Path } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import manifest from "../../package.json" with { type: "json" }
 import * as J from "../../src/sandbox/Json.ts"
 import * as W from "../support/World.ts"
 import { failure } from "../kube/FakeApi.ts"
-import { cli, folder, kubeconfig } from "./Cli.ts"
+import { startServer } from "../support/FakeRegistry.ts"
+import { cli, folder, kubeconfig, program } from "./Cli.ts"
 
 const backup = { BACKUP_REGISTRY: "registry.example.com/backup" }
 
@@ -106,6 +108,54 @@ describe("the program", () => {
         assert.deepStrictEqual([it.code, it.stdout], [1, ""])
         assert.match(it.stderr, /^image-cloner needs Node\.js 22\.19 or newer; .*\n$/)
       }))
+  })
+})
+
+/** Starts the program, waits until `begun`, sends the signal and answers the exit code. */
+const signalled = Effect.fnUntraced(function*(
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+  begun: Effect.Effect<void>,
+  signal: "SIGINT" | "SIGTERM"
+) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const child = yield* spawner.spawn(ChildProcess.make(process.execPath, [program, ...args], {
+    env: { HOME: yield* folder({}), ...env },
+    extendEnv: false,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore"
+  }))
+  yield* begun
+  process.kill(child.pid, signal)
+  return Number(yield* child.exitCode)
+})
+
+describe("a signal", () => {
+  it.layer(NodeServices.layer, { excludeTestServices: true })((it) => {
+    it.effect.each(
+      [
+        ["clone", "SIGINT", 130],
+        ["clone", "SIGTERM", 130],
+        ["verify", "SIGTERM", 130],
+        ["run", "SIGTERM", 0],
+        ["run", "SIGINT", 0]
+      ] as const
+    )(
+      "in the middle of %s, %s, ends it with %i",
+      ([command, signal, expected]) =>
+        Effect.gen(function*() {
+          const asked = yield* Deferred.make<void>()
+          // whoever is asked, the registry or the API server: there is no answer
+          const { host } = yield* startServer(() => Deferred.doneUnsafe(asked, Effect.void))
+          const env = { BACKUP_REGISTRY: `${host}/copies`, PLAIN_HTTP_REGISTRIES: host, HTTP_PORT: "0" }
+          const path = yield* Path.Path
+          const config = path.join(yield* folder({ config: kubeconfig(`http://${host}`) }), "config")
+          const args = command === "run" ? ["--kubeconfig", config] : ["127.0.0.1:1/app:1"]
+          assert.strictEqual(yield* signalled([command, ...args], env, Deferred.await(asked), signal), expected)
+        }),
+      30_000
+    )
   })
 })
 
