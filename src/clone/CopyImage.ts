@@ -106,7 +106,10 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     const tree = { image, registry, limits, ledger, source: from, target: into, progress, damaged }
 
     const contextOf = (complete: boolean) =>
-      Effect.map(Semaphore.make(blobsAtOnce), (slots): ReferrerContext => ({ ...tree, slots, complete }))
+      Effect.map(
+        Semaphore.make(blobsAtOnce),
+        (slots): ReferrerContext => ({ ...tree, slots, complete, mostBytes: environment.mostBytes })
+      )
 
     const copied = Effect.fnUntraced(function*(digest: Digest, tally: Tally, original?: Digest) {
       const { blobs, bytes, contents } = tally

@@ -9,8 +9,11 @@ import { fallbackTag, mostReferrers, type ReferrerDescriptor, type Referrers } f
 import * as Metrics from "../telemetry/Metrics.ts"
 import { type CloneError, fromRegistry } from "./CloneError.ts"
 import { copyTree, fetchManifest, type TreeContext } from "./CopyTree.ts"
+import { measure } from "./Measure.ts"
 
 export interface ReferrerContext extends TreeContext {
+  /** MAX_IMAGE_SIZE in bytes: a signature or an SBOM has to keep to it too. */
+  readonly mostBytes: number | undefined
   readonly registry: TreeContext["registry"] & Referrers
 }
 
@@ -52,7 +55,11 @@ export const copyReferrers = Effect.fnUntraced(function*(
 
   const bring = Effect.fnUntraced(function*(digest: Digest) {
     const fetched = yield* fetchManifest(context, digest)
-    const tally = yield* copyTree(context, fetched)
+    const { mostBytes } = context
+    const measured = mostBytes === undefined || fetched.present
+      ? undefined
+      : yield* measure(context, fetched, mostBytes)
+    const tally = yield* copyTree(measured === undefined ? context : { ...context, known: measured }, fetched)
     yield* found(tally.pushed > 0 ? "copied" : "present")
     return tally.root ?? fetched.manifest
   })

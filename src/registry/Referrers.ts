@@ -8,7 +8,7 @@ import { firstOf, refusal } from "./Classify.ts"
 import { ociIndex } from "./ManifestDocument.ts"
 import { type Manifests, targetOf } from "./Manifests.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
-import { retrying } from "./Retry.ts"
+import { retrySchedule } from "./Retry.ts"
 import type { Session, Spec } from "./Session.ts"
 import type { Transport } from "./Transport.ts"
 
@@ -38,6 +38,8 @@ export interface Referrers {
 export const mostReferrers = 100
 const mostPages = 10
 const unsupportedNanos = 6n * 3_600_000_000_000n
+/** A registry that has not answered in time is not asked for so long: each image would wait for it again. */
+const silentNanos = 10n * 60_000_000_000n
 
 /** The tag under which clients keep the list where a registry has no API for it. */
 export const fallbackTag = (digest: Digest): string =>
@@ -59,7 +61,10 @@ export const makeReferrers = (
   manifests: Manifests
 ): Referrers => {
   const { limits } = transport
-  const retry = retrying(limits)
+  // no second try after a time-out: an image's tag waits for this, and is worth more than its signatures
+  const retry = <A>(effect: Effect.Effect<A, RegistryError>) =>
+    Effect.retry(effect, { schedule: retrySchedule(limits), while: ({ reason }) => reason !== "Timeout" })
+  const silent = makeBoundedMap<string, { readonly error: RegistryError; readonly until: bigint }>(1024)
   /** Registries without the API, with the monotonic time until which they are not asked again. */
   const unsupported = makeBoundedMap<string, bigint>(1024)
 
@@ -115,8 +120,13 @@ export const makeReferrers = (
   return {
     referrersOf: Effect.fnUntraced(function*(repository, digest) {
       const now = yield* Clock.monotonicTimeNanos
+      const silence = silent.get(repository.registry)
+      if (silence !== undefined && silence.until > now) return yield* silence.error
       const known = (unsupported.get(repository.registry) ?? 0n) > now
-      const found = known ? "closed" : yield* byApi(repository, digest)
+      const found = known ? "closed" : yield* Effect.tapError(byApi(repository, digest), (error) =>
+        Effect.sync(() => {
+          if (error.reason === "Timeout") silent.set(repository.registry, { error, until: now + silentNanos })
+        }))
       if (found === "none") unsupported.set(repository.registry, now + unsupportedNanos)
       return (typeof found === "string" ? yield* fallbackOf(repository, digest) : found).slice(0, mostReferrers)
     })

@@ -1,12 +1,12 @@
 // Signatures, SBOMs and attestations: found in every way that registries have, there before the tag, never in the way.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Metric } from "effect"
+import { Duration, Effect, Metric } from "effect"
 import { Cloner } from "../../src/clone/Cloner.ts"
 import { ociIndex } from "../../src/registry/ManifestDocument.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse } from "../support/FakeRegistry.ts"
 import { clonerLayer } from "../support/Registries.ts"
-import { imageOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
+import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
 import { assertWhole, image, index, protection, pushes, world } from "./World.ts"
 
 /** A signature of something. */
@@ -327,4 +327,41 @@ describe("cosign's tags", () => {
         }
         assert.isUndefined(backup.manifest(into, `${fallback(image)}.sbom`))
       }), wanted))
+})
+
+describe("what refers to an image", () => {
+  // each of its platforms was asked about five times, for the longest time, before the image got its tag
+  it.live("is not waited for long where the source does not say", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        const wide = indexOf(
+          Array.from({ length: 8 }, (_, at) => imageOf([layerOf(`platform ${at}`, 100)], { architecture: `a${at}` }))
+        )
+        source.add("app", wide, "1")
+        source.add("app", image, "2")
+        source.on(/\/referrers\//, () => {})
+        yield* clone()
+        yield* clone({ tag: "2" })
+        assertWhole(backup, into, wide)
+        assert.strictEqual(source.count(/referrers/), 1)
+      }), { ...wanted, limits: { answerTimeout: Duration.millis(200) } }))
+
+  it.live("has to keep to the largest size of images, and the image is copied", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        const large = imageOf([layerOf("large", 200_000)], {
+          more: {
+            artifactType: "application/vnd.example.signature",
+            subject: { mediaType: image.root.mediaType, digest: image.root.digest, size: image.root.bytes.length }
+          }
+        })
+        source.add("app", image, "1")
+        source.add("app", large, `${fallback(image)}.sbom`)
+        source.add("app", signature, `${fallback(image)}.sig`)
+        yield* clone()
+        assertWhole(backup, into, image)
+        assertWhole(backup, into, signature)
+        assert.isUndefined(backup.manifest(into, large.root.digest))
+        assert.strictEqual(source.count(new RegExp(`GET .*${layerOf("large", 200_000).digest}`)), 0)
+      }), { ...wanted, mostImageBytes: 100_000 }))
 })
