@@ -27,8 +27,9 @@ export interface FairPermits {
 export interface FairPermitsOptions {
   readonly permits: number
   /**
-   * One lane never gets the last permit (of two or more): if its work stalls, that of others goes on. Without it,
-   * one may have all.
+   * Neither one lane nor the work that is one namespace's alone ever gets the last permit (of two or more): if it stalls,
+   * that of others goes on. Work that several namespaces wait for, or nobody in particular, counts for its lane only.
+   * Without it, one may have all.
    */
   readonly reserve: boolean
 }
@@ -41,18 +42,47 @@ interface Waiter {
 
 const nobody: ReadonlySet<string> = new Set([""])
 
+/** How many permits are out under each name. */
+const makeCounts = () => {
+  const counts = new Map<string, number>()
+  return {
+    of: (name: string): number => counts.get(name) ?? 0,
+    add: (name: string, more: 1 | -1): void => {
+      const count = (counts.get(name) ?? 0) + more
+      if (count === 0) counts.delete(name)
+      else counts.set(name, count)
+    }
+  }
+}
+
+/** The one whose work it is; undefined where it is of several, or of nobody in particular. */
+const ownerOf = ({ namespaces }: Claim): string | undefined =>
+  namespaces.size === 1 ? namespaces.values().next().value : undefined
+
 /** All permits free. */
 export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
   let most = options.permits
   let out = 0
   // in the order in which the lanes are served next: whoever was served goes to the back
   const queues = new Map<string, Array<Waiter>>()
-  const held = new Map<string, number>()
+  const byLane = makeCounts()
+  const byOwner = makeCounts()
   /** By namespace, the number of the grant that served it last; forgotten when all is done. */
   const served = new Map<string, number>()
   let grants = 0
 
-  const mayHold = (lane: string): boolean => !options.reserve || most < 2 || (held.get(lane) ?? 0) < most - 1
+  const mayHold = (claim: Claim): boolean => {
+    if (!options.reserve || most < 2) return true
+    const owner = ownerOf(claim)
+    return byLane.of(claim.lane) < most - 1 && (owner === undefined || byOwner.of(owner) < most - 1)
+  }
+
+  const count = (claim: Claim, more: 1 | -1): void => {
+    const owner = ownerOf(claim)
+    out += more
+    byLane.add(claim.lane, more)
+    if (owner !== undefined) byOwner.add(owner, more)
+  }
 
   const turnsOf = ({ claim }: Waiter): ReadonlySet<string> => claim.namespaces.size === 0 ? nobody : claim.namespaces
 
@@ -66,14 +96,25 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
     return best
   }
 
-  const pick = (queue: ReadonlyArray<Waiter>): { readonly index: number; readonly namespace: string } => {
-    let best = { index: 0, namespace: "", at: Infinity, urgency: -Infinity }
+  /** Whose turn it is in a lane; undefined where nobody there may have a permit now. */
+  const pick = (queue: ReadonlyArray<Waiter>) => {
+    let best = { index: -1, namespace: "", at: Infinity, urgency: -Infinity }
     queue.forEach((waiter, index) => {
+      if (!mayHold(waiter.claim)) return
       const { at, namespace } = longest(waiter)
       const { urgency } = waiter.claim
       if (at < best.at || (at === best.at && urgency > best.urgency)) best = { index, namespace, at, urgency }
     })
-    return best
+    return best.index < 0 ? undefined : best
+  }
+
+  const nextServed = () => {
+    if (out >= most) return undefined
+    for (const [lane, queue] of queues) {
+      const picked = pick(queue)
+      if (picked !== undefined) return { lane, queue, ...picked }
+    }
+    return undefined
   }
 
   const forgetIdle = (): void => {
@@ -81,29 +122,22 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
   }
 
   const grant = (): void => {
-    while (out < most) {
-      const next = Array.from(queues).find(([lane]) => mayHold(lane))
-      if (next === undefined) return
-      const [lane, queue] = next
-      const { index, namespace } = pick(queue)
+    for (let next = nextServed(); next !== undefined; next = nextServed()) {
+      const { index, lane, namespace, queue } = next
       const [waiter] = queue.splice(index, 1)
       queues.delete(lane)
       if (queue.length > 0) queues.set(lane, queue)
       if (waiter === undefined) continue
       served.set(namespace, ++grants)
-      out++
-      held.set(lane, (held.get(lane) ?? 0) + 1)
+      count(waiter.claim, 1)
       waiter.granted = true
       Deferred.doneUnsafe(waiter.turn, Effect.void)
     }
   }
 
-  const release = (lane: string) =>
+  const release = (claim: Claim) =>
     Effect.sync(() => {
-      out--
-      const left = (held.get(lane) ?? 1) - 1
-      if (left === 0) held.delete(lane)
-      else held.set(lane, left)
+      count(claim, -1)
       grant()
       forgetIdle()
     })
@@ -111,7 +145,7 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
   const leave = (waiter: Waiter) =>
     Effect.suspend(() => {
       const { lane } = waiter.claim
-      if (waiter.granted) return release(lane)
+      if (waiter.granted) return release(waiter.claim)
       const queue = queues.get(lane)?.filter((it) => it !== waiter) ?? []
       // an emptied lane must not keep its place, a remaining one must not lose it
       if (queue.length === 0) queues.delete(lane)
@@ -125,14 +159,15 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
       const queue = queues.get(claim.lane)
       if (queue === undefined) queues.set(claim.lane, [waiter])
       else queue.push(waiter)
-      grant()
+      // those who waited before could not have what is free: only the newcomer can, and thousands are not asked again
+      if (mayHold(claim)) grant()
       return restore(Deferred.await(waiter.turn)).pipe(Effect.onInterrupt(() => leave(waiter)))
     })
 
   return {
     withPermit: (claim) => (effect) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.andThen(take(claim, restore), Effect.ensuring(restore(effect), release(claim.lane)))
+        Effect.andThen(take(claim, restore), Effect.ensuring(restore(effect), release(claim)))
       ),
     resize: (next) =>
       Effect.sync(() => {
@@ -140,9 +175,9 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
         grant()
       }),
     waiting: Effect.sync(() => {
-      let count = 0
-      for (const queue of queues.values()) count += queue.length
-      return count
+      let sum = 0
+      for (const queue of queues.values()) sum += queue.length
+      return sum
     })
   }
 }

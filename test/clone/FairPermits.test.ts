@@ -100,6 +100,60 @@ describe("FairPermits", () => {
       yield* last.end
     }))
 
+  it.effect("with a reserve one namespace never has the last permit, over however many lanes it spreads its work", () =>
+    Effect.gen(function*() {
+      const permits = makeFairPermits({ permits: 3, reserve: true })
+      const started: Array<string> = []
+      const greedy = []
+      for (const at of [1, 2, 3]) {
+        greedy.push(yield* job(permits, claim(["greedy"], 9, `lane ${at}`), `greedy ${at}`, started))
+      }
+      assert.deepStrictEqual(started, ["greedy 1", "greedy 2"])
+      // a lane in which the greedy one waits is not closed for others
+      const modest = yield* job(permits, claim(["modest"], 0, "lane 3"), "modest", started)
+      assert.strictEqual(started.at(-1), "modest")
+      yield* modest.end
+      assert.strictEqual(yield* permits.waiting, 1)
+      yield* greedy[0]?.end ?? Effect.void
+      assert.strictEqual(started.at(-1), "greedy 3")
+      yield* greedy[1]?.end ?? Effect.void
+      yield* greedy[2]?.end ?? Effect.void
+      // every permit of it has come back, one of several lanes as well
+      for (const at of [1, 2]) yield* job(permits, claim(["greedy"], 0, `lane ${at}`), `again ${at}`, started)
+      assert.strictEqual(started.at(-1), "again 2")
+    }))
+
+  it.effect("with a reserve an image of several namespaces, or of none, may have the last permit", () =>
+    Effect.gen(function*() {
+      for (const last of [["greedy", "modest"], []]) {
+        const permits = makeFairPermits({ permits: 2, reserve: true })
+        const started: Array<string> = []
+        yield* job(permits, claim(["greedy"], 0, "a"), "own", started)
+        yield* job(permits, claim(["greedy"], 0, "b"), "own again", started)
+        yield* job(permits, claim(last, 0, "c"), "shared", started)
+        assert.deepStrictEqual(started, ["own", "shared"])
+      }
+    }))
+
+  it.effect("the namespace's part of the permits grows and shrinks with them", () =>
+    Effect.gen(function*() {
+      const permits = makeFairPermits({ permits: 2, reserve: true })
+      const started: Array<string> = []
+      const jobs = []
+      for (const at of [1, 2, 3, 4]) jobs.push(yield* job(permits, claim(["one"], 0, `lane ${at}`), `${at}`, started))
+      assert.deepStrictEqual(started, ["1"])
+      yield* permits.resize(4)
+      assert.deepStrictEqual(started, ["1", "2", "3"])
+      yield* permits.resize(2)
+      yield* jobs[0]?.end ?? Effect.void
+      yield* jobs[1]?.end ?? Effect.void
+      assert.deepStrictEqual(started, ["1", "2", "3"])
+      // of one permit nothing can be kept back
+      yield* permits.resize(1)
+      yield* jobs[2]?.end ?? Effect.void
+      assert.deepStrictEqual(started, ["1", "2", "3", "4"])
+    }))
+
   it.effect("more permits start waiters at once, fewer take effect as they come back", () =>
     Effect.gen(function*() {
       const permits = makeFairPermits({ permits: 1, reserve: false })
