@@ -15,7 +15,7 @@ import { world } from "./World.ts"
 const silent: Blobs = {
   hasBlob: () => Effect.succeed(false),
   headBlob: () => Effect.never,
-  mountBlob: () => Effect.succeed(undefined),
+  mountBlob: () => Effect.undefined,
   startUpload: () => Effect.never,
   cancelUpload: () => Effect.void,
   putBlob: () => Effect.never,
