@@ -5,7 +5,14 @@ import { protectionTag } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import type { ImageReference } from "../image/ImageReference.ts"
 import type { Repository } from "../registry/Access.ts"
-import { type Descriptor, isManifestType, parseManifest, schema1, schema1Signed } from "../registry/ManifestDocument.ts"
+import {
+  blobsOf,
+  type Descriptor,
+  isManifestType,
+  parseManifest,
+  schema1,
+  schema1Signed
+} from "../registry/ManifestDocument.ts"
 import type { ManifestHead, Manifests } from "../registry/Manifests.ts"
 import { quoted, type RegistryError } from "../registry/RegistryError.ts"
 import type { Progress } from "./Progress.ts"
@@ -115,7 +122,7 @@ export const verifyImage = Effect.fnUntraced(function*(context: VerifyContext, t
     return finding("damaged", trouble === undefined ? count : `${count}, and not all could be seen: ${trouble}`, digest)
   }
 
-  const walkFrom = (digest: Digest) => walk.manifest({ digest, size: undefined }, 0)
+  const walkFrom = (digest: Digest) => walk.manifest(digest, 0)
 
   /** Walks all below the root, then looks at the tag that protects it. */
   const below = Effect.fnUntraced(function*(digest: Digest, sourceHead?: ManifestHead) {
@@ -202,9 +209,11 @@ class Walk {
     )
   }
 
+  /** `stated`: what the index above says of its size. */
   readonly manifest = (
-    { digest, size }: { readonly digest: Digest; readonly size: number | undefined },
-    depth: number
+    digest: Digest,
+    depth: number,
+    stated?: { readonly by: Digest; readonly size: number }
   ): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.trouble !== undefined || this.#seen.has(digest)) return Effect.void
@@ -217,32 +226,35 @@ class Walk {
         onSuccess: ({ bytes, mediaType }) => {
           this.manifests++
           this.#progress.manifests.done++
-          if (size !== undefined && size !== bytes.length) {
-            return wrong("size", `it has ${bytes.length} bytes, its index says ${size}`)
+          if (stated !== undefined && stated.size !== bytes.length) {
+            // both have the bytes of their digests: the index was made so, and to send either again mends nothing
+            const detail = `it says that ${digest} has ${stated.size} bytes, which has ${bytes.length}`
+            this.#note("manifest", stated.by, { _tag: "Wrong", fault: "invalid", detail })
           }
           const parsed = parseManifest(bytes, mediaType)
           if (Result.isFailure(parsed)) return wrong("invalid", parsed.failure)
           const { document } = parsed.success
-          if (document._tag === "Schema1" || document._tag === "Artifact") {
+          if (document._tag === "Schema1") {
             return wrong("invalid", `manifests of type ${mediaType} are not kept in a backup`)
           }
           this.contents.add(digest)
-          const parts = document._tag === "Index" ? document.manifests : [document.config, ...document.layers]
+          const parts = document._tag === "Index" ? document.manifests : blobsOf(document)
           this.#descriptors += parts.length
           if (this.#descriptors > mostDescriptors) {
             return wrong("invalid", `it refers to more than ${mostDescriptors} parts`)
           }
           if (depth >= deepest) return wrong("invalid", `indexes are nested deeper than ${deepest}`)
           if (document._tag === "Index") {
-            return Effect.forEach(parts, (it) => this.#child(it, depth + 1), {
+            return Effect.forEach(parts, (it) => this.#child(it, digest, depth + 1), {
               concurrency: childrenAtOnce,
               discard: true
             })
           }
-          this.contents.add(document.config.digest)
+          const config = document._tag === "Image" ? document.config : undefined
+          if (config !== undefined) this.contents.add(config.digest)
           return Effect.forEach(
             parts,
-            (it) => this.#blob(it, it === document.config ? "config" : "layer"),
+            (it) => this.#blob(it, it === config ? "config" : "layer"),
             { concurrency: "unbounded", discard: true }
           )
         }
@@ -250,12 +262,15 @@ class Walk {
     })
 
   /** A child of an index is a manifest; one of an unknown type can be a blob, and is looked for as both. */
-  readonly #child = (child: Descriptor, depth: number): Effect.Effect<void> =>
+  readonly #child = (child: Descriptor, by: Digest, depth: number): Effect.Effect<void> =>
     isManifestType(child.mediaType)
-      ? this.manifest(child, depth)
+      ? this.manifest(child.digest, depth, { by, size: child.size })
       : Effect.flatMap(
         Effect.result(this.#context.registry.headManifest(this.#repository, child.digest)),
-        (asked) => named(asked) === undefined ? this.#blob(child, "layer") : this.manifest(child, depth)
+        (asked) =>
+          named(asked) === undefined
+            ? this.#blob(child, "layer")
+            : this.manifest(child.digest, depth, { by, size: child.size })
       )
 
   readonly #blob = (blob: Descriptor, part: "config" | "layer"): Effect.Effect<void> =>

@@ -171,6 +171,26 @@ describe("what is whole", () => {
     )
   })
 
+  it.live("is an artifact manifest, the withdrawn type, with its blobs", () => {
+    const [kept, lost] = [layerOf("artifact"), layerOf("artifact too")]
+    const mediaType = "application/vnd.oci.artifact.manifest.v1+json"
+    const root = manifestOf(mediaType, {
+      mediaType,
+      artifactType: "application/vnd.example",
+      blobs: [kept, lost].map((it) => ({ mediaType: "text/plain", digest: it.digest, size: it.bytes.length }))
+    })
+    return damaged(
+      { root, manifests: [root], blobs: [kept, lost], configs: [] },
+      () => {},
+      (from) =>
+        Effect.gen(function*() {
+          assert.deepInclude(yield* one(from, { deep: true }), { status: "whole", manifests: 1, blobs: 2 })
+          from.backup.remove(from.into, lost.digest)
+          assert.deepStrictEqual(problems(yield* one(from)), [`layer ${lost.digest} missing`])
+        })
+    )
+  })
+
   it.live("is a converted image, by the tag that names what it was converted from", () =>
     world((from) =>
       Effect.gen(function*() {
@@ -279,7 +299,7 @@ describe("what is damaged", () => {
         })
     ))
 
-  it.live("is an index that says another size of a manifest than it has", () =>
+  it.live("is an index that states a wrong size; the manifest has its digest and is not sent again", () =>
     world((from) =>
       Effect.gen(function*() {
         const lying = manifestOf(index.root.mediaType, {
@@ -287,15 +307,16 @@ describe("what is damaged", () => {
           mediaType: index.root.mediaType,
           manifests: [{ mediaType: child.mediaType, digest: child.digest, size: 3 }]
         })
-        from.backup.add(from.into, index)
-        from.backup.add(
-          from.into,
-          { ...index, root: lying, manifests: [lying] },
-          "1",
-          protection(lying.digest),
-          lying.digest
-        )
-        assert.deepStrictEqual(problems(yield* one(from)), [`manifest ${child.digest} size`])
+        from.source.add("app", { ...index, root: lying, manifests: [...index.manifests, lying] }, "1")
+        yield* from.clone()
+        from.backup.forget()
+        const found = yield* one(from, { repair: true })
+        assert.deepStrictEqual(problems(found), [`manifest ${lying.digest} invalid`])
+        const [problem] = found.problems
+        assert.strictEqual(problem?.detail, `it says that ${child.digest} has 3 bytes, which has ${child.bytes.length}`)
+        // what is below it is looked at all the same
+        assert.isAbove(found.blobs, 0)
+        assert.strictEqual(from.backup.count(/^PUT /), 0)
       })
     ))
 
