@@ -61,12 +61,12 @@ const isAvailable = (object: JsonObject): boolean =>
 
 const isRewritten = (object: JsonObject): boolean => W.imageOf(object).includes("/copies/")
 
-/** The most images that were between their first request and their tag at one moment. */
+/** The most images that were between their first request, the looks at names aside, and their tag at one moment. */
 const mostInFlight = (backup: EmbeddedRegistry, prefix: string): number => {
   const spans = new Map<string, { from: number; to: number }>()
   for (const { endedAt, method, path, startedAt } of backup.log.entries()) {
     const repository = new RegExp(`^/v2/copies/[^/]+/(${prefix}/app-\\d+)/`).exec(path)?.[1]
-    if (repository === undefined) continue
+    if (repository === undefined || (method === "HEAD" && path.includes("/manifests/"))) continue
     const span = spans.get(repository) ?? { from: startedAt, to: startedAt }
     if (method === "PUT" && path.endsWith("/manifests/1")) span.to = endedAt ?? startedAt
     spans.set(repository, span)
