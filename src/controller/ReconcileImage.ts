@@ -15,14 +15,16 @@ import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 /** How long a failed image rests: what may pass soon is tried sooner, and both double with every failure. */
 const rests = {
   soon: { first: Duration.seconds(5), most: Duration.minutes(10) },
-  late: { first: Duration.minutes(10), most: Duration.hours(6) }
+  late: { first: Duration.minutes(10), most: Duration.hours(6) },
+  /** Login, quota and certificate of the backup are ours to mend, and whoever has mended them waits for the copies. */
+  ours: { first: Duration.minutes(10), most: Duration.minutes(10) }
 }
 
 /** A registry may ask for any time; after this one it is asked whether it still means it. */
 const longestRest = Duration.hours(24)
 
 const restOf = (error: CloneError, failures: number): Duration.Duration => {
-  const { first, most } = error.retryable ? rests.soon : rests.late
+  const { first, most } = error.retryable ? rests.soon : error.side === "backup" ? rests.ours : rests.late
   const rest = Duration.min(Duration.millis(Duration.toMillis(first) * 2 ** Math.min(failures - 1, 20)), most)
   return error.retryAfter === undefined ? rest : Duration.min(Duration.max(rest, error.retryAfter), longestRest)
 }

@@ -150,6 +150,19 @@ describe("the actor of an image", () => {
     }).pipe(Effect.provide(Layer.merge(it.layer, Layer.succeed(Inventory, inventory))))
   })
 
+  it.effect.each([["source", 6], ["backup", 37]] as const)(
+    "that needs somebody to mend the %s is tried %i times in six hours",
+    ([side, times]) => {
+      const it = loop({ clone: () => Effect.fail(failure({ reason: "denied", side, retryable: false })) })
+      return Effect.gen(function*() {
+        yield* wanted
+        yield* it.start
+        yield* TestClock.adjust("6 hours")
+        assert.strictEqual(it.clones.length, times)
+      }).pipe(Effect.provide(it.layer))
+    }
+  )
+
   it.effect("waits as long as the registry asks", () => {
     const retryAfter = Duration.hours(5)
     const it = loop({ clone: () => Effect.fail(failure({ reason: "rate-limited", retryAfter })) })
