@@ -1,6 +1,6 @@
 // Signatures, SBOMs and attestations of an image that is being copied: OCI referrers and cosign's tags, brought over
 // before the image gets its tag. Edge: an image without them is still a backup, so failures are warnings.
-import { Effect, Metric, Option } from "effect"
+import { Duration, Effect, Metric, Option } from "effect"
 import type { Digest } from "../image/Digest.ts"
 import { algorithmOf, digestOf, hexOf } from "../image/Digest.ts"
 import { ociIndex } from "../registry/ManifestDocument.ts"
@@ -26,8 +26,8 @@ const cosignSuffixes = ["sig", "att", "sbom"] as const
 const found = (result: "copied" | "present") => Metric.update(Metrics.referrers({ result }), 1)
 
 /**
- * Copies what refers to these manifests of one image, the image's own first. Never fails; false where something could not
- * be copied. `known`: the image has been here before, so what the backup lists already is not looked at again.
+ * Copies what refers to these manifests of one image, the image's own first, for as long as `limits.referrersTimeout`.
+ * Never fails; false where something could not be copied. `known`: the image has been here before, so what the backup lists already is not looked at again.
  */
 export const copyReferrers = Effect.fnUntraced(function*(
   context: ReferrerContext,
@@ -41,17 +41,18 @@ export const copyReferrers = Effect.fnUntraced(function*(
   let left = mostReferrers
   let complete = true
 
+  const missed = (subject: string, error: string): Effect.Effect<undefined> =>
+    Effect.suspend(() => {
+      complete = false
+      return Effect.logWarning("a signature, SBOM or attestation was not copied; the image is").pipe(
+        Effect.annotateLogs({ subject, error }),
+        Effect.andThen(Metric.update(Metrics.referrers({ result: "failed" }), 1)),
+        Effect.as(undefined)
+      )
+    })
+
   const warned = <A>(subject: Digest, effect: Effect.Effect<A, CloneError>): Effect.Effect<A | undefined> =>
-    effect.pipe(
-      Effect.catch((error) => {
-        complete = false
-        return Effect.logWarning("a signature, SBOM or attestation was not copied; the image is").pipe(
-          Effect.annotateLogs({ subject: targetOf(source, subject), error: error.detail }),
-          Effect.andThen(Metric.update(Metrics.referrers({ result: "failed" }), 1)),
-          Effect.as(undefined)
-        )
-      })
-    )
+    effect.pipe(Effect.catch((error) => missed(targetOf(source, subject), error.detail)))
 
   const bring = Effect.fnUntraced(function*(digest: Digest) {
     const fetched = yield* fetchManifest(context, digest)
@@ -104,7 +105,13 @@ export const copyReferrers = Effect.fnUntraced(function*(
     return Effect.all([ofSubject(subject, depth), ...tags], { concurrency: "unbounded", discard: true })
   }
 
-  for (const subject of subjects.slice(0, mostSubjects)) yield* allOf(subject, 1)
+  const { referrersTimeout } = context.limits
+  yield* Effect.forEach(subjects.slice(0, mostSubjects), (it) => allOf(it, 1), { discard: true }).pipe(
+    Effect.timeoutOrElse({
+      duration: referrersTimeout,
+      orElse: () => missed(image, `what refers to it could not be had within ${Duration.format(referrersTimeout)}`)
+    })
+  )
   return complete
 })
 

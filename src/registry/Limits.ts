@@ -14,9 +14,11 @@ export interface Limits {
   readonly wholeTimeout: Duration.Duration
   /** Until a registry has stored a blob whose last byte it was sent: object stores copy it once more. */
   readonly commitTimeout: Duration.Duration
-  /** A stream that moves fewer than `stallBytes` in this time is given up. */
+  /** A stream that moves fewer than `stallBytes` in this time is given up: a drip, and never a slow line that many share. */
   readonly stallWindow: Duration.Duration
   readonly stallBytes: number
+  /** What refers to one image is looked for and brought over for at most so long: the image's tag waits for it. */
+  readonly referrersTimeout: Duration.Duration
   /** Tries of one request in all, first one included. */
   readonly attempts: number
   readonly retryBase: Duration.Duration
@@ -39,7 +41,8 @@ export const defaultLimits: Limits = {
   wholeTimeout: Duration.seconds(60),
   commitTimeout: Duration.minutes(15),
   stallWindow: Duration.seconds(60),
-  stallBytes: 1024 * 1024,
+  stallBytes: 64 * 1024,
+  referrersTimeout: Duration.minutes(2),
   attempts: 5,
   retryBase: Duration.millis(500),
   retryCap: Duration.seconds(30),

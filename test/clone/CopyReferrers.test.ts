@@ -346,6 +346,24 @@ describe("what refers to an image", () => {
         assert.strictEqual(source.count(/referrers/), 1)
       }), { ...wanted, limits: { answerTimeout: Duration.millis(200) } }))
 
+  it.live("is given up when its time is over, and looked for again at the next look", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        const failed = Metrics.referrers({ result: "failed" })
+        const before = (yield* Metric.value(failed)).count
+        source.add("app", image, "1")
+        source.add("app", signature, `${fallback(image)}.sig`)
+        // every subject has three tags, each of which would be asked for several times
+        source.on(/HEAD .*\.(sig|att|sbom)$/, () => {}, 3)
+        const [took] = yield* Effect.timed(clone())
+        assert.isBelow(Duration.toMillis(took), 5000)
+        assertWhole(backup, into, image)
+        assert.isDefined(backup.manifest(into, "1"))
+        assert.strictEqual((yield* Metric.value(failed)).count, before + 1)
+        yield* clone()
+        assertWhole(backup, into, signature)
+      }), { ...wanted, limits: { answerTimeout: Duration.seconds(30), referrersTimeout: Duration.millis(500) } }))
+
   it.live("has to keep to the largest size of images, and the image is copied", () =>
     world(({ backup, clone, into, source }) =>
       Effect.gen(function*() {

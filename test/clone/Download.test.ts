@@ -1,7 +1,13 @@
 // Downloads that break off are taken up where they broke off; the table of what registries answer then.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Fiber, Result } from "effect"
+import { TestClock } from "effect/testing"
 import type { ServerResponse } from "node:http"
+import { makeDownload } from "../../src/clone/Download.ts"
+import type { OpenBlob } from "../../src/registry/Blobs.ts"
+import type { BodySink } from "../../src/registry/Dispatch.ts"
+import { defaultLimits } from "../../src/registry/Limits.ts"
+import { registryError } from "../../src/registry/RegistryError.ts"
 import { type Seen, startServer } from "../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
 import { untilTrue } from "../support/Until.ts"
@@ -175,6 +181,47 @@ describe("a download that stands still", () => {
         assertWhole(it.backup, it.into, long)
         assert.strictEqual(it.backup.count(puts), 1)
       }), { limits: { stallWindow: Duration.millis(300), stallBytes: 100_000 } }))
+})
+
+describe("a download over a slow line", () => {
+  /** Bytes that come a portion every ten seconds, from a registry that cannot be asked again. */
+  const trickle = Effect.fnUntraced(function*(portion: number) {
+    const size = 600_000
+    let sink: BodySink | undefined
+    const closed: OpenBlob = {
+      size,
+      offset: 0,
+      start: (it) => {
+        sink = it
+      },
+      resume: () => {},
+      release: () => {},
+      close: () => {}
+    }
+    const gone = registryError({ operation: "GET blob", target: "it", reason: "NotFound", detail: "gone" })
+    const download = makeDownload({
+      limits: defaultLimits,
+      first: closed,
+      reopen: () => Effect.fail(gone),
+      size,
+      target: "it",
+      data: () => true,
+      blocked: () => false
+    })
+    const running = yield* Effect.forkScoped(Effect.result(download.run), { startImmediately: true })
+    for (let sent = 0; sent < size; sent += portion) {
+      yield* TestClock.adjust("10 seconds")
+      sink?.data(Buffer.alloc(Math.min(portion, size - sent)))
+    }
+    yield* TestClock.adjust("2 minutes")
+    return Result.isSuccess(yield* Fiber.join(running))
+  })
+
+  it.effect("of little more than a kilobyte a second, one of many that share it, is let come to its end", () =>
+    Effect.gen(function*() {
+      assert.isTrue(yield* trickle(14_000))
+      assert.isFalse(yield* trickle(5000))
+    }))
 })
 
 describe("an answer that has brought all bytes", () => {
