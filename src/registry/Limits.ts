@@ -17,7 +17,7 @@ export interface Limits {
   /** A stream that moves fewer than `stallBytes` in this time is given up: a drip, and never a slow line that many share. */
   readonly stallWindow: Duration.Duration
   readonly stallBytes: number
-  /** What refers to one image is looked for and brought over for at most so long: the image's tag waits for it. */
+  /** What refers to an image, then to its platforms, is looked for and brought over for so long each: its tag waits. */
   readonly referrersTimeout: Duration.Duration
   /** Tries of one request in all, first one included. */
   readonly attempts: number
