@@ -21,7 +21,7 @@ COPY LICENSE /app/
 # fewer heaps of malloc: a few mebibytes of an idle controller. The cache of compiled code is a volume in the Deployment;
 # where it cannot be written, Node does without
 ENV NODE_ENV=production \
-    MALLOC_ARENA_MAX=2 \
+    MALLOC_ARENA_MAX=1 \
     NODE_COMPILE_CACHE=/var/cache/node
 USER 65532:65532
 EXPOSE 8080

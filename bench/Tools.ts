@@ -64,7 +64,7 @@ const ours: Tool = {
     env: {
       DOCKER_CONFIG: home,
       NODE_COMPILE_CACHE: cache,
-      MALLOC_ARENA_MAX: "2",
+      MALLOC_ARENA_MAX: "1",
       ...(tls === undefined ? { PLAIN_HTTP_REGISTRIES: `${source.host},${target.host}` } : { CERTS_DIR: tls })
     }
   })

@@ -44,7 +44,7 @@ const round = (cluster: EmbeddedCluster.EmbeddedCluster, ca: string, cache: stri
         BACKUP_REGISTRY: "registry.example/backup",
         DOCKER_CONFIG: folder,
         NODE_COMPILE_CACHE: cache,
-        MALLOC_ARENA_MAX: "2",
+        MALLOC_ARENA_MAX: "1",
         KUBERNETES_SERVICE_HOST: "127.0.0.1",
         KUBERNETES_SERVICE_PORT: String(cluster.port)
       }

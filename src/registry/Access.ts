@@ -78,23 +78,17 @@ export const makeAccess = (
   const roleOf = (repository: Repository): Role => isUnder(settings().backup, repository) ? "backup" : "source"
   const mustProve = () => settings().sourceCredentials === "proven-public"
 
-  const isProven = Effect.fnUntraced(function*(repository: Repository) {
-    return (proofs.get(nameOf(repository)) ?? 0n) > (yield* Clock.monotonicTimeNanos)
-  })
+  const isProven = (repository: Repository) =>
+    Effect.map(Clock.monotonicTimeNanos, (now) => (proofs.get(nameOf(repository)) ?? 0n) > now)
 
   /** Everybody that we could be at a repository, anonymous aside. */
-  const known = Effect.fnUntraced(function*({ registry, repository }: Repository) {
-    const found = yield* credentials.lookup(registry, repository)
-    const certificate = hasCertificate(registry)
-    const identities: ReadonlyArray<Identity> = found.map((credential) => ({
-      name: credential.fingerprint,
-      credential,
-      certificate
-    }))
-    return identities.length === 0 && certificate
-      ? [{ name: "certificate", credential: undefined, certificate }]
-      : identities
-  })
+  const known = ({ registry, repository }: Repository) =>
+    Effect.map(credentials.lookup(registry, repository), (found): ReadonlyArray<Identity> => {
+      const certificate = hasCertificate(registry)
+      return found.length === 0 && certificate
+        ? [{ name: "certificate", credential: undefined, certificate }]
+        : found.map((credential) => ({ name: credential.fingerprint, credential, certificate }))
+    })
 
   const isDistrusted = (repository: Repository, use: Use, { name }: Identity, now: bigint): boolean =>
     (distrusted.get(`${use} ${repository.registry} ${name}`) ?? 0n) > now ||

@@ -17,6 +17,8 @@ import { makeTunnels, type Tunnels } from "./Tunnels.ts"
 /** Idle read buffers are kept up to so many bytes. */
 const idleBytes = 8 * 1024 * 1024
 const connectionsPerOrigin = 16
+/** What an upload's socket takes before it asks for a pause; over TLS it is kept twice, the second time encrypted. */
+const unsentBytes = 256 * 1024
 
 /**
  * What a request is for: `control` small requests; `realm` small requests to a token server that a configured registry
@@ -71,7 +73,7 @@ const guardedConnector = (
       lookup: open ? options.lookup : publicOnly(options.lookup),
       ...(trust === undefined ? {} : { secureContext: trust.context }),
       ...(kind === "download" ? (plain ? plainReads(pool) : tlsReads(pool)) : {}),
-      ...(kind === "upload" ? { highWaterMark: plain ? undefined : 1 << 20, writableHighWaterMark: 1 << 20 } : {})
+      ...(kind === "upload" ? { highWaterMark: plain ? undefined : 1 << 20, writableHighWaterMark: unsentBytes } : {})
     })
     made.set(key, { version, connector: one })
     return one

@@ -179,11 +179,10 @@ export const makeCertificates = Effect.fnUntraced(
       refresh: Option.match(root, {
         onNone: () => Effect.void,
         onSome: (folder) =>
-          Effect.gen(function*() {
-            const now = yield* Clock.monotonicTimeNanos
-            if (now - looked < recheck) return
+          Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+            if (now - looked < recheck) return Effect.void
             looked = now
-            yield* read(folder)
+            return read(folder)
           })
       }),
       hasClient: (registry) => hosts.get(registry)?.client !== undefined,

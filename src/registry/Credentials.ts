@@ -22,6 +22,10 @@ const mostBytes = 1024 * 1024
 /** So many are tried for one repository: each costs requests. */
 const mostCandidates = 8
 
+/** Each once, the first ones. */
+const candidates = (all: ReadonlyArray<Credential>): ReadonlyArray<Credential> =>
+  [...new Map(all.map((it) => [it.fingerprint, it])).values()].slice(0, mostCandidates)
+
 const nobody: Effect.Effect<ReadonlyArray<Credential>> = Effect.succeed([])
 
 export class Credentials extends Context.Service<Credentials, {
@@ -61,6 +65,8 @@ export class Credentials extends Context.Service<Credentials, {
       Effect.gen(function*() {
         const path = yield* Path.Path
         const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner>()
+        // costs a copy of all services: not for every request
+        const provided = Effect.provideContext(services)
         if (Option.isNone(options.directory)) {
           return Credentials.of({ lookup: () => nobody, refused: () => Effect.void })
         }
@@ -96,17 +102,18 @@ export class Credentials extends Context.Service<Credentials, {
           )
         })
 
-        const lookup = Effect.fnUntraced(function*(registry: string, repository: string) {
-          const current = yield* config
-          const all = [
-            ...Option.toArray(yield* kept(current, registry, repository)),
-            ...authsOf(current, registry, repository)
-          ]
-          return [...new Map(all.map((it) => [it.fingerprint, it])).values()].slice(0, mostCandidates)
-        })
+        const lookup = (current: DockerConfig, registry: string, repository: string) => {
+          const written = authsOf(current, registry, repository)
+          return current.helpers.length === 0 && Option.isNone(current.store)
+            ? Effect.succeed(candidates(written))
+            : Effect.map(
+              provided(kept(current, registry, repository)),
+              (it) => candidates([...Option.toArray(it), ...written])
+            )
+        }
 
         return Credentials.of({
-          lookup: (registry, repository) => Effect.provideContext(lookup(registry, repository), services),
+          lookup: (registry, repository) => Effect.flatMap(config, (current) => lookup(current, registry, repository)),
           refused: (credential) =>
             Effect.sync(() => {
               for (const [key, answer] of helpers.entries()) {
@@ -164,10 +171,8 @@ const makeReloading = Effect.fnUntraced(function*(file: string) {
   if (Result.isFailure(first)) return yield* first.failure
   let config = first.success
   let looked = yield* Clock.monotonicTimeNanos
-  const current = Effect.gen(function*() {
-    const now = yield* Clock.monotonicTimeNanos
-    if (now - looked < recheck) return config
-    looked = now
+  const services = yield* Effect.context<FileSystem.FileSystem>()
+  const again = Effect.gen(function*() {
     const read = yield* Effect.result(readText(file))
     const next = Result.flatMap(read, (it) => it === text ? Result.succeed(config) : parse(file, it))
     if (Result.isSuccess(read)) text = read.success
@@ -178,6 +183,11 @@ const makeReloading = Effect.fnUntraced(function*(file: string) {
     if (next.success !== config) yield* Effect.logInfo("registry credentials were read again")
     config = next.success
     return config
+  }).pipe(Effect.provideContext(services))
+  const current = Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+    if (now - looked < recheck) return Effect.succeed(config)
+    looked = now
+    return again
   })
   return { current }
 })

@@ -60,7 +60,7 @@ export const makeHostLimits = (options: {
   const reserves = makeBoundedMap<string, bigint>(4096)
   const budgets = makeBoundedMap<string, Budget>(256)
 
-  const turn: HostLimits["turn"] = Effect.fnUntraced(function*(ask) {
+  const waitForTurn = Effect.fnUntraced(function*(ask: Ask): Effect.fn.Return<void, RegistryError> {
     // looked at again after waiting: the rest may have been prolonged meanwhile
     for (;;) {
       const now = yield* Clock.monotonicTimeNanos
@@ -87,21 +87,19 @@ export const makeHostLimits = (options: {
     }
   })
 
-  const announced: HostLimits["announced"] = Effect.fnUntraced(function*(ask, headers) {
-    const left = budgetLeft(firstOf(headers["ratelimit-limit"]), firstOf(headers["ratelimit-remaining"]))
-    if (Option.isNone(left)) return
-    budgets.set(ask.host, left.value)
+  const budgeted = Effect.fnUntraced(function*(ask: Ask, left: Budget) {
+    budgets.set(ask.host, left)
     const key = reserveKey(ask)
-    if (left.value.share >= options.reserve()) {
+    if (left.share >= options.reserve()) {
       reserves.delete(key)
       return
     }
     const now = yield* Clock.monotonicTimeNanos
     const known = reserves.get(key)
-    const until = now + nanos(Duration.min(left.value.window, longestReserveRest))
+    const until = now + nanos(Duration.min(left.window, longestReserveRest))
     if (known === undefined || known <= now) {
       yield* Effect.logInfo("a registry's budget runs low; it rests").pipe(
-        Effect.annotateLogs({ host: ask.host, left: `${Math.floor(left.value.share * 100)}%` })
+        Effect.annotateLogs({ host: ask.host, left: `${Math.floor(left.share * 100)}%` })
       )
       yield* options.onRest(ask.host)
       reserves.set(key, until)
@@ -127,11 +125,29 @@ export const makeHostLimits = (options: {
     return Duration.nanos((limits.get(ask.host)?.until ?? until) - now)
   })
 
-  const answered: HostLimits["answered"] = Effect.fnUntraced(function*(ask) {
-    const known = limits.get(ask.host)
-    // an answer that was under way when the limit came says nothing about it
-    if (known !== undefined && known.until <= (yield* Clock.monotonicTimeNanos)) limits.delete(ask.host)
-  })
-
-  return { turn, announced, budgetOf: budgets.get, limited, answered }
+  // most hosts never rest: nothing of this may cost them anything
+  return {
+    turn: (ask) =>
+      Effect.suspend(() =>
+        limits.get(ask.host) === undefined && (reserves.size() === 0 || reserves.get(reserveKey(ask)) === undefined)
+          ? Effect.void
+          : waitForTurn(ask)
+      ),
+    announced: (ask, headers) => {
+      const limit = firstOf(headers["ratelimit-limit"])
+      if (limit === undefined) return Effect.void
+      const left = budgetLeft(limit, firstOf(headers["ratelimit-remaining"]))
+      return Option.isNone(left) ? Effect.void : budgeted(ask, left.value)
+    },
+    budgetOf: budgets.get,
+    limited,
+    answered: (ask) =>
+      Effect.suspend(() => {
+        const known = limits.get(ask.host)
+        return known === undefined ? Effect.void : Effect.map(Clock.monotonicTimeNanos, (now) => {
+          // an answer that was under way when the limit came says nothing about it
+          if (known.until <= now && limits.get(ask.host) === known) limits.delete(ask.host)
+        })
+      })
+  }
 }

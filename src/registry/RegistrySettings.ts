@@ -79,6 +79,12 @@ export class RegistrySettings extends Context.Service<RegistrySettings, {
     )
 }
 
+/** What lists of hosts come to, for as long as they are in use: every request asks. */
+const canonical = new WeakMap<ReadonlyArray<string>, ReadonlySet<string>>()
+
 /** Is `registry` (canonical) among these hosts, however they are written? */
-export const includesHost = (hosts: ReadonlyArray<string>, registry: string): boolean =>
-  hosts.some((host) => Result.getOrElse(canonicalRegistry(host), () => host) === registry)
+export const includesHost = (hosts: ReadonlyArray<string>, registry: string): boolean => {
+  const known = canonical.get(hosts) ?? new Set(hosts.map((it) => Result.getOrElse(canonicalRegistry(it), () => it)))
+  canonical.set(hosts, known)
+  return known.has(registry)
+}

@@ -23,5 +23,18 @@ export const retrySchedule = (limits: Limits) =>
 export const retrying = (limits: Limits) => {
   const schedule = retrySchedule(limits)
   return <A, R>(effect: Effect.Effect<A, RegistryError, R>): Effect.Effect<A, RegistryError, R> =>
-    Effect.retry(effect, schedule)
+    effect.pipe(
+      // a schedule costs as much as a request: it is begun with the first failure
+      Effect.catch((error) => {
+        let failure: RegistryError | undefined = error
+        return Effect.retry(
+          Effect.suspend(() => {
+            const first = failure
+            failure = undefined
+            return first === undefined ? effect : Effect.fail(first)
+          }),
+          schedule
+        )
+      })
+    )
 }

@@ -110,12 +110,31 @@ const unsafeRealm = (spec: Spec, realm: URL) =>
     detail: `the registry's token server ${realm.host} is without TLS`
   })
 
+/** Endpoints by registry, for as long as the settings stay the same: every request asks. */
+const makeEndpoints = (settings: () => RegistryOptions) => {
+  let of = settings()
+  let known = makeBoundedMap<string, URL>(4096)
+  return (registry: string): URL | undefined => {
+    const now = settings()
+    if (now !== of) {
+      of = now
+      known = makeBoundedMap(4096)
+    }
+    const present = known.get(registry)
+    if (present !== undefined) return present
+    const url = endpoint(now, registry)
+    if (url !== undefined) known.set(registry, url)
+    return url
+  }
+}
+
 export const makeSession = (options: {
   readonly settings: () => RegistryOptions
   readonly access: Access
   readonly tokens: Tokens
 }): Session => {
   const { access, settings, tokens } = options
+  const endpointOf = makeEndpoints(settings)
   const schemes = makeBoundedMap<string, Scheme>(4096)
   const warned = makeBoundedMap<string, true>(1024)
   /** Token servers and identities with the monotonic time until which they get one scope a token. */
@@ -242,7 +261,7 @@ export const makeSession = (options: {
     identity: Identity,
     perform: (request: Request) => Effect.Effect<Answer, RegistryError, R>
   ) {
-    const at = endpoint(settings(), spec.repository.registry)
+    const at = endpointOf(spec.repository.registry)
     if (at === undefined) {
       return yield* registryError({
         operation: spec.operation,
@@ -267,7 +286,7 @@ export const makeSession = (options: {
   })
 
   return {
-    endpointOf: (registry) => endpoint(settings(), registry),
+    endpointOf,
     run: Effect.fnUntraced(function*(spec, perform) {
       const given = spec.anonymous === true ? anonymous : spec.as
       const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
@@ -281,7 +300,7 @@ export const makeSession = (options: {
           ...answer,
           identity,
           anonymous: identity === anonymous,
-          elsewhere: answer.url.origin !== endpoint(settings(), spec.repository.registry)?.origin
+          elsewhere: answer.url.origin !== endpointOf(spec.repository.registry)?.origin
         })))
       let last: Outcome | undefined
       for (const [index, identity] of identities.entries()) {

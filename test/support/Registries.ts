@@ -28,6 +28,8 @@ export interface TestOptions {
   /** A folder in CERTS_DIR's layout. */
   readonly certificates?: string
   readonly proxies?: Proxies
+  /** Instead of those that these options come to. */
+  readonly settings?: Layer.Layer<RegistrySettings>
 }
 
 const quickLimits: Limits = {
@@ -47,7 +49,7 @@ export const clientLayer = (options: TestOptions) =>
   }).pipe(
     Layer.provideMerge(Layer.mergeAll(
       options.credentials === undefined ? Credentials.anonymous : Credentials.layerOf(options.credentials),
-      RegistrySettings.layerOf({
+      options.settings ?? RegistrySettings.layerOf({
         backup: { registry: options.backup, prefix: "mirror", layout: "nested" },
         plainHttp: options.plainHttp ?? [],
         privateHosts: options.privateHosts ?? [],
