@@ -73,7 +73,9 @@ const guardedConnector = (
       lookup: open ? options.lookup : publicOnly(options.lookup),
       ...(trust === undefined ? {} : { secureContext: trust.context }),
       ...(kind === "download" ? (plain ? plainReads(pool) : tlsReads(pool)) : {}),
-      ...(kind === "upload" ? { highWaterMark: plain ? undefined : 1 << 20, writableHighWaterMark: unsentBytes } : {})
+      ...(kind === "upload"
+        ? { highWaterMark: plain ? undefined : unsentBytes, writableHighWaterMark: unsentBytes }
+        : {})
     })
     made.set(key, { version, connector: one })
     return one
