@@ -19,8 +19,6 @@ export { CloneError } from "./CloneError.ts"
 export type { Copied } from "./CopyImage.ts"
 export type { CopyProgress } from "./Progress.ts"
 
-/** A flight that takes longer gives its permit back, whoever drips the bytes. */
-const longestFlight = Duration.hours(4)
 /** Far more than a cluster has images: an evicted flight could be flown twice. */
 const mostFlights = 1_000_000
 
@@ -78,12 +76,12 @@ export class Cloner extends Context.Service<Cloner, {
     )
 }
 
-const tooLong = (source: ImageReference) =>
+const tooLong = (source: ImageReference, timeout: Duration.Duration) =>
   new CloneError({
     image: format(source),
     reason: "unavailable",
     side: "source",
-    detail: `it could not be copied within ${Duration.format(longestFlight)}`,
+    detail: `it could not be copied within ${Duration.format(timeout)} (CLONE_TIMEOUT)`,
     retryable: true,
     retryAfter: undefined
   })
@@ -143,7 +141,7 @@ const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
     claim: Omit<Claim, "lane">,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
-    const { backup, believeTags = false, mostImageBytes: mostBytes, referrers } = settings()
+    const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
     const progress = makeProgress(source, backupOf(backup, source), 0)
     let nanos = 0n
     let since: bigint | undefined
@@ -156,7 +154,8 @@ const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
       permits.withPermit({ ...claim, lane: source.registry })(Effect.gen(function*() {
         const started = since = yield* Clock.monotonicTimeNanos
         return yield* part.pipe(
-          Effect.timeoutOrElse({ duration: longestFlight, orElse: () => Effect.fail(tooLong(source)) }),
+          // a flight that takes longer gives its permit back, whoever drips the bytes
+          Effect.timeoutOrElse({ duration: cloneTimeout, orElse: () => Effect.fail(tooLong(source, cloneTimeout)) }),
           Effect.ensuring(Effect.map(Clock.monotonicTimeNanos, (ended) => {
             nanos += ended - started
             since = undefined

@@ -180,7 +180,7 @@ class Walk {
   readonly #bringManifest = Effect.fnUntraced(
     { self: this },
     function*(digest: Digest, depth: number, force: boolean, given: Fetched | undefined) {
-      const { progress, registry, target } = this.#context
+      const { limits, progress, registry, target } = this.#context
       if (!force) progress.manifests.total++
       if (depth > deepest) {
         return yield* failed(
@@ -195,6 +195,11 @@ class Walk {
       this.#manifestBytes += manifest.bytes.length
       if (this.#manifestBytes > mostManifestBytes) {
         const detail = `its manifests have more than ${mostManifestBytes} bytes in all`
+        return yield* failed(this.#context, digest, "source", "unsupported", detail)
+      }
+      // before what is below it is moved in vain
+      if (!present && manifest.bytes.length > limits.manifestBytes) {
+        const detail = `the manifest has ${manifest.bytes.length} bytes; registries take ${limits.manifestBytes}`
         return yield* failed(this.#context, digest, "source", "unsupported", detail)
       }
       const parsed = parseManifest(manifest.bytes, manifest.mediaType)

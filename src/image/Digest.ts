@@ -29,3 +29,7 @@ export const hexOf = (digest: Digest): string => digest.slice(7)
 /** The digest of some bytes. */
 export const digestOf = (bytes: Uint8Array, algorithm: Algorithm = "sha256"): Digest =>
   `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`
+
+/** Does `told`, a registry's `Docker-Content-Digest`, name other bytes than `digest`? By another algorithm it tells nothing. */
+export const isAnother = (told: string | undefined, digest: Digest): boolean =>
+  told !== undefined && isDigest(told) && algorithmOf(told) === algorithmOf(digest) && told !== digest

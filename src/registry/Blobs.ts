@@ -3,7 +3,7 @@
 // Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts.
 import { Effect, FiberSet, Option, type Scope } from "effect"
 import type { Readable } from "node:stream"
-import { algorithmOf, type Digest } from "../image/Digest.ts"
+import { algorithmOf, type Digest, isAnother } from "../image/Digest.ts"
 import type { Access, Identity, Repository } from "./Access.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import type { BufferPool } from "./BufferPool.ts"
@@ -179,6 +179,15 @@ export const makeBlobs = (
     size > chunkBytes && (size >= (largest.get(registry) ?? Infinity) || (resets.get(digest) ?? 0) >= mostResets)
 
   const stored = Effect.fnUntraced(function*(request: Spec, answer: Answer, digest: Digest) {
+    const told = firstOf(answer.headers["docker-content-digest"])
+    if (answer.status === 201 && isAnother(told, digest)) {
+      return yield* registryError({
+        ...request,
+        reason: "Corrupt",
+        status: answer.status,
+        detail: `the registry stored ${told} instead`
+      })
+    }
     if (answer.status === 201) return
     if (answer.status === 401) {
       // the token ended between the POST and the PUT; the upload that is opened next has a fresh one

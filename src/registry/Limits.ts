@@ -3,7 +3,10 @@ import { Context, Duration } from "effect"
 
 /** Caps in bytes, times as durations. Sources: research on registries, REQ R3.10, R4.4, R6.3, R6.7, S3. */
 export interface Limits {
+  /** What registries take of one manifest (OCI distribution-spec, "Pushing manifests"). */
   readonly manifestBytes: number
+  /** What is read of one from a source: schema 1, which is converted, is larger than what becomes of it. */
+  readonly sourceManifestBytes: number
   readonly tokenBytes: number
   readonly errorBytes: number
   readonly redirects: number
@@ -33,6 +36,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   manifestBytes: 4 * 1024 * 1024,
+  sourceManifestBytes: 8 * 1024 * 1024,
   tokenBytes: 1024 * 1024,
   errorBytes: 64 * 1024,
   redirects: 5,

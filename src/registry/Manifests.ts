@@ -1,7 +1,7 @@
 // Manifests of a repository: look, fetch, push. Bytes stay as they are; digests are computed here, never believed.
 // Source: OCI distribution-spec, "Pulling manifests" and "Pushing manifests".
 import { Effect, Option, Result } from "effect"
-import { algorithmOf, type Digest, digestOf, isDigest } from "../image/Digest.ts"
+import { algorithmOf, type Digest, digestOf, isAnother, isDigest } from "../image/Digest.ts"
 import type { Access, Repository } from "./Access.ts"
 import { firstOf, refusal } from "./Classify.ts"
 import { acceptManifests, mayBeSchema1 } from "./ManifestDocument.ts"
@@ -75,7 +75,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     headers: method === "PUT" ? {} : { accept: acceptManifests },
     cost: method === "GET" ? "counted" : "free",
     agent: "control",
-    most: limits.manifestBytes,
+    most: access.roleOf(repository) === "backup" ? limits.manifestBytes : limits.sourceManifestBytes,
     hides: method !== "PUT"
   })
 
@@ -171,10 +171,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
         (it) => refusal(request, it)
       ))
       const told = firstOf(answer.headers["docker-content-digest"])
-      if (
-        told !== undefined && isDigest(told) && algorithmOf(told) === algorithmOf(manifest.digest) &&
-        told !== manifest.digest
-      ) {
+      if (isAnother(told, manifest.digest)) {
         return yield* registryError({
           ...request,
           reason: "Corrupt",

@@ -1,5 +1,5 @@
 // What the registry client needs of the program's settings, read anew at every use: it changes while we run.
-import { Context, Effect, Layer, Result, SubscriptionRef } from "effect"
+import { Context, type Duration, Effect, Layer, Result, SubscriptionRef } from "effect"
 import type { Backup } from "../image/BackupName.ts"
 import { canonicalRegistry } from "../image/ImageReference.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
@@ -25,6 +25,8 @@ export interface RegistryOptions {
   readonly referrers: boolean
   /** Larger images are skipped; undefined: none is too large. */
   readonly mostImageBytes: number | undefined
+  /** How long the copying of one image may take. */
+  readonly cloneTimeout: Duration.Duration
   /** Share of an announced budget that is left to others, 0 to 1. */
   readonly reserve: number
 }
@@ -48,6 +50,7 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   believeTags: byHand?.believeTags ?? false,
   referrers: settings.COPY_REFERRERS,
   mostImageBytes: settings.MAX_IMAGE_SIZE,
+  cloneTimeout: settings.CLONE_TIMEOUT,
   reserve: settings.RATE_LIMIT_RESERVE / 100
 })
 

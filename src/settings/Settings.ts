@@ -1,7 +1,7 @@
 // The settings: every configuration key with its description, its default and what is allowed, as one Schema.
 // Pure. Where the values come from is Load.ts, how they change while the program runs SettingsRef.ts;
 // docs/configuration.md is generated from here.
-import { Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { Duration, Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { type Backup, parseBackup } from "../image/BackupName.ts"
 import { canonicalRegistry } from "../image/ImageReference.ts"
 import { type Problem, SettingsError } from "./SettingsError.ts"
@@ -77,6 +77,26 @@ const percent = fromText(
   },
   (value) => `${value}%`
 )
+
+const minutes = (text: string | undefined): number => Number(text ?? 0)
+
+/** As Go writes durations, in whole minutes: `90m`, `4h`, `1h30m`. */
+const duration = (least: Duration.Duration, most: Duration.Duration) =>
+  fromText(
+    Schema.Duration,
+    (text) => {
+      const match = /^(?=.)(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?$/.exec(text)
+      const value = Duration.minutes(minutes(match?.[1]) * 60 + minutes(match?.[2]))
+      return match !== null && Duration.between(value, { minimum: least, maximum: most })
+        ? Result.succeed(value)
+        : Result.fail(`${quote(text)} is not allowed`)
+    },
+    (value) => {
+      const all = Math.floor(Duration.toMinutes(value))
+      const [hours, rest] = [Math.floor(all / 60), all % 60]
+      return `${hours > 0 ? `${hours}h` : ""}${rest > 0 ? `${rest}m` : ""}`
+    }
+  )
 
 const boolean = fromText(
   Schema.Boolean,
@@ -191,6 +211,12 @@ export const Settings = Schema.Struct({
       "Images whose layers, of all platforms together, have more than this are skipped; the message says their "
       + "size. Copies that are there already are kept.",
     allowed: "a number of bytes, with K, M, G, T or Ki, Mi, Gi, Ti if wanted, such as `20Gi`"
+  }),
+  CLONE_TIMEOUT: setting(duration(Duration.minutes(1), Duration.hours(168)), Duration.hours(4), {
+    description:
+      "How long the copying of one image may take, its waiting aside; then it is given up, its place is given to "
+      + "another, and it is tried again later, with what it has copied so far. Silence and dripping end a download much sooner.",
+    allowed: "hours and minutes from `1m` to `168h`, such as `4h` or `1h30m`"
   }),
   DRY_RUN: setting(boolean, false, {
     description: "Nothing is copied or patched; what would be is logged, counted and shown.",

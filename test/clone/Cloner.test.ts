@@ -131,6 +131,26 @@ describe("permits", () => {
         }), { permits: 1, others: [other] })
     }))
 
+  it.live("are given back by an image that takes longer than CLONE_TIMEOUT", () =>
+    world(({ clone, source }) =>
+      Effect.gen(function*() {
+        const large = layerOf("large", 1_000_000)
+        source.add("app", imageOf([large]), "slow")
+        source.add("app", imageOf([layerOf("quick")]), "quick")
+        // a byte now and then, for ever
+        source.on(new RegExp(`GET .*blobs/${large.digest}`), (_, response) => {
+          response.writeHead(200, { "content-length": "1000000" })
+          const drip = setInterval(() => response.write("x"), 20)
+          response.once("close", () => clearInterval(drip))
+        })
+        const slow = yield* Effect.forkChild(Effect.flip(clone({ tag: "slow" })), { startImmediately: true })
+        const quick = yield* Effect.forkChild(clone({ tag: "quick" }), { startImmediately: true })
+        const error = yield* Fiber.join(slow)
+        assert.deepStrictEqual([error.reason, error.retryable], ["unavailable", true])
+        assert.include(error.message, "could not be copied within 700ms (CLONE_TIMEOUT)")
+        assert.isAbove((yield* Fiber.join(quick)).manifests, 0)
+      }), { permits: 1, cloneTimeout: Duration.millis(700) }))
+
   it.live("follow the settings while images are in flight", () =>
     Effect.gen(function*() {
       const source = yield* startFakeRegistry()

@@ -32,9 +32,29 @@ describe("an image's manifests", () => {
         const error = yield* Effect.flip(clone())
         assert.deepStrictEqual([error.reason, error.side, error.retryable], ["unsupported", "source", false])
         assert.include(error.message, "33554432 bytes in all")
-        // the root, eight that fit, and three that are asked for at once
-        assert.isAtMost(source.count(/GET .*manifests/), 12)
+        // the root, eight that fit and three that are asked for at once, and the one below them
+        assert.isAtMost(source.count(/GET .*manifests/), 13)
         assert.strictEqual(backup.count(/PUT .*manifests\/1$/), 0)
+      })
+    ))
+})
+
+describe("a manifest that is larger than registries take", () => {
+  it.live("is not pushed, and nothing below it is moved", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        const root = manifestOf(ociIndex, {
+          schemaVersion: 2,
+          mediaType: ociIndex,
+          manifests: [described(image.root)],
+          annotations: { padding: "x".repeat(5_000_000) }
+        })
+        source.add("app", { ...image, root, manifests: [...image.manifests, root] }, "1")
+        const error = yield* Effect.flip(clone())
+        assert.deepStrictEqual([error.reason, error.side, error.retryable], ["unsupported", "source", false])
+        assert.include(error.message, `the manifest has ${root.bytes.length} bytes; registries take 4194304`)
+        assert.strictEqual(source.count(/GET .*blobs/), 0)
+        assert.strictEqual(backup.count(/POST|PUT/), 0)
       })
     ))
 })

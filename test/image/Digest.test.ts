@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { algorithmOf, hexOf, isDigest } from "../../src/image/Digest.ts"
+import { algorithmOf, digestOf, hexOf, isAnother, isDigest } from "../../src/image/Digest.ts"
 
 const hex64 = "0123456789abcdef".repeat(4)
 
@@ -34,5 +34,18 @@ describe("Digest", () => {
     const text = `sha256:${hex}`
     if (!isDigest(text)) return assert.fail(text)
     assert.strictEqual(`${algorithmOf(text)}:${hexOf(text)}`, text)
+  })
+})
+
+describe("isAnother", () => {
+  const [one, other] = [digestOf(Buffer.from("a")), digestOf(Buffer.from("b"))]
+  it.each<[string, string | undefined, boolean]>([
+    ["the same", one, false],
+    ["another", other, true],
+    ["one by another algorithm", digestOf(Buffer.from("b"), "sha512"), false],
+    ["none", undefined, false],
+    ["nonsense", "sha256:x", false]
+  ])("judges %s", (_, told, expected) => {
+    assert.strictEqual(isAnother(told, one), expected)
   })
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { type Identity, makeAccess, type Repository } from "../../src/registry/Access.ts"
 import { basic, type Credential } from "../../src/registry/DockerConfig.ts"
@@ -26,6 +26,7 @@ const access = (
       sourceCredentials: "proven-public",
       referrers: false,
       mostImageBytes: undefined,
+      cloneTimeout: Duration.hours(4),
       reserve: 0.2,
       ...options
     }),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Duration, Schema } from "effect"
 import type { LookupAddress } from "node:dns"
 import { BlockList, type LookupFunction } from "node:net"
 import { isPublicAddress, mayBePrivate, publicOnly, refusedLiteral } from "../../src/registry/AddressPolicy.ts"
@@ -291,6 +291,7 @@ describe("mayBePrivate", () => {
     sourceCredentials: "proven-public",
     referrers: false,
     mostImageBytes: undefined,
+    cloneTimeout: Duration.hours(4),
     reserve: 0.2
   }
   it("is true of configured hosts only, port and all", () => {

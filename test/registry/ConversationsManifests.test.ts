@@ -158,14 +158,14 @@ const gets: ReadonlyArray<Row> = [
     name: "more than a manifest may have, told beforehand",
     call: get("1"),
     steps: [
-      read({ ...served(root, { "content-length": 40_000_000 }), body: Buffer.alloc(4_300_000), still: 4_300_000 })
+      read({ ...served(root, { "content-length": 40_000_000 }), body: Buffer.alloc(8_500_000), still: 8_500_000 })
     ],
     outcome: { failure: { reason: "TooLarge", retryable: false } }
   },
   {
     name: "more than a manifest may have, without a word",
     call: get("1"),
-    steps: [read({ ...served(root, { "transfer-encoding": "chunked" }), body: Buffer.alloc(4_194_305, 32) })],
+    steps: [read({ ...served(root, { "transfer-encoding": "chunked" }), body: Buffer.alloc(8_388_609, 32) })],
     outcome: { failure: { reason: "TooLarge", retryable: false } }
   },
   {

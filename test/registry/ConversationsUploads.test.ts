@@ -205,6 +205,27 @@ const mounts: ReadonlyArray<Row> = [
 
 const ends: ReadonlyArray<Row> = [
   { name: "201: stored", call: push(blob), steps: [at("/u/1"), put("/u/1?")], outcome: stored },
+  ...([
+    ["that the registry confirms", blob, blob.digest],
+    ["of sha512, which the registry knows by its sha256", long, blob.digest],
+    ["of which the registry says what is no digest", blob, "sha256:tbd"]
+  ] as const).map(([what, it, digest]): Row => ({
+    name: `201 for a blob ${what}: stored`,
+    call: push(it),
+    steps: [
+      it === long
+        ? { ...at("/u/1"), expect: "POST /v2/mirror/app/blobs/uploads/?digest-algorithm=sha512" }
+        : at("/u/1"),
+      put("/u/1?", { status: 201, headers: { "docker-content-digest": digest } }, it)
+    ],
+    outcome: stored
+  })),
+  {
+    name: "201 for another digest: not stored",
+    call: push(blob),
+    steps: [at("/u/1"), put("/u/1?", { status: 201, headers: { "docker-content-digest": large.digest } })],
+    outcome: { failure: { reason: "Corrupt", says: `stored ${large.digest} instead` } }
+  },
   ...[200, 202, 204].flatMap((status): ReadonlyArray<Row> => [
     {
       name: `${status}: stored, if a look says so`,

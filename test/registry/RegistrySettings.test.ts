@@ -1,6 +1,6 @@
 // Settings that change while requests are sent: what is remembered of them must not outlive them.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { includesHost, type RegistryOptions, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
 import { startFakeRegistry } from "../support/FakeRegistry.ts"
@@ -20,6 +20,7 @@ describe("the hosts without TLS", () => {
         sourceCredentials: "proven-public",
         referrers: false,
         mostImageBytes: undefined,
+        cloneTimeout: Duration.hours(4),
         reserve: 0.2
       })
       let now = options([])

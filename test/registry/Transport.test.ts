@@ -297,7 +297,31 @@ describe("answers", () => {
       assert.isTrue(storage.seen[0]?.body.equals(bytes))
     }))
 
-  it.live("of more than 4 MiB are refused, and read no further", () =>
+  it.live("of a source have up to 8 MiB, and of the backup up to 4 MiB", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      const mebibytes = (of: string) =>
+        registry.on(new RegExp(`GET /v2/${of}/manifests`), (seen, response) =>
+          response.writeHead(200, { "content-type": "application/json" }).end(
+            Buffer.alloc(Number(seen.path.split("/").at(-1)) * 1024 * 1024, " ")
+          ))
+      mebibytes("app")
+      mebibytes("mirror/app")
+      const read = (repository: string, size: number) =>
+        using({ backup: registry.host, plainHttp: [registry.host] }, (client) =>
+          Effect.result(client.getManifest({ registry: registry.host, repository }, String(size))))
+      const outcomes = yield* Effect.forEach([
+        read("app", 8),
+        read("app", 9),
+        read("mirror/app", 4),
+        read("mirror/app", 5)
+      ], (it) =>
+        Effect.map(it, (outcome) =>
+          outcome._tag === "Success" ? "read" : outcome.failure.reason))
+      assert.deepStrictEqual(outcomes, ["read", "TooLarge", "read", "TooLarge"])
+    }))
+
+  it.live("of more are refused, and read no further", () =>
     Effect.gen(function*() {
       const registry = yield* startFakeRegistry()
       let sent = 0

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema } from "effect"
+import { Duration, Effect, Result, Schema } from "effect"
 import { backup, decode, documentationOf, keys, Settings, settingsOf } from "../../src/settings/Settings.ts"
 
 const problemsOf = (texts: Record<string, string>) =>
@@ -26,6 +26,7 @@ describe("Settings", () => {
       COPY_REFERRERS: true,
       RATE_LIMIT_RESERVE: 20,
       MAX_IMAGE_SIZE: undefined,
+      CLONE_TIMEOUT: Duration.hours(4),
       DRY_RUN: false
     })
   })
@@ -48,6 +49,7 @@ describe("Settings", () => {
         COPY_REFERRERS: "false",
         RATE_LIMIT_RESERVE: "35 %",
         MAX_IMAGE_SIZE: "1.5Gi",
+        CLONE_TIMEOUT: "1h30m",
         DRY_RUN: "false"
       })),
       {
@@ -66,6 +68,7 @@ describe("Settings", () => {
         COPY_REFERRERS: false,
         RATE_LIMIT_RESERVE: 35,
         MAX_IMAGE_SIZE: 1_610_612_736,
+        CLONE_TIMEOUT: Duration.minutes(90),
         DRY_RUN: false
       }
     )
@@ -114,6 +117,23 @@ describe("Settings", () => {
     ])
   })
 
+  it.each([["1m", 1], ["45m", 45], ["4h", 240], ["90m", 90], ["0h5m", 5], ["168h", 10_080]] as const)(
+    "read %s as %d minutes",
+    (text, minutes) => {
+      const settings = Result.getOrThrow(decode({ BACKUP_REGISTRY: "a.b/c", CLONE_TIMEOUT: text }))
+      assert.strictEqual(Duration.toMinutes(settings.CLONE_TIMEOUT), minutes)
+    }
+  )
+
+  it.each(["0m", "0h", "4", "30s", "30m1h", "168h1m", "1.5h", "-1h", "4 h", "forever"])(
+    "refuse %s as a time",
+    (text) => {
+      assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", CLONE_TIMEOUT: text }).map((it) => it.key), [
+        "CLONE_TIMEOUT"
+      ])
+    }
+  )
+
   it("say that the backup registry is required", () => {
     assert.deepStrictEqual(problemsOf({}), [
       { key: "BACKUP_REGISTRY", problem: "it is required; allowed is `host[:port]/prefix`" }
@@ -142,6 +162,9 @@ describe("Settings", () => {
           BACKUP_REGISTRY: "registry.example/backup",
           MAX_CONCURRENT_RECONCILES: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_RECONCILES)) % 1000,
           MAX_CONCURRENT_ROLLOUTS: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_ROLLOUTS)) % 1000,
+          CLONE_TIMEOUT: Duration.minutes(
+            1 + (Math.abs(Math.trunc(Duration.toMillis(settings.CLONE_TIMEOUT))) % 10_080 || 0)
+          ),
           NAMESPACES_TO_IGNORE: plain(settings.NAMESPACES_TO_IGNORE),
           NAMESPACES_TO_INCLUDE: plain(settings.NAMESPACES_TO_INCLUDE),
           BACKUP_NAMESPACES: plain(settings.BACKUP_NAMESPACES),

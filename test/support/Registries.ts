@@ -22,6 +22,8 @@ export interface TestOptions {
   /** Default: no, as the daemon has it; the \`clone\` command does. */
   readonly believeTags?: boolean
   readonly mostImageBytes?: number
+  /** Default: four hours. */
+  readonly cloneTimeout?: Duration.Duration
   readonly credentials?: (registry: string, repository: string) => Credential | ReadonlyArray<Credential> | undefined
   readonly limits?: Partial<Limits>
   readonly lookup?: LookupFunction
@@ -57,6 +59,7 @@ export const clientLayer = (options: TestOptions) =>
         referrers: options.referrers ?? false,
         believeTags: options.believeTags ?? false,
         mostImageBytes: options.mostImageBytes,
+        cloneTimeout: options.cloneTimeout ?? Duration.hours(4),
         reserve: 0.2
       }),
       Layer.succeed(CurrentLimits, { ...quickLimits, ...options.limits }),
