@@ -185,6 +185,8 @@ const move = Effect.fnUntraced(function*(
   let ready = given
   let tries = 0
   let corrupt = 0
+  /** The backup has said that it stored other bytes: what it says of the blob now means nothing. */
+  let spoiled = false
   const has = atBackup(registry.hasBlob(target, blob.digest))
   const start = atBackup(begin(registry, registry.startUpload(target, blob.digest)))
   const startUnlessThere = Effect.gen(function*() {
@@ -195,7 +197,7 @@ const move = Effect.fnUntraced(function*(
   const attempt = Effect.gen(function*(): Effect.fn.Return<How, CloneError, Scope.Scope> {
     const first = tries++ === 0
     // the last attempt may have been stored although its answer was lost
-    if (!first && (yield* has)) return "uploaded"
+    if (!first && !spoiled && (yield* has)) return "uploaded"
     if (first && unseen && ready !== undefined && (yield* has)) {
       yield* registry.cancelUpload(ready)
       return "present"
@@ -234,7 +236,10 @@ const move = Effect.fnUntraced(function*(
   const outcome = yield* Effect.retry(attempt, {
     schedule: retrySchedule(limits),
     // wrong bytes can be the network's fault once; twice they are the registry's, and each try costs the whole blob
-    while: (error) => error.reason !== "corrupt" || corrupt++ === 0
+    while: (error) => {
+      spoiled = error.reason === "corrupt" && error.side === "backup"
+      return error.reason !== "corrupt" || corrupt++ === 0
+    }
   }).pipe(
     // docker's foreign layers are at their vendor's; the manifest can still be stored where the backup allows it
     Effect.catchIf(

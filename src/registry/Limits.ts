@@ -5,7 +5,7 @@ import { Context, Duration } from "effect"
 export interface Limits {
   /** What registries take of one manifest (OCI distribution-spec, "Pushing manifests"). */
   readonly manifestBytes: number
-  /** What is read of one from a source: schema 1, which is converted, is larger than what becomes of it. */
+  /** What is read of one from a source that may be schema 1, which is converted and larger than what becomes of it. */
   readonly sourceManifestBytes: number
   readonly tokenBytes: number
   readonly errorBytes: number

@@ -64,6 +64,7 @@ const isArtifactory = ({ headers }: Answer): boolean =>
 export const makeManifests = (transport: Transport, session: Session, access: Access): Manifests => {
   const { limits } = transport
   const retry = retrying(limits)
+  const tooLarge = (bytes: number) => `the manifest has ${bytes} bytes; registries take ${limits.manifestBytes}`
 
   const spec = (method: "GET" | "HEAD" | "PUT", repository: Repository, reference: string): Spec => ({
     operation: `${method} manifest`,
@@ -102,6 +103,9 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     }
     if (answer.anonymous) yield* access.provenPublic(repository)
     const mediaType = firstOf(answer.headers["content-type"]) ?? ""
+    if (answer.body.length > limits.manifestBytes && !mayBeSchema1(mediaType)) {
+      return yield* registryError({ ...request, reason: "Unsupported", detail: tooLarge(answer.body.length) })
+    }
     const digest = yield* Effect.mapError(
       Effect.fromResult(identify(answer.body, mediaType, reference)),
       (detail) => registryError({ ...request, reason: "Invalid", detail })
@@ -162,7 +166,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
         return yield* registryError({
           ...request,
           reason: "TooLarge",
-          detail: `the manifest has ${manifest.bytes.length} bytes; registries take ${limits.manifestBytes}`
+          detail: tooLarge(manifest.bytes.length)
         })
       }
       const answer = yield* retry(Effect.filterOrElse(

@@ -212,11 +212,12 @@ export const Settings = Schema.Struct({
       + "size. Copies that are there already are kept.",
     allowed: "a number of bytes, with K, M, G, T or Ki, Mi, Gi, Ti if wanted, such as `20Gi`"
   }),
-  CLONE_TIMEOUT: setting(duration(Duration.minutes(1), Duration.hours(168)), Duration.hours(4), {
+  CLONE_TIMEOUT: setting(duration(Duration.minutes(15), Duration.hours(168)), Duration.hours(4), {
     description:
-      "How long the copying of one image may take, its waiting aside; then it is given up, its place is given to "
-      + "another, and it is tried again later, with what it has copied so far. Silence and dripping end a download much sooner.",
-    allowed: "hours and minutes from `1m` to `168h`, such as `4h` or `1h30m`"
+      "How long the copying of one image may take, from when it has its place; then the place is given to another, "
+      + "and the image is tried again later. Layers that are whole by then are kept, so it has to be more than the largest "
+      + "layer takes. Silence and dripping end a download much sooner.",
+    allowed: "hours and minutes from `15m` to `168h`, such as `4h` or `1h30m`"
   }),
   DRY_RUN: setting(boolean, false, {
     description: "Nothing is copied or patched; what would be is logged, counted and shown.",
@@ -228,6 +229,9 @@ export type SettingsKey = keyof Settings
 
 // the keys of the Schema, which TypeScript widens to strings
 export const keys = Object.keys(Settings.fields) as ReadonlyArray<SettingsKey>
+
+/** A setting as it is written, for messages. */
+export const textOf = (settings: Settings, key: SettingsKey): string => Schema.encodeSync(Settings)(settings)[key] ?? ""
 
 /** Keys whose changes wait for a restart. */
 export const restartKeys = keys.filter((key) => Schema.resolveAnnotations(Settings.fields[key])?.["restart"] === true)

@@ -2,7 +2,7 @@
 import { Context, Effect, FileSystem, Layer, Metric, Option, Stream, SubscriptionRef } from "effect"
 import { settingsRejected, settingsReloads, settingsRestartRequired, touch } from "../telemetry/Metrics.ts"
 import { load } from "./Load.ts"
-import { keys, restartKeys, type Settings } from "./Settings.ts"
+import { keys, restartKeys, type Settings, textOf } from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
 const POLL = "30 seconds" // inotify is silent on some network file systems and after a lost event
@@ -48,9 +48,9 @@ const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<
       const changed = keys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(current[key]))
       yield* Metric.update(settingsReloads({ result: "applied" }), 1)
       yield* SubscriptionRef.set(ref, next)
-      yield* Effect.logInfo(`settings changed: ${changed.map((key) => `${key}=${String(next[key])}`).join(" ")}`)
+      yield* Effect.logInfo(`settings changed: ${changed.map((key) => `${key}=${textOf(next, key)}`).join(" ")}`)
     }
-    const said = later.map((key) => `${key}=${String(read[key])}`).join(" ")
+    const said = later.map((key) => `${key}=${textOf(read, key)}`).join(" ")
     yield* once(
       said,
       said === ""

@@ -22,6 +22,29 @@ const silent: Blobs = {
   openBlob: () => Effect.never
 }
 
+describe("a blob that the backup says it has stored as another", () => {
+  // it was then asked whether it has the blob, which it says it has, under the name that it was given
+  it.live("is sent once more, and is no copy whatever a look says", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        const layer = layerOf("spoiled")
+        source.add("app", imageOf([layer]), "1")
+        let sent = 0
+        backup.on(/PUT .*uploads/, (seen, response, next) => {
+          if (seen.query.get("digest") !== layer.digest) return next()
+          sent++
+          response.writeHead(201, { "docker-content-digest": layerOf("other").digest }).end()
+        })
+        backup.on(new RegExp(`HEAD .*blobs/${layer.digest}`), (_, response, next) =>
+          sent === 0 ? next() : response.writeHead(200).end())
+        const error = yield* Effect.flip(clone())
+        assert.deepStrictEqual([error.reason, error.side], ["corrupt", "backup"])
+        assert.strictEqual(sent, 2)
+        assert.strictEqual(backup.count(/PUT .*manifests/), 0)
+      })
+    ))
+})
+
 describe("a blob that two images share", () => {
   // one was listed last in an image of huge layers: all other images of that registry waited for those as well
   it.live("is not waited for before it moves", () =>

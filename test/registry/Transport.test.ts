@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, FileSystem, Option } from "effect"
 import { NodeServices } from "@effect/platform-node"
 import { Readable } from "node:stream"
+import { ociIndex } from "../../src/registry/ManifestDocument.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import type { RegistryError } from "../../src/registry/RegistryError.ts"
 import { makeCertificates } from "../kube/Certificates.ts"
@@ -297,15 +298,16 @@ describe("answers", () => {
       assert.isTrue(storage.seen[0]?.body.equals(bytes))
     }))
 
-  it.live("of a source have up to 8 MiB, and of the backup up to 4 MiB", () =>
+  it.live("have up to 4 MiB, and up to 8 MiB where they may be schema 1 of a source", () =>
     Effect.gen(function*() {
       const registry = yield* startFakeRegistry()
       const mebibytes = (of: string) =>
         registry.on(new RegExp(`GET /v2/${of}/manifests`), (seen, response) =>
-          response.writeHead(200, { "content-type": "application/json" }).end(
+          response.writeHead(200, { "content-type": of === "index" ? ociIndex : "application/json" }).end(
             Buffer.alloc(Number(seen.path.split("/").at(-1)) * 1024 * 1024, " ")
           ))
       mebibytes("app")
+      mebibytes("index")
       mebibytes("mirror/app")
       const read = (repository: string, size: number) =>
         using({ backup: registry.host, plainHttp: [registry.host] }, (client) =>
@@ -313,12 +315,14 @@ describe("answers", () => {
       const outcomes = yield* Effect.forEach([
         read("app", 8),
         read("app", 9),
+        read("index", 4),
+        read("index", 5),
         read("mirror/app", 4),
         read("mirror/app", 5)
       ], (it) =>
         Effect.map(it, (outcome) =>
           outcome._tag === "Success" ? "read" : outcome.failure.reason))
-      assert.deepStrictEqual(outcomes, ["read", "TooLarge", "read", "TooLarge"])
+      assert.deepStrictEqual(outcomes, ["read", "TooLarge", "read", "Unsupported", "read", "TooLarge"])
     }))
 
   it.live("of more are refused, and read no further", () =>

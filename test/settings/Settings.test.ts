@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Result, Schema } from "effect"
-import { backup, decode, documentationOf, keys, Settings, settingsOf } from "../../src/settings/Settings.ts"
+import { backup, decode, documentationOf, keys, Settings, settingsOf, textOf } from "../../src/settings/Settings.ts"
 
 const problemsOf = (texts: Record<string, string>) =>
   Result.match(decode(texts), { onSuccess: () => [], onFailure: (error) => error.problems })
@@ -117,7 +117,7 @@ describe("Settings", () => {
     ])
   })
 
-  it.each([["1m", 1], ["45m", 45], ["4h", 240], ["90m", 90], ["0h5m", 5], ["168h", 10_080]] as const)(
+  it.each([["15m", 15], ["45m", 45], ["4h", 240], ["90m", 90], ["0h50m", 50], ["168h", 10_080]] as const)(
     "read %s as %d minutes",
     (text, minutes) => {
       const settings = Result.getOrThrow(decode({ BACKUP_REGISTRY: "a.b/c", CLONE_TIMEOUT: text }))
@@ -125,7 +125,7 @@ describe("Settings", () => {
     }
   )
 
-  it.each(["0m", "0h", "4", "30s", "30m1h", "168h1m", "1.5h", "-1h", "4 h", "forever"])(
+  it.each(["0m", "14m", "4", "1000s", "30m1h", "168h1m", "1.5h", "-1h", "4 h", "forever"])(
     "refuse %s as a time",
     (text) => {
       assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", CLONE_TIMEOUT: text }).map((it) => it.key), [
@@ -133,6 +133,16 @@ describe("Settings", () => {
       ])
     }
   )
+
+  it("are shown in messages as they are written", () => {
+    const settings = settingsOf("a.b/c", { CLONE_TIMEOUT: Duration.minutes(90), NAMESPACES_TO_IGNORE: ["one", "two"] })
+    assert.deepStrictEqual(
+      (["CLONE_TIMEOUT", "NAMESPACES_TO_IGNORE", "RATE_LIMIT_RESERVE", "MAX_IMAGE_SIZE"] as const).map((key) =>
+        textOf(settings, key)
+      ),
+      ["1h30m", "one,two", "20%", ""]
+    )
+  })
 
   it("say that the backup registry is required", () => {
     assert.deepStrictEqual(problemsOf({}), [
@@ -163,7 +173,7 @@ describe("Settings", () => {
           MAX_CONCURRENT_RECONCILES: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_RECONCILES)) % 1000,
           MAX_CONCURRENT_ROLLOUTS: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_ROLLOUTS)) % 1000,
           CLONE_TIMEOUT: Duration.minutes(
-            1 + (Math.abs(Math.trunc(Duration.toMillis(settings.CLONE_TIMEOUT))) % 10_080 || 0)
+            15 + (Math.abs(Math.trunc(Duration.toMillis(settings.CLONE_TIMEOUT))) % 10_000 || 0)
           ),
           NAMESPACES_TO_IGNORE: plain(settings.NAMESPACES_TO_IGNORE),
           NAMESPACES_TO_INCLUDE: plain(settings.NAMESPACES_TO_INCLUDE),

@@ -1,2 +1,2 @@
-// Stands in for undici's second parser in the bundle: an experiment that only an environment variable of undici's turns on.
+// Stands in for undici's second parser in the bundle: an experiment, which is off where nobody turns it on.
 exports.getMiloEnabled = () => false
