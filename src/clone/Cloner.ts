@@ -10,7 +10,7 @@ import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
-import { type Copied, copyImage, type Place } from "./CopyImage.ts"
+import { type Copied, type CopyEnvironment, copyImage, type Place } from "./CopyImage.ts"
 import { type Claim, type FairPermits, type FairPermitsOptions, makeFairPermits, unclaimed } from "./FairPermits.ts"
 import { makeLedger } from "./Ledger.ts"
 import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
@@ -59,7 +59,7 @@ export class Cloner extends Context.Service<Cloner, {
         yield* SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
-          Stream.runForEach((it) => Effect.andThen(all.looks.resize(it), all.copies.resize(it))),
+          Stream.runForEach((it) => Effect.forEach(Object.values(all), ({ resize }) => resize(it), { discard: true })),
           Effect.forkScoped
         )
         return yield* makeCloner(all)
@@ -86,25 +86,30 @@ const tooLong = (source: ImageReference, timeout: Duration.Duration) =>
     retryAfter: undefined
   })
 
-/** As many images are looked at as are copied, at the same time: what is there already waits for no copy of another. */
-interface Permits {
-  readonly looks: FairPermits
-  readonly copies: FairPermits
-}
+/**
+ * As many images as are copied are looked at, fetched and named at the same time: what is there already waits for no copy of
+ * another, and copies wait for no round trips of small requests.
+ */
+type Permits = Record<"looks" | "fetches" | "copies" | "namings", FairPermits>
 
 const makePermits = (options: FairPermitsOptions): Permits => ({
   looks: makeFairPermits(options),
-  copies: makeFairPermits(options)
+  fetches: makeFairPermits(options),
+  copies: makeFairPermits(options),
+  namings: makeFairPermits(options)
 })
 
-const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
+const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
   const ledger = makeLedger(yield* Clock.Clock)
   const running = new Set<Progress>()
 
-  const waiting = Effect.zipWith(looks.waiting, copies.waiting, (some, others) => some + others)
+  const waiting = Effect.map(
+    Effect.forEach(Object.values(permits), (it) => it.waiting),
+    (counts) => counts.reduce((sum, it) => sum + it, 0)
+  )
   const gauges = Effect.gen(function*() {
     yield* Metric.update(Metrics.clonesInFlight, running.size)
     yield* Metric.update(Metrics.clonesWaiting, yield* waiting)
@@ -149,20 +154,41 @@ const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
       Clock.monotonicTimeNanos,
       (now) => Number(nanos + (since === undefined ? 0n : now - since)) / 1e9
     )
-    /** Waits for a permit, and counts the time with it. */
-    const placeOf = (permits: FairPermits): Place => (part) =>
-      permits.withPermit({ ...claim, lane: source.registry })(Effect.gen(function*() {
+    const ours = { ...claim, lane: source.registry }
+    /** Counts the time that is spent in a place. */
+    const spent: Place = (part) =>
+      Effect.gen(function*() {
         const started = since = yield* Clock.monotonicTimeNanos
         return yield* part.pipe(
-          // a flight that takes longer gives its permit back, whoever drips the bytes
+          // a flight that takes longer gives its place back, whoever drips the bytes
           Effect.timeoutOrElse({ duration: cloneTimeout, orElse: () => Effect.fail(tooLong(source, cloneTimeout)) }),
           Effect.ensuring(Effect.map(Clock.monotonicTimeNanos, (ended) => {
             nanos += ended - started
             since = undefined
           }))
         )
-      }))
-    const copying = placeOf(copies)
+      })
+    const flying: Place = (part) =>
+      Effect.gen(function*() {
+        progress.startedAt = yield* Clock.currentTimeMillis
+        running.add(progress)
+        yield* gauges
+        return yield* part
+      }).pipe(Effect.ensuring(Effect.suspend(() => {
+        running.delete(progress)
+        return gauges
+      })))
+    const inTurn: CopyEnvironment["inTurn"] = ({ copy: copying, fetch, name }) =>
+      Effect.gen(function*() {
+        const leaveFetches = yield* permits.fetches.enter(ours)
+        const fetched = yield* spent(fetch)
+        const leaveCopies = yield* permits.copies.enter(ours)
+        yield* leaveFetches
+        const copied = yield* flying(spent(copying(fetched)))
+        yield* Effect.asVoid(permits.namings.enter(ours))
+        yield* leaveCopies
+        return yield* spent(name(copied))
+      }).pipe(Effect.scoped)
     const environment = {
       registry,
       limits,
@@ -172,19 +198,8 @@ const makeCloner = Effect.fnUntraced(function*({ copies, looks }: Permits) {
       believeTags,
       mostBytes,
       seconds,
-      looking: placeOf(looks),
-      copying: ((part) =>
-        copying(
-          Effect.gen(function*() {
-            progress.startedAt = yield* Clock.currentTimeMillis
-            running.add(progress)
-            yield* gauges
-            return yield* part
-          }).pipe(Effect.ensuring(Effect.suspend(() => {
-            running.delete(progress)
-            return gauges
-          })))
-        )) satisfies Place,
+      looking: ((part) => permits.looks.withPermit(ours)(spent(part))) satisfies Place,
+      inTurn,
       ...given
     }
     yield* gauges

@@ -10,7 +10,7 @@ import type { Manifest, ManifestHead } from "../registry/Manifests.ts"
 import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
 import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
-import { copyTree, fetchManifest, otherAlgorithm, type Tally } from "./CopyTree.ts"
+import { copyTree, type Fetched, fetchManifest, otherAlgorithm, type Tally } from "./CopyTree.ts"
 import type { Ledger, Whole } from "./Ledger.ts"
 import { measure } from "./Measure.ts"
 import type { Progress } from "./Progress.ts"
@@ -43,8 +43,16 @@ export type Place = <A, R>(part: Effect.Effect<A, CloneError, R>) => Effect.Effe
 export interface CopyEnvironment {
   /** Where names are asked for. What is there already needs no more, and waits for no copy of another image. */
   readonly looking: Place
-  /** Where everything else is done. */
-  readonly copying: Place
+  /**
+   * Does everything else: fetches the image's own manifest, copies what is below it, gives it its names; each in a place of
+   * its own. While one image is copied the next is fetched and the last one named; but an image leaves a place only when it
+   * has the next, or manifests would pile up before a slow one.
+   */
+  readonly inTurn: <A, B, C>(steps: {
+    readonly fetch: Effect.Effect<A, CloneError>
+    readonly copy: (fetched: A) => Effect.Effect<B, CloneError>
+    readonly name: (copied: B) => Effect.Effect<C, CloneError>
+  }) => Effect.Effect<C, CloneError>
   /** Spent in these places so far. */
   readonly seconds: Effect.Effect<number>
   readonly registry: RegistryClient["Service"]
@@ -66,16 +74,18 @@ export interface CopyEnvironment {
 /** Blobs of one image on their way at once. */
 const blobsAtOnce = 3
 
-/** What is to be confirmed by one more look. */
+/** What is there but for these tags, and is to be confirmed by one more look. */
 interface Done {
   readonly digest: Digest
   readonly tally: Tally
+  readonly tags: ReadonlyArray<string>
   readonly original: Digest | undefined
 }
 
-const doneOf = (digest: Digest, tally: Tally, tagged: ReadonlyArray<string>, original?: Digest): Done => ({
+const doneOf = (digest: Digest, tally: Tally, tags: ReadonlyArray<string>, original?: Digest): Done => ({
   digest,
-  tally: { ...tally, tagged: tagged.length > 0 },
+  tally: { ...tally, tagged: tags.length > 0 },
+  tags,
   original
 })
 
@@ -145,7 +155,11 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       if (signed) ledger.noteSigned(into.repository, digest)
     })
 
-    const finish = Effect.fnUntraced(function*({ digest, original, tally }: Done) {
+    const finish = Effect.fnUntraced(function*({ digest, original, tags, tally }: Done) {
+      const { root } = tally
+      if (root !== undefined) {
+        yield* Effect.forEach(tags, (tag) => atBackup(registry.putManifest(into, tag, root)), { discard: true })
+      }
       const seen = yield* atBackup(registry.headManifest(into, digest))
       if (Option.isNone(seen) || seen.value.digest !== digest) {
         ledger.forgetWhole(into.repository, digest)
@@ -170,10 +184,6 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         })
       }
       return yield* copied(digest, tally, original)
-    })
-
-    const put = Effect.fnUntraced(function*(tags: ReadonlyArray<string>, manifest: Manifest) {
-      for (const tag of tags) yield* atBackup(registry.putManifest(into, tag, manifest))
     })
 
     /** The tags of these that name something else than the manifest: equal digest, no PUT. */
@@ -202,9 +212,8 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         const missing = lost === undefined || tally.root === undefined
           ? []
           : yield* missingOf([protectionTag(digest), lost], tally.root)
-        if (tally.root !== undefined) yield* put(missing, tally.root)
         yield* Effect.logInfo("the source cannot be asked; the backup holds the image").pipe(
-          Effect.annotateLogs({ image, reason: why.reason, restored: missing.join(", ") })
+          Effect.annotateLogs({ image, reason: why.reason, restores: missing.join(", ") })
         )
         return doneOf(digest, tally, missing)
       }
@@ -219,13 +228,12 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       )
       if (tally?.root === undefined) return undefined
       const missing = yield* missingOf([protectionTag(digest), ...(tag === undefined ? [] : [tag])], tally.root)
-      yield* put(missing, tally.root)
       return doneOf(digest, tally, missing, original)
     })
 
     /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
-    const fetchRoot = (context: ReferrerContext, { digest, held, metered, tag }: Resolved) =>
-      fetchManifest(context, digest, !held && !metered).pipe(
+    const fetchRoot = (context: ReferrerContext, { digest: told, held, metered, original, tag }: Resolved) =>
+      fetchManifest(context, original ?? told, !held && !metered).pipe(
         Effect.catchIf(
           (error) =>
             source.digest === undefined && tag !== undefined && error.side === "source" &&
@@ -268,7 +276,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       return unsigned ? undefined : yield* finish(doneOf(digest, nothing(known), [], original))
     })
 
-    const complete = Effect.fnUntraced(function*(resolved: Resolved) {
+    const complete = Effect.fnUntraced(function*(resolved: Resolved, fetched: Fetched | undefined) {
       const { digest: told, held, original: converted, tag } = resolved
       const known = knownOf(resolved)
       if (known !== undefined) {
@@ -281,7 +289,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       }
 
       const context = yield* contextOf(true)
-      const found = yield* fetchRoot(context, { ...resolved, digest: converted ?? told })
+      const found = fetched ?? (yield* fetchRoot(context, resolved))
       // a source may lie about its tag at first: what protects one digest must never name another
       if (tag !== undefined && isProtectionTag(tag) && protectionTag(found.manifest.digest) !== tag) {
         return yield* resolver.keptForAnother(tag, found.manifest.digest)
@@ -298,19 +306,17 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         const manifest = tally.root ?? conversion.fetched.manifest
         const names = [protectionTag(digest), protectionTag(original), ...(tag === undefined ? [] : [tag])]
         const missing = yield* missingOf(names, manifest)
-        yield* put(missing, manifest)
         return doneOf(digest, tally, missing, original)
       }
-      const fetched = found
-      const digest = fetched.manifest.digest
+      const digest = found.manifest.digest
       const protection = protectionTag(digest)
       // what is there already is kept, however large
-      const measured = mostBytes === undefined || fetched.present
+      const measured = mostBytes === undefined || found.present
         ? undefined
-        : yield* measure(context, fetched, mostBytes)
+        : yield* measure(context, found, mostBytes)
       // looked for while the blobs move, and there before any tag, or a policy could see the image unsigned
       const ofRoot = yield* Effect.forkChild(
-        fetched.present ? Effect.void : bringReferrers(context, [digest], false)
+        found.present ? Effect.void : bringReferrers(context, [digest], false)
       )
       const before = (manifests: ReadonlyArray<Digest>) =>
         Effect.andThen(
@@ -320,23 +326,22 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       const tally = yield* copyTree(
         {
           ...context,
-          fresh: !fetched.present,
+          fresh: !found.present,
           root: { tag: protection, before },
           ...(measured === undefined ? {} : { known: measured })
         },
-        fetched
+        found
       )
       // what the backup did not have, none of its tags named; equal digest, no PUT: registries with immutable tags refuse that
-      const unprotected = (fetched.present || algorithmOf(digest) !== "sha256") &&
-        !isOf(fetched.manifest, yield* backupTag(protection))
+      const unprotected = (found.present || algorithmOf(digest) !== "sha256") &&
+        !isOf(found.manifest, yield* backupTag(protection))
       const missing = [
         ...(unprotected ? [protection] : []),
         ...(tag === undefined || (held && digest === told) ? [] : [tag])
       ]
-      if (fetched.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
-      else if (fetched.present) yield* renewReferrers(digest, tally.manifests)
+      if (found.present && missing.length > 0) yield* bringReferrers(context, tally.manifests, false)
+      else if (found.present) yield* renewReferrers(digest, tally.manifests)
       if (environment.referrers && signed) ledger.noteSigned(into.repository, digest)
-      yield* put(missing, tally.root ?? fetched.manifest)
       return doneOf(digest, tally, missing)
     })
 
@@ -349,10 +354,23 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     })
     const looked = yield* environment.looking(look)
     if (looked.there !== undefined) return looked.there
-    const done = yield* environment.copying(Effect.gen(function*() {
-      const age = (yield* Clock.monotonicTimeNanos) - looked.at
-      const { instead, resolved } = age < Duration.toNanosUnsafe(limits.namesKept) ? looked : yield* look
-      return yield* (instead === undefined ? complete(resolved) : withoutSource(instead))
-    }))
-    return yield* finish(done)
+    type Looked = Effect.Success<typeof look>
+    /** A name may mean something else after a long wait. */
+    const lookAgain = (before: Looked) =>
+      Effect.flatMap(
+        Clock.monotonicTimeNanos,
+        (now) => now - before.at < Duration.toNanosUnsafe(limits.namesKept) ? Effect.succeed(before) : look
+      )
+    const fetch = Effect.gen(function*() {
+      const named = yield* lookAgain(looked)
+      const { resolved } = named
+      const needed = resolved !== undefined && resolved.original === undefined && knownOf(resolved) === undefined
+      return { named, root: needed ? yield* fetchRoot(yield* contextOf(true), resolved) : undefined }
+    })
+    const copy = Effect.fnUntraced(function*({ named, root }: Effect.Success<typeof fetch>) {
+      const { instead, resolved } = yield* lookAgain(named)
+      if (instead !== undefined) return yield* withoutSource(instead)
+      return yield* complete(resolved, resolved.digest === named.resolved?.digest ? root : undefined)
+    })
+    return yield* environment.inTurn({ fetch, copy, name: finish })
   })

@@ -1,7 +1,7 @@
 // Permits that are handed out in turns over lanes (source registries), then over namespaces, then by urgency; so that one
 // with many waiters starves no other. Their number can change while they are out. Effect's PartitionedSemaphore is fair but
 // has no resize.
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
 
 /** What is said for an image that waits. */
 export interface Claim {
@@ -19,6 +19,8 @@ export const unclaimed: Omit<Claim, "lane"> = { namespaces: new Set(), urgency: 
 export interface FairPermits {
   /** Runs the effect while holding one permit. */
   readonly withPermit: (claim: Claim) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Waits for a permit, which comes back when what this returns is run, or else at the end of the scope. */
+  readonly enter: (claim: Claim) => Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
   /** Fewer permits take effect as they come back, more at once. */
   readonly resize: (permits: number) => Effect.Effect<void>
   readonly waiting: Effect.Effect<number>
@@ -168,6 +170,18 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
     withPermit: (claim) => (effect) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.andThen(take(claim, restore), Effect.ensuring(restore(effect), release(claim)))
+      ),
+    enter: (claim) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(take(claim, restore), () => {
+          let held = true
+          const giveBack = Effect.suspend(() => {
+            if (!held) return Effect.void
+            held = false
+            return release(claim)
+          })
+          return Effect.as(Effect.addFinalizer(() => giveBack), giveBack)
+        })
       ),
     resize: (next) =>
       Effect.sync(() => {

@@ -131,6 +131,52 @@ describe("permits", () => {
         }), { permits: 1, others: [other] })
     }))
 
+  it.live("are for copies: the manifest of the next image is fetched meanwhile, and of no third", () =>
+    world(({ backup, clone, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const images = ["a", "b", "c"].map((tag) => imageOf([layerOf(tag)]))
+        images.forEach((it, at) => source.add("app", it, `${at}`))
+        const door = gate(source, /GET .*blobs/)
+        const all = yield* Effect.forkChild(
+          Effect.forEach(images, (_, at) => clone({ tag: `${at}` }), { concurrency: "unbounded" }),
+          { startImmediately: true }
+        )
+        for (const fetched of [2, 3, 3]) {
+          yield* door.are(2)
+          yield* untilTrue("the next is fetched", () => source.count(/GET .*manifests/) === fetched)
+          yield* Effect.sleep("50 millis")
+          assert.strictEqual(source.count(/GET .*manifests/), fetched)
+          assert.strictEqual((yield* cloner.inFlight).length, 1)
+          yield* door.one
+          yield* door.one
+        }
+        yield* Fiber.join(all)
+        for (const it of images) assertWhole(backup, into, it)
+      }), { permits: 1 }))
+
+  it.live("go to the next image while the tag of one is put, and to no third", () =>
+    world(({ backup, clone, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const images = new Map(["a", "b", "c"].map((tag) => [tag, imageOf([layerOf(tag)])] as const))
+        for (const [tag, content] of images) source.add("app", content, tag)
+        const door = gate(backup, /PUT .*manifests\/[abc]$/)
+        const all = yield* Effect.forkChild(
+          Effect.forEach(images.keys(), (tag) => clone({ tag }), { concurrency: "unbounded" }),
+          { startImmediately: true }
+        )
+        yield* door.are(1)
+        yield* untilTrue("the next is copied but for its tag", () => backup.count(/PUT .*manifests\/at-/) === 2)
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(yield* cloner.waiting, 2)
+        assert.strictEqual(backup.count(/PUT .*manifests\/[abc]$/), 1)
+        for (let left = 3; left > 0; left--) yield* door.one
+        yield* Fiber.join(all)
+        for (const [tag, content] of images) {
+          assertWhole(backup, into, content)
+          assert.isTrue(backup.manifest(into, tag)?.equals(content.root.bytes), tag)
+        }
+      }), { permits: 1 }))
+
   it.live("are given back by an image that takes longer than CLONE_TIMEOUT", () =>
     world(({ clone, source }) =>
       Effect.gen(function*() {
@@ -211,11 +257,12 @@ describe("an image that waits for its turn", () => {
         source.add("app", image, "there")
         source.add("app", imageOf([layerOf("large")]), "large")
         yield* clone({ tag: "there" })
-        const door = gate(source)
+        const door = gate(source, /GET .*blobs/)
         const large = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
-        yield* door.are(1)
+        yield* door.are(2)
         assert.isTrue((yield* clone({ tag: "there" })).upToDate)
         assert.strictEqual((yield* cloner.inFlight).length, 1)
+        yield* door.one
         yield* door.one
         yield* Fiber.join(large)
       }), { permits: 1 }))
@@ -232,33 +279,48 @@ describe("an image that waits for its turn", () => {
         yield* Fiber.join(large)
       }), { permits: 1 }))
 
+  const layer = layerOf("large")
+  const large = imageOf([layer])
+  const manifest = new RegExp(`GET .*manifests/${large.root.digest}`)
+  const blob = new RegExp(`GET .*blobs/${layer.digest}`)
   for (
-    const [name, namesKept, copies, heads] of [
-      ["is asked for once", 60_000, image, 1],
-      ["is asked for again when the wait was long, and copied as it is then", 50, moved, 2]
+    const [name, namesKept, behind, later, copies, heads, gets] of [
+      ["is asked for once", 60_000, blob, moved, image, 1, 1],
+      ["is asked for again when the wait was long, and copied as it is then", 500, manifest, moved, moved, 2, 1],
+      [
+        "is asked for again when it waits long once it is fetched, and fetched as it is then",
+        500,
+        blob,
+        moved,
+        moved,
+        2,
+        2
+      ],
+      ["is not fetched again if it is still the same", 500, blob, image, image, 2, 1]
     ] as const
   ) {
     it.live(name, () =>
       world(({ clone, cloner, source }) =>
         Effect.gen(function*() {
-          source.add("app", imageOf([layerOf("large")]), "large")
+          source.add("app", large, "large")
           source.add("app", image, "1")
-          const door = gate(source)
-          const large = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
+          const door = gate(source, behind)
+          const before = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
           yield* door.are(1)
           const one = yield* Effect.forkChild(Effect.timed(clone()), { startImmediately: true })
           yield* untilTrue("its name is known", () => source.count(/HEAD .*manifests\/1$/) === 1)
           yield* until("it waits", Effect.map(cloner.waiting, (it) => it === 1))
-          yield* Effect.sleep("100 millis")
-          source.add("app", moved, "1")
+          yield* Effect.sleep("600 millis")
+          source.add("app", later, "1")
           yield* door.one
-          yield* door.one
-          yield* Fiber.join(large)
+          yield* Fiber.join(before)
           const [elapsed, copied] = yield* Fiber.join(one)
           assert.strictEqual(copied.digest, copies.root.digest)
           // the wait is not part of it
-          assert.isBelow(copied.seconds, Duration.toSeconds(elapsed) - 0.1)
+          assert.isBelow(copied.seconds, Duration.toSeconds(elapsed) - 0.6)
           assert.strictEqual(source.count(/HEAD .*manifests\/1$/), heads)
+          // and once for the large one
+          assert.strictEqual(source.count(/GET .*manifests/), gets + 1)
         }), { permits: 1, limits: { namesKept: Duration.millis(namesKept) } }))
   }
 })

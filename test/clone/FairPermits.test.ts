@@ -194,6 +194,27 @@ describe("FairPermits", () => {
       assert.strictEqual(yield* permits.withPermit({ lane: "a", ...unclaimed })(Effect.succeed(1)), 1)
     }))
 
+  it.effect("an entered place is left once, when told to or else with its scope", () =>
+    Effect.gen(function*() {
+      const permits = makeFairPermits({ permits: 1, reserve: false })
+      const started: Array<string> = []
+      const [two, three] = yield* Effect.scoped(Effect.gen(function*() {
+        const leave = yield* permits.enter({ lane: "a", ...unclaimed })
+        const jobs = [yield* job(permits, "a", "2", started), yield* job(permits, "a", "3", started)] as const
+        yield* Effect.yieldNow
+        assert.deepStrictEqual(started, [])
+        yield* leave
+        yield* leave
+        return jobs
+      }))
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(started, ["2"])
+      yield* two.end
+      yield* three.end
+      yield* Effect.exit(Effect.scoped(Effect.andThen(permits.enter({ lane: "a", ...unclaimed }), Effect.die("worse"))))
+      assert.strictEqual(yield* permits.withPermit({ lane: "a", ...unclaimed })(Effect.succeed(1)), 1)
+    }))
+
   const step = Schema.Struct({
     key: Schema.Literals(["a", "b", "c"]),
     turns: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })),
@@ -232,4 +253,53 @@ describe("FairPermits", () => {
       assert.strictEqual(yield* permits.waiting, 0)
       yield* Effect.forEach(again, (it) => it.end)
     }), { arbitrary: { runs: 200 } })
+
+  it.effect.prop("a place that is left only for the next one is held by no more than there are, whoever stops", {
+    permits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 3 })),
+    reserve: Schema.Boolean,
+    steps: Schema.Array(step)
+  }, ({ permits: count, reserve, steps }) =>
+    Effect.gen(function*() {
+      const places = Array.from({ length: 3 }, () => makeFairPermits({ permits: count, reserve }))
+      const held = places.map(() => 0)
+      const most = places.map(() => 0)
+      const enter = Effect.fnUntraced(function*(lane: string, at: number) {
+        const back = yield* places[at]?.enter({ lane, ...unclaimed }) ?? Effect.die("no such place")
+        const add = (more: number) => {
+          held[at] = (held[at] ?? 0) + more
+          most[at] = Math.max(most[at] ?? 0, held[at])
+        }
+        add(1)
+        let inside = true
+        const leave = Effect.suspend(() => {
+          if (inside) add(-1)
+          inside = false
+          return back
+        })
+        return yield* Effect.as(Effect.addFinalizer(() => leave), leave)
+      })
+      const fibers = yield* Effect.forEach(steps, ({ key, turns }) =>
+        Effect.forkChild(Effect.scoped(Effect.gen(function*() {
+          let leave: Effect.Effect<void> = Effect.void
+          for (const at of places.keys()) {
+            const next = yield* enter(key, at)
+            yield* leave
+            leave = next
+            yield* Effect.repeat(Effect.yieldNow, { times: turns })
+          }
+        }))))
+      yield* Effect.forEach(fibers, (it, index) =>
+        steps[index]?.stop === true ? Fiber.interrupt(it) : Effect.void, {
+        concurrency: "unbounded"
+      })
+      yield* Effect.forEach(fibers, Fiber.await)
+      for (const [at, permits] of places.entries()) {
+        assert.isAtMost(most[at] ?? 0, count)
+        assert.strictEqual(held[at], 0)
+        assert.strictEqual(yield* permits.waiting, 0)
+        // every permit is free again
+        yield* Effect.scoped(Effect.forEach(Array.from({ length: count }), (_, lane) =>
+          permits.enter({ lane: `z${lane}`, ...unclaimed })))
+      }
+    }))
 })
