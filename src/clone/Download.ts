@@ -89,11 +89,14 @@ export const makeDownload = (options: DownloadOptions): Download => {
   const complete = Effect.andThen(all.await, Effect.sleep(endWait))
 
   /** A drip keeps a connection alive for ever: what counts is bytes in a window. */
+  const window = Duration.toNanosUnsafe(limits.stallWindow)
   const watch = Effect.gen(function*() {
     for (;;) {
-      const before = received
+      const before = { received, rested: current.rested() }
       yield* Effect.sleep(limits.stallWindow)
-      if (arrived < size && received - before < limits.stallBytes) {
+      // what rests on our own account is no drip
+      if ((current.rested() - before.rested) * 2n > window) continue
+      if (arrived < size && received - before.received < limits.stallBytes) {
         return yield* Effect.fail(
           failure(options.blocked() ? "backup" : "source", "Timeout", `stalled after ${arrived} of ${size} bytes`)
         )

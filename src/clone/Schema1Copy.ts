@@ -45,6 +45,7 @@ const inMemory = (bytes: Buffer): OpenBlob => ({
     sink.end()
   },
   resume: nothing,
+  rested: () => 0n,
   release: nothing,
   close: nothing
 })

@@ -5,6 +5,7 @@ import { Effect, FiberSet, Option, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest, isAnother } from "../image/Digest.ts"
 import type { Access, Identity, Repository } from "./Access.ts"
+import type { Bandwidth } from "./Bandwidth.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import type { BufferPool } from "./BufferPool.ts"
 import { chunkBytes, makeChunks, mostChunkBytes } from "./Chunks.ts"
@@ -34,6 +35,8 @@ export interface OpenBlob {
   readonly offset: number
   readonly start: (sink: BodySink) => void
   readonly resume: () => void
+  /** Nanoseconds it was held back by MAX_BANDWIDTH so far. */
+  readonly rested: () => bigint
   /** Bytes that were handed on are needed no more: for who does not write them to a socket, which says so by itself. */
   readonly release: (chunk: Buffer) => void
   /** Ends the connection unless all has been read. */
@@ -125,7 +128,7 @@ export const makeBlobs = (
   transport: Transport,
   session: Session,
   access: Access,
-  pool: BufferPool,
+  { bandwidth, pool }: { readonly bandwidth: Bandwidth; readonly pool: BufferPool },
   ends: FiberSet.FiberSet
 ): Blobs => {
   const { limits } = transport
@@ -345,8 +348,7 @@ export const makeBlobs = (
         ...(offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } })
       }
       const answer = yield* session.run(request, transport.open)
-      const stream = answer.stream
-      if (stream === undefined) return yield* refusal(request, answer)
+      if (answer.stream === undefined) return yield* refusal(request, answer)
       const encoding = firstOf(answer.headers["content-encoding"])
       if (encoding !== undefined && encoding !== "identity") {
         return yield* registryError({ ...request, reason: "Corrupt", detail: `the blob came encoded as ${encoding}` })
@@ -360,10 +362,12 @@ export const makeBlobs = (
           detail: `the registry was asked for the bytes from ${offset} on and sends others`
         })
       }
+      const stream = yield* bandwidth.pace(answer.stream)
       return {
         size: answer.status === 206 ? part?.size : length,
         offset: part?.first ?? 0,
         resume: stream.resume,
+        rested: stream.rested,
         release: (chunk) => pool.give(chunk),
         close: stream.abort,
         start: (sink) =>

@@ -1,12 +1,13 @@
 // References in, bytes out: everything this program says to registries goes through this service.
 // Edge: knows no copying. Errors are RegistryError; the policies (credentials, addresses, rests) are inside.
-import { Context, Effect, FiberSet, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
+import { Clock, Context, Effect, FiberSet, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
 import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
 import { type Access, makeAccess } from "./Access.ts"
 import { Resolver } from "./AddressPolicy.ts"
 import { makeAgents } from "./Agents.ts"
+import { makeBandwidth } from "./Bandwidth.ts"
 import { type Blobs, makeBlobs } from "./Blobs.ts"
 import { makeCertificates } from "./Certificates.ts"
 import { Credentials } from "./Credentials.ts"
@@ -52,6 +53,7 @@ export class RegistryClient extends Context.Service<
           connectTimeout: limits.connectTimeout,
           readBytes: limits.readBytes
         })
+        const bandwidth = makeBandwidth(() => settings().bytesPerSecond, yield* Clock.Clock)
         const ends = yield* FiberSet.make()
         // before the sockets are closed: what a copy that was interrupted has begun at registries is ended there
         yield* Effect.addFinalizer(() =>
@@ -69,7 +71,7 @@ export class RegistryClient extends Context.Service<
         return RegistryClient.of({
           ...manifests,
           ...makeReferrers(transport, session, access, manifests),
-          ...makeBlobs(transport, session, access, agents.pool, ends),
+          ...makeBlobs(transport, session, access, { bandwidth, pool: agents.pool }, ends),
           roleOf: access.roleOf,
           budgetOf: (registry) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
         })

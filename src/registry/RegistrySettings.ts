@@ -25,6 +25,8 @@ export interface RegistryOptions {
   readonly referrers: boolean
   /** Larger images are skipped; undefined: none is too large. */
   readonly mostImageBytes: number | undefined
+  /** What all blobs together may be read with; undefined: as fast as it goes. */
+  readonly bytesPerSecond: number | undefined
   /** How long the copying of one image may take. */
   readonly cloneTimeout: Duration.Duration
   /** Share of an announced budget that is left to others, 0 to 1. */
@@ -50,6 +52,7 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   believeTags: byHand?.believeTags ?? false,
   referrers: settings.COPY_REFERRERS,
   mostImageBytes: settings.MAX_IMAGE_SIZE,
+  bytesPerSecond: settings.MAX_BANDWIDTH,
   cloneTimeout: settings.CLONE_TIMEOUT,
   reserve: settings.RATE_LIMIT_RESERVE / 100
 })

@@ -55,19 +55,22 @@ const factors: Readonly<Record<string, number>> = {
   ...Object.fromEntries(["Ki", "Mi", "Gi", "Ti"].map((unit, at) => [unit, 1024 ** (at + 1)]))
 }
 
+const mostBytes = 999_999_999_999_999
+
 /** Bytes as Kubernetes writes quantities; an empty text for none. */
-const bytes = fromText(
-  Schema.UndefinedOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 999_999_999_999_999 }))),
-  (text) => {
-    if (text === "") return Result.succeed(undefined)
-    const match = /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([KMGT]i?|)B?$/.exec(text)
-    const value = Math.floor(Number(match?.[1]) * (factors[match?.[2] ?? ""] ?? 1))
-    return match !== null && value > 0 && value <= 999_999_999_999_999
-      ? Result.succeed(value)
-      : Result.fail(`${quote(text)} is not allowed`)
-  },
-  (value) => value === undefined ? "" : String(value)
-)
+const bytes = (least: number) =>
+  fromText(
+    Schema.UndefinedOr(Schema.Int.check(Schema.isBetween({ minimum: least, maximum: mostBytes }))),
+    (text) => {
+      if (text === "") return Result.succeed(undefined)
+      const match = /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([KMGT]i?|)B?$/.exec(text)
+      const value = Math.floor(Number(match?.[1]) * (factors[match?.[2] ?? ""] ?? 1))
+      return match !== null && value >= least && value <= mostBytes
+        ? Result.succeed(value)
+        : Result.fail(`${quote(text)} is not allowed`)
+    },
+    (value) => value === undefined ? "" : String(value)
+  )
 
 const percent = fromText(
   Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 })),
@@ -143,7 +146,8 @@ export const Settings = Schema.Struct({
     restart: true
   }),
   MAX_CONCURRENT_RECONCILES: setting(integer(1, 1000), 5, {
-    description: "How many images are cloned at the same time; what as many others are now is asked meanwhile.",
+    description:
+      "How many images are cloned at the same time. The small requests before and after are made for as many others.",
     allowed: "an integer from 1 to 1000"
   }),
   NAMESPACES_TO_IGNORE: setting(list(namespace), [], {
@@ -206,11 +210,17 @@ export const Settings = Schema.Struct({
       + "when no more than this is left, nothing is copied from there for a while.",
     allowed: "0% to 100%"
   }),
-  MAX_IMAGE_SIZE: setting(bytes, undefined, {
+  MAX_IMAGE_SIZE: setting(bytes(1), undefined, {
     description:
       "Images whose layers, of all platforms together, have more than this are skipped; the message says their "
       + "size. Copies that are there already are kept.",
     allowed: "a number of bytes, with K, M, G, T or Ki, Mi, Gi, Ti if wanted, such as `20Gi`"
+  }),
+  MAX_BANDWIDTH: setting(bytes(1024 * 1024), undefined, {
+    description:
+      "What all layers together are read with, in bytes a second. Each goes to the backup as it is read, so this bounds "
+      + "both directions. What is under way when a first limit is set ends without it. Empty: no limit.",
+    allowed: "a number of bytes from `1Mi` on, with K, M, G, T or Ki, Mi, Gi, Ti if wanted, such as `50Mi`"
   }),
   CLONE_TIMEOUT: setting(duration(Duration.minutes(15), Duration.hours(168)), Duration.hours(4), {
     description:

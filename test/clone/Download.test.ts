@@ -183,6 +183,46 @@ describe("a download that stands still", () => {
       }), { limits: { stallWindow: Duration.millis(300), stallBytes: 100_000 } }))
 })
 
+describe("a download that MAX_BANDWIDTH holds back", () => {
+  const stall = { stallWindow: Duration.millis(200), stallBytes: 400_000 }
+
+  it.live("takes the time that it has to, stands still for no registry's fault, and arrives whole", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", long, "1")
+        const [elapsed] = yield* Effect.timed(it.clone())
+        // less a tenth of a second's burst, and the last read, which need not be waited for
+        assert.isAbove(Duration.toMillis(elapsed), 1500)
+        assert.deepStrictEqual(offsets(it), [0])
+        assertWhole(it.backup, it.into, long)
+      }), { bytesPerSecond: 3_000_000, limits: { ...stall, readBytes: 1024 * 1024 } }))
+
+  it.live("is shared by all images", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        const images = [1, 2, 3, 4].map((at) => imageOf([layerOf(`${at}`, 1_500_000)]))
+        images.forEach((image, at) => it.source.add("app", image, `${at}`))
+        const [elapsed] = yield* Effect.timed(
+          Effect.forEach(images, (_, at) => it.clone({ tag: `${at}` }), { concurrency: "unbounded" })
+        )
+        assert.isAbove(Duration.toMillis(elapsed), 1500)
+        for (const image of images) assertWhole(it.backup, it.into, image)
+      }), { bytesPerSecond: 3_000_000, limits: stall }))
+
+  it.live("is given up all the same where the source drips", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        it.source.add("app", long, "1")
+        it.source.on(gets, (_, response) => {
+          response.writeHead(200, { "content-length": layer.bytes.length })
+          const drip = setInterval(() => response.write("x"), 20)
+          response.once("close", () => clearInterval(drip))
+        })
+        const error = yield* Effect.flip(it.clone())
+        assert.include(error.message, "stalled after")
+      }), { bytesPerSecond: 3_000_000, limits: { ...stall, attempts: 1 } }))
+})
+
 describe("a download over a slow line", () => {
   /** Bytes that come a portion every ten seconds, from a registry that cannot be asked again. */
   const trickle = Effect.fnUntraced(function*(portion: number) {
@@ -195,6 +235,7 @@ describe("a download over a slow line", () => {
         sink = it
       },
       resume: () => {},
+      rested: () => 0n,
       release: () => {},
       close: () => {}
     }

@@ -61,6 +61,7 @@ const serve = ({ bytes, chunk = 7777, spoil = (it) => it, ...more }: Served) => 
           resume()
         },
         resume,
+        rested: () => 0n,
         release: () => {},
         close: () => {
           begin = undefined
@@ -245,6 +246,7 @@ describe("counting bytes", () => {
         offset: 0,
         start: () => {},
         resume: () => {},
+        rested: () => 0n,
         release: () => {},
         close: () => {}
       }

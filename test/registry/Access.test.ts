@@ -26,6 +26,7 @@ const access = (
       sourceCredentials: "proven-public",
       referrers: false,
       mostImageBytes: undefined,
+      bytesPerSecond: undefined,
       cloneTimeout: Duration.hours(4),
       reserve: 0.2,
       ...options

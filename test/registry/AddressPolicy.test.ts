@@ -291,6 +291,7 @@ describe("mayBePrivate", () => {
     sourceCredentials: "proven-public",
     referrers: false,
     mostImageBytes: undefined,
+    bytesPerSecond: undefined,
     cloneTimeout: Duration.hours(4),
     reserve: 0.2
   }

@@ -20,6 +20,7 @@ describe("the hosts without TLS", () => {
         sourceCredentials: "proven-public",
         referrers: false,
         mostImageBytes: undefined,
+        bytesPerSecond: undefined,
         cloneTimeout: Duration.hours(4),
         reserve: 0.2
       })

@@ -26,6 +26,7 @@ describe("Settings", () => {
       COPY_REFERRERS: true,
       RATE_LIMIT_RESERVE: 20,
       MAX_IMAGE_SIZE: undefined,
+      MAX_BANDWIDTH: undefined,
       CLONE_TIMEOUT: Duration.hours(4),
       DRY_RUN: false
     })
@@ -49,6 +50,7 @@ describe("Settings", () => {
         COPY_REFERRERS: "false",
         RATE_LIMIT_RESERVE: "35 %",
         MAX_IMAGE_SIZE: "1.5Gi",
+        MAX_BANDWIDTH: "50M",
         CLONE_TIMEOUT: "1h30m",
         DRY_RUN: "false"
       })),
@@ -68,6 +70,7 @@ describe("Settings", () => {
         COPY_REFERRERS: false,
         RATE_LIMIT_RESERVE: 35,
         MAX_IMAGE_SIZE: 1_610_612_736,
+        MAX_BANDWIDTH: 50_000_000,
         CLONE_TIMEOUT: Duration.minutes(90),
         DRY_RUN: false
       }
@@ -108,6 +111,12 @@ describe("Settings", () => {
   it.each(["0", "-1", "10 GB", "1e9", "5Pi", "many"])("refuse %s as the size of an image", (text) => {
     assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", MAX_IMAGE_SIZE: text }).map((it) => it.key), [
       "MAX_IMAGE_SIZE"
+    ])
+  })
+
+  it.each(["0", "1", "1M", "1023Ki", "50MB/s", "fast"])("refuse %s as a bandwidth", (text) => {
+    assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", MAX_BANDWIDTH: text }).map((it) => it.key), [
+      "MAX_BANDWIDTH"
     ])
   })
 

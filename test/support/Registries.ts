@@ -22,6 +22,7 @@ export interface TestOptions {
   /** Default: no, as the daemon has it; the \`clone\` command does. */
   readonly believeTags?: boolean
   readonly mostImageBytes?: number
+  readonly bytesPerSecond?: number
   /** Default: four hours. */
   readonly cloneTimeout?: Duration.Duration
   readonly credentials?: (registry: string, repository: string) => Credential | ReadonlyArray<Credential> | undefined
@@ -59,6 +60,7 @@ export const clientLayer = (options: TestOptions) =>
         referrers: options.referrers ?? false,
         believeTags: options.believeTags ?? false,
         mostImageBytes: options.mostImageBytes,
+        bytesPerSecond: options.bytesPerSecond,
         cloneTimeout: options.cloneTimeout ?? Duration.hours(4),
         reserve: 0.2
       }),
