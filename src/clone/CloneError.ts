@@ -49,7 +49,8 @@ const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
   Immutable: "unavailable",
   Incomplete: "unavailable",
   Invalid: "unsupported",
-  TooLarge: "too-large",
+  // a manifest that no registry takes: MAX_IMAGE_SIZE, which is `too-large`, is the user's own word
+  TooLarge: "unsupported",
   Unsupported: "unsupported",
   Corrupt: "corrupt",
   Protocol: "unsupported"

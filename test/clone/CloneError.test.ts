@@ -19,7 +19,7 @@ describe("fromRegistry", () => {
     ["Unreachable", "unavailable", "unavailable"],
     ["Certificate", "unavailable", "unavailable"],
     ["Refused", "refused", "denied"],
-    ["TooLarge", "too-large", "denied"],
+    ["TooLarge", "unsupported", "denied"],
     ["Unsupported", "unsupported", "denied"],
     ["Corrupt", "corrupt", "corrupt"],
     ["Quota", "unavailable", "denied"],
