@@ -9,9 +9,10 @@ import { RegistryClient } from "../registry/RegistryClient.ts"
 import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
-import { CloneError, fromRegistry } from "./CloneError.ts"
+import { CloneError, fromRegistry, type Side } from "./CloneError.ts"
 import { type Copied, type CopyEnvironment, copyImage, type Place } from "./CopyImage.ts"
 import { type Claim, type FairPermits, type FairPermitsOptions, makeFairPermits, unclaimed } from "./FairPermits.ts"
+import { makeLandings } from "./Landings.ts"
 import { makeLedger } from "./Ledger.ts"
 import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
 
@@ -54,60 +55,76 @@ export class Cloner extends Context.Service<Cloner, {
         const settings = yield* SettingsRef
         const all = makePermits({
           permits: SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES,
-          reserve: options.reserve
+          reserve: options.reserve,
+          // images in flight are what MAX_CONCURRENT_RECONCILES promises to bound
+          ahead: false
         })
         yield* SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
-          Stream.runForEach((it) => Effect.forEach(Object.values(all), ({ resize }) => resize(it), { discard: true })),
+          Stream.runForEach((it) => Effect.andThen(all.looks.resize(it), all.copies.resize(it))),
           Effect.forkScoped
         )
         return yield* makeCloner(all)
       })
     )
 
-  /** With a fixed number of permits: for commands and tests. */
+  /**
+   * With a fixed number of permits: for commands and tests. While so many images are copied, the next are fetched and the last
+   * ones named: over a long line that is two round trips of five.
+   */
   static readonly layerOf = (options: {
     readonly permits: number
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings> =>
     Layer.effect(
       Cloner,
-      Effect.suspend(() => makeCloner(makePermits({ permits: options.permits, reserve: false })))
+      Effect.suspend(() => makeCloner(makePermits({ permits: options.permits, reserve: false, ahead: true })))
     )
 }
 
-const tooLong = (source: ImageReference, timeout: Duration.Duration) =>
+const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side) =>
   new CloneError({
     image: format(source),
     reason: "unavailable",
-    side: "source",
+    side,
     detail: `it could not be copied within ${Duration.format(timeout)} (CLONE_TIMEOUT)`,
     retryable: true,
     retryAfter: undefined
   })
 
 /**
- * As many images as are copied are looked at, fetched and named at the same time: what is there already waits for no copy of
- * another, and copies wait for no round trips of small requests.
+ * As many images are looked at as are copied, at the same time: what is there already waits for no copy of another.
+ * `ahead`: as many again are fetched before their copy, and as many get their names after it; else all that belongs to the
+ * permit of the copy.
  */
-type Permits = Record<"looks" | "fetches" | "copies" | "namings", FairPermits>
+interface Permits {
+  readonly looks: FairPermits
+  readonly copies: FairPermits
+  readonly ahead: Ahead | undefined
+}
+interface Ahead {
+  readonly fetches: FairPermits
+  readonly namings: FairPermits
+}
 
-const makePermits = (options: FairPermitsOptions): Permits => ({
+const makePermits = (options: FairPermitsOptions & { readonly ahead: boolean }): Permits => ({
   looks: makeFairPermits(options),
-  fetches: makeFairPermits(options),
   copies: makeFairPermits(options),
-  namings: makeFairPermits(options)
+  ahead: options.ahead ? { fetches: makeFairPermits(options), namings: makeFairPermits(options) } : undefined
 })
 
-const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
+const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks }: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
-  const ledger = makeLedger(yield* Clock.Clock)
+  const clock = yield* Clock.Clock
+  const ledger = makeLedger(clock)
+  const landings = makeLandings(clock)
   const running = new Set<Progress>()
 
+  const places = [looks, copies, ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]]
   const waiting = Effect.map(
-    Effect.forEach(Object.values(permits), (it) => it.waiting),
+    Effect.forEach(places, (it) => it.waiting),
     (counts) => counts.reduce((sum, it) => sum + it, 0)
   )
   const gauges = Effect.gen(function*() {
@@ -156,12 +173,15 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     )
     const ours = { ...claim, lane: source.registry }
     /** Counts the time that is spent in a place. */
-    const spent: Place = (part) =>
+    const spent = <A, R>(part: Effect.Effect<A, CloneError, R>, side: Side = "source") =>
       Effect.gen(function*() {
         const started = since = yield* Clock.monotonicTimeNanos
         return yield* part.pipe(
           // a flight that takes longer gives its place back, whoever drips the bytes
-          Effect.timeoutOrElse({ duration: cloneTimeout, orElse: () => Effect.fail(tooLong(source, cloneTimeout)) }),
+          Effect.timeoutOrElse({
+            duration: cloneTimeout,
+            orElse: () => Effect.fail(tooLong(source, cloneTimeout, side))
+          }),
           Effect.ensuring(Effect.map(Clock.monotonicTimeNanos, (ended) => {
             nanos += ended - started
             since = undefined
@@ -178,32 +198,40 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
         running.delete(progress)
         return gauges
       })))
-    const inTurn: CopyEnvironment["inTurn"] = ({ copy: copying, fetch, name }) =>
+    const inOnePlace: CopyEnvironment["inTurn"] = ({ copy: copying, fetch, name }) =>
+      copies.withPermit(ours)(
+        flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copying), name))))
+      )
+    /** An image leaves a place only when it has the next, or manifests would pile up before a slow one. */
+    const handOverHand = ({ fetches, namings }: Ahead): CopyEnvironment["inTurn"] => ({ copy: copying, fetch, name }) =>
       Effect.gen(function*() {
-        const leaveFetches = yield* permits.fetches.enter(ours)
+        const leaveFetches = yield* fetches.enter(ours)
         const fetched = yield* spent(fetch)
-        const leaveCopies = yield* permits.copies.enter(ours)
+        const leaveCopies = yield* copies.enter(ours)
         yield* leaveFetches
         const copied = yield* flying(spent(copying(fetched)))
-        yield* Effect.asVoid(permits.namings.enter(ours))
+        yield* Effect.asVoid(namings.enter(ours))
         yield* leaveCopies
-        return yield* spent(name(copied))
+        return yield* spent(name(copied), "backup")
       }).pipe(Effect.scoped)
     const environment = {
       registry,
       limits,
       ledger,
+      landings,
       backup,
       referrers,
       believeTags,
       mostBytes,
       seconds,
-      looking: ((part) => permits.looks.withPermit(ours)(spent(part))) satisfies Place,
-      inTurn,
+      looking: ((part) => looks.withPermit(ours)(spent(part))) satisfies Place,
+      inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
       ...given
     }
     yield* gauges
-    const outcome = yield* Effect.result(copyImage(environment, source, progress))
+    const outcome = yield* Effect.result(copyImage(environment, source, progress)).pipe(
+      Effect.ensuring(Effect.suspend(() => gauges))
+    )
     yield* report(outcome, yield* seconds)
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))

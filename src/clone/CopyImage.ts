@@ -1,7 +1,7 @@
 // One image from its source to the backup, leaf first: blobs, configs, image manifests, indexes, then the tags, the
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
 // Edge: permits are given and the single flight is seen to by Cloner.ts; what the names are is image/BackupName.ts.
-import { Clock, Duration, Effect, Fiber, Option, Result, Semaphore } from "effect"
+import { Clock, Duration, Effect, Fiber, Option, Result, type Scope, Semaphore } from "effect"
 import { type Backup, convertedBackupOf, isProtectionTag, isUnder, protectionTag } from "../image/BackupName.ts"
 import { algorithmOf, type Digest, digestOf } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
@@ -11,6 +11,7 @@ import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
 import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
 import { copyTree, type Fetched, fetchManifest, otherAlgorithm, type Tally } from "./CopyTree.ts"
+import type { Landings } from "./Landings.ts"
 import type { Ledger, Whole } from "./Ledger.ts"
 import { measure } from "./Measure.ts"
 import type { Progress } from "./Progress.ts"
@@ -43,14 +44,10 @@ export type Place = <A, R>(part: Effect.Effect<A, CloneError, R>) => Effect.Effe
 export interface CopyEnvironment {
   /** Where names are asked for. What is there already needs no more, and waits for no copy of another image. */
   readonly looking: Place
-  /**
-   * Does everything else: fetches the image's own manifest, copies what is below it, gives it its names; each in a place of
-   * its own. While one image is copied the next is fetched and the last one named; but an image leaves a place only when it
-   * has the next, or manifests would pile up before a slow one.
-   */
+  /** Does everything else, step after step: an image's own manifest, what is below it, its names; in one scope. */
   readonly inTurn: <A, B, C>(steps: {
     readonly fetch: Effect.Effect<A, CloneError>
-    readonly copy: (fetched: A) => Effect.Effect<B, CloneError>
+    readonly copy: (fetched: A) => Effect.Effect<B, CloneError, Scope.Scope>
     readonly name: (copied: B) => Effect.Effect<C, CloneError>
   }) => Effect.Effect<C, CloneError>
   /** Spent in these places so far. */
@@ -58,6 +55,7 @@ export interface CopyEnvironment {
   readonly registry: RegistryClient["Service"]
   readonly limits: Limits
   readonly ledger: Ledger
+  readonly landings: Landings
   readonly backup: Backup
   /** MAX_IMAGE_SIZE in bytes. */
   readonly mostBytes: number | undefined
@@ -95,10 +93,13 @@ const isOf = (manifest: Manifest, head: ManifestHead | undefined): boolean =>
   (head !== undefined && algorithmOf(head.digest) !== algorithmOf(manifest.digest) &&
     head.digest === digestOf(manifest.bytes, algorithmOf(head.digest)))
 
+/** What the source calls it. */
+const sourceOf = ({ digest, original }: Resolved): Digest => original ?? digest
+
 /** Copies one image and sees that it is there. */
 export const copyImage = (environment: CopyEnvironment, source: ImageReference, progress: Progress) =>
   Effect.gen(function*() {
-    const { backup, damaged, ledger, limits, registry } = environment
+    const { backup, damaged, landings, ledger, limits, registry } = environment
     const resolver = makeResolver({ registry, backup, repair: damaged !== undefined }, source)
     const { backupTag, from, image, into } = resolver
     const atSource = Effect.mapError(fromRegistry(image, "source"))
@@ -355,22 +356,38 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     const looked = yield* environment.looking(look)
     if (looked.there !== undefined) return looked.there
     type Looked = Effect.Success<typeof look>
+    const namesKept = Duration.toNanosUnsafe(limits.namesKept)
     /** A name may mean something else after a long wait. */
     const lookAgain = (before: Looked) =>
       Effect.flatMap(
         Clock.monotonicTimeNanos,
-        (now) => now - before.at < Duration.toNanosUnsafe(limits.namesKept) ? Effect.succeed(before) : look
+        (now) => now - before.at < namesKept ? Effect.succeed(before) : look
       )
     const fetch = Effect.gen(function*() {
       const named = yield* lookAgain(looked)
       const { resolved } = named
-      const needed = resolved !== undefined && resolved.original === undefined && knownOf(resolved) === undefined
-      return { named, root: needed ? yield* fetchRoot(yield* contextOf(true), resolved) : undefined }
+      const at = yield* Clock.monotonicTimeNanos
+      const needed = resolved !== undefined && resolved.original === undefined && knownOf(resolved) === undefined &&
+        !landings.isBusy(into.repository, sourceOf(resolved))
+      return { named, at, root: needed ? yield* fetchRoot(yield* contextOf(true), resolved) : undefined }
     })
-    const copy = Effect.fnUntraced(function*({ named, root }: Effect.Success<typeof fetch>) {
+    /** That the backup does not have it may no longer be so. */
+    const stillMissing = Effect.fnUntraced(function*(root: Fetched, digest: Digest, at: bigint) {
+      const old = (yield* Clock.monotonicTimeNanos) - at >= namesKept
+      if (root.present || (!old && !landings.isChanged(into.repository, digest, at))) return root
+      return yield* Effect.catchIf(
+        fetchManifest(yield* contextOf(false), root.manifest.digest),
+        (error) => error.reason === "not-found",
+        () => Effect.succeed(root)
+      )
+    })
+    const copy = Effect.fnUntraced(function*({ at, named, root }: Effect.Success<typeof fetch>) {
       const { instead, resolved } = yield* lookAgain(named)
       if (instead !== undefined) return yield* withoutSource(instead)
-      return yield* complete(resolved, resolved.digest === named.resolved?.digest ? root : undefined)
+      const digest = sourceOf(resolved)
+      yield* landings.enter(into.repository, digest)
+      const same = root !== undefined && named.resolved?.digest === resolved.digest
+      return yield* complete(resolved, same ? yield* stillMissing(root, digest, at) : undefined)
     })
     return yield* environment.inTurn({ fetch, copy, name: finish })
   })

@@ -137,12 +137,12 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
     }
   }
 
-  const release = (claim: Claim) =>
-    Effect.sync(() => {
-      count(claim, -1)
-      grant()
-      forgetIdle()
-    })
+  const giveBack = (claim: Claim): void => {
+    count(claim, -1)
+    grant()
+    forgetIdle()
+  }
+  const release = (claim: Claim) => Effect.sync(() => giveBack(claim))
 
   const leave = (waiter: Waiter) =>
     Effect.suspend(() => {
@@ -175,12 +175,12 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(take(claim, restore), () => {
           let held = true
-          const giveBack = Effect.suspend(() => {
-            if (!held) return Effect.void
+          // one step: an interruption between two would lose the permit
+          const leaveOnce = Effect.sync(() => {
+            if (held) giveBack(claim)
             held = false
-            return release(claim)
           })
-          return Effect.as(Effect.addFinalizer(() => giveBack), giveBack)
+          return Effect.as(Effect.addFinalizer(() => leaveOnce), leaveOnce)
         })
       ),
     resize: (next) =>

@@ -1,6 +1,6 @@
 // What is in a layer's blob: read once from where it lies, hashed packed and unpacked, and never kept. What unpacks to
 // absurd sizes is refused. Edge: gzip (of several members too) and plain tar, as docker ever pushed; the bytes are Download's.
-import { Data, Effect, Result, type Scope } from "effect"
+import { Data, Duration, Effect, Result, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import { createGunzip, type Gunzip } from "node:zlib"
 import { algorithmOf, type Digest, hexOf } from "../image/Digest.ts"
@@ -239,9 +239,10 @@ export const countBytes = (
     )
     const watch = Effect.gen(function*() {
       for (;;) {
-        const before = size
+        const before = { size, rested: blob.rested() }
         yield* Effect.sleep(limits.stallWindow)
-        if (size - before < limits.stallBytes) {
+        if ((blob.rested() - before.rested) * 2n > Duration.toNanosUnsafe(limits.stallWindow)) continue
+        if (size - before.size < limits.stallBytes) {
           return yield* countFailed(target, "Timeout", `stalled after ${size} bytes`)
         }
       }

@@ -10,16 +10,28 @@ export interface PacedStream extends BodyStream {
 }
 
 export interface Bandwidth {
-  /** The stream itself where there is no limit when it begins; the limit's changes are followed. */
-  readonly pace: (stream: BodyStream) => Effect.Effect<PacedStream, never, Scope.Scope>
+  /**
+   * The stream itself where there is no limit when it begins; the limit's changes are followed. `length`: of the body, in
+   * bytes, where it is known: nothing rests behind its end.
+   */
+  readonly pace: (stream: BodyStream, length?: number) => Effect.Effect<PacedStream, never, Scope.Scope>
 }
 
 /** What was not used for so long is lost: nobody is to see more than the limit for longer. */
 const burst = Duration.toNanosUnsafe(Duration.millis(100))
 const second = 1_000_000_000
 
-/** `bytesPerSecond`: the limit of now; undefined for none. */
-export const makeBandwidth = (bytesPerSecond: () => number | undefined, clock: Clock.Clock): Bandwidth => {
+/**
+ * `bytesPerSecond`: the limit of now; undefined for none. `leastBytes`: a stream that has not brought so many since its last
+ * rest does not rest, or a drip would be excused by the others' hurry.
+ */
+export const makeBandwidth = (
+  { bytesPerSecond, clock, leastBytes }: {
+    readonly bytesPerSecond: () => number | undefined
+    readonly clock: Clock.Clock
+    readonly leastBytes: number
+  }
+): Bandwidth => {
   /** When all that has been read would have come at the speed of the limit. */
   let due = clock.monotonicTimeNanosUnsafe() - burst
 
@@ -34,7 +46,7 @@ export const makeBandwidth = (bytesPerSecond: () => number | undefined, clock: C
   }
 
   return {
-    pace: Effect.fnUntraced(function*({ abort, resume, start }) {
+    pace: Effect.fnUntraced(function*({ abort, resume, start }, length = Infinity) {
       if (bytesPerSecond() === undefined) return { abort, resume, start, rested: () => 0n }
       const resting = Latch.makeUnsafe(false)
       /** Does its reader want more? */
@@ -42,6 +54,8 @@ export const makeBandwidth = (bytesPerSecond: () => number | undefined, clock: C
       let until = 0n
       let since: bigint | undefined
       let rested = 0n
+      let arrived = 0
+      let unrested = 0
       const wake = Effect.gen(function*() {
         yield* resting.await
         for (let now = yield* Clock.monotonicTimeNanos; now < until; now = yield* Clock.monotonicTimeNanos) {
@@ -66,7 +80,10 @@ export const makeBandwidth = (bytesPerSecond: () => number | undefined, clock: C
             data: (chunk) => {
               const free = take(chunk.length)
               wanted = sink.data(chunk)
-              if (free !== undefined) {
+              arrived += chunk.length
+              unrested += chunk.length
+              if (free !== undefined && unrested >= leastBytes && arrived < length) {
+                unrested = 0
                 until = free
                 since ??= clock.monotonicTimeNanosUnsafe()
                 resting.openUnsafe()

@@ -362,7 +362,7 @@ export const makeBlobs = (
           detail: `the registry was asked for the bytes from ${offset} on and sends others`
         })
       }
-      const stream = yield* bandwidth.pace(answer.stream)
+      const stream = yield* bandwidth.pace(answer.stream, length)
       return {
         size: answer.status === 206 ? part?.size : length,
         offset: part?.first ?? 0,

@@ -53,7 +53,11 @@ export class RegistryClient extends Context.Service<
           connectTimeout: limits.connectTimeout,
           readBytes: limits.readBytes
         })
-        const bandwidth = makeBandwidth(() => settings().bytesPerSecond, yield* Clock.Clock)
+        const bandwidth = makeBandwidth({
+          bytesPerSecond: () => settings().bytesPerSecond,
+          clock: yield* Clock.Clock,
+          leastBytes: limits.stallBytes
+        })
         const ends = yield* FiberSet.make()
         // before the sockets are closed: what a copy that was interrupted has begun at registries is ended there
         yield* Effect.addFinalizer(() =>

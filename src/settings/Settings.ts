@@ -146,8 +146,7 @@ export const Settings = Schema.Struct({
     restart: true
   }),
   MAX_CONCURRENT_RECONCILES: setting(integer(1, 1000), 5, {
-    description:
-      "How many images are cloned at the same time. The small requests before and after are made for as many others.",
+    description: "How many images are cloned at the same time; what as many others are now is asked meanwhile.",
     allowed: "an integer from 1 to 1000"
   }),
   NAMESPACES_TO_IGNORE: setting(list(namespace), [], {
@@ -219,7 +218,8 @@ export const Settings = Schema.Struct({
   MAX_BANDWIDTH: setting(bytes(1024 * 1024), undefined, {
     description:
       "What all layers together are read with, in bytes a second. Each goes to the backup as it is read, so this bounds "
-      + "both directions. What is under way when a first limit is set ends without it. Empty: no limit.",
+      + "both directions. An image has CLONE_TIMEOUT for its share. What is under way when a first limit is set ends "
+      + "without it. Empty: no limit.",
     allowed: "a number of bytes from `1Mi` on, with K, M, G, T or Ki, Mi, Gi, Ti if wanted, such as `50Mi`"
   }),
   CLONE_TIMEOUT: setting(duration(Duration.minutes(15), Duration.hours(168)), Duration.hours(4), {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Metric, SubscriptionRef } from "effect"
+import { Duration, Effect, Fiber, Layer, Metric, type Scope, SubscriptionRef } from "effect"
 import { PrometheusMetrics } from "effect/observability"
-import { Cloner } from "../../src/clone/Cloner.ts"
+import { type CloneError, Cloner, type Copied } from "../../src/clone/Cloner.ts"
 import { digestOf } from "../../src/image/Digest.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
@@ -28,6 +28,42 @@ const gate = (registry: FakeRegistry, requests = /GET .*manifests\/sha256:/) => 
     )
   }
 }
+
+interface Daemon {
+  readonly source: FakeRegistry
+  readonly backup: FakeRegistry
+  readonly cloner: Cloner["Service"]
+  /** Clones `app` by these tags, all at once. */
+  readonly cloneAll: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Copied>, CloneError>
+  readonly resize: (permits: number) => Effect.Effect<void>
+}
+
+/** As the daemon has it: as many permits as MAX_CONCURRENT_RECONCILES says. */
+const daemon = <A, E>(permits: number, use: (it: Daemon) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.gen(function*() {
+    const source = yield* startFakeRegistry()
+    const backup = yield* startFakeRegistry()
+    const settings = settingsOf(`${backup.host}/mirror`, { MAX_CONCURRENT_RECONCILES: permits })
+    const layer = Cloner.layer({ reserve: false }).pipe(
+      Layer.provideMerge(clientLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })),
+      Layer.provideMerge(SettingsRef.layerOf(settings))
+    )
+    yield* Effect.gen(function*() {
+      const cloner = yield* Cloner
+      const ref = yield* SettingsRef
+      yield* use({
+        source,
+        backup,
+        cloner,
+        cloneAll: (tags) =>
+          Effect.forEach(tags, (tag) => cloner.clone({ registry: source.host, repository: "app", tag }), {
+            concurrency: "unbounded"
+          }),
+        resize: (next) => SubscriptionRef.set(ref, { ...settings, MAX_CONCURRENT_RECONCILES: next })
+      })
+    }).pipe(Effect.provide(layer))
+  })
+const tags = (count: number) => Array.from({ length: count }, (_, at) => `${at}`)
 
 describe("one flight", () => {
   it.live("serves all who ask for an image, however they write it", () =>
@@ -78,15 +114,12 @@ describe("one flight", () => {
 })
 
 describe("permits", () => {
-  it.live("bound how many images are in flight, and the rest is seen to wait", () =>
-    world(({ clone, cloner, source }) =>
+  it.live("of the daemon bound how many images are in flight, and the rest is seen to wait", () =>
+    daemon(3, ({ cloneAll, cloner, source }) =>
       Effect.gen(function*() {
-        for (let at = 0; at < 10; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
+        for (const tag of tags(10)) source.add("app", imageOf([layerOf(tag)]), tag)
         const door = gate(source)
-        const all = yield* Effect.forkChild(
-          Effect.forEach(Array.from({ length: 10 }), (_, at) => clone({ tag: `${at}` }), { concurrency: "unbounded" }),
-          { startImmediately: true }
-        )
+        const all = yield* Effect.forkChild(cloneAll(tags(10)), { startImmediately: true })
         let most = 0
         for (let left = 10; left > 0; left--) {
           yield* door.are(Math.min(3, left))
@@ -96,7 +129,27 @@ describe("permits", () => {
         }
         assert.strictEqual((yield* Fiber.join(all)).length, 10)
         assert.strictEqual(most, 3)
-      }), { permits: 3 }))
+      })))
+
+  it.live("of the daemon are held from the first request for a manifest to the tag", () =>
+    daemon(3, ({ backup, cloneAll, source }) =>
+      Effect.gen(function*() {
+        for (const tag of tags(10)) source.add("app", imageOf([layerOf(tag)]), tag)
+        let now = 0
+        let most = 0
+        source.on(/GET .*manifests\/sha256:/, (_, __, next) => {
+          most = Math.max(most, ++now)
+          next()
+        })
+        backup.on(/PUT .*manifests\/\d$/, (_, __, next) => {
+          setTimeout(() => {
+            now--
+            next()
+          }, 20)
+        })
+        assert.strictEqual((yield* cloneAll(tags(10))).length, 10)
+        assert.deepStrictEqual([most, now], [3, 0])
+      })))
 
   it.live("take turns over source registries", () =>
     Effect.gen(function*() {
@@ -198,34 +251,17 @@ describe("permits", () => {
       }), { permits: 1, cloneTimeout: Duration.millis(700) }))
 
   it.live("follow the settings while images are in flight", () =>
-    Effect.gen(function*() {
-      const source = yield* startFakeRegistry()
-      const backup = yield* startFakeRegistry()
-      for (let at = 0; at < 6; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
-      const door = gate(source)
-      const settings = settingsOf(`${backup.host}/mirror`, { MAX_CONCURRENT_RECONCILES: 1 })
-      const layer = Cloner.layer({ reserve: false }).pipe(
-        Layer.provideMerge(clientLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })),
-        Layer.provideMerge(SettingsRef.layerOf(settings))
-      )
-      yield* Effect.gen(function*() {
-        const cloner = yield* Cloner
-        const ref = yield* SettingsRef
-        const all = yield* Effect.forkChild(
-          Effect.forEach(
-            Array.from({ length: 6 }),
-            (_, at) => cloner.clone({ registry: source.host, repository: "app", tag: `${at}` }),
-            { concurrency: "unbounded" }
-          ),
-          { startImmediately: true }
-        )
+    daemon(1, ({ cloneAll, resize, source }) =>
+      Effect.gen(function*() {
+        for (const tag of tags(6)) source.add("app", imageOf([layerOf(tag)]), tag)
+        const door = gate(source)
+        const all = yield* Effect.forkChild(cloneAll(tags(6)), { startImmediately: true })
         yield* door.are(1)
-        yield* SubscriptionRef.set(ref, { ...settings, MAX_CONCURRENT_RECONCILES: 4 })
+        yield* resize(4)
         yield* door.are(4)
         for (let left = 6; left > 0; left--) yield* door.one
         yield* Fiber.join(all)
-      }).pipe(Effect.provide(layer))
-    }))
+      })))
 
   it.live("come back from a rate-limited host, so that others go on", () =>
     Effect.gen(function*() {
@@ -286,7 +322,7 @@ describe("an image that waits for its turn", () => {
   for (
     const [name, namesKept, behind, later, copies, heads, gets] of [
       ["is asked for once", 60_000, blob, moved, image, 1, 1],
-      ["is asked for again when the wait was long, and copied as it is then", 500, manifest, moved, moved, 2, 1],
+      ["is asked for again when the wait was long, and copied as it is then", 1500, manifest, moved, moved, 2, 1],
       [
         "is asked for again when it waits long once it is fetched, and fetched as it is then",
         500,
@@ -296,7 +332,7 @@ describe("an image that waits for its turn", () => {
         2,
         2
       ],
-      ["is not fetched again if it is still the same", 500, blob, image, image, 2, 1]
+      ["is not fetched again if it is still the same", 1500, blob, image, image, 2, 1]
     ] as const
   ) {
     it.live(name, () =>
@@ -310,19 +346,51 @@ describe("an image that waits for its turn", () => {
           const one = yield* Effect.forkChild(Effect.timed(clone()), { startImmediately: true })
           yield* untilTrue("its name is known", () => source.count(/HEAD .*manifests\/1$/) === 1)
           yield* until("it waits", Effect.map(cloner.waiting, (it) => it === 1))
-          yield* Effect.sleep("600 millis")
+          yield* Effect.sleep("1600 millis")
           source.add("app", later, "1")
           yield* door.one
           yield* Fiber.join(before)
           const [elapsed, copied] = yield* Fiber.join(one)
           assert.strictEqual(copied.digest, copies.root.digest)
           // the wait is not part of it
-          assert.isBelow(copied.seconds, Duration.toSeconds(elapsed) - 0.6)
+          assert.isBelow(copied.seconds, Duration.toSeconds(elapsed) - 1.6)
           assert.strictEqual(source.count(/HEAD .*manifests\/1$/), heads)
           // and once for the large one
           assert.strictEqual(source.count(/GET .*manifests/), gets + 1)
         }), { permits: 1, limits: { namesKept: Duration.millis(namesKept) } }))
   }
+})
+
+describe("an image under several names", () => {
+  for (const permits of [1, 2, 3]) {
+    for (const [what, there] of [["is not there", false], ["is there without its tags", true]] as const) {
+      // registries with immutable tags refuse the second
+      it.live(`that ${what} is pushed and protected once, with ${permits} permits`, () =>
+        world(({ backup, clone, into, source }) =>
+          Effect.gen(function*() {
+            source.add("app", image, ...tags(3))
+            if (there) backup.add(into, image)
+            const results = yield* Effect.forEach(tags(3), (tag) => clone({ tag }), { concurrency: "unbounded" })
+            assert.deepStrictEqual(results.map((it) => it.digest), tags(3).map(() => image.root.digest))
+            assert.strictEqual(results.reduce((sum, it) => sum + it.manifests, 0), there ? 0 : 1)
+            assert.strictEqual(backup.count(/PUT .*manifests\/at-/), 1)
+            for (const tag of tags(3)) assert.strictEqual(backup.count(new RegExp(`PUT .*manifests/${tag}$`)), 1)
+            assertWhole(backup, into, image)
+          }), { permits }))
+    }
+  }
+
+  it.live("is copied by the second where the first fails", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        source.add("app", image, ...tags(2))
+        backup.on(/PUT .*manifests\/at-/, (_, response) => refuse(response, 403, "DENIED"), 1)
+        const results = yield* Effect.forEach(tags(2), (tag) => Effect.result(clone({ tag })), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(results.map((it) => it._tag).toSorted(), ["Failure", "Success"])
+        assertWhole(backup, into, image)
+      }), { permits: 2 }))
 })
 
 /** A whole answer in small chunks, written at once: Node's own server would join them. */
@@ -363,6 +431,20 @@ describe("many large blobs at once", () => {
 })
 
 describe("telemetry", () => {
+  it.live("shows nobody waiting when all is done", () =>
+    world(({ backup, clone, source }) =>
+      Effect.gen(function*() {
+        for (const tag of tags(8)) source.add("app", imageOf([layerOf(tag)]), tag)
+        backup.on(/PUT .*manifests\/\d$/, (_, __, next) => {
+          setTimeout(next, 30)
+        })
+        for (let round = 0; round < 2; round++) {
+          yield* Effect.forEach(tags(8), (tag) => clone({ tag }), { concurrency: "unbounded" })
+          assert.strictEqual((yield* Metric.value(Metrics.clonesWaiting)).value, 0)
+          assert.strictEqual((yield* Metric.value(Metrics.clonesInFlight)).value, 0)
+        }
+      }), { permits: 2 }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
   const value = (metric: Metric.Metric<never, { readonly count: number | bigint }>) =>
     Effect.map(Metric.value(metric), (it) => Number(it.count))
 

@@ -209,18 +209,38 @@ describe("a download that MAX_BANDWIDTH holds back", () => {
         for (const image of images) assertWhole(it.backup, it.into, image)
       }), { bytesPerSecond: 3_000_000, limits: stall }))
 
-  it.live("is given up all the same where the source drips", () =>
+  it.live("is given up all the same where the source drips, whatever the others do", () =>
     world((it) =>
       Effect.gen(function*() {
-        it.source.add("app", long, "1")
+        const others = [1, 2].map((at) => imageOf([layerOf(`${at}`, 4_000_000)]))
+        others.forEach((image, at) => it.source.add("app", image, `${at}`))
+        it.source.add("app", long, "drip")
         it.source.on(gets, (_, response) => {
           response.writeHead(200, { "content-length": layer.bytes.length })
           const drip = setInterval(() => response.write("x"), 20)
           response.once("close", () => clearInterval(drip))
         })
-        const error = yield* Effect.flip(it.clone())
+        const busy = yield* Effect.forkChild(
+          Effect.forEach(others, (_, at) => it.clone({ tag: `${at}` }), { concurrency: "unbounded" }),
+          { startImmediately: true }
+        )
+        const error = yield* Effect.flip(it.clone({ tag: "drip" }))
         assert.include(error.message, "stalled after")
+        assert.isUndefined(busy.pollUnsafe())
+        yield* Fiber.join(busy)
       }), { bytesPerSecond: 3_000_000, limits: { ...stall, attempts: 1 } }))
+
+  it.live("leaves a connection that is used again", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        const images = Array.from({ length: 4 }, (_, at) => imageOf([layerOf(`${at}`, 200_000)]))
+        images.forEach((image, at) => it.source.add("app", image, `${at}`))
+        yield* Effect.forEach(images, (_, at) => it.clone({ tag: `${at}` }))
+        const ports = it.source.seen.filter(({ method, path }) => method === "GET" && path.includes("/blobs/"))
+          .map(({ port }) => port)
+        assert.strictEqual(ports.length, 8)
+        assert.isAtMost(new Set(ports).size, 2)
+      }), { permits: 1, bytesPerSecond: 100_000 }))
 })
 
 describe("a download over a slow line", () => {

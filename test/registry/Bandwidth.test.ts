@@ -42,7 +42,8 @@ const read = (stream: PacedStream, wanted: () => boolean = () => true) => {
   return () => bytes
 }
 
-const bandwidthOf = (limit: () => number | undefined) => Effect.map(Clock.Clock, (clock) => makeBandwidth(limit, clock))
+const bandwidthOf = (limit: () => number | undefined) =>
+  Effect.map(Clock.Clock, (clock) => makeBandwidth({ bytesPerSecond: limit, clock, leastBytes: chunk.length }))
 
 describe("a bandwidth", () => {
   it.effect("is what one stream is read with, and a tenth of a second more at its beginning", () =>
@@ -118,6 +119,40 @@ describe("a bandwidth", () => {
       yield* Scope.close(scope, yield* Effect.exit(Effect.void))
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(bytes(), 200_000)
+    }))
+
+  it.effect("makes no stream rest behind its end", () =>
+    Effect.gen(function*() {
+      const bandwidth = yield* bandwidthOf(() => 1_000_000)
+      const stream = yield* bandwidth.pace(endless(), 300_000)
+      let left = 3
+      const bytes = read(stream, () => --left > 0)
+      assert.strictEqual(bytes(), 200_000)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(bytes(), 300_000)
+      const rested = stream.rested()
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(stream.rested(), rested)
+    }))
+
+  it.effect("is no excuse for a stream that brings next to nothing while others are fast", () =>
+    Effect.gen(function*() {
+      const bandwidth = yield* bandwidthOf(() => 1_000_000)
+      yield* Effect.forEach([1, 2, 3], () => Effect.map(bandwidth.pace(endless()), (it) => read(it)))
+      let sink: BodySink | undefined
+      const drip = yield* bandwidth.pace({
+        start: (it) => {
+          sink = it
+        },
+        resume: () => {},
+        abort: () => {}
+      })
+      read(drip)
+      for (let at = 0; at < 1000; at++) {
+        assert.isTrue(sink?.data(Buffer.alloc(99)))
+        yield* TestClock.adjust("20 millis")
+      }
+      assert.strictEqual(drip.rested(), 0n)
     }))
 
   it.effect("that is not set holds nothing back", () =>
