@@ -1,18 +1,16 @@
 // One image from its source to the backup, leaf first: blobs, configs, image manifests, indexes, then the tags, the
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
 // Edge: permits are given and the single flight is seen to by Cloner.ts; what the names are is image/BackupName.ts.
-import { Clock, Duration, Effect, Fiber, Option, Result, type Scope, Semaphore } from "effect"
-import { type Backup, convertedBackupOf, isProtectionTag, isUnder, protectionTag } from "../image/BackupName.ts"
+import { Clock, Duration, Effect, Fiber, Option, Result, Semaphore } from "effect"
+import { convertedBackupOf, isProtectionTag, isUnder, protectionTag } from "../image/BackupName.ts"
 import { algorithmOf, type Digest, digestOf } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
-import type { Limits } from "../registry/Limits.ts"
 import type { Manifest, ManifestHead } from "../registry/Manifests.ts"
-import type { RegistryClient } from "../registry/RegistryClient.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
+import type { CopyEnvironment } from "./CopyEnvironment.ts"
 import { copyReferrers, type ReferrerContext } from "./CopyReferrers.ts"
 import { copyTree, type Fetched, fetchManifest, otherAlgorithm, type Tally } from "./CopyTree.ts"
-import type { Landings } from "./Landings.ts"
-import type { Ledger, Whole } from "./Ledger.ts"
+import type { Whole } from "./Ledger.ts"
 import { measure } from "./Measure.ts"
 import type { Progress } from "./Progress.ts"
 import { makeResolver, type Resolved } from "./Resolve.ts"
@@ -36,37 +34,6 @@ export interface Copied {
   /** Nothing had to be copied. */
   readonly upToDate: boolean
   readonly seconds: number
-}
-
-/** Runs a part of the copy when it is its turn. */
-export type Place = <A, R>(part: Effect.Effect<A, CloneError, R>) => Effect.Effect<A, CloneError, R>
-
-export interface CopyEnvironment {
-  /** Where names are asked for. What is there already needs no more, and waits for no copy of another image. */
-  readonly looking: Place
-  /** Does everything else, step after step: an image's own manifest, what is below it, its names; in one scope. */
-  readonly inTurn: <A, B, C>(steps: {
-    readonly fetch: Effect.Effect<A, CloneError>
-    readonly copy: (fetched: A) => Effect.Effect<B, CloneError, Scope.Scope>
-    readonly name: (copied: B) => Effect.Effect<C, CloneError>
-  }) => Effect.Effect<C, CloneError>
-  /** Spent in these places so far. */
-  readonly seconds: Effect.Effect<number>
-  readonly registry: RegistryClient["Service"]
-  readonly limits: Limits
-  readonly ledger: Ledger
-  readonly landings: Landings
-  readonly backup: Backup
-  /** MAX_IMAGE_SIZE in bytes. */
-  readonly mostBytes: number | undefined
-  /** Are signatures, SBOMs and attestations wanted? */
-  readonly referrers: boolean
-  /** Is an image there because the backup's tag names it? */
-  readonly believeTags: boolean
-  /** For a repair: nothing is believed because it was seen before, and these parts are sent again in any case. */
-  readonly damaged?: ReadonlySet<Digest>
-  /** What the backup's tag was last seen to name: put back where tag and source are lost. */
-  readonly last?: Digest
 }
 
 /** Blobs of one image on their way at once. */
@@ -382,12 +349,22 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       )
     })
     const copy = Effect.fnUntraced(function*({ at, named, root }: Effect.Success<typeof fetch>) {
-      const { instead, resolved } = yield* lookAgain(named)
-      if (instead !== undefined) return yield* withoutSource(instead)
-      const digest = sourceOf(resolved)
-      yield* landings.enter(into.repository, digest)
-      const same = root !== undefined && named.resolved?.digest === resolved.digest
-      return yield* complete(resolved, same ? yield* stillMissing(root, digest, at) : undefined)
+      let latest = yield* lookAgain(named)
+      for (;;) {
+        const { instead, resolved } = latest
+        if (instead !== undefined) return yield* withoutSource(instead)
+        const digest = sourceOf(resolved)
+        const landing = yield* landings.enter(into.repository, digest)
+        // the other name's copy may have taken long, and have put this name's tag
+        const again = landings.isChanged(into.repository, digest, latest.at) ? yield* look : yield* lookAgain(latest)
+        if (again.resolved !== undefined && sourceOf(again.resolved) === digest) {
+          const same = root !== undefined && named.resolved?.digest === again.resolved.digest
+          return yield* complete(again.resolved, same ? yield* stillMissing(root, digest, at) : undefined)
+        }
+        // never two at once, or names could wait for each other
+        yield* landing.leave
+        latest = again
+      }
     })
     return yield* environment.inTurn({ fetch, copy, name: finish })
   })

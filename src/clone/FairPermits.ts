@@ -177,8 +177,9 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
           let held = true
           // one step: an interruption between two would lose the permit
           const leaveOnce = Effect.sync(() => {
-            if (held) giveBack(claim)
+            if (!held) return
             held = false
+            giveBack(claim)
           })
           return Effect.as(Effect.addFinalizer(() => leaveOnce), leaveOnce)
         })

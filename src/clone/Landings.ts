@@ -5,9 +5,17 @@ import { type Clock, Deferred, Effect, type Scope } from "effect"
 import type { Digest } from "../image/Digest.ts"
 import { makeBoundedMap } from "../registry/BoundedMap.ts"
 
+/** A copy under way. */
+export interface Landing {
+  readonly leave: Effect.Effect<void>
+}
+
 export interface Landings {
-  /** Waits until nobody else copies this digest into the repository; one's own copy of it ends with the scope. */
-  readonly enter: (repository: string, digest: Digest) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Waits until nobody else copies this digest into the repository. One's own copy of it ends when it is left, or else
+   * with the scope.
+   */
+  readonly enter: (repository: string, digest: Digest) => Effect.Effect<Landing, never, Scope.Scope>
   readonly isBusy: (repository: string, digest: Digest) => boolean
   /** Has a copy of it ended since then (nanoseconds of the monotonic clock), well or not? */
   readonly isChanged: (repository: string, digest: Digest, since: bigint) => boolean
@@ -27,13 +35,14 @@ export const makeLandings = (clock: Clock.Clock): Landings => {
         flights.set(key, landed)
         return true
       })
-      const end = Effect.suspend(() => {
+      const end = Effect.sync(() => {
+        if (flights.get(key) !== landed) return
         flights.delete(key)
         ended.set(key, clock.monotonicTimeNanosUnsafe())
-        return Deferred.succeed(landed, undefined)
+        Deferred.doneUnsafe(landed, Effect.void)
       })
       for (;;) {
-        if (yield* Effect.acquireRelease(begin, (begun) => begun ? end : Effect.void)) return
+        if (yield* Effect.acquireRelease(begin, () => end)) return { leave: end }
         const other = flights.get(key)
         if (other !== undefined) yield* Deferred.await(other)
       }

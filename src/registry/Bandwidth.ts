@@ -20,6 +20,8 @@ export interface Bandwidth {
 /** What was not used for so long is lost: nobody is to see more than the limit for longer. */
 const burst = Duration.toNanosUnsafe(Duration.millis(100))
 const second = 1_000_000_000
+/** Nothing rests for longer, whatever is due: proxies cut uploads that are silent for a minute. */
+const longestRest = Duration.toNanosUnsafe(Duration.seconds(30))
 
 /**
  * `bytesPerSecond`: the limit of now; undefined for none. `leastBytes`: a stream that has not brought so many since its last
@@ -42,12 +44,16 @@ export const makeBandwidth = (
     const now = clock.monotonicTimeNanosUnsafe()
     if (due < now - burst) due = now - burst
     due += BigInt(Math.ceil(bytes / limit * second))
+    if (due > now + longestRest) due = now + longestRest
     return due > now ? due : undefined
   }
 
   return {
     pace: Effect.fnUntraced(function*({ abort, resume, start }, length = Infinity) {
       if (bytesPerSecond() === undefined) return { abort, resume, start, rested: () => 0n }
+      // those that end within one read never rest: they begin later
+      const ahead = due - clock.monotonicTimeNanosUnsafe() - BigInt(second)
+      if (ahead > 0n) yield* Effect.sleep(Duration.nanos(ahead))
       const resting = Latch.makeUnsafe(false)
       /** Does its reader want more? */
       let wanted = true

@@ -380,6 +380,40 @@ describe("an image under several names", () => {
     }
   }
 
+  for (const permits of [1, 2, 3]) {
+    it.live(`of which one is pinned gets its tag once, with ${permits} permits`, () =>
+      world(({ backup, clone, source }) =>
+        Effect.gen(function*() {
+          source.add("app", image, "1")
+          const pinned = { tag: "1", digest: digestOf(image.root.bytes) }
+          yield* Effect.forEach([{ tag: "1" }, pinned, { digest: pinned.digest }], (it) => clone(it), {
+            concurrency: "unbounded"
+          })
+          assert.strictEqual(backup.count(/PUT .*manifests\/1$/), 1)
+          assert.strictEqual(backup.count(/PUT .*manifests\/at-/), 1)
+        }), { permits }))
+  }
+
+  it.live("one of which moves while it waits for the other is copied as it is then", () =>
+    world(({ backup, clone, into, source }) =>
+      Effect.gen(function*() {
+        const moved = imageOf([layerOf("moved")])
+        source.add("app", image, "1", "2")
+        const door = gate(backup, /PUT .*manifests\/at-/)
+        const one = yield* Effect.forkChild(clone({ tag: "1" }), { startImmediately: true })
+        yield* door.are(1)
+        const two = yield* Effect.forkChild(clone({ tag: "2" }), { startImmediately: true })
+        yield* untilTrue("its name is known", () => source.count(/HEAD .*manifests\/2$/) === 1)
+        yield* Effect.sleep("50 millis")
+        source.add("app", moved, "2")
+        yield* door.one
+        assert.strictEqual((yield* Fiber.join(one)).digest, image.root.digest)
+        yield* door.one
+        assert.strictEqual((yield* Fiber.join(two)).digest, moved.root.digest)
+        assert.isTrue(backup.manifest(into, "2")?.equals(moved.root.bytes))
+        assertWhole(backup, into, moved)
+      }), { permits: 2 }))
+
   it.live("is copied by the second where the first fails", () =>
     world(({ backup, clone, into, source }) =>
       Effect.gen(function*() {

@@ -229,18 +229,6 @@ describe("a download that MAX_BANDWIDTH holds back", () => {
         assert.isUndefined(busy.pollUnsafe())
         yield* Fiber.join(busy)
       }), { bytesPerSecond: 3_000_000, limits: { ...stall, attempts: 1 } }))
-
-  it.live("leaves a connection that is used again", () =>
-    world((it) =>
-      Effect.gen(function*() {
-        const images = Array.from({ length: 4 }, (_, at) => imageOf([layerOf(`${at}`, 200_000)]))
-        images.forEach((image, at) => it.source.add("app", image, `${at}`))
-        yield* Effect.forEach(images, (_, at) => it.clone({ tag: `${at}` }))
-        const ports = it.source.seen.filter(({ method, path }) => method === "GET" && path.includes("/blobs/"))
-          .map(({ port }) => port)
-        assert.strictEqual(ports.length, 8)
-        assert.isAtMost(new Set(ports).size, 2)
-      }), { permits: 1, bytesPerSecond: 100_000 }))
 })
 
 describe("a download over a slow line", () => {

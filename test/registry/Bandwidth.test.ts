@@ -135,6 +135,33 @@ describe("a bandwidth", () => {
       assert.strictEqual(stream.rested(), rested)
     }))
 
+  it.effect("makes small bodies begin later, which never rest", () =>
+    Effect.gen(function*() {
+      const bandwidth = yield* bandwidthOf(() => 1_000_000)
+      let bytes = 0
+      const one = Effect.gen(function*() {
+        const stream = yield* bandwidth.pace(endless(), chunk.length)
+        bytes += read(stream, () => false)()
+      }).pipe(Effect.scoped)
+      yield* Effect.forkChild(Effect.forEach(Array.from({ length: 5 }), () => Effect.forever(one), {
+        concurrency: "unbounded"
+      }))
+      for (let at = 0; at < 200; at++) yield* TestClock.adjust("100 millis")
+      // and what five of them may be ahead
+      assert.isAtMost(bytes, 20 * 1_000_000 + 1_000_000 + 6 * chunk.length)
+      assert.isAtLeast(bytes, 20 * 1_000_000)
+    }))
+
+  it.effect("keeps no stream silent for more than half a minute", () =>
+    Effect.gen(function*() {
+      const bandwidth = yield* bandwidthOf(() => 100_000)
+      const streams = yield* Effect.forEach(Array.from({ length: 40 }), () => bandwidth.pace(endless()))
+      const counts = streams.map((it) => read(it))
+      const before = counts.map((it) => it())
+      yield* TestClock.adjust("31 seconds")
+      for (const [at, it] of counts.entries()) assert.isAbove(it(), before[at] ?? 0)
+    }))
+
   it.effect("is no excuse for a stream that brings next to nothing while others are fast", () =>
     Effect.gen(function*() {
       const bandwidth = yield* bandwidthOf(() => 1_000_000)

@@ -15,8 +15,6 @@ export interface Seen {
   readonly query: URLSearchParams
   readonly headers: http.IncomingHttpHeaders
   readonly body: Buffer
-  /** The other end of its connection. */
-  readonly port: number
   /** Name of the client certificate that was shown on the connection. */
   readonly client?: string
 }
@@ -87,7 +85,6 @@ export const startServer = (
         path: url.pathname,
         query: url.searchParams,
         headers: request.headers,
-        port: request.socket.remotePort ?? 0,
         ...clientOf(request)
       }
       if (hooks.early?.(request, head, response) === true) {
