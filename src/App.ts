@@ -28,7 +28,7 @@ export const registries = (byHand?: ByHand) =>
   Layer.unwrap(Effect.gen(function*() {
     const { certsDir, proxies } = yield* ProcessSettings
     const directory = yield* dockerFolder
-    return Cloner.layer({ reserve: byHand === undefined }).pipe(
+    return Cloner.layer({ shared: byHand === undefined }).pipe(
       Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir), proxies })),
       Layer.provide([
         Credentials.layer({ directory }),

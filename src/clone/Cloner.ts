@@ -46,9 +46,13 @@ export class Cloner extends Context.Service<Cloner, {
   /** Images that wait for a permit. */
   readonly waiting: Effect.Effect<number>
 }>()("image-cloner/clone/Cloner") {
-  /** With MAX_CONCURRENT_RECONCILES permits, followed live. `reserve`: one registry never gets them all. */
-  static readonly layer = (options: {
-    readonly reserve: boolean
+  /**
+   * With MAX_CONCURRENT_RECONCILES permits, followed live. `shared`, as the daemon is by all of a cluster: one registry never
+   * gets them all, and they bound all that belongs to an image. By hand, while so many images are copied, the next are fetched
+   * and the last ones named: over a long line that is two round trips of five.
+   */
+  static readonly layer = ({ shared }: {
+    readonly shared: boolean
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings | SettingsRef> =>
     Layer.effect(
       Cloner,
@@ -56,24 +60,20 @@ export class Cloner extends Context.Service<Cloner, {
         const settings = yield* SettingsRef
         const all = makePermits({
           permits: SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES,
-          reserve: options.reserve,
-          // images in flight are what MAX_CONCURRENT_RECONCILES promises to bound
-          ahead: false
+          reserve: shared,
+          ahead: !shared
         })
         yield* SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
-          Stream.runForEach((it) => Effect.andThen(all.looks.resize(it), all.copies.resize(it))),
+          Stream.runForEach((it) => Effect.forEach(placesOf(all), ({ resize }) => resize(it), { discard: true })),
           Effect.forkScoped
         )
         return yield* makeCloner(all)
       })
     )
 
-  /**
-   * With a fixed number of permits: for commands and tests. While so many images are copied, the next are fetched and the last
-   * ones named: over a long line that is two round trips of five.
-   */
+  /** With a fixed number of permits, for one user. */
   static readonly layerOf = (options: {
     readonly permits: number
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings> =>
@@ -114,7 +114,14 @@ const makePermits = (options: FairPermitsOptions & { readonly ahead: boolean }):
   ahead: options.ahead ? { fetches: makeFairPermits(options), namings: makeFairPermits(options) } : undefined
 })
 
-const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks }: Permits) {
+const placesOf = ({ ahead, copies, looks }: Permits): ReadonlyArray<FairPermits> => [
+  looks,
+  copies,
+  ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]
+]
+
+const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
+  const { ahead, copies, looks } = permits
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
@@ -123,9 +130,8 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks }: Permits
   const landings = makeLandings(clock)
   const running = new Set<Progress>()
 
-  const places = [looks, copies, ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]]
   const waiting = Effect.map(
-    Effect.forEach(places, (it) => it.waiting),
+    Effect.forEach(placesOf(permits), (it) => it.waiting),
     (counts) => counts.reduce((sum, it) => sum + it, 0)
   )
   const gauges = Effect.gen(function*() {

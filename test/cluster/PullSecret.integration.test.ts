@@ -25,7 +25,7 @@ const inProcess = Effect.fnUntraced(function*(namespaces: ReadonlyArray<string>,
     PLAIN_HTTP_REGISTRIES: [upstream.host, backup.host],
     NAMESPACES_TO_INCLUDE: namespaces
   })
-  const registries = Cloner.layer({ reserve: true }).pipe(
+  const registries = Cloner.layer({ shared: true }).pipe(
     Layer.provide(RegistryClient.layer({ certificates: Option.none() })),
     Layer.provide(
       Credentials.layerOf((registry) => registry === backup.host ? basic(login.username, login.password) : undefined)
