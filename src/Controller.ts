@@ -2,6 +2,7 @@
 //   workload loop   watch → WorkloadStore → WorkloadQueue → plan → Rewriter
 //   image loop      Inventory → ImageQueue → Cloner → Inventory → WorkloadQueue
 import { Clock, Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Cloner } from "./clone/Cloner.ts"
 import { Decisions } from "./controller/Decisions.ts"
 import { updateGauges } from "./controller/Gauges.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
@@ -26,6 +27,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
     const decisions = yield* Decisions
+    const cloner = yield* Cloner
     const pacing = yield* Pacing
     const workloads = yield* WorkloadQueue
     const images = yield* ImageQueue
@@ -61,7 +63,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     const tick = Effect.gen(function*() {
       const { MAX_CONCURRENT_ROLLOUTS } = yield* SubscriptionRef.get(settings)
       yield* offerAll(workloads, yield* pacing.next(MAX_CONCURRENT_ROLLOUTS))
-      yield* updateGauges(decisions, inventory)
+      yield* updateGauges(decisions, inventory, cloner)
     }).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.andThen(Effect.never))
 
     const lookAgain = SubscriptionRef.changes(settings).pipe(

@@ -12,9 +12,10 @@ import * as Metrics from "../telemetry/Metrics.ts"
 import { CloneError, fromRegistry, type Side } from "./CloneError.ts"
 import type { CopyEnvironment, Place } from "./CopyEnvironment.ts"
 import { type Copied, copyImage } from "./CopyImage.ts"
-import { type Claim, type FairPermits, type FairPermitsOptions, makeFairPermits, unclaimed } from "./FairPermits.ts"
+import { type Claim, unclaimed } from "./FairPermits.ts"
 import { makeLandings } from "./Landings.ts"
 import { makeLedger } from "./Ledger.ts"
+import { type Ahead, makePermits, type Permits } from "./Permits.ts"
 import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
 
 export { CloneError } from "./CloneError.ts"
@@ -66,7 +67,7 @@ export class Cloner extends Context.Service<Cloner, {
         yield* SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
-          Stream.runForEach((it) => Effect.forEach(placesOf(all), ({ resize }) => resize(it), { discard: true })),
+          Stream.runForEach(all.resize),
           Effect.forkScoped
         )
         return yield* makeCloner(all)
@@ -93,35 +94,7 @@ const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side)
     retryAfter: undefined
   })
 
-/**
- * As many images are looked at as are copied, at the same time: what is there already waits for no copy of another.
- * `ahead`: as many again are fetched before their copy, and as many get their names after it; else all that belongs to the
- * permit of the copy.
- */
-interface Permits {
-  readonly looks: FairPermits
-  readonly copies: FairPermits
-  readonly ahead: Ahead | undefined
-}
-interface Ahead {
-  readonly fetches: FairPermits
-  readonly namings: FairPermits
-}
-
-const makePermits = (options: FairPermitsOptions & { readonly ahead: boolean }): Permits => ({
-  looks: makeFairPermits(options),
-  copies: makeFairPermits(options),
-  ahead: options.ahead ? { fetches: makeFairPermits(options), namings: makeFairPermits(options) } : undefined
-})
-
-const placesOf = ({ ahead, copies, looks }: Permits): ReadonlyArray<FairPermits> => [
-  looks,
-  copies,
-  ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]
-]
-
-const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
-  const { ahead, copies, looks } = permits
+const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
@@ -129,15 +102,6 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
   const ledger = makeLedger(clock)
   const landings = makeLandings(clock)
   const running = new Set<Progress>()
-
-  const waiting = Effect.map(
-    Effect.forEach(placesOf(permits), (it) => it.waiting),
-    (counts) => counts.reduce((sum, it) => sum + it, 0)
-  )
-  const gauges = Effect.gen(function*() {
-    yield* Metric.update(Metrics.clonesInFlight, running.size)
-    yield* Metric.update(Metrics.clonesWaiting, yield* waiting)
-  })
 
   const report = Effect.fnUntraced(function*(outcome: Result.Result<Copied, CloneError>, seconds: number) {
     yield* Metric.update(Metrics.cloneSeconds, seconds)
@@ -199,12 +163,8 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       Effect.gen(function*() {
         progress.startedAt = yield* Clock.currentTimeMillis
         running.add(progress)
-        yield* gauges
         return yield* part
-      }).pipe(Effect.ensuring(Effect.suspend(() => {
-        running.delete(progress)
-        return gauges
-      })))
+      }).pipe(Effect.ensuring(Effect.sync(() => running.delete(progress))))
     const inOnePlace: CopyEnvironment["inTurn"] = ({ copy: copying, fetch, name }) =>
       copies.withPermit(ours)(
         flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copying), name))))
@@ -212,13 +172,13 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     /** An image leaves a place only when it has the next, or manifests would pile up before a slow one. */
     const handOverHand = ({ fetches, namings }: Ahead): CopyEnvironment["inTurn"] => ({ copy: copying, fetch, name }) =>
       Effect.gen(function*() {
-        const leaveFetches = yield* fetches.enter(ours)
+        const fetching = yield* fetches.enter(ours)
         const fetched = yield* spent(fetch)
-        const leaveCopies = yield* copies.enter(ours)
-        yield* leaveFetches
+        const place = yield* copies.enter(ours)
+        yield* fetching.leave
         const copied = yield* flying(spent(copying(fetched)))
-        yield* Effect.asVoid(namings.enter(ours))
-        yield* leaveCopies
+        yield* namings.enter(ours)
+        yield* place.leave
         return yield* spent(name(copied), "backup")
       }).pipe(Effect.scoped)
     const environment = {
@@ -235,10 +195,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
       ...given
     }
-    yield* gauges
-    const outcome = yield* Effect.result(copyImage(environment, source, progress)).pipe(
-      Effect.ensuring(Effect.suspend(() => gauges))
-    )
+    const outcome = yield* Effect.result(copyImage(environment, source, progress))
     yield* report(outcome, yield* seconds)
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))

@@ -333,22 +333,19 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
     const fetch = Effect.gen(function*() {
       const named = yield* lookAgain(looked)
       const { resolved } = named
-      const at = yield* Clock.monotonicTimeNanos
       const needed = resolved !== undefined && resolved.original === undefined && knownOf(resolved) === undefined &&
         !landings.isBusy(into.repository, sourceOf(resolved))
-      return { named, at, root: needed ? yield* fetchRoot(yield* contextOf(true), resolved) : undefined }
+      return { named, root: needed ? yield* fetchRoot(yield* contextOf(true), resolved) : undefined }
     })
-    /** That the backup does not have it may no longer be so. */
-    const stillMissing = Effect.fnUntraced(function*(root: Fetched, digest: Digest, at: bigint) {
-      const old = (yield* Clock.monotonicTimeNanos) - at >= namesKept
-      if (root.present || (!old && !landings.isChanged(into.repository, digest, at))) return root
+    /** The bytes of a digest stay what they are; whether the backup has them may have changed. */
+    const askBackup = Effect.fnUntraced(function*({ manifest }: Fetched) {
       return yield* Effect.catchIf(
-        fetchManifest(yield* contextOf(false), root.manifest.digest),
+        fetchManifest(yield* contextOf(false), manifest.digest),
         (error) => error.reason === "not-found",
-        () => Effect.succeed(root)
+        () => Effect.succeed({ manifest, present: false })
       )
     })
-    const copy = Effect.fnUntraced(function*({ at, named, root }: Effect.Success<typeof fetch>) {
+    const copy = Effect.fnUntraced(function*({ named, root }: Effect.Success<typeof fetch>) {
       let latest = yield* lookAgain(named)
       for (;;) {
         const { instead, resolved } = latest
@@ -356,14 +353,14 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         const digest = sourceOf(resolved)
         const landing = yield* landings.enter(into.repository, digest)
         // the other name's copy may have taken long, and have put this name's tag
-        const again = landings.isChanged(into.repository, digest, latest.at) ? yield* look : yield* lookAgain(latest)
-        if (again.resolved !== undefined && sourceOf(again.resolved) === digest) {
-          const same = root !== undefined && named.resolved?.digest === again.resolved.digest
-          return yield* complete(again.resolved, same ? yield* stillMissing(root, digest, at) : undefined)
+        latest = landings.isChanged(into.repository, digest, latest.at) ? yield* look : yield* lookAgain(latest)
+        if (latest.resolved !== undefined && sourceOf(latest.resolved) === digest) {
+          if (latest === named) return yield* complete(latest.resolved, root)
+          const same = root !== undefined && named.resolved?.digest === latest.resolved.digest
+          return yield* complete(latest.resolved, same ? yield* askBackup(root) : undefined)
         }
         // never two at once, or names could wait for each other
         yield* landing.leave
-        latest = again
       }
     })
     return yield* environment.inTurn({ fetch, copy, name: finish })

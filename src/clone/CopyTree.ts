@@ -4,7 +4,7 @@ import { Effect, Fiber, Result, type Semaphore } from "effect"
 import { algorithmOf, type Digest } from "../image/Digest.ts"
 import { blobsOf, type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
 import type { Manifest, Manifests } from "../registry/Manifests.ts"
-import { targetOf } from "../registry/Manifests.ts"
+import { targetOf, tooLarge } from "../registry/Manifests.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "./CloneError.ts"
 import { type BlobContext, copyBlob, type How } from "./CopyBlob.ts"
@@ -199,8 +199,7 @@ class Walk {
       }
       // before what is below it is moved in vain
       if (!present && manifest.bytes.length > limits.manifestBytes) {
-        const detail = `the manifest has ${manifest.bytes.length} bytes; registries take ${limits.manifestBytes}`
-        return yield* failed(this.#context, digest, "source", "unsupported", detail)
+        return yield* failed(this.#context, digest, "source", "unsupported", tooLarge(manifest.bytes, limits))
       }
       const parsed = parseManifest(manifest.bytes, manifest.mediaType)
       if (Result.isFailure(parsed)) {

@@ -7,6 +7,7 @@ import type { Limits } from "../registry/Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../registry/RegistryError.ts"
 import { retrying } from "../registry/Retry.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import { standstill } from "./Standstill.ts"
 
 /** Which side is to blame, as the error channel of a transfer. */
 export type TransferError =
@@ -88,21 +89,15 @@ export const makeDownload = (options: DownloadOptions): Download => {
   // a chunked answer may never come to its end: it is not waited for, and its connection is closed
   const complete = Effect.andThen(all.await, Effect.sleep(endWait))
 
-  /** A drip keeps a connection alive for ever: what counts is bytes in a window. */
-  const window = Duration.toNanosUnsafe(limits.stallWindow)
-  const watch = Effect.gen(function*() {
-    for (;;) {
-      const before = { received, rested: current.rested() }
-      yield* Effect.sleep(limits.stallWindow)
-      // what rests on our own account is no drip
-      if ((current.rested() - before.rested) * 2n > window) continue
-      if (arrived < size && received - before.received < limits.stallBytes) {
-        return yield* Effect.fail(
-          failure(options.blocked() ? "backup" : "source", "Timeout", `stalled after ${arrived} of ${size} bytes`)
-        )
-      }
-    }
-  })
+  const watch = Effect.andThen(
+    standstill(limits, () => ({ bytes: received, rested: current.rested() })),
+    Effect.suspend(() =>
+      // all that comes behind the last byte is the end, which is not waited for long
+      arrived === size ? Effect.never : Effect.fail(
+        failure(options.blocked() ? "backup" : "source", "Timeout", `stalled after ${arrived} of ${size} bytes`)
+      )
+    )
+  )
 
   const run = Effect.gen(function*() {
     let skip = 0

@@ -16,11 +16,17 @@ export interface Claim {
 /** Nothing is said but the lane. */
 export const unclaimed: Omit<Claim, "lane"> = { namespaces: new Set(), urgency: 0 }
 
+/** A place that is held. */
+export interface Entered {
+  /** Gives it to another, before the end of the scope. */
+  readonly leave: Effect.Effect<void>
+}
+
 export interface FairPermits {
   /** Runs the effect while holding one permit. */
   readonly withPermit: (claim: Claim) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Waits for a permit, which comes back when what this returns is run, or else at the end of the scope. */
-  readonly enter: (claim: Claim) => Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
+  /** Waits for a permit, which comes back when it is left, or else at the end of the scope. */
+  readonly enter: (claim: Claim) => Effect.Effect<Entered, never, Scope.Scope>
   /** Fewer permits take effect as they come back, more at once. */
   readonly resize: (permits: number) => Effect.Effect<void>
   readonly waiting: Effect.Effect<number>
@@ -176,12 +182,12 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
         Effect.flatMap(take(claim, restore), () => {
           let held = true
           // one step: an interruption between two would lose the permit
-          const leaveOnce = Effect.sync(() => {
+          const once = Effect.sync(() => {
             if (!held) return
             held = false
             giveBack(claim)
           })
-          return Effect.as(Effect.addFinalizer(() => leaveOnce), leaveOnce)
+          return Effect.as(Effect.addFinalizer(() => once), { leave: once })
         })
       ),
     resize: (next) =>

@@ -4,18 +4,14 @@
 import { type Clock, Deferred, Effect, type Scope } from "effect"
 import type { Digest } from "../image/Digest.ts"
 import { makeBoundedMap } from "../registry/BoundedMap.ts"
-
-/** A copy under way. */
-export interface Landing {
-  readonly leave: Effect.Effect<void>
-}
+import type { Entered } from "./FairPermits.ts"
 
 export interface Landings {
   /**
    * Waits until nobody else copies this digest into the repository. One's own copy of it ends when it is left, or else
    * with the scope.
    */
-  readonly enter: (repository: string, digest: Digest) => Effect.Effect<Landing, never, Scope.Scope>
+  readonly enter: (repository: string, digest: Digest) => Effect.Effect<Entered, never, Scope.Scope>
   readonly isBusy: (repository: string, digest: Digest) => boolean
   /** Has a copy of it ended since then (nanoseconds of the monotonic clock), well or not? */
   readonly isChanged: (repository: string, digest: Digest, since: bigint) => boolean

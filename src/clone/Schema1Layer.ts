@@ -1,6 +1,6 @@
 // What is in a layer's blob: read once from where it lies, hashed packed and unpacked, and never kept. What unpacks to
 // absurd sizes is refused. Edge: gzip (of several members too) and plain tar, as docker ever pushed; the bytes are Download's.
-import { Data, Duration, Effect, Result, type Scope } from "effect"
+import { Data, Effect, Result, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import { createGunzip, type Gunzip } from "node:zlib"
 import { algorithmOf, type Digest, hexOf } from "../image/Digest.ts"
@@ -9,6 +9,7 @@ import type { Limits } from "../registry/Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../registry/RegistryError.ts"
 import { retrying, retrySchedule } from "../registry/Retry.ts"
 import { makeDownload } from "./Download.ts"
+import { standstill } from "./Standstill.ts"
 import type { LayerContent } from "./Schema1.ts"
 
 /** The blob is what its digest says, and no layer that can be unpacked here. */
@@ -237,15 +238,9 @@ export const countBytes = (
         error: ({ detail, reason }) => resume(Effect.fail(countFailed(target, reason, detail)))
       })
     )
-    const watch = Effect.gen(function*() {
-      for (;;) {
-        const before = { size, rested: blob.rested() }
-        yield* Effect.sleep(limits.stallWindow)
-        if ((blob.rested() - before.rested) * 2n > Duration.toNanosUnsafe(limits.stallWindow)) continue
-        if (size - before.size < limits.stallBytes) {
-          return yield* countFailed(target, "Timeout", `stalled after ${size} bytes`)
-        }
-      }
-    })
+    const watch = Effect.andThen(
+      standstill(limits, () => ({ bytes: size, rested: blob.rested() })),
+      Effect.suspend(() => Effect.fail(countFailed(target, "Timeout", `stalled after ${size} bytes`)))
+    )
     return yield* Effect.raceFirst(read, watch)
   }).pipe(Effect.scoped, retrying(limits))

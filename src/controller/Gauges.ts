@@ -1,9 +1,10 @@
 // Gauges: counts what the stores hold into the metrics, every second. Counting on every change would cost a pass over
 // all workloads for each.
 import { Effect, Metric } from "effect"
+import type { Cloner } from "../clone/Cloner.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Images } from "../store/Inventory.ts"
-import { images, reasons, workloadReasons, workloads } from "../telemetry/Metrics.ts"
+import { clonesInFlight, clonesWaiting, images, reasons, workloadReasons, workloads } from "../telemetry/Metrics.ts"
 import { type DecisionMap, outcomeOf, reasonsOf } from "./Decisions.ts"
 
 const outcomes = ["rewritten", "wanted", "held", "skipped"] as const
@@ -18,14 +19,20 @@ const tally = <K extends string>(keys: Iterable<K>): ReadonlyMap<K, number> => {
   return counts
 }
 
-/** Sets the gauges of workloads by outcome and reason, and of images by state. */
-export const updateGauges = (decisions: DecisionMap, inventory: Images): Effect.Effect<void> =>
-  Effect.suspend(() => {
+/** Sets the gauges of workloads by outcome and reason, of images by state, and of what the cloner is about. */
+export const updateGauges = (
+  decisions: DecisionMap,
+  inventory: Images,
+  cloner: Pick<Cloner["Service"], "inFlight" | "waiting">
+): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    yield* Metric.update(clonesInFlight, (yield* cloner.inFlight).length)
+    yield* Metric.update(clonesWaiting, yield* cloner.waiting)
     const all = [...decisions.all]
     const byOutcome = tally(all.map(outcomeOf))
     const byReason = tally(all.flatMap((it) => [...reasonsOf(it)]))
     const byState = tally(inventory.all.map((it) => stateOf(it.state)))
-    return Effect.all([
+    yield* Effect.all([
       ...outcomes.map((state) => Metric.update(workloads({ state }), byOutcome.get(state) ?? 0)),
       ...reasons.map((reason) => Metric.update(workloadReasons({ reason }), byReason.get(reason) ?? 0)),
       ...states.map((state) => Metric.update(images({ state }), byState.get(state) ?? 0))

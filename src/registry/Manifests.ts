@@ -4,6 +4,7 @@ import { Effect, Option, Result } from "effect"
 import { algorithmOf, type Digest, digestOf, isAnother, isDigest } from "../image/Digest.ts"
 import type { Access, Repository } from "./Access.ts"
 import { firstOf, refusal } from "./Classify.ts"
+import type { Limits } from "./Limits.ts"
 import { acceptManifests, mayBeSchema1 } from "./ManifestDocument.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 import { retrying } from "./Retry.ts"
@@ -61,10 +62,13 @@ const identify = (bytes: Uint8Array, mediaType: string, reference: string): Resu
 const isArtifactory = ({ headers }: Answer): boolean =>
   headers["x-jfrog-version"] !== undefined || headers["x-artifactory-id"] !== undefined
 
+/** Why a manifest is not sent, or not worth what is below it. */
+export const tooLarge = ({ length }: Uint8Array, { manifestBytes }: Limits): string =>
+  `the manifest has ${length} bytes; registries take ${manifestBytes}`
+
 export const makeManifests = (transport: Transport, session: Session, access: Access): Manifests => {
   const { limits } = transport
   const retry = retrying(limits)
-  const tooLarge = (bytes: number) => `the manifest has ${bytes} bytes; registries take ${limits.manifestBytes}`
 
   const spec = (method: "GET" | "HEAD" | "PUT", repository: Repository, reference: string): Spec => ({
     operation: `${method} manifest`,
@@ -104,7 +108,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     if (answer.anonymous) yield* access.provenPublic(repository)
     const mediaType = firstOf(answer.headers["content-type"]) ?? ""
     if (answer.body.length > limits.manifestBytes && !mayBeSchema1(mediaType)) {
-      return yield* registryError({ ...request, reason: "Unsupported", detail: tooLarge(answer.body.length) })
+      return yield* registryError({ ...request, reason: "Unsupported", detail: tooLarge(answer.body, limits) })
     }
     const digest = yield* Effect.mapError(
       Effect.fromResult(identify(answer.body, mediaType, reference)),
@@ -166,7 +170,7 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
         return yield* registryError({
           ...request,
           reason: "TooLarge",
-          detail: tooLarge(manifest.bytes.length)
+          detail: tooLarge(manifest.bytes, limits)
         })
       }
       const answer = yield* retry(Effect.filterOrElse(

@@ -87,8 +87,7 @@ export const registryError = (failure: Failure): RegistryError =>
 
 // control characters would let a registry forge log lines and terminal output; marks of direction, and what cannot be seen,
 // would let it show other text than it sent
-// oxlint-disable-next-line no-control-regex
-const unfit = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/g
+const unfit = /[\p{Cc}\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/gu
 
 /** One line of at most `most` characters. */
 const lineOf = (text: string, most: number): string => {

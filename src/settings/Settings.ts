@@ -81,7 +81,7 @@ const percent = fromText(
   (value) => `${value}%`
 )
 
-const minutes = (text: string | undefined): number => Number(text ?? 0)
+const numberOf = (text: string | undefined): number => Number(text ?? 0)
 
 /** As Go writes durations, in whole minutes: `90m`, `4h`, `1h30m`. */
 const duration = (least: Duration.Duration, most: Duration.Duration) =>
@@ -89,7 +89,7 @@ const duration = (least: Duration.Duration, most: Duration.Duration) =>
     Schema.Duration,
     (text) => {
       const match = /^(?=.)(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?$/.exec(text)
-      const value = Duration.minutes(minutes(match?.[1]) * 60 + minutes(match?.[2]))
+      const value = Duration.minutes(numberOf(match?.[1]) * 60 + numberOf(match?.[2]))
       return match !== null && Duration.between(value, { minimum: least, maximum: most })
         ? Result.succeed(value)
         : Result.fail(`${quote(text)} is not allowed`)

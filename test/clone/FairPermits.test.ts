@@ -199,7 +199,7 @@ describe("FairPermits", () => {
       const permits = makeFairPermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const [two, three] = yield* Effect.scoped(Effect.gen(function*() {
-        const leave = yield* permits.enter({ lane: "a", ...unclaimed })
+        const { leave } = yield* permits.enter({ lane: "a", ...unclaimed })
         const jobs = [yield* job(permits, "a", "2", started), yield* job(permits, "a", "3", started)] as const
         yield* Effect.yieldNow
         assert.deepStrictEqual(started, [])
@@ -220,6 +220,17 @@ describe("FairPermits", () => {
     turns: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })),
     stop: Schema.Boolean
   })
+  /** Runs all at once, stops those that are to be stopped, and waits for the end of all. */
+  const runAll = Effect.fnUntraced(function*<E>(
+    steps: ReadonlyArray<typeof step.Type>,
+    run: (it: typeof step.Type) => Effect.Effect<void, E>
+  ) {
+    const fibers = yield* Effect.forEach(steps, (it) => Effect.forkChild(run(it)))
+    yield* Effect.forEach(fibers, (it, index) => steps[index]?.stop === true ? Fiber.interrupt(it) : Effect.void, {
+      concurrency: "unbounded"
+    })
+    yield* Effect.forEach(fibers, Fiber.await)
+  })
   it.effect.prop("never more at once than there are permits, and all of them come back", {
     permits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4 })),
     reserve: Schema.Boolean,
@@ -229,20 +240,14 @@ describe("FairPermits", () => {
       const permits = makeFairPermits({ permits: count, reserve })
       let running = 0
       let most = 0
-      const fibers = yield* Effect.forEach(steps, (it) =>
-        Effect.forkChild(
-          permits.withPermit({ lane: it.key, ...unclaimed })(Effect.ensuring(
-            Effect.suspend(() => {
-              most = Math.max(most, ++running)
-              return Effect.repeat(Effect.yieldNow, { times: it.turns })
-            }),
-            Effect.sync(() => running--)
-          ))
-        ))
-      yield* Effect.forEach(fibers, (it, index) => steps[index]?.stop === true ? Fiber.interrupt(it) : Effect.void, {
-        concurrency: "unbounded"
-      })
-      yield* Effect.forEach(fibers, Fiber.await)
+      yield* runAll(steps, (it) =>
+        permits.withPermit({ lane: it.key, ...unclaimed })(Effect.ensuring(
+          Effect.suspend(() => {
+            most = Math.max(most, ++running)
+            return Effect.asVoid(Effect.repeat(Effect.yieldNow, { times: it.turns }))
+          }),
+          Effect.sync(() => running--)
+        )))
       assert.isAtMost(most, count)
       assert.strictEqual(running, 0)
       assert.strictEqual(yield* permits.waiting, 0)
@@ -264,7 +269,7 @@ describe("FairPermits", () => {
       const held = places.map(() => 0)
       const most = places.map(() => 0)
       const enter = Effect.fnUntraced(function*(lane: string, at: number) {
-        const back = yield* places[at]?.enter({ lane, ...unclaimed }) ?? Effect.die("no such place")
+        const { leave: back } = yield* places[at]?.enter({ lane, ...unclaimed }) ?? Effect.die("no such place")
         const add = (more: number) => {
           held[at] = (held[at] ?? 0) + more
           most[at] = Math.max(most[at] ?? 0, held[at])
@@ -278,8 +283,8 @@ describe("FairPermits", () => {
         })
         return yield* Effect.as(Effect.addFinalizer(() => leave), leave)
       })
-      const fibers = yield* Effect.forEach(steps, ({ key, turns }) =>
-        Effect.forkChild(Effect.scoped(Effect.gen(function*() {
+      yield* runAll(steps, ({ key, turns }) =>
+        Effect.gen(function*() {
           let leave: Effect.Effect<void> = Effect.void
           for (const at of places.keys()) {
             const next = yield* enter(key, at)
@@ -287,19 +292,15 @@ describe("FairPermits", () => {
             leave = next
             yield* Effect.repeat(Effect.yieldNow, { times: turns })
           }
-        }))))
-      yield* Effect.forEach(fibers, (it, index) =>
-        steps[index]?.stop === true ? Fiber.interrupt(it) : Effect.void, {
-        concurrency: "unbounded"
-      })
-      yield* Effect.forEach(fibers, Fiber.await)
+        }).pipe(Effect.scoped))
       for (const [at, permits] of places.entries()) {
         assert.isAtMost(most[at] ?? 0, count)
         assert.strictEqual(held[at], 0)
         assert.strictEqual(yield* permits.waiting, 0)
         // every permit is free again
-        yield* Effect.scoped(Effect.forEach(Array.from({ length: count }), (_, lane) =>
-          permits.enter({ lane: `z${lane}`, ...unclaimed })))
+        yield* Effect.scoped(
+          Effect.forEach(Array.from({ length: count }), (_, lane) => permits.enter({ lane: `z${lane}`, ...unclaimed }))
+        )
       }
     }))
 })

@@ -13,7 +13,7 @@ const copy = (landings: Landings, name: string, began: Array<string>, of = diges
     const gate = yield* Deferred.make<void, string>()
     const fiber = yield* Effect.forkChild(
       Effect.scoped(Effect.gen(function*() {
-        yield* Effect.asVoid(landings.enter(repository, of))
+        yield* landings.enter(repository, of)
         began.push(name)
         yield* Deferred.await(gate)
       })),
@@ -50,7 +50,7 @@ describe("Landings", () => {
       const at = yield* Clock.monotonicTimeNanos
       yield* TestClock.adjust("1 second")
       assert.isFalse(landings.isChanged("a", digest, at))
-      yield* Effect.asVoid(Effect.scoped(landings.enter("a", digest)))
+      yield* Effect.scoped(landings.enter("a", digest))
       assert.isTrue(landings.isChanged("a", digest, at))
       assert.isFalse(landings.isChanged("b", digest, at))
       yield* TestClock.adjust("1 second")

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { type Identity, makeAccess, type Repository } from "../../src/registry/Access.ts"
 import { basic, type Credential } from "../../src/registry/DockerConfig.ts"
 import type { RegistryOptions } from "../../src/registry/RegistrySettings.ts"
+import { registryOptions } from "../support/Registries.ts"
 
 const owner = basic("owner", "backup")
 const hub = basic("hub", "login")
@@ -19,18 +20,11 @@ const access = (
   { certificates = [], credentials = { "quay.io": [owner], "docker.io": [hub] }, options, refused }: World = {}
 ) =>
   makeAccess(
-    () => ({
-      backup: { registry: "quay.io", prefix: "cargaona/mirror", layout: "nested" },
-      plainHttp: [],
-      privateHosts: [],
-      sourceCredentials: "proven-public",
-      referrers: false,
-      mostImageBytes: undefined,
-      bytesPerSecond: undefined,
-      cloneTimeout: Duration.hours(4),
-      reserve: 0.2,
-      ...options
-    }),
+    () =>
+      registryOptions("quay.io", {
+        backup: { registry: "quay.io", prefix: "cargaona/mirror", layout: "nested" },
+        ...options
+      }),
     {
       lookup: (registry) => Effect.succeed(credentials[registry] ?? []),
       refused: (credential) => Effect.sync(() => refused?.push(credential))

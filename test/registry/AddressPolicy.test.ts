@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Schema } from "effect"
+import { Schema } from "effect"
 import type { LookupAddress } from "node:dns"
 import { BlockList, type LookupFunction } from "node:net"
 import { isPublicAddress, mayBePrivate, publicOnly, refusedLiteral } from "../../src/registry/AddressPolicy.ts"
-import type { RegistryOptions } from "../../src/registry/RegistrySettings.ts"
+import { registryOptions } from "../support/Registries.ts"
 
 describe("isPublicAddress", () => {
   it.each([
@@ -284,17 +284,10 @@ describe("publicOnly", () => {
 })
 
 describe("mayBePrivate", () => {
-  const options: RegistryOptions = {
-    backup: { registry: "backup.internal:5000", prefix: "x", layout: "nested" },
+  const options = registryOptions("backup.internal:5000", {
     plainHttp: ["PLAIN.internal:80"],
-    privateHosts: ["private.internal", "10.0.0.1:5000"],
-    sourceCredentials: "proven-public",
-    referrers: false,
-    mostImageBytes: undefined,
-    bytesPerSecond: undefined,
-    cloneTimeout: Duration.hours(4),
-    reserve: 0.2
-  }
+    privateHosts: ["private.internal", "10.0.0.1:5000"]
+  })
   it("is true of configured hosts only, port and all", () => {
     for (const host of ["backup.internal:5000", "plain.internal:80", "private.internal", "10.0.0.1:5000"]) {
       assert.isTrue(mayBePrivate(options, host), host)

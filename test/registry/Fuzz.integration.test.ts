@@ -105,7 +105,8 @@ const perform = Effect.fnUntraced(function*(operation: Operation, hosts: Readonl
   }
 })
 
-const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e]/ // oxlint-disable-line no-control-regex
+/** Tabs and ends of lines aside. */
+const control = /(?![\t\n])[\p{Cc}\u2028-\u202e]/u
 
 /** What is wrong with how an operation ended. */
 const wrongEnd = (exit: Exit.Exit<Option.Option<unknown>, unknown>): ReadonlyArray<string> => {

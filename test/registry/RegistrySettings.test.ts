@@ -1,10 +1,10 @@
 // Settings that change while requests are sent: what is remembered of them must not outlive them.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import { includesHost, type RegistryOptions, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
+import { includesHost, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
 import { startFakeRegistry } from "../support/FakeRegistry.ts"
-import { clientLayer } from "../support/Registries.ts"
+import { clientLayer, registryOptions } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
 
 describe("the hosts without TLS", () => {
@@ -13,17 +13,8 @@ describe("the hosts without TLS", () => {
       const registry = yield* startFakeRegistry()
       registry.add("app", imageOf([layerOf("a")]), "1")
       const { host } = registry
-      const options = (plainHttp: ReadonlyArray<string>): RegistryOptions => ({
-        backup: { registry: "b.test", prefix: "mirror", layout: "nested" },
-        plainHttp,
-        privateHosts: [host],
-        sourceCredentials: "proven-public",
-        referrers: false,
-        mostImageBytes: undefined,
-        bytesPerSecond: undefined,
-        cloneTimeout: Duration.hours(4),
-        reserve: 0.2
-      })
+      const options = (plainHttp: ReadonlyArray<string>) =>
+        registryOptions("b.test", { plainHttp, privateHosts: [host] })
       let now = options([])
       yield* Effect.gen(function*() {
         const client = yield* RegistryClient

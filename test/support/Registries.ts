@@ -35,6 +35,20 @@ export interface TestOptions {
   readonly settings?: Layer.Layer<RegistrySettings>
 }
 
+/** What the client is told of the settings: a backup at this host, and nothing out of the ordinary but `more`. */
+export const registryOptions = (registry: string, more: Partial<RegistryOptions> = {}): RegistryOptions => ({
+  backup: { registry, prefix: "mirror", layout: "nested" },
+  plainHttp: [],
+  privateHosts: [],
+  sourceCredentials: "proven-public",
+  referrers: false,
+  mostImageBytes: undefined,
+  bytesPerSecond: undefined,
+  cloneTimeout: Duration.hours(4),
+  reserve: 0.2,
+  ...more
+})
+
 const quickLimits: Limits = {
   ...defaultLimits,
   answerTimeout: Duration.seconds(2),
@@ -52,8 +66,7 @@ export const clientLayer = (options: TestOptions) =>
   }).pipe(
     Layer.provideMerge(Layer.mergeAll(
       options.credentials === undefined ? Credentials.anonymous : Credentials.layerOf(options.credentials),
-      options.settings ?? RegistrySettings.layerOf({
-        backup: { registry: options.backup, prefix: "mirror", layout: "nested" },
+      options.settings ?? RegistrySettings.layerOf(registryOptions(options.backup, {
         plainHttp: options.plainHttp ?? [],
         privateHosts: options.privateHosts ?? [],
         sourceCredentials: options.sourceCredentials ?? "proven-public",
@@ -61,9 +74,8 @@ export const clientLayer = (options: TestOptions) =>
         believeTags: options.believeTags ?? false,
         mostImageBytes: options.mostImageBytes,
         bytesPerSecond: options.bytesPerSecond,
-        cloneTimeout: options.cloneTimeout ?? Duration.hours(4),
-        reserve: 0.2
-      }),
+        cloneTimeout: options.cloneTimeout ?? Duration.hours(4)
+      })),
       Layer.succeed(CurrentLimits, { ...quickLimits, ...options.limits }),
       options.lookup === undefined ? Layer.empty : Layer.succeed(Resolver, options.lookup),
       NodeServices.layer,

@@ -1,0 +1,42 @@
+// The places that images pass through. What is there already waits for no copy of another: it is only looked at.
+// Edge: who waits is let in fairly by FairPermits.ts, what is done in a place is CopyImage's.
+import { Effect } from "effect"
+import { type FairPermits, type FairPermitsOptions, makeFairPermits } from "./FairPermits.ts"
+
+/** Beside the places of copies, as many for what comes before one and after it. */
+export interface Ahead {
+  /** Where an image's own manifest is fetched. */
+  readonly fetches: FairPermits
+  /** Where it gets its tags. */
+  readonly namings: FairPermits
+}
+
+export interface Permits {
+  readonly looks: FairPermits
+  readonly copies: FairPermits
+  /** Undefined: a copy's permit holds for all that belongs to the image. */
+  readonly ahead: Ahead | undefined
+  readonly resize: (permits: number) => Effect.Effect<void>
+  /** Images that wait for any of these places. */
+  readonly waiting: Effect.Effect<number>
+}
+
+/** As many places of each kind as `permits` says. */
+export const makePermits = (options: FairPermitsOptions & { readonly ahead: boolean }): Permits => {
+  const looks = makeFairPermits(options)
+  const copies = makeFairPermits(options)
+  const ahead = options.ahead
+    ? { fetches: makeFairPermits(options), namings: makeFairPermits(options) }
+    : undefined
+  const all = [looks, copies, ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]]
+  return {
+    looks,
+    copies,
+    ahead,
+    resize: (permits) => Effect.forEach(all, (it) => it.resize(permits), { discard: true }),
+    waiting: Effect.map(
+      Effect.forEach(all, (it) => it.waiting),
+      (counts) => counts.reduce((sum, it) => sum + it, 0)
+    )
+  }
+}
