@@ -117,7 +117,7 @@ describe.skipIf(skipped)("the deployment", () => {
           assert.strictEqual(yield* it.metric(`image_cloner_kube_requests_total{method="GET",code="4xx"}`), 0)
           const lines = it.log.map((line) => [J.text(line, "level") ?? "", J.text(line, "message") ?? ""] as const)
           const troubled = lines.filter(([level, message]) =>
-            /forbidden|unauthorized|40[13]/i.test(message) ||
+            /forbidden|unauthorized|\b40[13]\b/i.test(message) ||
             // a server that is young or busy asks watches to wait, or ends them; it is no matter of rights
             (!/info/i.test(level) && !/^watching \w+ has trouble/.test(message))
           )
