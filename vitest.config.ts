@@ -4,7 +4,7 @@ import ClosingLine from "./test/support/ClosingLine.ts"
 export default defineConfig({
   test: {
     reporters: ["default", new ClosingLine()],
-    coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
+    coverage: { provider: "v8", include: ["src/**", "sandbox/**"], reporter: ["text-summary"] },
     projects: [
       {
         extends: true,

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
-import * as EmbeddedCluster from "../src/sandbox/cluster/EmbeddedCluster.ts"
+import * as EmbeddedCluster from "../sandbox/cluster/EmbeddedCluster.ts"
 import { makeCertificates } from "../test/kube/Certificates.ts"
 import { type Command, flags, inFolder, median, memoryOf, node, program, start, write } from "./Measure.ts"
 

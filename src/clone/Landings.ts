@@ -4,7 +4,7 @@
 import { type Clock, Deferred, Effect, type Scope } from "effect"
 import type { Digest } from "../image/Digest.ts"
 import { makeBoundedMap } from "../registry/BoundedMap.ts"
-import type { Entered } from "./FairPermits.ts"
+import type { Entered } from "../queue/FairPermits.ts"
 
 export interface Landings {
   /**

@@ -1,7 +1,7 @@
 // The places that images pass through. What is there already waits for no copy of another: it is only looked at.
-// Edge: who waits is let in fairly by FairPermits.ts, what is done in a place is CopyImage's.
+// Edge: who waits is let in fairly by queue/FairPermits.ts, what is done in a place is CopyImage's.
 import { Effect } from "effect"
-import { type FairPermits, type FairPermitsOptions, makeFairPermits } from "./FairPermits.ts"
+import { type FairPermits, type FairPermitsOptions, makeFairPermits } from "../queue/FairPermits.ts"
 
 /** Beside the places of copies, as many for what comes before one and after it. */
 export interface Ahead {

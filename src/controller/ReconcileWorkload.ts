@@ -1,7 +1,7 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
 import { Clock, Duration, Effect, type Option, SubscriptionRef } from "effect"
-import { makeFairPermits, unclaimed } from "../clone/FairPermits.ts"
+import { makeFairPermits, unclaimed } from "../queue/FairPermits.ts"
 import type { Backup } from "../image/BackupName.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"

@@ -1,6 +1,6 @@
 // Urgency: which image is copied next. What would be lost first goes first: nothing runs from a copy yet, its source fails
 // already, many use it. Edge: turns over registries and namespaces are FairPermits'.
-import type { Claim } from "../clone/FairPermits.ts"
+import type { Claim } from "../queue/FairPermits.ts"
 import { format, parse } from "../image/ImageReference.ts"
 import type { InventoryEntry } from "../store/Inventory.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"

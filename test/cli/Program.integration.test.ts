@@ -6,7 +6,7 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import manifest from "../../package.json" with { type: "json" }
-import * as J from "../../src/sandbox/Json.ts"
+import * as J from "../../sandbox/Json.ts"
 import * as W from "../support/World.ts"
 import { failure } from "../kube/FakeApi.ts"
 import { startServer } from "../support/FakeRegistry.ts"

@@ -2,8 +2,8 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Path } from "effect"
-import * as EmbeddedRegistry from "../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import * as Sandbox from "../sandbox/support/Sandbox.ts"
 import { cli, folder } from "./Cli.ts"
 

@@ -3,7 +3,7 @@
 import { Effect } from "effect"
 import { digestOf } from "../../src/image/Digest.ts"
 import { fallbackTag } from "../../src/registry/Referrers.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { pushImage } from "../support/PushImage.ts"
 import { indexOf, type TestImage } from "../support/TestImages.ts"
 import { protection } from "./World.ts"

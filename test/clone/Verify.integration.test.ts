@@ -11,7 +11,7 @@ import { makeVerifier, type Verified } from "../../src/clone/Verify.ts"
 import { copyNamed } from "../../src/controller/Wanted.ts"
 import { protectionTag } from "../../src/image/BackupName.ts"
 import { type Digest, digestOf } from "../../src/image/Digest.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { pushImage } from "../support/PushImage.ts"
 import {
   distribution2,

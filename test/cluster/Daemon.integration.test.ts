@@ -1,9 +1,9 @@
 // The daemon end to end, on the sandbox and on a real control plane: it is the bundled program, as a process.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as J from "../../src/sandbox/Json.ts"
-import * as EmbeddedRegistry from "../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as J from "../../sandbox/Json.ts"
+import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 

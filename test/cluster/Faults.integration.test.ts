@@ -2,8 +2,8 @@
 // as it was, everything else goes on, and nothing half-pushed is tagged.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import * as EmbeddedRegistry from "../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 

@@ -1,10 +1,10 @@
 // Two hundred workloads over forty images: nothing is copied or rewritten twice, limits hold, and being killed changes nothing.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, Ref, Schedule } from "effect"
-import type { JsonObject } from "../../src/sandbox/Json.ts"
-import * as J from "../../src/sandbox/Json.ts"
-import type { EmbeddedRegistry } from "../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import type { JsonObject } from "../../sandbox/Json.ts"
+import * as J from "../../sandbox/Json.ts"
+import type { EmbeddedRegistry } from "../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 

@@ -1,8 +1,8 @@
 // The manifests on a real API server with RBAC and pod security: accepted whole, and rights that are enough and no more.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as J from "../../src/sandbox/Json.ts"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as J from "../../sandbox/Json.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 import { applied, kubectl, ownKubeconfig, place, podsMade, skipped } from "./Place.ts"

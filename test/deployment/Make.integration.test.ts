@@ -1,7 +1,7 @@
 // `make deploy` and `make undeploy` as people type them, against a real API server.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path } from "effect"
-import * as SampleImage from "../../src/sandbox/registry/SampleImage.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { cli } from "../cli/Cli.ts"
 import { login, namespace, Stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"

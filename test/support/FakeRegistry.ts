@@ -1,5 +1,5 @@
 // A registry whose every answer a test can replace: in memory, over node:http or node:https, counting what it is asked.
-// Edge: just enough of the distribution specification; the embedded registry of src/sandbox is the complete one.
+// Edge: just enough of the distribution specification; the embedded registry of sandbox/ is the complete one.
 import { Effect, type Scope } from "effect"
 import { createHash, randomUUID } from "node:crypto"
 import * as http from "node:http"

@@ -1,7 +1,7 @@
 // The stage that end-to-end tests play on: a world, a public registry, and a backup registry that wants a login.
 import { Context, Effect, Layer, Redacted } from "effect"
-import type { JsonObject } from "../../src/sandbox/Json.ts"
-import * as EmbeddedRegistry from "../../src/sandbox/registry/EmbeddedRegistry.ts"
+import type { JsonObject } from "../../sandbox/Json.ts"
+import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
 import * as W from "./World.ts"
 
 export const login = { username: "cloner", password: "secret" }

@@ -7,11 +7,11 @@ import { FileSystem, Path } from "effect"
 import { fileURLToPath } from "node:url"
 import { request } from "undici"
 
-import * as Objects from "../../src/sandbox/client/Objects.ts"
-import * as ControlPlane from "../../src/sandbox/ControlPlane.ts"
-import type { JsonObject } from "../../src/sandbox/Json.ts"
-import * as J from "../../src/sandbox/Json.ts"
-import * as Kubelet from "../../src/sandbox/kubelet/Kubelet.ts"
+import * as Objects from "../../sandbox/client/Objects.ts"
+import * as ControlPlane from "../../sandbox/ControlPlane.ts"
+import type { JsonObject } from "../../sandbox/Json.ts"
+import * as J from "../../sandbox/Json.ts"
+import * as Kubelet from "../../sandbox/kubelet/Kubelet.ts"
 
 const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
 const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))

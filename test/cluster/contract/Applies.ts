@@ -1,8 +1,8 @@
 // Contract: server-side apply, by which GitOps tools and Helm 4 own the fields of what they deploy.
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
-import * as J from "../../../src/sandbox/Json.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
 import * as ControlPlane from "../../support/ControlPlane.ts"
 import { TestCluster } from "../../support/ControlPlane.ts"
 import * as Objects from "./Objects.ts"

@@ -1,8 +1,8 @@
 // Contract: lists with selectors and pages, the other forms objects are served in, and discovery.
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
-import * as J from "../../../src/sandbox/Json.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
 import * as ControlPlane from "../../support/ControlPlane.ts"
 import { TestCluster } from "../../support/ControlPlane.ts"
 import * as Objects from "./Objects.ts"

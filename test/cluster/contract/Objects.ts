@@ -1,5 +1,5 @@
 // Objects the contract creates, and paths to them.
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
 
 export const paths = (namespace: string) => ({
   deployments: `/apis/apps/v1/namespaces/${namespace}/deployments`,

@@ -1,7 +1,7 @@
 // How `kubectl get` shows ages and pods.
 import { assert, describe, it } from "@effect/vitest"
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
-import { columnsOf, humanDuration } from "../../../src/sandbox/cluster/Columns.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
+import { columnsOf, humanDuration } from "../../../sandbox/cluster/Columns.ts"
 
 const second = 1000
 const minute = 60 * second

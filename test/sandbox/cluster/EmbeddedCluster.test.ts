@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, Stream } from "effect"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import type { KubeError } from "../../../src/kube/KubeError.ts"
-import * as J from "../../../src/sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
 import { send } from "../Http.ts"
 import * as Sandbox from "../support/Sandbox.ts"
 

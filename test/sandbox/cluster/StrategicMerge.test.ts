@@ -1,8 +1,8 @@
 // Merge patches as functions: RFC 7396's own examples, and what kubectl sends to change pods' templates.
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import * as J from "../../../src/sandbox/Json.ts"
-import { mergePatch, strategicMerge } from "../../../src/sandbox/cluster/StrategicMerge.ts"
+import * as J from "../../../sandbox/Json.ts"
+import { mergePatch, strategicMerge } from "../../../sandbox/cluster/StrategicMerge.ts"
 
 describe("merge patch", () => {
   for (

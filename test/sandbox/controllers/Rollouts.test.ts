@@ -1,9 +1,9 @@
 // Controllers and kubelet on the embedded API server: workloads become pods that run what they pulled.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
-import * as J from "../../../src/sandbox/Json.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import * as Objects from "../support/Objects.ts"
 import * as Sandbox from "../support/Sandbox.ts"
 

@@ -1,10 +1,10 @@
 // The kubelet's rules about images on its node: policies, the image store, one pull for what is there already.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
-import * as J from "../../../src/sandbox/Json.ts"
-import { notReadyAnnotation } from "../../../src/sandbox/kubelet/Kubelet.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
+import { notReadyAnnotation } from "../../../sandbox/kubelet/Kubelet.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import * as Objects from "../support/Objects.ts"
 import * as Sandbox from "../support/Sandbox.ts"
 

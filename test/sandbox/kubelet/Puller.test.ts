@@ -1,9 +1,9 @@
 // The node's own puller: what it takes, and what it must not take.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import * as Pullers from "../../../src/sandbox/kubelet/Puller.ts"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as Pullers from "../../../sandbox/kubelet/Puller.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 
 const nobody = () => []
 const start = (options: EmbeddedRegistry.EmbeddedRegistryOptions = {}) =>

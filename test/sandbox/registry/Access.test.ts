@@ -1,9 +1,9 @@
 // Logging in at the embedded registry: Basic, Bearer with its token server, private repositories, TLS.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import type { Login } from "../../../src/sandbox/registry/Access.ts"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import type { Login } from "../../../sandbox/registry/Access.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import { basic, send } from "../Http.ts"
 
 const login: Login = {

@@ -1,8 +1,8 @@
 // The distribution specification's content discovery and management parts: tags in pages, referrers, and what is deleted.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as MediaTypes from "../../../src/sandbox/registry/MediaTypes.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as MediaTypes from "../../../sandbox/registry/MediaTypes.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import type { Answer } from "../Http.ts"
 import { bytesOf, client, errorOf, putBlob, putImage, putManifest, type Send, servers, sha } from "./Servers.ts"
 

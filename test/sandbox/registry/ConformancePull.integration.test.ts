@@ -1,8 +1,8 @@
 // The distribution specification's pull part: manifests by tag and digest, blobs, ranges, and what is not there.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import * as MediaTypes from "../../../src/sandbox/registry/MediaTypes.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as MediaTypes from "../../../sandbox/registry/MediaTypes.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import { bytesOf, client, errorOf, putBlob, putImage, servers, sha } from "./Servers.ts"
 
 const accept = [MediaTypes.ociIndex, MediaTypes.ociManifest, MediaTypes.dockerList, MediaTypes.dockerManifest].join(

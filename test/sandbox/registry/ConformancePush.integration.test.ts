@@ -1,8 +1,8 @@
 // The distribution specification's push part: blobs in every form, what is wrong with them, and manifests.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as MediaTypes from "../../../src/sandbox/registry/MediaTypes.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as MediaTypes from "../../../sandbox/registry/MediaTypes.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import type { Answer } from "../Http.ts"
 import {
   bytesOf,

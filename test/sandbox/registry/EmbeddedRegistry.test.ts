@@ -6,9 +6,9 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { request } from "node:http"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as MediaTypes from "../../../src/sandbox/registry/MediaTypes.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as MediaTypes from "../../../sandbox/registry/MediaTypes.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import { send } from "../Http.ts"
 
 const sha256 = (content: Uint8Array | string) => `sha256:${createHash("sha256").update(content).digest("hex")}`

@@ -2,8 +2,8 @@
 // specification leaves, or that is taken nevertheless, is one line of the table below. The tests ask it and know no names.
 import { Effect, type Scope } from "effect"
 import { createHash } from "node:crypto"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import { distribution2, distribution3, type Program, startRegistry } from "../../support/RealRegistry.ts"
 import { type Answer, type RequestFailed, send } from "../Http.ts"
 

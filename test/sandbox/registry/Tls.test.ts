@@ -1,9 +1,9 @@
 // The registry over TLS, pulled from by the node with the authority it is told to trust.
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Pullers from "../../../src/sandbox/kubelet/Puller.ts"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
-import * as SampleImage from "../../../src/sandbox/registry/SampleImage.ts"
+import * as Pullers from "../../../sandbox/kubelet/Puller.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import { makeCertificates } from "../../kube/Certificates.ts"
 
 it.live("serves TLS to who trusts its authority, and to nobody else", () =>

@@ -1,7 +1,7 @@
 // Faults on purpose, and switching a server off: what a client sees of each.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
 import { send } from "../Http.ts"
 
 const content = Buffer.from("0123456789".repeat(10))

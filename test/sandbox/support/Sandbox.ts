@@ -2,14 +2,14 @@
 import { Effect, Layer, Redacted } from "effect"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import type { KubeRequest } from "../../../src/kube/KubeClient.ts"
-import type { EmbeddedCluster, EmbeddedClusterOptions } from "../../../src/sandbox/cluster/EmbeddedCluster.ts"
-import * as EmbeddedClusters from "../../../src/sandbox/cluster/EmbeddedCluster.ts"
-import * as Controllers from "../../../src/sandbox/controllers/Controllers.ts"
-import type { JsonObject } from "../../../src/sandbox/Json.ts"
-import * as J from "../../../src/sandbox/Json.ts"
-import type { KubeletOptions } from "../../../src/sandbox/kubelet/Kubelet.ts"
-import * as Kubelets from "../../../src/sandbox/kubelet/Kubelet.ts"
-import * as EmbeddedRegistry from "../../../src/sandbox/registry/EmbeddedRegistry.ts"
+import type { EmbeddedCluster, EmbeddedClusterOptions } from "../../../sandbox/cluster/EmbeddedCluster.ts"
+import * as EmbeddedClusters from "../../../sandbox/cluster/EmbeddedCluster.ts"
+import * as Controllers from "../../../sandbox/controllers/Controllers.ts"
+import type { JsonObject } from "../../../sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
+import type { KubeletOptions } from "../../../sandbox/kubelet/Kubelet.ts"
+import * as Kubelets from "../../../sandbox/kubelet/Kubelet.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
 
 export const clientOf = (cluster: EmbeddedCluster, token = cluster.adminToken): Layer.Layer<KubeClient> =>
   KubeClient.layerFrom({ server: cluster.url, headers: { authorization: `Bearer ${Redacted.value(token)}` } })

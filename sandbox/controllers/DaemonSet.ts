@@ -1,8 +1,8 @@
 // DaemonSets: one pod a node, replaced within maxUnavailable when the template changes.
 // Source: kubernetes pkg/controller/daemon (daemon_controller.go, update.go).
 import { Effect } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
 import * as Revision from "./Revision.ts"

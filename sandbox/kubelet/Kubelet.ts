@@ -2,8 +2,8 @@
 // and reports pods as a kubelet does. No container runs; everything else is as true as it can be.
 import { Cause, Effect, Schedule } from "effect"
 import type { Duration, Scope } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import * as Caches from "../client/Cache.ts"
 import * as Objects from "../client/Objects.ts"
 import * as Workers from "../client/Workers.ts"

@@ -1,8 +1,8 @@
 // Deployments: one ReplicaSet a template, rolled from the old ones to the new within maxSurge and maxUnavailable.
 // Source: kubernetes pkg/controller/deployment (sync.go, rolling.go, recreate.go, progress.go).
 import { Effect } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import { uidOf } from "../client/Cache.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"

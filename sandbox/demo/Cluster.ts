@@ -1,7 +1,7 @@
 // Cluster: what the demo does to a cluster, as a person would with kubectl: makes things, looks, waits.
 import { Data, type Duration, Effect, Schedule } from "effect"
-import { KubeClient } from "../../kube/KubeClient.ts"
-import { table } from "../../cli/Table.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { table } from "../../src/cli/Table.ts"
 import * as Objects from "../client/Objects.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"

@@ -1,6 +1,6 @@
 // ControlPlane: a cluster to play with, embedded or real, with whatever controllers it lacks. One shape for both.
 import { Effect, FileSystem, Layer, Path, Redacted } from "effect"
-import { KubeClient } from "../kube/KubeClient.ts"
+import { KubeClient } from "../src/kube/KubeClient.ts"
 import * as EmbeddedCluster from "./cluster/EmbeddedCluster.ts"
 import * as Controllers from "./controllers/Controllers.ts"
 import * as Upkeep from "./controllers/Upkeep.ts"

@@ -1,9 +1,9 @@
 // Reading and writing objects of any API server as JSON, for the sandbox's controllers and kubelet.
 // Every write names its field manager; answers are objects, or the KubeError of the client.
 import { Effect } from "effect"
-import { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeRequest } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeRequest } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import type { Resource } from "../cluster/Resources.ts"
 import * as Resources from "../cluster/Resources.ts"
 import type { JsonObject } from "../Json.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
-import { type Claim, type FairPermits, makeFairPermits, unclaimed } from "../../src/clone/FairPermits.ts"
+import { type Claim, type FairPermits, makeFairPermits, unclaimed } from "../../src/queue/FairPermits.ts"
 
 /** Work that runs until it is told to end, noting when it starts. */
 const job = (permits: FairPermits, key: string | Claim, name: string, started: Array<string>) =>

@@ -1,7 +1,7 @@
 // Demo: the whole story on one screen: public images run, the daemon copies and rewrites, the public registry vanishes,
 // every pod is deleted, and what was rewritten comes back.
 import { Clock, Console, Effect, Redacted, Ref } from "effect"
-import { table } from "../../cli/Table.ts"
+import { table } from "../../src/cli/Table.ts"
 import type { ControlPlane } from "../ControlPlane.ts"
 import * as Kubelet from "../kubelet/Kubelet.ts"
 import * as EmbeddedRegistry from "../registry/EmbeddedRegistry.ts"

@@ -2,8 +2,8 @@
 // template. A client of any API server. CronJobs are left alone: nothing here has a clock for schedules.
 import { Cause, Effect } from "effect"
 import type { Duration, Scope } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import { controllerOf, keyOf } from "../client/Cache.ts"
 import * as Workers from "../client/Workers.ts"
 import type { JsonObject } from "../Json.ts"

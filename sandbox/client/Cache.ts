@@ -2,9 +2,9 @@
 // A write's answer goes in at once, so that whoever decides by the cache never does the same thing twice.
 import { Context, Effect, Metric, Stream } from "effect"
 import type { Scope } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import * as Watcher from "../../kube/Watcher.ts"
-import { States, WatchStates } from "../../kube/WatchStates.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import * as Watcher from "../../src/kube/Watcher.ts"
+import { States, WatchStates } from "../../src/kube/WatchStates.ts"
 import type { Resource } from "../cluster/Resources.ts"
 import * as Resources from "../cluster/Resources.ts"
 import type { JsonObject } from "../Json.ts"

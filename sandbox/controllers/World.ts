@@ -2,8 +2,8 @@
 // the rules of pods (owned, active, ready, available). They are clients of any API server that has no controller manager.
 import { Clock, Effect } from "effect"
 import type { Scope } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import * as Caches from "../client/Cache.ts"
 import * as Objects from "../client/Objects.ts"
 import * as Resources from "../cluster/Resources.ts"

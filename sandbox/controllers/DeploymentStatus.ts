@@ -1,8 +1,8 @@
 // A Deployment's status: counts, and the Available and Progressing conditions with the progress deadline.
 // Source: kubernetes pkg/controller/deployment/{sync,progress}.go and util/deployment_util.go.
 import { DateTime, Effect } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
 import type { World } from "./World.ts"

@@ -3,8 +3,8 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, References } from "effect"
 import { fileURLToPath } from "node:url"
-import * as ControlPlane from "./sandbox/ControlPlane.ts"
-import { demo } from "./sandbox/demo/Demo.ts"
+import * as ControlPlane from "./ControlPlane.ts"
+import { demo } from "./demo/Demo.ts"
 
 const program = Effect.gen(function*() {
   const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""

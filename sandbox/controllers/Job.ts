@@ -1,8 +1,8 @@
 // Jobs, as small as they can be: pods until enough have succeeded, or too many have failed.
 // Source: kubernetes pkg/controller/job; no indexes, no pod failure policies, no tracking finalizers.
 import { Effect } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import { timestamp } from "../cluster/Api.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"

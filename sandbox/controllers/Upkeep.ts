@@ -3,8 +3,8 @@
 // The embedded API server does all of this by itself.
 import { Cause, Effect } from "effect"
 import type { Duration, Scope } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import * as Caches from "../client/Cache.ts"
 import * as Objects from "../client/Objects.ts"
 import * as Workers from "../client/Workers.ts"

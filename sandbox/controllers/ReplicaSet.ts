@@ -1,8 +1,8 @@
 // Keeps the number of a ReplicaSet's, or ReplicationController's, pods: creates what is missing, deletes what is too much.
 // Source: kubernetes pkg/controller/replicaset.
 import { Effect } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
 import type { World } from "./World.ts"

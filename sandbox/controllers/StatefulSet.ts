@@ -2,8 +2,8 @@
 // Like the real one it does not get past a pod that is not ready (OrderedReady), not even by a new template: such a pod
 // must be deleted by hand. Source: kubernetes pkg/controller/statefulset/stateful_set_control.go.
 import { Effect } from "effect"
-import type { KubeClient } from "../../kube/KubeClient.ts"
-import type { KubeError } from "../../kube/KubeError.ts"
+import type { KubeClient } from "../../src/kube/KubeClient.ts"
+import type { KubeError } from "../../src/kube/KubeError.ts"
 import type { JsonObject } from "../Json.ts"
 import * as J from "../Json.ts"
 import * as Revision from "./Revision.ts"
