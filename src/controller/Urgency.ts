@@ -4,10 +4,8 @@ import type { Claim } from "../queue/FairPermits.ts"
 import { format, parse } from "../image/ImageReference.ts"
 import type { InventoryEntry } from "../store/Inventory.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
+import { cannotPull } from "../workload/Rollout.ts"
 import { Result } from "effect"
-
-/** What the kubelet says of a container whose image does not come. */
-const failing: ReadonlySet<string> = new Set(["ErrImagePull", "ImagePullBackOff"])
 
 /** With so many users an image is half as urgent by its users as it can be. */
 const manyUsers = 10
@@ -33,7 +31,7 @@ export const claimOf = (
     // whoever still names the source runs from it; who was rewritten names the copy
     uncovered ||= workload.images.some((it) => names(it.image, source))
     refused ||= workloads.pod(user)?.containers.some((it) =>
-      it.waiting !== undefined && failing.has(it.waiting) && names(it.image, source)
+      cannotPull(it) && names(it.image, source)
     ) ?? false
   }
   // a class each, and below them the users

@@ -5,9 +5,9 @@ import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
 import type { Backup } from "../image/BackupName.ts"
 import { rolloutsInFlight } from "../telemetry/Metrics.ts"
 import { kindOf } from "../workload/Kinds.ts"
+import { provesPulling, type RolloutState, rolloutState } from "../workload/OurRollout.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
-import { provesPulling, type RolloutState, rolloutState } from "./Rollouts.ts"
 import { Turns } from "./Turns.ts"
 
 export type Admission =

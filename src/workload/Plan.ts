@@ -6,6 +6,7 @@ import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
+import { replacesPods } from "./Rollout.ts"
 import type { RewriteMark, Workload } from "./Workload.ts"
 
 export type Verdict =
@@ -104,7 +105,7 @@ const heldByHealth = (workload: Workload, facts: Facts): Verdict => {
   if (health._tag === "Unhealthy") return held("unhealthy", health.detail)
   return health._tag === "RollingOut"
     ? held("rolling-out", health.detail)
-    : { _tag: "Rewrite", idle: workload.strategy === "OnDelete" }
+    : { _tag: "Rewrite", idle: !replacesPods(workload) }
 }
 
 const verdictOf = (workload: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict => {

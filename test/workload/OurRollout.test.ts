@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { hasReached, provesPulling, pullFailureOf, rolloutState } from "../../src/rewrite/Rollouts.ts"
+import { provesPulling, pullFailureOf, rolloutState } from "../../src/workload/OurRollout.ts"
+import { hasReached } from "../../src/workload/Rollout.ts"
 import { digestOf, type Given, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const

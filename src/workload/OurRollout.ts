@@ -1,18 +1,13 @@
-// Rollouts: which rollouts are ours and still under way, read from the cluster alone, so that a restart forgets none
-// (invariants 9 and 13). Pure. Ours: a verified originals entry, written by our field manager. Under way: not all pods have
+// OurRollout: which rollouts are ours and still under way, read from the cluster alone, so that a restart forgets none
+// (invariants 11 and 13). Pure. Ours: a verified originals entry, written by our field manager. Under way: not all pods have
 // reached that revision.
 import { Result } from "effect"
 import { type Backup, isUnder } from "../image/BackupName.ts"
 import { parse } from "../image/ImageReference.ts"
-import { livePods } from "../workload/Health.ts"
-import { kindOf } from "../workload/Kinds.ts"
-import { verifiedOriginals } from "../workload/Patch.ts"
-import type { ContainerState, Pod, Workload } from "../workload/Workload.ts"
-
-/** Kubernetes' own default of progressDeadlineSeconds. */
-const defaultDeadlineSeconds = 600
-/** Whoever writes a workload writes its deadline too, and must not hold a place for ever. */
-const longestDeadlineSeconds = 3600
+import { kindOf } from "./Kinds.ts"
+import { verifiedOriginals } from "./Patch.ts"
+import { cannotPull, deadlineOf, hasReached, isGivenUp, livePods } from "./Rollout.ts"
+import type { ContainerState, Pod, Workload } from "./Workload.ts"
 
 export type RolloutState =
   | { readonly _tag: "None" }
@@ -20,13 +15,6 @@ export type RolloutState =
   | { readonly _tag: "UnderWay"; readonly until: number }
   /** Past its deadline: has given up its place, and stops further rollouts in its namespace. */
   | { readonly _tag: "Stuck"; readonly detail: string }
-
-const pullFailures: ReadonlySet<string> = new Set([
-  "ErrImagePull",
-  "ImagePullBackOff",
-  "InvalidImageName",
-  "RegistryUnavailable"
-])
 
 export interface PullFailure {
   readonly pod: Pod
@@ -42,39 +30,10 @@ export const pullFailureOf = (
   const ours = verifiedOriginals(workload, backup)
   const copies = new Set(workload.images.filter((it) => ours.has(it.container)).map((it) => it.image))
   for (const pod of livePods(pods)) {
-    const container = pod.containers.find((it) => copies.has(it.image) && pullFailures.has(it.waiting ?? ""))
+    const container = pod.containers.find((it) => copies.has(it.image) && cannotPull(it))
     if (container !== undefined) return { pod, container }
   }
   return undefined
-}
-
-const everyPodStarted = (workload: Workload, pods: ReadonlyArray<Pod>): boolean =>
-  livePods(pods).length >= (workload.rollout?.desired ?? 0) &&
-  livePods(pods).every((pod) => {
-    const main = pod.containers.filter((it) => !it.init)
-    return main.length > 0 && main.every((it) => it.started)
-  })
-
-/** Whether all pods have reached the newest revision once; what fails later is another matter. */
-export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolean => {
-  const { generation, kind, partition, rollout, strategy } = workload
-  if (rollout === undefined || rollout.desired === 0 || strategy === "OnDelete") return true
-  if (rollout.observedGeneration < (generation ?? 0)) return false
-  if (kind === "Deployment" && rollout.progress === "NewReplicaSetAvailable") return true
-  const wanted = Math.max(0, rollout.desired - (kind === "StatefulSet" ? partition : 0))
-  if (rollout.updated < wanted || (kind === "Deployment" && rollout.current > rollout.updated)) return false
-  if (kind === "StatefulSet" && partition === 0 && rollout.revisionReached) return true
-  return everyPodStarted(workload, pods)
-}
-
-/**
- * When the rollout is past its deadline, by the clock alone. A Deployment's deadline is one of progress, which its controller
- * judges (deployment controller, progress.go); where it does, the clock only sets the longest time.
- */
-const deadlineOf = (workload: Workload, patchedAt: number): number => {
-  const judged = workload.kind === "Deployment" && workload.rollout?.progress !== undefined
-  const seconds = judged ? longestDeadlineSeconds : workload.deadlineSeconds ?? defaultDeadlineSeconds
-  return patchedAt + Math.min(seconds, longestDeadlineSeconds) * 1000
 }
 
 /** Whether a pod still has an image that our patch replaced. */
@@ -99,7 +58,7 @@ export const rolloutState = (
   // images and annotation can come from a manifest that somebody exported: such a rollout is not ours, and has no deadline
   if (workload.patchedAt === undefined || ours.size === 0 || hasReached(workload, pods)) return { _tag: "None" }
   const until = deadlineOf(workload, workload.patchedAt)
-  const late = workload.rollout?.progress === "ProgressDeadlineExceeded" || now > until
+  const late = isGivenUp(workload) || now > until
   if (!late) return { _tag: "UnderWay", until }
   const failure = pullFailureOf(workload, pods, backup)
   if (failure !== undefined) {
