@@ -30,9 +30,7 @@ export const claimOf = (
     namespaces.add(workload.namespace)
     // whoever still names the source runs from it; who was rewritten names the copy
     uncovered ||= workload.images.some((it) => names(it.image, source))
-    refused ||= workloads.pod(user)?.containers.some((it) =>
-      cannotPull(it) && names(it.image, source)
-    ) ?? false
+    refused ||= workloads.pod(user)?.containers.some((it) => cannotPull(it) && names(it.image, source)) ?? false
   }
   // a class each, and below them the users
   return { namespaces, urgency: (uncovered ? 4 : 0) + (refused ? 2 : 0) + users.size / (users.size + manyUsers) }
