@@ -1,6 +1,7 @@
 // App: the layer graph. Every implementation is chosen here and nowhere else.
 import { Effect, Layer, Option } from "effect"
 import { Cloner } from "./clone/Cloner.ts"
+import { SourceTags } from "./clone/SourceTags.ts"
 import { Decisions } from "./controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
@@ -28,7 +29,7 @@ export const registries = (byHand?: ByHand) =>
   Layer.unwrap(Effect.gen(function*() {
     const { certsDir, proxies } = yield* ProcessSettings
     const directory = yield* dockerFolder
-    return Cloner.layer({ shared: byHand === undefined }).pipe(
+    return Layer.merge(Cloner.layer({ shared: byHand === undefined }), SourceTags.layer).pipe(
       Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir), proxies })),
       Layer.provide([
         Credentials.layer({ directory }),

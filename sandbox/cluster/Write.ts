@@ -15,6 +15,7 @@ import * as Events from "./Events.ts"
 import * as ManagedFields from "./ManagedFields.ts"
 import * as Resources from "./Resources.ts"
 import * as Store from "./Store.ts"
+import * as TemplateGeneration from "./TemplateGeneration.ts"
 import * as Validate from "./Validate.ts"
 
 const checkType = Effect.fnUntraced(function*(target: Target, body: JsonObject) {
@@ -92,9 +93,7 @@ const createLocked = Effect.fnUntraced(function*(
   const status = Defaults.initialStatus(resource.kind, object)
   if (status !== undefined) object["status"] = status
   if (resource.kind === "Job") Defaults.jobSelector(object)
-  if (resource.kind === "DaemonSet") {
-    J.ensure(object, "metadata", "annotations")["deprecated.daemonset.template.generation"] = "1"
-  }
+  TemplateGeneration.count(resource.kind, undefined, object)
   // Before admission, as the real server does: what admission sets is nobody's.
   meta["managedFields"] = fields === undefined
     ? ManagedFields.update(undefined, object, writerOf(target, "", time))
@@ -259,6 +258,7 @@ export const update = Effect.fnUntraced(
     const next = J.clone(restrict(target, subresource, current, proposed))
     Defaults.apply(resource.kind, next)
     Defaults.pruneStatus(resource.kind, next)
+    TemplateGeneration.count(resource.kind, current, next)
     yield* refuse(target, target.name, faultsOf(target, subresource, current, next))
     const fields = options.fields?.(next)
     const sameFields = fields === undefined ||

@@ -15,6 +15,8 @@ export type CloneReason =
   | "refused"
   /** The backup registry will not take it. */
   | "denied"
+  /** Its tag in the backup names what a rollout is bringing up: it must not name another image meanwhile. */
+  | "tag-in-use"
 
 export type Side = "source" | "backup"
 

@@ -25,17 +25,22 @@ export type { CopyProgress } from "./Progress.ts"
 /** Far more than a cluster has images: an evicted flight could be flown twice. */
 const mostFlights = 1_000_000
 
+/** What the daemon says beside the name of an image. */
+export interface CloneRequest {
+  /** Tells its place among those that wait. */
+  readonly claim?: Omit<Claim, "lane">
+  /** What the copy of a tag was last seen to be: where the source cannot be asked and the backup has lost the tag, it is put
+   * back to that. */
+  readonly last?: Digest | undefined
+  /** Whether pods are being started from the backup's tag: then it is not moved (`tag-in-use`). */
+  readonly tagInUse?: Effect.Effect<boolean>
+}
+
 export class Cloner extends Context.Service<Cloner, {
   /**
-   * Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result. `claim`
-   * tells its place among those that wait. `last` is what the copy of a tag was last seen to be: where the source cannot be
-   * asked and the backup has lost the tag, it is put back to that.
+   * Copies the image unless the backup holds it whole; who asks for an image in flight gets that flight's result.
    */
-  readonly clone: (
-    source: ImageReference,
-    claim?: Omit<Claim, "lane">,
-    last?: Digest
-  ) => Effect.Effect<Copied, CloneError>
+  readonly clone: (source: ImageReference, request?: CloneRequest) => Effect.Effect<Copied, CloneError>
   /** The same for a copy that is not whole: believes nothing seen before, and sends the parts in `damaged` in any case. */
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /**
@@ -131,7 +136,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
-    claim: Omit<Claim, "lane">,
+    { claim = unclaimed, tagInUse = Effect.succeed(false) }: CloneRequest,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
@@ -190,6 +195,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
       referrers,
       believeTags,
       mostBytes,
+      tagInUse,
       seconds,
       looking: ((part) => looks.withPermit(ours)(spent(part))) satisfies Place,
       inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
@@ -201,7 +207,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 
   /** What was said for the images that are about to take off. */
-  const claims = new Map<string, Omit<Claim, "lane">>()
+  const requests = new Map<string, CloneRequest>()
   const flights = yield* Cache.makeWith(
     (image: string): Effect.Effect<Copied, CloneError> => {
       const source = parse(image)
@@ -217,28 +223,28 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
           })
         )
       }
-      return copy(source.success, claims.get(image) ?? unclaimed, {})
+      return copy(source.success, requests.get(image) ?? {}, {})
     },
     // shared while it is under way, and not kept: what is known afterwards is the inventory's
     { capacity: mostFlights, timeToLive: () => "0 millis" }
   )
 
   return Cloner.of({
-    clone: (source, claim = unclaimed, last) =>
+    clone: (source, request = {}) =>
       Effect.suspend(() => {
         const image = format(source)
-        claims.set(image, claim)
-        return Effect.ensuring(Cache.get(flights, image), Effect.sync(() => claims.delete(image)))
+        requests.set(image, request)
+        return Effect.ensuring(Cache.get(flights, image), Effect.sync(() => requests.delete(image)))
       }).pipe(
         Effect.catchIf(
-          (error) => last !== undefined && error.side === "source" && source.digest === undefined,
+          (error) => request.last !== undefined && error.side === "source" && source.digest === undefined,
           (error) =>
-            last === undefined
+            request.last === undefined
               ? Effect.fail(error)
-              : copy(source, claim, { last })
+              : copy(source, request, { last: request.last })
         )
       ),
-    repair: (source, damaged) => copy(source, unclaimed, { damaged }),
+    repair: (source, damaged) => copy(source, {}, { damaged }),
     verify: Effect.fnUntraced(function*(source, digest) {
       const image = format(source)
       // another digest than the source's own: it was converted, and is pulled by the tag of what it was converted from

@@ -35,6 +35,8 @@ export interface CopyEnvironment {
   readonly believeTags: boolean
   /** For a repair: nothing is believed because it was seen before, and these parts are sent again in any case. */
   readonly damaged?: ReadonlySet<Digest>
+  /** Whether pods are being started from the backup's tag: it does not move then. */
+  readonly tagInUse: Effect.Effect<boolean>
   /** What the backup's tag was last seen to name: put back where tag and source are lost. */
   readonly last?: Digest
 }

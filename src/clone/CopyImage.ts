@@ -36,6 +36,9 @@ export interface Copied {
   readonly seconds: number
 }
 
+/** After what time it is asked again whether a rollout still uses a tag. */
+const inUseRest = Duration.seconds(15)
+
 /** Blobs of one image on their way at once. */
 const blobsAtOnce = 3
 
@@ -313,8 +316,24 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
       return doneOf(digest, tally, missing)
     })
 
+    /** The backup's tag does not move while pods are started from it: a pin does without it, the copy of a tag waits. */
+    const keepTag = Effect.fnUntraced(function*(resolved: Resolved) {
+      const moves = resolved.tag !== undefined && !resolved.held && resolved.named !== undefined
+      if (!moves || !(yield* environment.tagInUse)) return resolved
+      if (source.digest !== undefined) return { ...resolved, tag: undefined }
+      return yield* new CloneError({
+        image,
+        reason: "tag-in-use",
+        side: "backup",
+        detail:
+          `a rollout brings up ${resolved.named} by the copy's tag, which is moved to ${resolved.digest} afterwards`,
+        retryable: true,
+        retryAfter: inUseRest
+      })
+    })
+
     const look = Effect.gen(function*() {
-      const outcome = yield* Effect.result(resolver.resolve)
+      const outcome = yield* Effect.result(Effect.flatMap(resolver.resolve, keepTag))
       const at = yield* Clock.monotonicTimeNanos
       return Result.isFailure(outcome)
         ? { at, instead: yield* insteadOf(outcome.failure) }

@@ -17,6 +17,8 @@ export interface Resolved {
   readonly tag: string | undefined
   /** The source counts what is read of it, or may. */
   readonly metered: boolean
+  /** What the backup's human tag names now, where it is to be set or confirmed. */
+  readonly named: Digest | undefined
   /** Does the human tag of the backup name it now, or, without one, the tag that protects it? */
   readonly held: boolean
 }
@@ -75,30 +77,33 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
       ? convertedFrom(there.digest, yield* backupTag(protectionTag(there.digest)))
       : undefined
     const digest = converted ?? there.digest
+    const named = (yield* Effect.fromResult(here))?.digest
     return {
       digest,
       original: converted === undefined ? undefined : there.digest,
       tag,
       metered: there.metered,
-      held: (yield* Effect.fromResult(here))?.digest === digest
+      named,
+      held: named === digest
     }
   })
 
-  const byDigest = Effect.fnUntraced(function*(named: Digest, tag: string | undefined) {
+  const byDigest = Effect.fnUntraced(function*(wanted: Digest, tag: string | undefined) {
     const [kept, here] = yield* Effect.all(
-      [backupTag(protectionTag(named)), tag === undefined ? Effect.undefined : backupTag(tag)],
+      [backupTag(protectionTag(wanted)), tag === undefined ? Effect.undefined : backupTag(tag)],
       { concurrency: 2 }
     )
-    const other = convertedFrom(named, kept)
+    const other = convertedFrom(wanted, kept)
     // what was converted is not there itself; else the tag that protects it has been moved by somebody
-    const converted = other !== undefined && (yield* backupTag(named)) === undefined ? other : undefined
-    const digest = converted ?? named
-    const original = converted === undefined ? undefined : named
-    if (tag === undefined) return { digest, original, tag, metered: true, held: kept?.digest === digest }
-    if (here?.digest === digest) return { digest, original, tag: undefined, metered: true, held: true }
+    const converted = other !== undefined && (yield* backupTag(wanted)) === undefined ? other : undefined
+    const digest = converted ?? wanted
+    const original = converted === undefined ? undefined : wanted
+    const named = here?.digest
+    if (tag === undefined) return { digest, original, tag, metered: true, named, held: kept?.digest === digest }
+    if (named === digest) return { digest, original, tag: undefined, metered: true, named, held: true }
     // the backup's tag is set only where the source's tag means this digest; a source that cannot say means "no"
     const head = isProtectionTag(tag) ? undefined : Option.getOrUndefined(yield* Effect.option(sourceTag(tag)))
-    return { digest, original, tag: head?.digest === named ? tag : undefined, metered: true, held: false }
+    return { digest, original, tag: head?.digest === wanted ? tag : undefined, metered: true, named, held: false }
   })
 
   const resolve: Effect.Effect<Resolved, CloneError> = source.digest === undefined

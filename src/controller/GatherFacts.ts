@@ -2,6 +2,7 @@
 import { Option } from "effect"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import type { Facts } from "../workload/Facts.ts"
+import { newestPods } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
 
 /** Without these nobody can tell what a workload runs or who opted out: nothing is rewritten then. */
@@ -11,12 +12,16 @@ type Given = Pick<Facts, "settings" | "backup" | "now" | "state" | "assumeCopied
   readonly ownNamespace: Option.Option<string>
 }
 
-export const gatherFacts = (store: Workloads, workload: Workload, given: Given): Facts => ({
-  ...given,
-  ownNamespace: Option.getOrUndefined(given.ownNamespace),
-  namespace: store.namespace(workload.namespace),
-  owners: store.ownersOf(workload),
-  pods: store.podsOf(workload),
-  nodeReady: (name) => store.nodeReady(name),
-  podsKnown: needed.every((it) => store.isSynced(it))
-})
+export const gatherFacts = (store: Workloads, workload: Workload, given: Given): Facts => {
+  const pods = store.podsOf(workload)
+  return {
+    ...given,
+    ownNamespace: Option.getOrUndefined(given.ownNamespace),
+    namespace: store.namespace(workload.namespace),
+    owners: store.ownersOf(workload),
+    pods,
+    newestPods: newestPods(workload, store.controlledBy(workload), pods),
+    nodeReady: (name) => store.nodeReady(name),
+    podsKnown: needed.every((it) => store.isSynced(it))
+  }
+}

@@ -5,11 +5,14 @@ import { type CloneError, Cloner } from "../clone/Cloner.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
+import { Pacing } from "../rewrite/Pacing.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { freshness } from "../workload/PlanImages.ts"
+import { unclaimed } from "../queue/FairPermits.ts"
 import { claimOf } from "./Urgency.ts"
+import { make as makeDoubt } from "./Doubt.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 
 /** How long a failed image rests: what may pass soon is tried sooner, and both double with every failure. */
@@ -50,10 +53,19 @@ export const make = Effect.gen(function*() {
   const workloads = yield* WorkloadQueue
   const store = yield* WorkloadStore
   const settings = yield* SettingsRef
+  const pacing = yield* Pacing
+  const doubt = yield* makeDoubt
   const failures = new Map<string, number>()
 
   const become = (source: string, state: ImageState) =>
     Effect.suspend(() => offerAll(workloads, inventory.set(source, state)))
+
+  /** Whether a rollout of ours may be starting pods from the backup's tag of this image. */
+  const tagInUse = ({ registry, repository, tag }: ImageReference) =>
+    Effect.map(pacing.underWay, (keys) => {
+      const users = inventory.get(format({ registry, repository, tag }))?.users ?? new Set()
+      return [...keys].some((it) => users.has(it))
+    })
 
   /**
    * Copying a tag with a digest moves the backup's tag where the source's has moved. Whoever uses the tag alone would get other
@@ -65,10 +77,15 @@ export const make = Effect.gen(function*() {
       const alone = format({ registry, repository, tag })
       const state = inventory.state(alone)
       if (state?._tag !== "BackedUp" || state.digest === digest || state.original === digest) return Effect.void
-      return Effect.andThen(become(alone, { _tag: "Pending" }), images.offer(alone))
+      return doubt(alone, "its tag may be moved by the copy of a pin")
     })
 
   const fail = Effect.fnUntraced(function*(source: string, error: CloneError) {
+    if (error.reason === "tag-in-use") {
+      yield* Effect.logInfo(error.detail)
+      yield* become(source, { _tag: "Pending", why: error.detail })
+      return yield* images.offerAfter(source, error.retryAfter ?? rests.soon.first)
+    }
     const times = (failures.get(source) ?? 0) + 1
     failures.set(source, times)
     const rest = restOf(error, times)
@@ -89,8 +106,9 @@ export const make = Effect.gen(function*() {
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
     yield* doubtTag(reference.success)
     const entry = inventory.get(source)
-    const claim = entry === undefined ? undefined : claimOf(entry, store, (failures.get(source) ?? 0) > 0)
-    const copied = yield* Effect.result(cloner.clone(reference.success, claim, last))
+    const claim = entry === undefined ? unclaimed : claimOf(entry, store, (failures.get(source) ?? 0) > 0)
+    const request = { claim, last, tagInUse: tagInUse(reference.success) }
+    const copied = yield* Effect.result(cloner.clone(reference.success, request))
     if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
     yield* doubtTag(reference.success)
     failures.delete(source)

@@ -6,7 +6,11 @@ export type SkipOfImage = "private" | "too-large" | "unsupported"
 
 /** The state of one source image. */
 export type ImageState =
-  | { readonly _tag: "Pending" }
+  | {
+    readonly _tag: "Pending"
+    /** What it waits for, where that is more than its turn. */
+    readonly why?: string
+  }
   | {
     readonly _tag: "BackedUp"
     readonly digest: Digest

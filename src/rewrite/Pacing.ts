@@ -248,6 +248,8 @@ export class Pacing extends Context.Service<Pacing, {
   readonly release: (key: string) => Effect.Effect<void>
   /** The patch was made: `after` is what the server answered. Its place is kept until the cluster shows it. */
   readonly patched: (after: Workload, idle: boolean) => Effect.Effect<void>
+  /** Keys of the workloads of which a rollout of ours is under way, or about to be. */
+  readonly underWay: Effect.Effect<ReadonlySet<string>>
   /** Whether a namespace has shown that its pods can pull from the backup. */
   readonly isProven: (namespace: string) => Effect.Effect<boolean>
   /** Whether any has. */
@@ -280,6 +282,7 @@ export class Pacing extends Context.Service<Pacing, {
         withdraw: (key, namespace) => Effect.sync(() => state.leave(key, namespace)),
         release: (key) => Effect.sync(() => state.free(key)),
         patched: (after, idle) => Effect.andThen(Effect.sync(() => state.patched(after, idle)), count),
+        underWay: Effect.sync(() => new Set(state.taken().keys())),
         isProven: (namespace) => Effect.sync(() => state.proven.has(namespace)),
         isProvenAnywhere: Effect.sync(() => state.proven.size > 0),
         pullFailed: (namespace, detail) =>

@@ -14,6 +14,12 @@ export interface Kept {
 
 const maxOwners = 5
 
+/**
+ * Owners are in the namespace of what they own (metav1.OwnerReference). Whoever names a uid of another namespace means nothing
+ * by it, nor does an object without a uid, as manifests have none: undefined.
+ */
+const identity = (namespace: string, uid: string): string | undefined => uid === "" ? undefined : `${namespace}/${uid}`
+
 /** The store itself: plain maps with indexes; no effects, because nothing here can fail or wait. */
 export class Workloads {
   readonly #workloads = new Map<string, Workload>()
@@ -55,7 +61,7 @@ export class Workloads {
     const owners: Array<Workload> = []
     let owner = workload.owner
     while (owner !== undefined && owners.length < maxOwners) {
-      const found = this.get(this.#byUid.get(owner.uid) ?? "")
+      const found = this.get(this.#byUid.get(identity(workload.namespace, owner.uid) ?? "") ?? "")
       if (found === undefined || owners.includes(found)) break
       owners.push(found)
       owner = found.owner
@@ -66,13 +72,18 @@ export class Workloads {
   /** Pods that the workload controls, directly or through objects it controls. */
   podsOf(workload: Workload, depth = 0): ReadonlyArray<Pod> {
     const pods: Array<Pod> = []
-    for (const key of this.#owned.get(workload.uid) ?? []) {
+    for (const key of this.#ownedBy(workload)) {
       const pod = this.#pods.get(key)
       if (pod !== undefined) pods.push(pod)
       const between = this.#workloads.get(key)
       if (between !== undefined && depth < maxOwners) pods.push(...this.podsOf(between, depth + 1))
     }
     return pods
+  }
+
+  /** Objects other than pods that the workload controls itself. */
+  controlledBy(workload: Workload): ReadonlyArray<Workload> {
+    return this.#ownedBy(workload).flatMap((key) => this.#workloads.get(key) ?? [])
   }
 
   /** The object itself and what controls it: everything whose plan a change of it can alter. */
@@ -136,13 +147,18 @@ export class Workloads {
     return [...map.keys()].filter((it) => it.startsWith(prefix))
   }
 
+  /** Keys of all that names the workload as its controller. */
+  #ownedBy(workload: Workload): ReadonlyArray<string> {
+    return [...this.#owned.get(identity(workload.namespace, workload.uid) ?? "") ?? []]
+  }
+
   #onNode(name: string): ReadonlyArray<string> {
     return [...this.#pods.values()].filter((it) => it.node === name).flatMap((it) => this.concerned(it.workload))
   }
 
   /** Keys of all that the workload controls. */
   #below(workload: Workload, depth = 0): ReadonlyArray<string> {
-    return [...this.#owned.get(workload.uid) ?? []].flatMap((key) => {
+    return this.#ownedBy(workload).flatMap((key) => {
       const between = depth < maxOwners ? this.#workloads.get(key) : undefined
       return between === undefined ? [key] : [key, ...this.#below(between, depth + 1)]
     })
@@ -154,20 +170,21 @@ export class Workloads {
     if (before !== undefined) this.#unindex(workload(before))
     map.set(key, item)
     const after = workload(item)
-    this.#byUid.set(after.uid, key)
-    if (after.owner !== undefined) {
-      const owned = this.#owned.get(after.owner.uid) ?? new Set()
-      this.#owned.set(after.owner.uid, owned.add(key))
-    }
+    const self = identity(after.namespace, after.uid)
+    if (self !== undefined) this.#byUid.set(self, key)
+    const owner = identity(after.namespace, after.owner?.uid ?? "")
+    if (owner !== undefined) this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(key))
     return this.concerned(after)
   }
 
   #unindex(workload: Workload): void {
-    if (this.#byUid.get(workload.uid) === workload.key) this.#byUid.delete(workload.uid)
-    if (workload.owner === undefined) return
-    const owned = this.#owned.get(workload.owner.uid)
+    const self = identity(workload.namespace, workload.uid)
+    if (self !== undefined && this.#byUid.get(self) === workload.key) this.#byUid.delete(self)
+    const owner = identity(workload.namespace, workload.owner?.uid ?? "")
+    if (owner === undefined) return
+    const owned = this.#owned.get(owner)
     owned?.delete(workload.key)
-    if (owned?.size === 0) this.#owned.delete(workload.owner.uid)
+    if (owned?.size === 0) this.#owned.delete(owner)
   }
 }
 

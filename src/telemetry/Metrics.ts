@@ -58,6 +58,7 @@ export const clones = series(counter("clones_total", "Attempts to clone an image
     "private",
     "not-found",
     "rate-limited",
+    "tag-in-use",
     "unavailable",
     "corrupt",
     "too-large",

@@ -91,9 +91,16 @@ const State = maybe(Schema.Struct({
   waiting: maybe(Schema.Struct({ reason: Text, message: Text }))
 }))
 
+// volumeStatus: KEP-5365, ImageVolumeWithDigest
+const VolumeMountStatus = Schema.Struct({
+  name: Text,
+  volumeStatus: maybe(Schema.Struct({ image: maybe(Schema.Struct({ imageRef: Text })) }))
+})
+
 const ContainerStatus = Schema.Struct({
   name: Text,
   imageID: Text,
+  volumeMounts: maybe(Schema.Array(VolumeMountStatus)),
   restartCount: Int,
   state: State,
   lastState: State

@@ -15,6 +15,8 @@ export interface Facts {
   /** Controlling owners, nearest first. */
   readonly owners: ReadonlyArray<Workload>
   readonly pods: ReadonlyArray<Pod>
+  /** Those of its newest revision, as far as is known. */
+  readonly newestPods: ReadonlySet<Pod>
   readonly nodeReady: (name: string) => boolean
   readonly state: (source: string) => ImageState | undefined
   /** What is not known of an image is taken as copied: for plans made without asking a registry, and dry runs. */

@@ -44,6 +44,10 @@ const copiedFrom = (backup: Backup, source: ImageReference, present: ImageRefere
     : undefined
 }
 
+/** Whether `present` is the copy of `source`, with or without the digest that pinning adds. */
+export const isCopyOf = (backup: Backup, source: ImageReference, present: ImageReference): boolean =>
+  copiedFrom(backup, source, present) !== undefined
+
 /** What an image under the backup's prefix was copied from, by the entry of its container. */
 export const originOf = (backup: Backup, entry: string | undefined, present: ImageReference): Origin => {
   if (entry === undefined) return { _tag: "None" }

@@ -6,7 +6,7 @@ import { parse } from "../image/ImageReference.ts"
 import { kindOf } from "./Kinds.ts"
 import { originalsAnnotation, originOf, readOriginals, writeOriginals } from "./Originals.ts"
 import type { Replacement } from "./PlanImages.ts"
-import type { ImageSlot, Workload } from "./Workload.ts"
+import { type ImageSlot, volumePrefix, type Workload } from "./Workload.ts"
 
 export type Operation =
   | { readonly op: "test" | "add" | "replace"; readonly path: string; readonly value: unknown }
@@ -20,7 +20,7 @@ const preconditions = (workload: Workload, slots: ReadonlyArray<ImageSlot>): Rea
     ? []
     : [{ op: "test" as const, path: "/metadata/generation", value: workload.generation }]),
   ...slots.flatMap((slot): ReadonlyArray<Operation> => [
-    { op: "test", path: slot.namePath, value: slot.container.replace(/^volume:/, "") },
+    { op: "test", path: slot.namePath, value: slot.container.replace(volumePrefix, "") },
     { op: "test", path: slot.path, value: slot.image }
   ])
 ]

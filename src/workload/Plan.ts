@@ -88,7 +88,7 @@ const heldByNature = (workload: Workload, facts: Facts): Verdict | undefined => 
 
 /** Holds that pass: images that are not there yet, then the workload's health. */
 const heldForNow = (images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict | undefined => {
-  for (const reason of ["failed", "tag-moved", "pending"] as const) {
+  for (const reason of ["failed", "tag-moved", "digest-unknown", "pending"] as const) {
     const image = images.find((it) => it.hold === reason)
     if (image !== undefined) return held(reason, image.detail)
   }

@@ -16,7 +16,7 @@ export interface PlannedImage {
   /** Whether the copy was seen too long ago to be used without another look (invariant 1). */
   readonly stale: boolean
   readonly skip: SkipReason | undefined
-  readonly hold: Extract<HoldReason, "pending" | "failed" | "tag-moved"> | undefined
+  readonly hold: Extract<HoldReason, "pending" | "failed" | "tag-moved" | "digest-unknown"> | undefined
   readonly detail: string
   /** The image's name in the backup; undefined while that cannot be said. */
   readonly to: string | undefined
@@ -78,8 +78,8 @@ const pinOf = (reference: ImageReference, digest: NonNullable<ImageReference["di
 /** The digest that all pods run, if it is known already: not forgotten while its tag is looked at anew. */
 const knownPin = (slot: ImageSlot, reference: ImageReference, facts: Facts): ReadonlyArray<string> => {
   if (reference.digest !== undefined) return []
-  const running = runningOf(slot.container, facts.pods)
-  return (running._tag === "Digests" ? [...running.digests] : [])
+  const running = runningOf(slot.container, reference, facts)
+  return (running._tag === "Images" ? [...running.images.keys()] : [])
     .map((digest) => format(pinOf(reference, digest))).filter((pin) => facts.state(pin) !== undefined)
 }
 
@@ -113,14 +113,15 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Facts): O
   if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(wants, reference, facts)
   if (state === undefined || state._tag === "Pending") {
     const kept = [...wants, ...knownPin(slot, reference, facts)]
-    return outcome({ wants: kept, hold: "pending", detail: `${source} is not in the backup yet` })
+    const why = state?.why === undefined ? "" : `: ${state.why}`
+    return outcome({ wants: kept, hold: "pending", detail: `${source} is not in the backup yet${why}` })
   }
   if (state._tag === "Failed") {
     return outcome({ wants: [...wants, ...knownPin(slot, reference, facts)], ...failedOf(state, source) })
   }
   if (reference.digest !== undefined) return rewriteTo(wants, reference, state, facts)
-  const choice = choose(runningOf(slot.container, facts.pods), state)
-  if (choice._tag === "Held") return outcome({ wants, hold: "tag-moved", detail: `${source}: ${choice.detail}` })
+  const choice = choose(runningOf(slot.container, reference, facts), state)
+  if (choice._tag === "Held") return outcome({ wants, hold: choice.reason, detail: `${source}: ${choice.detail}` })
   return choice._tag === "Tag"
     ? rewriteTo(wants, reference, state, facts)
     : pinned(source, reference, choice.digest, facts)
@@ -160,6 +161,14 @@ export const replacementsOf = (images: ReadonlyArray<PlannedImage>): ReadonlyArr
   images.flatMap((it) =>
     it.skip === undefined && it.hold === undefined && it.to !== undefined ? [{ slot: it.slot, to: it.to }] : []
   )
+
+/** The sources of which a rewrite names the tag, and not a digest: what they name now is asked before. */
+export const tagsNamed = (images: ReadonlyArray<PlannedImage>): ReadonlyArray<string> => [
+  ...new Set(
+    images.flatMap((it) => it.skip === undefined && it.to !== undefined ? it.wants.slice(-1) : [])
+      .filter((it) => !it.includes("@"))
+  )
+]
 
 /** The same for people, on one line. */
 export const describeReplacements = (replacements: ReadonlyArray<Replacement>): string =>

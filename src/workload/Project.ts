@@ -2,11 +2,12 @@
 // so that ten thousand pods fit into memory.
 import { Option, Schema } from "effect"
 import { NamespaceObject, NodeObject, type ObjectMeta, PodObject, type PodSpec, Templated } from "./ApiObjects.ts"
+import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { managerOf, marksOf, patchedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { type ContainerState, type ImageSlot, type Namespace, type Node, type Pod, type Workload } from "./Workload.ts"
-import { type RolloutStatus, workloadKey } from "./Workload.ts"
+import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
 
 type Meta = typeof ObjectMeta.Type
 type Spec = typeof PodSpec.Type
@@ -32,7 +33,7 @@ const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
   spec.volumes?.forEach((it, index) => {
     if (it.image === undefined || it.image === null) return
     slots.push({
-      container: `volume:${it.name ?? ""}`,
+      container: `${volumePrefix}${it.name ?? ""}`,
       path: `${at}/volumes/${index}/image/reference`,
       namePath: `${at}/volumes/${index}/name`,
       image: it.image.reference ?? "",
@@ -82,6 +83,27 @@ const base = (
   }
 }
 
+/** Where a kind says which revision is its newest, or which it is itself; see `Workload.revision`. */
+const revisionOf = (kind: WorkloadKind, metadata: Meta, updateRevision: string | undefined): string | undefined => {
+  const label = (name: string) => metadata.labels?.[name]
+  switch (kind) {
+    case "Deployment":
+    case "ReplicaSet":
+      return metadata.annotations?.["deployment.kubernetes.io/revision"]
+    case "StatefulSet":
+      return updateRevision
+    // its status names no revision; pods have the generation of their template beside the hash (daemon controller, update.go)
+    case "DaemonSet":
+      return metadata.annotations?.["deprecated.daemonset.template.generation"]
+    case "Pod":
+      return ownerOf(metadata)?.kind === "DaemonSet"
+        ? label("pod-template-generation")
+        : label("controller-revision-hash")
+    default:
+      return undefined
+  }
+}
+
 const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | undefined => {
   if (!kind.rolls) return undefined
   const status = object.status ?? {}
@@ -121,11 +143,10 @@ export const projectTemplated = (kind: Kind) => (object: unknown): Workload | un
       strategy: rollingUpdate?.type ?? undefined,
       partition: it.spec?.updateStrategy?.rollingUpdate?.partition ?? 0,
       deadlineSeconds: it.spec?.progressDeadlineSeconds ?? undefined,
-      rollout: rolloutOf(kind, it)
+      rollout: rolloutOf(kind, it),
+      revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined)
     }
   }))
-
-const digestPattern = /(?:^|[@/])(sha(?:256|384|512):[0-9a-f]+)$/
 
 type Statuses = NonNullable<NonNullable<(typeof PodObject.Type)["status"]>["containerStatuses"]>
 
@@ -138,7 +159,7 @@ const containerStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses, in
       container: it.name ?? "",
       image: slots.find((slot) => slot.container === it.name)?.image ?? "",
       init,
-      digest: digestPattern.exec(it.imageID ?? "")?.[1],
+      imageId: parseImageId(it.imageID ?? ""),
       running,
       started: running || isPresent(it.state?.terminated) || isPresent(it.lastState?.terminated) ||
         (it.restartCount ?? 0) > 0,
@@ -146,6 +167,24 @@ const containerStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses, in
       message: it.state?.waiting?.message ?? undefined
     }
   })
+
+/** Image volumes as containers that start with the first: most runtimes do not say what was mounted (KEP-5365 does). */
+const volumeStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses): ReadonlyArray<ContainerState> => {
+  const refs = new Map(
+    statuses.flatMap((it) => it.volumeMounts ?? []).map((it) => [it.name ?? "", it.volumeStatus?.image?.imageRef ?? ""])
+  )
+  const states = containerStates([], statuses, false)
+  return slots.filter((it) => it.container.startsWith(volumePrefix)).map((slot) => ({
+    container: slot.container,
+    image: slot.image,
+    init: false,
+    imageId: parseImageId(refs.get(slot.container.slice(volumePrefix.length)) ?? ""),
+    running: states.some((it) => it.running),
+    started: states.some((it) => it.started),
+    waiting: undefined,
+    message: undefined
+  }))
+}
 
 /** Projects a pod: what it names as a workload, and what its containers do. */
 export const projectPod = (object: unknown): Pod | undefined =>
@@ -160,9 +199,12 @@ export const projectPod = (object: unknown): Pod | undefined =>
       strategy: undefined,
       partition: 0,
       deadlineSeconds: undefined,
-      rollout: undefined
+      rollout: undefined,
+      revision: revisionOf("Pod", it.metadata, undefined)
     }
     const phase = it.status?.phase
+    const main = it.status?.containerStatuses ?? []
+    const init = it.status?.initContainerStatuses ?? []
     return {
       workload,
       node: spec.nodeName ?? undefined,
@@ -170,9 +212,10 @@ export const projectPod = (object: unknown): Pod | undefined =>
       ready: it.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ??
         false,
       containers: [
-        ...containerStates(workload.images, it.status?.initContainerStatuses ?? [], true),
-        ...containerStates(workload.images, it.status?.containerStatuses ?? [], false),
-        ...containerStates(workload.images, it.status?.ephemeralContainerStatuses ?? [], false)
+        ...containerStates(workload.images, init, true),
+        ...containerStates(workload.images, main, false),
+        ...containerStates(workload.images, it.status?.ephemeralContainerStatuses ?? [], false),
+        ...volumeStates(workload.images, [...init, ...main])
       ]
     }
   }))

@@ -16,6 +16,29 @@ export const livePods = (pods: ReadonlyArray<Pod>): ReadonlyArray<Pod> =>
 /** Whether something of the pod has run, or an init container of it runs now. */
 export const hasStarted = (pod: Pod): boolean => pod.containers.some((it) => it.init ? it.running : it.started)
 
+/** Whether two pod templates name the same images. */
+const sameImages = (one: Workload, other: Workload): boolean =>
+  one.images.length === other.images.length &&
+  one.images.every((it) => other.images.some((slot) => slot.container === it.container && slot.image === it.image))
+
+/**
+ * The pods that are known to be of the newest revision. For a Deployment those of the ReplicaSet that has its revision and its
+ * images: while it is paused the newest template has no ReplicaSet (deployment controller, sync.go). For a DaemonSet and a
+ * StatefulSet those with the label of that revision. None while the status is older than the object, nor for other kinds.
+ * @param controlled the objects that it controls
+ */
+export const newestPods = (
+  workload: Workload,
+  controlled: ReadonlyArray<Workload>,
+  pods: ReadonlyArray<Pod>
+): ReadonlySet<Pod> => {
+  const { kind, revision } = workload
+  if (revision === undefined || !isObserved(workload)) return new Set()
+  if (kind !== "Deployment") return new Set(pods.filter((it) => it.workload.revision === revision))
+  const newest = controlled.find((it) => it.revision === revision && sameImages(it, workload))
+  return new Set(pods.filter((it) => newest !== undefined && it.workload.owner?.uid === newest.uid))
+}
+
 /** Whether a change of its template replaces pods by itself; else it is harmless, and takes no place among rollouts. */
 export const replacesPods = (workload: Workload): boolean =>
   kindOf(workload.kind).rolls && workload.strategy !== "OnDelete"

@@ -1,5 +1,9 @@
 // Workload: what is kept of the cluster's objects, and nothing more. Projections of API objects, made in Project.ts.
+import type { ImageId } from "./ImageId.ts"
 import type { WorkloadKind } from "./Kinds.ts"
+
+/** Stands before the name of an image volume where containers and volumes are named alike: no container has a colon. */
+export const volumePrefix = "volume:"
 
 /** One place of a pod template that names an image. */
 export interface ImageSlot {
@@ -66,19 +70,25 @@ export interface Workload {
   readonly partition: number
   readonly deadlineSeconds: number | undefined
   readonly rollout: RolloutStatus | undefined
+  /**
+   * What its newest revision is called: of a Deployment by the annotation of its newest ReplicaSet, of a StatefulSet or DaemonSet
+   * by a label of the pods. Of a ReplicaSet or a pod what is written there itself.
+   */
+  readonly revision: string | undefined
   readonly pullSecrets: ReadonlyArray<string>
   readonly serviceAccount: string | undefined
   /** When our field manager last changed it, milliseconds since the epoch. */
   readonly patchedAt: number | undefined
 }
 
-/** What a container of a pod does. */
+/** What a container of a pod does, or an image volume, which is there from the start of the first container. */
 export interface ContainerState {
+  /** Name of the container, or `volume:<name>`. */
   readonly container: string
   readonly image: string
   readonly init: boolean
-  /** Digest out of `imageID`, undefined while nothing was pulled. */
-  readonly digest: string | undefined
+  /** What the runtime says it runs, undefined while nothing was pulled, and where it does not say. */
+  readonly imageId: ImageId | undefined
   readonly running: boolean
   /** Whether it has ever started, in this pod. */
   readonly started: boolean

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Logger, Option } from "effect"
 import * as App from "../../src/App.ts"
 import { Cloner } from "../../src/clone/Cloner.ts"
+import { SourceTags } from "../../src/clone/SourceTags.ts"
 import { basic } from "../../src/registry/DockerConfig.ts"
 import { Credentials } from "../../src/registry/Credentials.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
@@ -25,7 +26,7 @@ const inProcess = Effect.fnUntraced(function*(namespaces: ReadonlyArray<string>,
     PLAIN_HTTP_REGISTRIES: [upstream.host, backup.host],
     NAMESPACES_TO_INCLUDE: namespaces
   })
-  const registries = Cloner.layer({ shared: true }).pipe(
+  const registries = Layer.merge(Cloner.layer({ shared: true }), SourceTags.layer).pipe(
     Layer.provide(RegistryClient.layer({ certificates: Option.none() })),
     Layer.provide(
       Credentials.layerOf((registry) => registry === backup.host ? basic(login.username, login.password) : undefined)

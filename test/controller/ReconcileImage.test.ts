@@ -2,15 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { CloneError } from "../../src/clone/CloneError.ts"
-import { Cloner, type Copied } from "../../src/clone/Cloner.ts"
+import { Cloner, type CloneRequest, type Copied } from "../../src/clone/Cloner.ts"
 import { ImageQueue, WorkloadQueue } from "../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../src/controller/ReconcileImage.ts"
 import { format, type ImageReference, parse } from "../../src/image/ImageReference.ts"
+import { Pacing } from "../../src/rewrite/Pacing.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Images, Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
-import { digestOf } from "../support/Objects.ts"
+import { digestOf, workload } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
 const reference = Result.getOrThrow(parse(source))
@@ -41,21 +42,22 @@ const failure = (given: Partial<CloneError> = {}) =>
 
 /** The image loop with a cloner that says what `clone` and `verify` say. */
 const loop = (given: {
-  readonly clone: (attempt: number) => Effect.Effect<Copied, CloneError>
+  readonly clone: (attempt: number, request?: CloneRequest) => Effect.Effect<Copied, CloneError>
   readonly verify?: Effect.Effect<number, CloneError>
   readonly settings?: Partial<Settings>
 }) => {
   const clones: Array<string> = []
   const cloner = Layer.mock(Cloner, {
-    clone: (it: ImageReference) =>
+    clone: (it: ImageReference, request) =>
       Effect.suspend(() => {
         clones.push(format(it))
-        return given.clone(clones.length)
+        return given.clone(clones.length, request)
       }),
     verify: () => given.verify ?? Effect.succeed(0)
   })
   const layer = Layer.mergeAll(
     cloner,
+    Pacing.layer,
     Inventory.layer,
     ImageQueue.layer,
     WorkloadQueue.layer,
@@ -122,6 +124,40 @@ describe("the actor of an image", () => {
       assert.strictEqual(it.clones.length, 1)
       yield* TestClock.adjust("1 minutes")
       assert.strictEqual(it.clones.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("whose tag a rollout uses stays pending, says so, and is tried again soon", () => {
+    const inUse = failure({ reason: "tag-in-use", side: "backup", retryAfter: Duration.seconds(15) })
+    const it = loop({ clone: (attempt) => attempt < 3 ? Effect.fail(inUse) : Effect.succeed(copied) })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(inventory.state(source), { _tag: "Pending", why: "no answer" })
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(it.clones.length, 3)
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("tells the cloner whether a rollout of one of its users is under way", () => {
+    const told: Array<boolean> = []
+    const it = loop({
+      clone: (_, { tagInUse = Effect.succeed(false) } = {}) =>
+        Effect.flatMap(tagInUse, (answer) => {
+          told.push(answer)
+          return Effect.fail(failure({ reason: "unavailable", retryAfter: Duration.seconds(60) }))
+        })
+    })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      const user = workload({ name: "7" })
+      yield* (yield* Pacing).admit(user, { idle: false, limit: 1, preferredComing: false })
+      yield* TestClock.adjust("61 seconds")
+      assert.deepStrictEqual(told, [false, true])
     }).pipe(Effect.provide(it.layer))
   })
 

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
+import { SourceTags } from "../../src/clone/SourceTags.ts"
 import { Decisions, outcomeOf, reasonsOf } from "../../src/controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../src/controller/ReconcileWorkload.ts"
+import type { Digest } from "../../src/image/Digest.ts"
 import type { ImageState } from "../../src/image/ImageState.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import { Pacing } from "../../src/rewrite/Pacing.ts"
@@ -39,7 +41,11 @@ interface Patched {
 }
 
 /** The workload loop with a rewriter that answers what `answer` says. */
-const loop = (answer: Effect.Effect<Outcome, KubeError>, settings: Partial<Settings> = {}) => {
+const loop = (
+  answer: Effect.Effect<Outcome, KubeError>,
+  settings: Partial<Settings> = {},
+  named: (source: string) => Digest | undefined = () => undefined
+) => {
   const patches: Array<Patched> = []
   const layer = Layer.mergeAll(
     Layer.mock(Rewriter, {
@@ -49,6 +55,7 @@ const loop = (answer: Effect.Effect<Outcome, KubeError>, settings: Partial<Setti
           return answer
         })
     }),
+    Layer.mock(SourceTags, { named: (of) => Effect.sync(() => Option.fromNullishOr(named(of))) }),
     Pacing.layer,
     Decisions.layer,
     Inventory.layer,
@@ -68,10 +75,10 @@ const loop = (answer: Effect.Effect<Outcome, KubeError>, settings: Partial<Setti
   return { patches, layer, start }
 }
 
-const backedUp = (): ImageState => ({
+const backedUp = (digest: Digest = digestOf("a")): ImageState => ({
   _tag: "BackedUp",
-  digest: digestOf("a"),
-  contents: new Set([digestOf("a")]),
+  digest,
+  contents: new Set([digest]),
   verifiedAt: 0
 })
 
@@ -94,6 +101,72 @@ describe("the actor of a workload", () => {
       for (const user of inventory.set(source, backedUp())) yield* queue.offer(user)
       yield* tick
       assert.deepStrictEqual(it.patches.map(({ key, purpose }) => [key, purpose]), [[deployment.key, "rewritten"]])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not pointed to the copy of a tag that has been pushed anew since: the copy is brought up to date before", () => {
+    let pushed = digestOf("a")
+    const it = loop(Effect.succeed({ _tag: "Gone" }), {}, () => pushed)
+    return Effect.gen(function*() {
+      const { decisions, inventory, queue, store } = yield* it.start
+      const cronJob = workload({ kind: "CronJob" })
+      store.putWorkload(cronJob)
+      inventory.want(cronJob.key, [source])
+      inventory.set(source, backedUp())
+      pushed = digestOf("b")
+      yield* queue.offer(cronJob.key)
+      yield* tick
+      assert.deepStrictEqual(it.patches, [])
+      assert.strictEqual(inventory.state(source)?._tag, "Pending")
+      assert.strictEqual(yield* (yield* ImageQueue).depth, 1)
+      yield* tick
+      const { verdict } = decisions.get(cronJob.key)!
+      assert.include("detail" in verdict ? verdict.detail : "", "its tag has moved")
+      inventory.set(source, backedUp(pushed))
+      yield* queue.offer(cronJob.key)
+      yield* tick
+      assert.isNotEmpty(it.patches)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("does not ask what a tag names where it is pinned to what its pods run", () => {
+    const asked: Array<string> = []
+    const it = loop(Effect.succeed({ _tag: "Gone" }), {}, (tag) => {
+      asked.push(tag)
+      return undefined
+    })
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const cronJob = workload({ kind: "CronJob", images: { app: `nginx:1.27@${digestOf("a")}` } })
+      const pinned = `${source}@${digestOf("a")}`
+      store.putWorkload(cronJob)
+      inventory.want(cronJob.key, [pinned])
+      inventory.set(pinned, backedUp())
+      yield* queue.offer(cronJob.key)
+      yield* tick
+      assert.isNotEmpty(it.patches)
+      assert.deepStrictEqual(asked, [])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("sends no patch that waited for a permit while DRY_RUN was switched on, or its plan changed", () => {
+    const it = loop(Effect.delay(Effect.succeed({ _tag: "Gone" }), "30 seconds"))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      for (let index = 0; index < 30; index++) {
+        const cronJob = workload({ kind: "CronJob", name: `job-${index}` })
+        store.putWorkload(cronJob)
+        inventory.want(cronJob.key, [source])
+        inventory.set(source, backedUp())
+        yield* queue.offer(cronJob.key)
+      }
+      yield* tick
+      const begun = it.patches.length
+      assert.isBelow(begun, 30)
+      const settings = yield* SettingsRef
+      yield* SubscriptionRef.update(settings, (now) => ({ ...now, DRY_RUN: true }))
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(it.patches.length, begun)
     }).pipe(Effect.provide(it.layer))
   })
 

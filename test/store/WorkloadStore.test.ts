@@ -40,6 +40,21 @@ describe("the workload store", () => {
     assert.deepStrictEqual(store.remove("pod", "Pod/shop/web-1-a"), [])
   })
 
+  it("believes no owner in another namespace, nor one without a uid: both would change a stranger's verdict", () => {
+    const { deployment, store } = chain()
+    const nameless = workload({ name: "nameless", metadata: { uid: null } })
+    store.putWorkload(deployment)
+    store.putWorkload(nameless)
+    const claims = [
+      pod({ name: "elsewhere", namespace: "evil", owner: deployment }),
+      pod({ name: "nobody", owner: nameless }),
+      pod({ name: "anybody", owner: { ...deployment, uid: "" } })
+    ]
+    for (const claim of claims) assert.deepStrictEqual(store.putPod(claim), [claim.workload.key])
+    assert.deepStrictEqual([store.podsOf(deployment), store.podsOf(nameless)], [[], []])
+    assert.deepStrictEqual(claims.flatMap((it) => store.ownersOf(it.workload)), [])
+  })
+
   it("keeps pods apart that have the name of one that was deleted", () => {
     const { deployment, pod: one, set, store } = chain()
     store.putWorkload(deployment)

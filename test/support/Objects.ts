@@ -145,6 +145,7 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   namespace: undefined,
   owners: [],
   pods: [],
+  newestPods: new Set(given.pods),
   nodeReady: () => true,
   state: () => undefined,
   assumeCopied: false,

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { provesPulling, pullFailureOf, rolloutState } from "../../src/workload/OurRollout.ts"
-import { hasReached } from "../../src/workload/Rollout.ts"
 import { digestOf, type Given, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
@@ -77,28 +76,6 @@ describe("a rollout of ours", () => {
     assert.strictEqual(rolloutState(rolling(), [waiting(copy)], backup, late)._tag, "Stuck")
     const pending = pod({ images: { app: copy }, phase: "Pending", state: {}, ready: false })
     assert.strictEqual(rolloutState(rolling(), [pending], backup, late)._tag, "None")
-  })
-
-  it("has reached its revision once every pod has started, even if one fails later", () => {
-    const status = { updatedNumberScheduled: 1, numberAvailable: 0 }
-    const set = rolling({ kind: "DaemonSet", status })
-    const crashed = pod({
-      images: { app: copy },
-      ready: false,
-      state: { waiting: { reason: "CrashLoopBackOff" }, terminated: null }
-    })
-    const restarted = { ...crashed, containers: crashed.containers.map((it) => ({ ...it, started: true })) }
-    assert.isFalse(hasReached(set, [crashed]))
-    assert.isTrue(hasReached(set, [restarted]))
-  })
-
-  it("of a StatefulSet has reached its revision when the revisions meet, or above its partition", () => {
-    const status = { updatedReplicas: 1, currentRevision: "a", updateRevision: "b" }
-    const updateStrategy = { type: "RollingUpdate", rollingUpdate: { partition: 1 } }
-    assert.isFalse(hasReached(rolling({ kind: "StatefulSet", status }), [waiting(copy)]))
-    assert.isTrue(hasReached(rolling({ kind: "StatefulSet", status: { ...status, currentRevision: "b" } }), []))
-    const above = rolling({ kind: "StatefulSet", status: { ...status, updatedReplicas: 0 }, spec: { updateStrategy } })
-    assert.isTrue(hasReached(above, [pod({ images: { app: copy }, digest: digestOf("a") })]))
   })
 })
 

@@ -318,7 +318,7 @@ describe("the bytes that run", () => {
 
   it("that a runtime does not tell hold the workload", () => {
     const planned = of([pod({ digest: undefined })], { [nginx]: backedUp() })
-    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")
+    assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "digest-unknown")
   })
 
   it("of finished and leaving pods do not count", () => {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { collectionPath, kindOf, kinds, objectPath } from "../../src/workload/Kinds.ts"
 import { projectManifest, projectNamespace, projectNode, projectPod } from "../../src/workload/Project.ts"
-import { podObject, templated, workload } from "../support/Objects.ts"
+import { digestOf, podObject, templated, workload } from "../support/Objects.ts"
 
 describe("projections", () => {
   it("know where each kind's images sit", () => {
@@ -32,19 +32,24 @@ describe("projections", () => {
     assert.deepStrictEqual([of?.images, of?.templateMetadata, of?.namespace], [[], "metadata", "default"])
   })
 
-  it("read the digest out of every form of imageID", () => {
-    const digest = `sha256:${"a".repeat(64)}`
-    for (
-      const imageID of [
-        `docker.io/library/nginx@${digest}`,
-        `docker-pullable://n@${digest}`,
-        `docker://${digest}`,
-        digest
-      ]
-    ) {
-      assert.strictEqual(projectPod(podObject({ imageID }))?.containers[0]?.digest, digest)
-    }
-    assert.isUndefined(projectPod(podObject({ imageID: "nginx:1.27" }))?.containers[0]?.digest)
+  it("tell what image a container runs, and an image volume where the runtime says so", () => {
+    const digest = digestOf("a")
+    const of = { digest, of: "manifest" } as const
+    const mounted = (image: object | null) =>
+      projectPod({
+        metadata: { name: "a" },
+        spec: { volumes: [{ name: "data", image: { reference: "data:1" } }] },
+        status: {
+          containerStatuses: [{
+            name: "app",
+            imageID: `nginx@${digest}`,
+            state: { running: {} },
+            volumeMounts: [{ name: "data", mountPath: "/data", volumeStatus: { image } }]
+          }]
+        }
+      })?.containers.map((it) => [it.container, it.imageId, it.started])
+    assert.deepStrictEqual(mounted({ imageRef: `data@${digest}` }), [["app", of, true], ["volume:data", of, true]])
+    assert.deepStrictEqual(mounted(null), [["app", of, true], ["volume:data", undefined, true]])
   })
 
   it("tell when our field manager last changed an image", () => {

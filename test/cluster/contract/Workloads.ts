@@ -6,6 +6,9 @@ import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
 import * as Registries from "../../../sandbox/registry/EmbeddedRegistry.ts"
 import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
+import { kindOf } from "../../../src/workload/Kinds.ts"
+import { projectPod, projectTemplated } from "../../../src/workload/Project.ts"
+import { newestPods } from "../../../src/workload/Rollout.ts"
 import * as ControlPlane from "../../support/ControlPlane.ts"
 import { TestCluster } from "../../support/ControlPlane.ts"
 import * as Objects from "./Objects.ts"
@@ -102,6 +105,43 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         assert.strictEqual(J.text(pod, "metadata", "labels", "pod-template-hash"), hash)
       }
     }))
+
+  const staged = {
+    deployments: { paused: true },
+    statefulSets: { updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } } },
+    daemonSets: { updateStrategy: { type: "OnDelete" } }
+  } as const
+  for (
+    const [kind, of] of [["deployments", "Deployment"], ["statefulSets", "StatefulSet"], [
+      "daemonSets",
+      "DaemonSet"
+    ]] as const
+  ) {
+    it.effect(`pods of a ${of} tell whether they are of its newest revision`, () =>
+      Effect.gen(function*() {
+        const paths = Objects.paths(yield* ControlPlane.namespace)
+        const image = yield* published(`revision/${kind.toLowerCase()}`)
+        const path = `${paths[kind]}/web`
+        const newest = Effect.gen(function*() {
+          const workload = projectTemplated(kindOf(of))(yield* ControlPlane.call("GET", path))
+          const sets = live(yield* ControlPlane.call("GET", paths.replicaSets))
+          const pods = live(yield* ControlPlane.call("GET", paths.pods)).flatMap((it) => projectPod(it) ?? [])
+          const controlled = sets.flatMap((it) => projectTemplated(kindOf("ReplicaSet"))(it) ?? [])
+          return { pods, newest: workload === undefined ? undefined : newestPods(workload, controlled, pods) }
+        })
+        yield* ControlPlane.call("POST", paths[kind], makers[kind]("web", `${image.repository}:1`))
+        yield* ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut[kind])
+        const before = yield* newest
+        assert.isNotEmpty(before.pods)
+        assert.deepStrictEqual(before.newest, new Set(before.pods))
+        // a change that replaces no pod by itself: all are of the revision before
+        yield* ControlPlane.call("PATCH", path, { spec: staged[kind] }, Objects.mergePatch)
+        yield* setImage(path, `${image.repository}:2`)
+        yield* ControlPlane.eventually(ControlPlane.call("GET", path), generationSeen)
+        const after = yield* newest
+        assert.deepStrictEqual([after.pods.length, after.newest], [before.pods.length, new Set()])
+      }))
+  }
 
   it.effect("going back to an old template takes its ReplicaSet again", () =>
     Effect.gen(function*() {

@@ -1,0 +1,66 @@
+// SourceTags: what the tags of sources name at this moment, asked before a workload is pointed to the copy of one: a push a
+// minute ago has made the copy another image. One HEAD an image, shared by all that ask within ten seconds.
+// Edge: says what is; whether the copy is still right, and what is done if not, is the workload loop's.
+import { Cache, Clock, Context, Duration, Effect, Layer, Option, Result } from "effect"
+import type { Digest } from "../image/Digest.ts"
+import { parse } from "../image/ImageReference.ts"
+import { RegistryClient } from "../registry/RegistryClient.ts"
+
+/** How old an answer may be when it is used. */
+const oldest = Duration.seconds(10)
+/** How long a source may take: whoever asks holds a place among the rollouts. */
+const patience = Duration.seconds(4)
+/** Far more than a cluster rewrites within ten seconds. */
+const mostTags = 10_000
+
+interface Answer {
+  readonly digest: Option.Option<Digest>
+  readonly took: Duration.Duration
+}
+
+export class SourceTags extends Context.Service<SourceTags, {
+  /** What a source reference with a tag names now; none where its registry cannot say so within seconds. */
+  readonly named: (source: string) => Effect.Effect<Option.Option<Digest>>
+}>()("image-cloner/clone/SourceTags") {
+  static readonly layer: Layer.Layer<SourceTags, never, RegistryClient> = Layer.effect(
+    SourceTags,
+    Effect.gen(function*() {
+      const registry = yield* RegistryClient
+      const ask = Effect.fnUntraced(function*(source: string) {
+        const reference = parse(source)
+        if (Result.isFailure(reference)) return Option.none<Digest>()
+        const { registry: host, repository, tag = "latest" } = reference.success
+        return yield* registry.headManifest({ registry: host, repository }, tag).pipe(
+          Effect.map(Option.map((it) => it.digest)),
+          Effect.timeoutOrElse({
+            duration: patience,
+            orElse: () => Effect.fail({ message: `no answer within ${Duration.format(patience)}` })
+          }),
+          // whatever the source answers, the copy of what it named before stays a backup
+          Effect.catch((error) =>
+            Effect.as(
+              Effect.logInfo(
+                `the source cannot be asked what its tag names; the copy stays as it is: ${error.message}`
+              ),
+              Option.none<Digest>()
+            )
+          ),
+          Effect.annotateLogs({ image: source })
+        )
+      })
+      const answers = yield* Cache.makeWith(
+        Effect.fnUntraced(function*(source: string): Effect.fn.Return<Answer> {
+          const started = yield* Clock.monotonicTimeNanos
+          const digest = yield* ask(source)
+          return { digest, took: Duration.nanos((yield* Clock.monotonicTimeNanos) - started) }
+        }),
+        {
+          capacity: mostTags,
+          // it was true when it was asked, not when the answer came
+          timeToLive: (exit) => exit._tag === "Success" ? Duration.subtract(oldest, exit.value.took) : Duration.zero
+        }
+      )
+      return SourceTags.of({ named: (source) => Effect.map(Cache.get(answers, source), (it) => it.digest) })
+    })
+  )
+}

@@ -1,0 +1,49 @@
+// DecideWorkload: the plan of one workload as everything is at this moment: asked when its actor looks, and again when its
+// patch is about to be sent, because waiting for a turn takes time and settings, pods and copies change meanwhile.
+import { Clock, Effect, type Option, SubscriptionRef } from "effect"
+import type { Backup } from "../image/BackupName.ts"
+import type { Settings } from "../settings/Settings.ts"
+import { SettingsRef } from "../settings/SettingsRef.ts"
+import { Inventory } from "../store/Inventory.ts"
+import { WorkloadStore } from "../store/WorkloadStore.ts"
+import { type Plan, plan } from "../workload/Plan.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
+import { gatherFacts } from "./GatherFacts.ts"
+
+export interface Decided {
+  readonly workload: Workload
+  readonly pods: ReadonlyArray<Pod>
+  readonly settings: Settings
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  readonly plan: Plan
+}
+
+export interface Given {
+  readonly ownNamespace: Option.Option<string>
+  readonly target: Backup
+}
+
+/** Makes the function that decides about a key; undefined: there is no such workload. */
+export const make = ({ ownNamespace, target }: Given) =>
+  Effect.gen(function*() {
+    const store = yield* WorkloadStore
+    const inventory = yield* Inventory
+    const settingsRef = yield* SettingsRef
+
+    return Effect.fnUntraced(function*(key: string): Effect.fn.Return<Decided | undefined> {
+      const workload = store.get(key)
+      if (workload === undefined) return undefined
+      const settings = yield* SubscriptionRef.get(settingsRef)
+      const now = yield* Clock.currentTimeMillis
+      const facts = gatherFacts(store, workload, {
+        settings,
+        backup: target,
+        ownNamespace,
+        now,
+        state: (source) => inventory.state(source),
+        assumeCopied: settings.DRY_RUN
+      })
+      return { workload, pods: facts.pods, settings, now, plan: plan(workload, facts) }
+    })
+  })

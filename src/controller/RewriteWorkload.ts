@@ -1,0 +1,110 @@
+// RewriteWorkload: from a plan that says "rewrite" to the patch. A place among the rollouts, then what the tags name at their
+// sources, then one of the permits for patches; and with that in hand the plan once more, because all three take time.
+import { Effect, Option } from "effect"
+import { SourceTags } from "../clone/SourceTags.ts"
+import type { KubeError } from "../kube/KubeError.ts"
+import { type FairPermits, unclaimed } from "../queue/FairPermits.ts"
+import { Pacing } from "../rewrite/Pacing.ts"
+import { type Outcome, Rewriter } from "../rewrite/Rewriter.ts"
+import { Inventory } from "../store/Inventory.ts"
+import { rewritePatch } from "../workload/Patch.ts"
+import type { Plan, Verdict } from "../workload/Plan.ts"
+import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
+import { livePods } from "../workload/Rollout.ts"
+import { Decisions } from "./Decisions.ts"
+import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
+import { make as makeDoubt } from "./Doubt.ts"
+import { WorkloadQueue } from "./Queues.ts"
+import { stuckPod } from "./Remedies.ts"
+
+interface Options extends Pick<Given, "target"> {
+  readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
+  /** How many patches are on their way at once; lanes are namespaces. */
+  readonly permits: FairPermits
+}
+
+/** What became of the patch, and the plan that it was made from. */
+interface Sent {
+  readonly outcome: Outcome
+  readonly plan: Plan
+}
+
+/** Makes the function that rewrites what has just been decided. */
+export const make = ({ decide, permits, target }: Options) =>
+  Effect.gen(function*() {
+    const inventory = yield* Inventory
+    const decisions = yield* Decisions
+    const workloads = yield* WorkloadQueue
+    const pacing = yield* Pacing
+    const rewriter = yield* Rewriter
+    const tags = yield* SourceTags
+    const doubt = yield* makeDoubt
+
+    /** While pulling is unproven: whether a Deployment that rolls still waits for its images. */
+    const preferredComing = () => {
+      for (const { plan: { workload }, verdict } of decisions.all) {
+        const waits = verdict._tag === "Held" && verdict.reason === "pending"
+        if (waits && workload.kind === "Deployment" && workload.strategy !== "Recreate") return true
+      }
+      return false
+    }
+
+    /** The tags that a rewrite would name and that mean another image at their source by now; they are copied anew. */
+    const movedTags = Effect.fnUntraced(function*(of: Plan) {
+      const asked = yield* Effect.forEach(
+        tagsNamed(of.images),
+        (source) => Effect.map(tags.named(source), (named) => [source, Option.getOrUndefined(named)] as const),
+        { concurrency: "unbounded" }
+      )
+      const moved = asked.flatMap(([source, named]) => {
+        const state = inventory.state(source)
+        const same = state?._tag !== "BackedUp" || named === undefined || named === state.digest ||
+          named === state.original
+        return same ? [] : [source]
+      })
+      yield* Effect.forEach(moved, (source) => doubt(source, "its tag has moved"), { discard: true })
+      return moved
+    })
+
+    /** With a permit: the patch of what is right now, or none. */
+    const send = Effect.fnUntraced(
+      function*(key: string, idle: boolean): Effect.fn.Return<Sent | undefined, KubeError> {
+        const again = yield* decide(key)
+        if (again?.plan.verdict._tag !== "Rewrite" || again.plan.verdict.idle !== idle) return undefined
+        if ((yield* movedTags(again.plan)).length > 0) return undefined
+        const patch = rewritePatch(again.workload, replacementsOf(again.plan.images), target)
+        return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), plan: again.plan }
+      }
+    )
+
+    return Effect.fnUntraced(function*(of: Decided, idle: boolean): Effect.fn.Return<Verdict, KubeError> {
+      const { plan: { verdict }, settings, workload } = of
+      const { key, namespace } = workload
+      const admission = yield* pacing.admit(workload, {
+        idle,
+        limit: settings.MAX_CONCURRENT_ROLLOUTS,
+        preferredComing: (yield* pacing.isProvenAnywhere) ? false : preferredComing()
+      })
+      if (admission._tag === "Held") return admission
+      const sent = yield* movedTags(of.plan).pipe(
+        Effect.flatMap((moved) =>
+          moved.length > 0
+            ? Effect.undefined
+            : permits.withPermit({ lane: namespace, ...unclaimed })(send(key, idle))
+        ),
+        Effect.onError(() => pacing.release(key))
+      )
+      if (sent?.outcome._tag !== "Applied") {
+        yield* pacing.release(key)
+        // the watch brings the newer object; a look a moment later covers a watch that is behind
+        yield* workloads.offerAfter(key, "1 second")
+        return verdict
+      }
+      const { after } = sent.outcome
+      yield* after === undefined ? pacing.release(key) : pacing.patched(after, idle)
+      const [waiting] = workload.kind === "StatefulSet" && idle ? livePods(of.pods) : []
+      const hint = waiting === undefined ? "" : stuckPod(workload, waiting)
+      yield* Effect.logInfo(`rewritten: ${describeReplacements(replacementsOf(sent.plan.images))}${hint}`)
+      return verdict
+    })
+  })

@@ -1,0 +1,79 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { SourceTags } from "../../src/clone/SourceTags.ts"
+import type { ManifestHead } from "../../src/registry/Manifests.ts"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import { RegistryError } from "../../src/registry/RegistryError.ts"
+import { digestOf } from "../support/Objects.ts"
+
+const source = "docker.io/library/nginx:1.27"
+const head: ManifestHead = { digest: digestOf("a"), mediaType: "", metered: false }
+const refused = new RegistryError({
+  reason: "Unreachable",
+  operation: "HEAD manifest",
+  target: source,
+  status: undefined,
+  detail: "connection refused",
+  retryable: true,
+  retryAfter: undefined
+})
+
+/** Sources that answer every HEAD of a tag alike, and what was asked of them. */
+const sources = (answer: Effect.Effect<Option.Option<ManifestHead>, RegistryError>) => {
+  const asked: Array<string> = []
+  const layer = Layer.provide(
+    SourceTags.layer,
+    Layer.mock(RegistryClient, {
+      roleOf: () => "source",
+      budgetOf: () => undefined,
+      headManifest: ({ repository }, tag) =>
+        Effect.suspend(() => {
+          asked.push(`${repository}:${tag}`)
+          return answer
+        })
+    })
+  )
+  return { asked, layer }
+}
+
+const named = SourceTags.use((it) => it.named(source))
+
+describe("what a tag names at its source", () => {
+  it.effect("is asked once for all that ask within ten seconds, and then anew", () => {
+    const it = sources(Effect.delay(Effect.succeedSome(head), "1 second"))
+    return Effect.gen(function*() {
+      const all = yield* Effect.forkChild(
+        Effect.all(Array.from({ length: 50 }, () => named), { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(new Set(yield* Fiber.join(all)), new Set([Option.some(head.digest)]))
+      yield* TestClock.adjust("8 seconds")
+      yield* named
+      assert.deepStrictEqual(it.asked, ["library/nginx:1.27"])
+      // ten seconds after it was asked, not after it was answered
+      yield* TestClock.adjust("1 second")
+      const later = yield* Effect.forkChild(named)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(later)
+      assert.strictEqual(it.asked.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  for (
+    const [how, answer] of [
+      ["never answers", Effect.never],
+      ["refuses the connection", Effect.fail(refused)],
+      ["does not have it any more", Effect.succeedNone]
+    ] as const
+  ) {
+    it.effect(`is not known of one that ${how}, and that is known within seconds`, () => {
+      const it = sources(answer)
+      return Effect.gen(function*() {
+        const asking = yield* Effect.forkChild(named)
+        yield* TestClock.adjust("4 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(asking), Option.none())
+      }).pipe(Effect.provide(it.layer))
+    })
+  }
+})
