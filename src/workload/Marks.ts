@@ -30,10 +30,15 @@ const applyManagers: Readonly<Record<string, string>> = {
   Helm: "Helm"
 }
 
-/** Whether a set of managed fields (KEP-555, `f:` keys) holds an image of a container or volume. */
-const holdsImage = (fields: unknown): boolean => {
+/**
+ * Whether a set of managed fields (KEP-555: `f:` a field, `k:` an item of a list) holds an image of a container or volume.
+ * Only directly in an item: a label may be called image, too, and an RBD volume has a field of that name.
+ */
+const holdsImage = (fields: unknown, inItem = false): boolean => {
   if (typeof fields !== "object" || fields === null) return false
-  return Object.entries(fields).some(([key, below]) => key === "f:image" || holdsImage(below))
+  return Object.entries(fields).some(([key, below]) =>
+    key === "f:image" ? inItem : holdsImage(below, key.startsWith("k:"))
+  )
 }
 
 /**

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Pacing, PullRest } from "../../src/rewrite/Pacing.ts"
-import { digestOf, type Given, pod, workload } from "../support/Objects.ts"
+import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -22,7 +22,7 @@ const rewritten = (given: Given, reached = false) =>
     ...given,
     metadata: {
       generation: 2,
-      managedFields: [{ manager: "image-cloner", time: patchedAt, fieldsV1: { "f:image": {} } }]
+      managedFields: [{ manager: "image-cloner", time: patchedAt, fieldsV1: ownedImage }]
     },
     status: reached
       ? { observedGeneration: 2 }

@@ -6,6 +6,13 @@ import type { Pod, Workload } from "../../src/workload/Workload.ts"
 
 export const digestOf = (character: string) => `sha256:${character.repeat(64)}` as const
 
+/** What a field manager owns that has set the image of the container `app`, as an API server writes it. */
+export const ownedImage = {
+  "f:spec": {
+    "f:template": { "f:spec": { "f:containers": { "k:{\"name\":\"app\"}": { ".": {}, "f:image": {}, "f:name": {} } } } }
+  }
+}
+
 export interface Given {
   readonly kind?: WorkloadKind
   readonly name?: string

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { provesPulling, pullFailureOf, rolloutState } from "../../src/workload/OurRollout.ts"
-import { digestOf, type Given, pod, workload } from "../support/Objects.ts"
+import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -14,7 +14,7 @@ const rolling = (given: Given = {}) =>
     templateAnnotations: { "image-cloner.io/original-images": "{\"app\":\"nginx:1.27\"}" },
     ...given,
     metadata: {
-      managedFields: [{ manager: "image-cloner", time: "2026-01-01T00:00:00Z", fieldsV1: { "f:image": {} } }],
+      managedFields: [{ manager: "image-cloner", time: "2026-01-01T00:00:00Z", fieldsV1: ownedImage }],
       ...given.metadata
     },
     status: { updatedReplicas: 0, conditions: [], ...given.status }
@@ -37,7 +37,7 @@ describe("a rollout of ours", () => {
     const others = [
       workload({ images: { app: copy }, status: { updatedReplicas: 0, conditions: [] } }),
       rolling({ templateAnnotations: { "image-cloner.io/original-images": "{\"app\":\"evil\"}" } }),
-      rolling({ metadata: { managedFields: [{ manager: "kubectl", fieldsV1: { "f:image": {} } }] } }),
+      rolling({ metadata: { managedFields: [{ manager: "kubectl", fieldsV1: ownedImage }] } }),
       rolling({ kind: "CronJob" }),
       rolling({ spec: { paused: true } }),
       rolling({ spec: { replicas: 0 } }),

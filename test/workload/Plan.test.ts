@@ -4,7 +4,7 @@ import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import type { Facts } from "../../src/workload/Facts.ts"
 import { plan } from "../../src/workload/Plan.ts"
 import type { Workload } from "../../src/workload/Workload.ts"
-import { digestOf, facts, type Given, pod, unstarted, workload } from "../support/Objects.ts"
+import { digestOf, facts, type Given, ownedImage, pod, unstarted, workload } from "../support/Objects.ts"
 
 const a = digestOf("a")
 const b = digestOf("b")
@@ -207,11 +207,7 @@ describe("held", () => {
       "Helm's annotation": { annotations: { "meta.helm.sh/release-name": "a" } },
       "Helm's label": { labels: { "app.kubernetes.io/managed-by": "Helm" } },
       "an Apply manager": {
-        managedFields: [{
-          manager: "helm",
-          operation: "Apply",
-          fieldsV1: { "f:spec": { "f:template": { "k:{\"name\":\"app\"}": { "f:image": {} } } } }
-        }]
+        managedFields: [{ manager: "helm", operation: "Apply", fieldsV1: ownedImage }]
       }
     })
   ) {
@@ -225,7 +221,7 @@ describe("held", () => {
   }
 
   it("neither kubectl nor app.kubernetes.io/instance is a mark", () => {
-    const fieldsV1 = { "f:image": {} }
+    const fieldsV1 = ownedImage
     assert.strictEqual(
       deployed({
         metadata: {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { collectionPath, kindOf, kinds, objectPath } from "../../src/workload/Kinds.ts"
 import { projectManifest, projectNamespace, projectNode, projectPod } from "../../src/workload/Project.ts"
-import { digestOf, podObject, templated, workload } from "../support/Objects.ts"
+import { digestOf, ownedImage, podObject, templated, workload } from "../support/Objects.ts"
 
 describe("projections", () => {
   it("know where each kind's images sit", () => {
@@ -54,8 +54,8 @@ describe("projections", () => {
 
   it("tell when our field manager last changed an image", () => {
     const managedFields = [
-      { manager: "image-cloner", operation: "Update", time: "2026-01-01T00:00:00Z", fieldsV1: { "f:image": {} } },
-      { manager: "kubectl", operation: "Update", time: "2026-02-01T00:00:00Z", fieldsV1: { "f:image": {} } }
+      { manager: "image-cloner", operation: "Update", time: "2026-01-01T00:00:00Z", fieldsV1: ownedImage },
+      { manager: "kubectl", operation: "Update", time: "2026-02-01T00:00:00Z", fieldsV1: ownedImage }
     ]
     assert.strictEqual(workload({ metadata: { managedFields } }).patchedAt, Date.UTC(2026, 0, 1))
     assert.isUndefined(workload().patchedAt)
