@@ -34,6 +34,8 @@ const ManagedFields = Schema.Struct({
   fieldsV1: maybe(Schema.Unknown)
 })
 
+const OwnerReference = Schema.Struct({ apiVersion: Text, kind: Text, name: Text, uid: Text, controller: Flag })
+
 export const ObjectMeta = Schema.Struct({
   name: Text,
   namespace: Text,
@@ -42,7 +44,7 @@ export const ObjectMeta = Schema.Struct({
   deletionTimestamp: Text,
   labels: Map,
   annotations: Map,
-  ownerReferences: maybe(Schema.Array(Schema.Struct({ kind: Text, name: Text, uid: Text, controller: Flag }))),
+  ownerReferences: maybe(Schema.Array(OwnerReference)),
   managedFields: maybe(Schema.Array(ManagedFields))
 })
 

@@ -1,5 +1,6 @@
 // Marks: what people and tools wrote on an object that decides whether and how it is handled.
-// Opt-outs are ours; GitOps marks are a closed list, because a guess that is wrong starts a fight with the template's owner.
+// Opt-outs are ours; the traces of tools that own templates are tables of KnownOwners.
+import { fieldManagers, isBuiltIn, marks } from "./KnownOwners.ts"
 import type { Marks, RewriteMark } from "./Workload.ts"
 
 type Texts = Readonly<Record<string, string>>
@@ -19,15 +20,15 @@ export const marksOf = (labels: Texts, annotations: Texts): Marks => {
 interface ManagedField {
   readonly manager?: string | null
   readonly operation?: string | null
+  readonly subresource?: string | null
   readonly fieldsV1?: unknown
 }
 
-const applyManagers: Readonly<Record<string, string>> = {
-  "argocd-controller": "Argo CD",
-  "kustomize-controller": "Flux",
-  "helm-controller": "Flux",
-  helm: "Helm",
-  Helm: "Helm"
+interface OwnerReference {
+  readonly apiVersion?: string | null
+  readonly kind?: string | null
+  readonly name?: string | null
+  readonly controller?: boolean | null
 }
 
 /**
@@ -41,29 +42,45 @@ const holdsImage = (fields: unknown, inItem = false): boolean => {
   )
 }
 
+const byMark = (labels: Texts, annotations: Texts): string | undefined => {
+  const places = { annotation: annotations, label: labels }
+  for (const mark of marks) {
+    const place = mark.on.find((it) => places[it][mark.key] !== undefined)
+    if (place === undefined || mark.when?.(places[place][mark.key] ?? "") === false) continue
+    if (mark.unless !== undefined && labels[mark.unless[0]] === mark.unless[1]) continue
+    return `${mark.tool} (${place} ${mark.key})`
+  }
+  return undefined
+}
+
+const byField = (managedFields: ReadonlyArray<ManagedField>): string | undefined => {
+  for (const { fieldsV1, manager, subresource } of managedFields) {
+    // what is written through status or scale changes no template
+    if (typeof manager !== "string" || (subresource ?? "") !== "") continue
+    const known = fieldManagers.find((it) => it.begins === true ? manager.startsWith(it.name) : manager === it.name)
+    if (known === undefined || (known.fields === "images" && !holdsImage(fieldsV1))) continue
+    return `${known.tool} (field manager ${manager})`
+  }
+  return undefined
+}
+
+/** A custom resource that lists itself as an owner but does not control: its operator sets the template all the same. */
+const byOwner = (ownerReferences: ReadonlyArray<OwnerReference>): string | undefined => {
+  const owner = ownerReferences.find((it) => it.controller !== true && !isBuiltIn(it.apiVersion ?? ""))
+  return owner && `${owner.kind ?? ""} ${owner.name ?? ""} (owner reference to ${owner.apiVersion ?? ""})`
+}
+
 /**
- * The GitOps tool or Helm that owns the template, with the mark that says so; undefined when there is none.
- * `kubectl` in either form and `app.kubernetes.io/instance` are not marks.
+ * The tool or operator that owns the template and would undo a change, with the trace that says so; undefined when there is
+ * none. A controlling owner is none: that is told by `Workload.owner`. Neither are `kubectl` in either form, ourselves, and
+ * `app.kubernetes.io/instance`.
  */
 export const managerOf = (
   labels: Texts,
   annotations: Texts,
-  managedFields: ReadonlyArray<ManagedField>
-): string | undefined => {
-  if (annotations["argocd.argoproj.io/tracking-id"] !== undefined) {
-    return "Argo CD (annotation argocd.argoproj.io/tracking-id)"
-  }
-  if (labels["argocd.argoproj.io/instance"] !== undefined) return "Argo CD (label argocd.argoproj.io/instance)"
-  if (labels["kustomize.toolkit.fluxcd.io/name"] !== undefined) return "Flux (label kustomize.toolkit.fluxcd.io/name)"
-  if (labels["helm.toolkit.fluxcd.io/name"] !== undefined) return "Flux (label helm.toolkit.fluxcd.io/name)"
-  if (annotations["meta.helm.sh/release-name"] !== undefined) return "Helm (annotation meta.helm.sh/release-name)"
-  if (labels["app.kubernetes.io/managed-by"] === "Helm") return "Helm (label app.kubernetes.io/managed-by)"
-  for (const field of managedFields) {
-    const tool = field.operation === "Apply" ? applyManagers[field.manager ?? ""] : undefined
-    if (tool !== undefined && holdsImage(field.fieldsV1)) return `${tool} (field manager ${field.manager})`
-  }
-  return undefined
-}
+  managedFields: ReadonlyArray<ManagedField>,
+  ownerReferences: ReadonlyArray<OwnerReference>
+): string | undefined => byMark(labels, annotations) ?? byField(managedFields) ?? byOwner(ownerReferences)
 
 /** Name under which our own changes stand in `managedFields`. */
 export const fieldManager = "image-cloner"

@@ -74,7 +74,7 @@ const base = (
     images: slotsOf(spec, at),
     originals: templateAnnotations?.[originalsAnnotation],
     marks: marksOf(labels, annotations),
-    manager: managerOf(labels, annotations, metadata.managedFields ?? []),
+    manager: managerOf(labels, annotations, metadata.managedFields ?? [], metadata.ownerReferences ?? []),
     priorityClass: spec.priorityClassName ?? undefined,
     mirror: annotations["kubernetes.io/config.mirror"] !== undefined,
     pullSecrets: (spec.imagePullSecrets ?? []).map((it) => it.name ?? "").filter((it) => it !== ""),

@@ -27,7 +27,7 @@ export const holdReasons = {
   "failed": "an image could not be copied",
   "tag-moved": "the tag no longer names what its pods run, and what they run cannot be copied",
   "digest-unknown": "its pods run, and nothing tells which digest: the copy might hold other bytes",
-  "managed-by": "a GitOps tool or Helm owns its template and would undo a change",
+  "managed-by": "a tool or an operator owns its template and would undo a change",
   "critical": "it has a system-critical priority: the cluster needs it to start",
   "serves-backup": "it is in a namespace that serves the backup registry",
   "unhealthy": "not all of its pods are ready",

@@ -60,7 +60,7 @@ export interface Workload {
   /** How much of `metadata.annotations` the template has: decides how an annotation can be added. */
   readonly templateMetadata: "none" | "metadata" | "annotations"
   readonly marks: Marks
-  /** Which GitOps tool or Helm owns the template, with the mark that says so. */
+  /** Which tool or operator owns the template, with the trace that says so. */
   readonly manager: string | undefined
   readonly priorityClass: string | undefined
   readonly mirror: boolean

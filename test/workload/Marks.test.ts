@@ -1,15 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
 import { managerOf } from "../../src/workload/Marks.ts"
+import { ownedImage, workload } from "../support/Objects.ts"
+import { annotated, inCronJob, inTemplate, item, labelled, owned, triggers, update } from "./Metadata.ts"
 
-/** What a field manager owns of a pod spec, where a Deployment and a CronJob have it. */
-const inTemplate = (spec: Record<string, unknown>) => ({ "f:spec": { "f:template": { "f:spec": spec } } })
-const inCronJob = (spec: Record<string, unknown>) => ({ "f:spec": { "f:jobTemplate": inTemplate(spec) } })
-
-const item = (name: string, fields: Record<string, unknown>) => ({
-  [`k:{"name":"${name}"}`]: { ".": {}, "f:name": {}, ...fields }
-})
-
-const appliedBy = (manager: string, fieldsV1: unknown) => managerOf({}, {}, [{ manager, operation: "Apply", fieldsV1 }])
+const appliedBy = (manager: string, fieldsV1: unknown) =>
+  managerOf({}, {}, [{ manager, operation: "Apply", fieldsV1 }], [])
 
 describe("an image field", () => {
   it("is that of a container, an init or ephemeral container, or a volume, of any kind", () => {
@@ -45,4 +41,101 @@ describe("an image field", () => {
       assert.isUndefined(appliedBy("helm", fields), JSON.stringify(fields))
     }
   })
+})
+
+describe("a template is not owned by", () => {
+  const others: ReadonlyArray<readonly [what: string, metadata: Record<string, unknown>]> = [
+    [
+      "a tool that has set other fields",
+      update("Terraform", inTemplate({ "f:containers": item("app", { "f:env": {} }) }))
+    ],
+    ["a tool that has written the status", update("helm", ownedImage, { subresource: "status" })],
+    ["a tool that has only scaled it", update("flagger", { "f:spec": { "f:replicas": {} } }, { subresource: "scale" })],
+    ["kubectl", update("kubectl-client-side-apply")],
+    ["ourselves", update("image-cloner")],
+    ["whoever has a name that a tool's begins with, or that objects are born with", {
+      managedFields: ["helm-dashboard", "kapp-controller", "hashicorp", "constructor", "__proto__", null].map((
+        manager
+      ) => ({
+        manager,
+        operation: "Apply",
+        fieldsV1: ownedImage
+      }))
+    }],
+    ["a chart's instance", labelled({ "app.kubernetes.io/instance": "web", "app.kubernetes.io/managed-by": "me" })],
+    // rancher/fleet#1141
+    ["Fleet, whose label an operator has copied", labelled({ "objectset.rio.cattle.io/hash": "3bf2f1c5" })],
+    ["keel, whose policy is never", annotated({ "keel.sh/policy": "never" })],
+    ["keel, whose annotation takes the label's policy back", {
+      ...labelled({ "keel.sh/policy": "all" }),
+      ...annotated({ "keel.sh/policy": "never" })
+    }],
+    ["OpenShift, whose triggers are all paused", triggers(true, true)],
+    ["OpenShift, whose triggers are none", triggers()],
+    [
+      "the addon manager, that only sees to its existence",
+      labelled({
+        "addonmanager.kubernetes.io/mode": "EnsureExists",
+        "kubernetes.io/cluster-service": "true"
+      })
+    ],
+    ["a built-in object that lists itself as an owner", owned("v1", "ConfigMap", "all", { controller: false })],
+    // it controls it, which is a reason of its own
+    [
+      "a custom resource that controls it",
+      owned("monitoring.coreos.com/v1", "Prometheus", "main", { controller: true })
+    ]
+  ]
+  for (const [what, metadata] of others) {
+    it(`${what}`, () => assert.isUndefined(workload({ metadata }).manager))
+  }
+})
+
+const word = Schema.String.check(Schema.isPattern(/^[a-z]{1,8}$/))
+const Key = Schema.Union([
+  word,
+  Schema.TemplateLiteral([word, ".example.com/", word]),
+  Schema.Literals(["app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "kubernetes.io/config.hash", "image"])
+])
+const Texts = Schema.Record(Key, Schema.String.check(Schema.isPattern(/^[a-z]{0,5}$/)))
+const BuiltIn = Schema.Struct({
+  manager: Schema.Literals([
+    "kubectl",
+    "kubectl-client-side-apply",
+    "kubectl-edit",
+    "kubectl-set",
+    "kubectl-rollout",
+    "kube-controller-manager",
+    "before-first-apply",
+    "Mozilla",
+    "image-cloner"
+  ]),
+  operation: Schema.Literals(["Apply", "Update"]),
+  subresource: Schema.Literals(["", "status", "scale"]),
+  owner: Schema.Literals([
+    "v1",
+    "apps/v1",
+    "batch/v1",
+    "policy/v1",
+    "networking.k8s.io/v1",
+    "scheduling.k8s.io/v1alpha2"
+  ]),
+  controller: Schema.Boolean
+})
+
+describe("metadata of nobody but people and Kubernetes itself", () => {
+  it.effect.prop(
+    "is never called managed",
+    { labels: Texts, annotations: Texts, entries: Schema.Array(BuiltIn) },
+    ({ annotations, entries, labels }) =>
+      Effect.sync(() => {
+        assert.isUndefined(managerOf(
+          labels,
+          annotations,
+          entries.map((it) => ({ ...it, fieldsV1: ownedImage })),
+          entries.map((it) => ({ apiVersion: it.owner, kind: "Any", name: "any", controller: it.controller }))
+        ))
+      }),
+    { arbitrary: { runs: 500 } }
+  )
 })

@@ -113,7 +113,9 @@ describe("skipped", () => {
   })
 
   it("owned objects, Job templates and Pods: cloned, never patched", () => {
-    const ownerReferences = [{ kind: "Prometheus", name: "main", uid: "u", controller: true }]
+    const ownerReferences = [
+      { apiVersion: "monitoring.coreos.com/v1", kind: "Prometheus", name: "main", uid: "u", controller: true }
+    ]
     const owned = plan(workload({ kind: "StatefulSet", metadata: { ownerReferences } }), given())
     assert.deepStrictEqual(owned.verdict, {
       _tag: "Skipped",
@@ -125,8 +127,8 @@ describe("skipped", () => {
     assert.strictEqual(verdict(pod().workload, given()), "immutable")
   })
 
-  it("an owner reference that does not control leaves the object its own", () => {
-    const ownerReferences = [{ kind: "Backup", name: "main", uid: "u" }]
+  it("an owner reference to a built-in object that does not control leaves the object its own", () => {
+    const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name: "main", uid: "u", controller: false }]
     assert.strictEqual(deployed({ metadata: { ownerReferences } }), "Rewrite")
   })
 
@@ -206,9 +208,13 @@ describe("held", () => {
       "Flux's HelmRelease": { labels: { "helm.toolkit.fluxcd.io/name": "a" } },
       "Helm's annotation": { annotations: { "meta.helm.sh/release-name": "a" } },
       "Helm's label": { labels: { "app.kubernetes.io/managed-by": "Helm" } },
-      "an Apply manager": {
+      "a manager that applied an image": {
         managedFields: [{ manager: "helm", operation: "Apply", fieldsV1: ownedImage }]
-      }
+      },
+      "a manager that set an image": {
+        managedFields: [{ manager: "HashiCorp", operation: "Update", fieldsV1: ownedImage }]
+      },
+      "an operator": { ownerReferences: [{ apiVersion: "velero.io/v1", kind: "Backup", name: "main", uid: "u" }] }
     })
   ) {
     it(`managed-by: ${mark}, unless the workload or its namespace asks for patches`, () => {
@@ -220,17 +226,16 @@ describe("held", () => {
     })
   }
 
-  it("neither kubectl nor app.kubernetes.io/instance is a mark", () => {
-    const fieldsV1 = ownedImage
-    assert.strictEqual(
-      deployed({
-        metadata: {
-          labels: { "app.kubernetes.io/instance": "web" },
-          managedFields: [{ manager: "kubectl", operation: "Apply", fieldsV1 }, { manager: "helm", fieldsV1 }]
-        }
-      }),
-      "Rewrite"
-    )
+  it("managed-by: an operator that does not control is named with its resource", () => {
+    const ownerReferences = [
+      { apiVersion: "velero.io/v1", kind: "Backup", name: "nightly", uid: "u", controller: false }
+    ]
+    const it = workload({ metadata: { ownerReferences } })
+    assert.deepStrictEqual(plan(it, given({}, { pods: settled(it) })).verdict, {
+      _tag: "Held",
+      reason: "managed-by",
+      detail: "Backup nightly (owner reference to velero.io/v1)"
+    })
   })
 
   it("critical, serves-backup and mode-off", () => {
