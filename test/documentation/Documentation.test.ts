@@ -7,6 +7,7 @@ import { parse } from "yaml"
 import { processKeys } from "../../src/settings/ProcessSettings.ts"
 import { keys } from "../../src/settings/Settings.ts"
 import { clones, reasons } from "../../src/telemetry/Metrics.ts"
+import { fieldManagers, marks } from "../../src/workload/KnownOwners.ts"
 import { holdReasons, skipReasons } from "../../src/workload/Reason.ts"
 import { metricNames, pages } from "../../tools/documentation.ts"
 
@@ -38,6 +39,12 @@ describe("the documentation", () => {
   it("explains every reason for which an image is not copied, and no other", () => {
     const failures = (clones.labels["result"] ?? []).filter((it) => it !== "copied" && it !== "up-to-date")
     assert.deepStrictEqual(sorted(firstCells(operations, "Why an image is not copied")), sorted(failures))
+  })
+
+  it("names every trace by which the owner of a template is known", () => {
+    for (const trace of [...marks.map((it) => it.key), ...fieldManagers.map((it) => it.name)]) {
+      assert.include(operations, `\`${trace}`)
+    }
   })
 
   it("names metrics that exist", () => {
