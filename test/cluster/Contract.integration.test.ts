@@ -10,6 +10,7 @@ import { applies } from "./contract/Applies.ts"
 import { deletes } from "./contract/Deletes.ts"
 import { kubectl } from "./contract/Kubectl.ts"
 import { lists } from "./contract/Lists.ts"
+import { owners } from "./contract/Owners.ts"
 import { patches } from "./contract/Patches.ts"
 import { watches } from "./contract/Watches.ts"
 import { workloads } from "./contract/Workloads.ts"
@@ -27,6 +28,7 @@ for (const [name, cluster] of servers) {
     writes(it)
     patches(it)
     applies(it)
+    owners(it)
     lists(it)
     watches(it)
     deletes(it)
