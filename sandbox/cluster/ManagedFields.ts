@@ -90,17 +90,37 @@ export interface Writer {
   readonly time: string
 }
 
+const isReadable = (entry: Json): boolean =>
+  ["Update", "Apply"].includes(J.text(entry, "operation") ?? "") && J.text(entry, "fieldsType") === "FieldsV1" &&
+  (J.text(entry, "apiVersion") ?? "") !== ""
+
+/**
+ * What a write says of managedFields itself counts, so that managers can give fields up; an empty list, or one empty
+ * entry, ends all tracking. What cannot be read is as if nothing had been said.
+ */
+const said = (before: JsonObject | undefined, after: JsonObject): ReadonlyArray<Json> => {
+  const list = J.list(after, "metadata", "managedFields")
+  const [first] = list
+  const reset = first === undefined
+    ? Array.isArray(J.at(after, "metadata", "managedFields"))
+    : list.length === 1 && J.isObject(first) && Object.keys(first).length === 0
+  if (reset) return []
+  return first !== undefined && list.every(isReadable) ? list : J.list(before, "metadata", "managedFields")
+}
+
 /**
  * The entries after `writer` turned `before` into `after`: what it changed is its own, and no longer anybody else's.
- * An entry left without a field goes.
+ * An entry left without a field goes. Of an object that is there and has no entry nothing is tracked.
  */
 export const update = (before: JsonObject | undefined, after: JsonObject, writer: Writer): Array<Json> => {
+  const present = said(before, after)
+  if (before !== undefined && present.length === 0) return []
   const old: Leaves = before === undefined ? new Map<string, Json>() : leavesOf(before)
   const now = leavesOf(after)
   const changed = new Set([...now].filter(([path, value]) => !J.equal(old.get(path), value)).map(([path]) => path))
   const entries: Array<Json> = []
   let mine = false
-  for (const entry of J.list(before ?? after, "metadata", "managedFields")) {
+  for (const entry of present) {
     const own = J.text(entry, "manager") === writer.manager && J.text(entry, "operation") === "Update" &&
       (J.text(entry, "subresource") ?? "") === writer.subresource
     const held = fromTree(J.at(entry, "fieldsV1"), "", new Set<string>())
@@ -174,6 +194,14 @@ const take = (object: JsonObject, steps: ReadonlyArray<string>): void => {
   } else if (J.isObject(item)) take(item, rest)
 }
 
+/** Of an object that has no entry, everything is somebody's before the first apply. */
+const tracked = (current: JsonObject | undefined, writer: Writer): ReadonlyArray<Json> => {
+  const entries = J.list(current, "metadata", "managedFields")
+  return current === undefined || entries.length > 0
+    ? entries
+    : update(undefined, current, { ...writer, manager: "before-first-apply" })
+}
+
 /** What it means that `writer` applies `applied` to `current`, which may not be there yet. */
 export const application = (
   current: JsonObject | undefined,
@@ -182,7 +210,7 @@ export const application = (
 ): Application => {
   const wanted = leavesOf(applied)
   const now: Leaves = current === undefined ? new Map<string, Json>() : leavesOf(current)
-  const entries = J.list(current, "metadata", "managedFields")
+  const entries = tracked(current, writer)
   const mine = entries.find((it) => isApplier(it, writer))
   const others = entries.filter((it) => it !== mine)
   const changes = [...wanted].filter(([path, value]) => now.has(path) && !J.equal(now.get(path), value))

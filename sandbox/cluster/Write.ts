@@ -260,17 +260,16 @@ export const update = Effect.fnUntraced(
     Defaults.pruneStatus(resource.kind, next)
     TemplateGeneration.count(resource.kind, current, next)
     yield* refuse(target, target.name, faultsOf(target, subresource, current, next))
-    const fields = options.fields?.(next)
-    const sameFields = fields === undefined ||
-      J.equal(timeless(fields), timeless(J.list(current, "metadata", "managedFields")))
+    const writer = writerOf(target, subresource, yield* timestamp)
+    const fields = options.fields?.(next) ?? ManagedFields.update(current, next, writer)
+    const sameFields = J.equal(timeless(fields), timeless(J.list(current, "metadata", "managedFields")))
     if (sameFields && J.equal(comparable(current), comparable(next))) return Events.shown(resource, current)
     const meta = J.ensure(next, "metadata")
     if (subresource !== "status" && isNewGeneration(target, current, next)) {
       meta["generation"] = (J.number(meta, "generation") ?? 0) + 1
     }
     meta["resourceVersion"] = Store.versionOf(current)
-    const writer = writerOf(target, subresource, yield* timestamp)
-    meta["managedFields"] = fields ?? ManagedFields.update(current, next, writer)
+    meta["managedFields"] = fields
     if (target.dryRun) return Events.shown(resource, next)
     const stored = api.store.put(resource.storage, next)
     yield* Delete.afterUpdate(api, target, stored)

@@ -11,6 +11,7 @@ import { deletes } from "./contract/Deletes.ts"
 import { kubectl } from "./contract/Kubectl.ts"
 import { lists } from "./contract/Lists.ts"
 import { owners } from "./contract/Owners.ts"
+import { ownership } from "./contract/Ownership.ts"
 import { patches } from "./contract/Patches.ts"
 import { watches } from "./contract/Watches.ts"
 import { workloads } from "./contract/Workloads.ts"
@@ -29,6 +30,7 @@ for (const [name, cluster] of servers) {
     patches(it)
     applies(it)
     owners(it)
+    ownership(it)
     lists(it)
     watches(it)
     deletes(it)
