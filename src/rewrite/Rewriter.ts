@@ -1,11 +1,13 @@
-// Rewriter: sends one patch and says what became of it. It never retries: a lost precondition means that the object has
-// changed, and the next look at it decides anew. Errors told apart as the API server means them: 404, 409 and 422.
+// Rewriter: the only writer. Sends the patch of a rewrite and says what became of it; it never retries: a lost precondition
+// means that the object has changed, and the next look at it decides anew. The second patch, which gives up what the first made
+// ours, decides nothing, and is tried three times. Errors told apart as the API server means them: 404, 409 and 422.
 import { Context, Effect, Layer, Metric } from "effect"
 import type { KubeError } from "../kube/KubeError.ts"
-import { KubeClient } from "../kube/KubeClient.ts"
+import { KubeClient, type KubeRequest } from "../kube/KubeClient.ts"
 import { rewrites } from "../telemetry/Metrics.ts"
 import { kindOf, objectPath } from "../workload/Kinds.ts"
 import { fieldManager } from "../workload/Marks.ts"
+import { disownPatch } from "../workload/Ownership.ts"
 import type { Operation } from "../workload/Patch.ts"
 import { projectTemplated } from "../workload/Project.ts"
 import type { Workload } from "../workload/Workload.ts"
@@ -17,16 +19,55 @@ export type Outcome =
   | { readonly _tag: "Changed" }
   | { readonly _tag: "Gone" }
 
+/** What became of giving up an object's images. */
+export type Disowned =
+  /** Our field manager holds the originals annotation and no more. */
+  | "done"
+  /** Others wrote to the object each time between our look and our patch. */
+  | "changed"
+  /** The patch was taken, and the entry is as before: something between us and the store puts it back. */
+  | "kept"
+
 const count = (result: Parameters<typeof rewrites>[0]["result"]) => Metric.update(rewrites({ result }), 1)
+
+/** Whether the object was another than we had seen; a failed `test` is a 422 without causes: apimachinery's
+ * NewGenericServerResponse drops the message. */
+const isLost = (error: KubeError): boolean =>
+  error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
 
 /** A refusal that only says that the world has moved on; all others stay errors. */
 const recover = (error: KubeError): Effect.Effect<Outcome, KubeError> => {
   if (error.reason === "NotFound") return Effect.as(count("gone"), { _tag: "Gone" })
-  // a failed `test` is a 422 without causes: apimachinery's NewGenericServerResponse drops the message
-  const lost = error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
-  if (lost) return Effect.as(count("precondition-lost"), { _tag: "Changed" })
+  if (isLost(error)) return Effect.as(count("precondition-lost"), { _tag: "Changed" })
   return Effect.andThen(count(error.reason === "Denied" ? "denied" : "failed"), Effect.fail(error))
 }
+
+const patchOf = (path: string, operations: ReadonlyArray<Operation>): KubeRequest => ({
+  method: "PATCH",
+  path,
+  query: { fieldManager, fieldValidation: "Strict" },
+  contentType: "application/json-patch+json",
+  body: operations
+})
+
+/** How often images are given up in vain, each time of the object as it is then, before it is left to the next look. */
+const disownTries = 3
+
+const disownOnce = Effect.fnUntraced(
+  function*(client: KubeClient["Service"], { kind, name, namespace }: Workload) {
+    const path = objectPath(kindOf(kind), namespace, name)
+    const operations = disownPatch(kindOf(kind), yield* client.request({ method: "GET", path }))
+    if (operations.length === 0) return "done"
+    const after = yield* client.request(patchOf(path, operations))
+    if (disownPatch(kindOf(kind), after).length > 0) return "kept"
+    yield* count("disowned")
+    return "done"
+  },
+  Effect.catchTag("KubeError", (error): Effect.Effect<Disowned, KubeError> => {
+    if (error.reason === "NotFound") return Effect.succeed("done")
+    return isLost(error) ? Effect.succeed("changed") : Effect.fail(error)
+  })
+)
 
 export class Rewriter extends Context.Service<Rewriter, {
   /** Applies a patch of rewriting, or of putting originals back. */
@@ -35,6 +76,8 @@ export class Rewriter extends Context.Service<Rewriter, {
     operations: ReadonlyArray<Operation>,
     purpose: "rewritten" | "restored"
   ) => Effect.Effect<Outcome, KubeError>
+  /** Gives up the ownership of every image of the object as it is in the cluster now; no rollout comes of it. */
+  readonly disown: (workload: Workload) => Effect.Effect<Disowned, KubeError>
 }>()("image-cloner/rewrite/Rewriter") {
   static readonly layer = Layer.effect(
     Rewriter,
@@ -43,18 +86,19 @@ export class Rewriter extends Context.Service<Rewriter, {
       return Rewriter.of({
         apply: Effect.fn("Rewriter.apply")((workload, operations, purpose) => {
           const kind = kindOf(workload.kind)
-          return client.request({
-            method: "PATCH",
-            path: objectPath(kind, workload.namespace, workload.name),
-            query: { fieldManager, fieldValidation: "Strict" },
-            contentType: "application/json-patch+json",
-            body: operations
-          }).pipe(
+          return client.request(patchOf(objectPath(kind, workload.namespace, workload.name), operations)).pipe(
             Effect.tap(() => count(purpose)),
             Effect.map((object): Outcome => ({ _tag: "Applied", after: projectTemplated(kind)(object) })),
             Effect.catchTag("KubeError", recover)
           )
-        })
+        }),
+        disown: Effect.fn("Rewriter.disown")((workload) =>
+          disownOnce(client, workload).pipe(
+            Effect.repeat({ times: disownTries - 1, until: (it) => it !== "changed" }),
+            Effect.tap((it) => it === "kept" ? count("disown-failed") : Effect.void),
+            Effect.tapError(() => count("disown-failed"))
+          )
+        )
       })
     })
   )

@@ -98,7 +98,7 @@ export const workloadReasons = series(
   { reason: reasons }
 )
 export const rewrites = series(counter("rewrites_total", "Patches of workloads, by how they ended"), {
-  result: ["rewritten", "restored", "precondition-lost", "gone", "denied", "failed"]
+  result: ["rewritten", "restored", "precondition-lost", "gone", "denied", "failed", "disowned", "disown-failed"]
 })
 export const rolloutsInFlight = gauge("rollouts_in_flight", "Rollouts of ours under way at this moment")
 

@@ -48,6 +48,11 @@ export const ObjectMeta = Schema.Struct({
   managedFields: maybe(Schema.Array(ManagedFields))
 })
 
+/** What is read of an object to give up what our field manager holds of it. */
+export const Tracked = Schema.Struct({
+  metadata: Schema.Struct({ resourceVersion: Schema.String, managedFields: maybe(Schema.Array(ManagedFields)) })
+})
+
 const Template = Schema.Struct({
   metadata: maybe(Schema.Struct({ annotations: Map, labels: Map })),
   spec: maybe(PodSpec)

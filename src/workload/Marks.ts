@@ -1,6 +1,7 @@
 // Marks: what people and tools wrote on an object that decides whether and how it is handled.
 // Opt-outs are ours; the traces of tools that own templates are tables of KnownOwners.
 import { fieldManagers, isBuiltIn, marks } from "./KnownOwners.ts"
+import { originalsAnnotation } from "./Originals.ts"
 import type { Marks, RewriteMark } from "./Workload.ts"
 
 type Texts = Readonly<Record<string, string>>
@@ -17,7 +18,8 @@ export const marksOf = (labels: Texts, annotations: Texts): Marks => {
   }
 }
 
-interface ManagedField {
+/** An entry of `metadata.managedFields`: what one manager holds by one kind of write. */
+export interface ManagedField {
   readonly manager?: string | null
   readonly operation?: string | null
   readonly subresource?: string | null
@@ -35,7 +37,7 @@ interface OwnerReference {
  * Whether a set of managed fields (KEP-555: `f:` a field, `k:` an item of a list) holds an image of a container or volume.
  * Only directly in an item: a label may be called image, too, and an RBD volume has a field of that name.
  */
-const holdsImage = (fields: unknown, inItem = false): boolean => {
+export const holdsImage = (fields: unknown, inItem = false): boolean => {
   if (typeof fields !== "object" || fields === null) return false
   return Object.entries(fields).some(([key, below]) =>
     key === "f:image" ? inItem : holdsImage(below, key.startsWith("k:"))
@@ -82,14 +84,24 @@ export const managerOf = (
   ownerReferences: ReadonlyArray<OwnerReference>
 ): string | undefined => byMark(labels, annotations) ?? byField(managedFields) ?? byOwner(ownerReferences)
 
+const holds = (fields: unknown, field: string): boolean => {
+  if (typeof fields !== "object" || fields === null) return false
+  return Object.entries(fields).some(([key, below]) => key === field || holds(below, field))
+}
+
 /** Name under which our own changes stand in `managedFields`. */
 export const fieldManager = "image-cloner"
 
-/** When our field manager last changed the object, in milliseconds since the epoch. */
+/**
+ * When our field manager last changed the object, in milliseconds since the epoch. Its entry is the one that holds the
+ * originals annotation: images are given up after each rewrite (Ownership.ts), but not by version 0.1.
+ */
 export const patchedAtOf = (
   managedFields: ReadonlyArray<ManagedField & { readonly time?: string | null }>
 ): number | undefined => {
-  const times = managedFields.filter((it) => it.manager === fieldManager && holdsImage(it.fieldsV1))
+  const times = managedFields
+    .filter((it) => it.manager === fieldManager)
+    .filter((it) => holds(it.fieldsV1, `f:${originalsAnnotation}`) || holdsImage(it.fieldsV1))
     .map((it) => Date.parse(it.time ?? "")).filter((it) => !Number.isNaN(it))
   return times.length === 0 ? undefined : Math.max(...times)
 }

@@ -6,6 +6,7 @@ import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { managerOf, marksOf, patchedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
+import { ownsImages } from "./Ownership.ts"
 import { type ContainerState, type ImageSlot, type Namespace, type Node, type Pod, type Workload } from "./Workload.ts"
 import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
 
@@ -79,7 +80,9 @@ const base = (
     mirror: annotations["kubernetes.io/config.mirror"] !== undefined,
     pullSecrets: (spec.imagePullSecrets ?? []).map((it) => it.name ?? "").filter((it) => it !== ""),
     serviceAccount: spec.serviceAccountName ?? undefined,
-    patchedAt: patchedAtOf(metadata.managedFields ?? [])
+    patchedAt: patchedAtOf(metadata.managedFields ?? []),
+    ownsImages: kindOf(kind).mutable &&
+      ownsImages(metadata.managedFields ?? [], templateAnnotations?.[originalsAnnotation] !== undefined)
   }
 }
 

@@ -79,6 +79,8 @@ export interface Workload {
   readonly serviceAccount: string | undefined
   /** When our field manager last changed it, milliseconds since the epoch. */
   readonly patchedAt: number | undefined
+  /** Whether our field manager still holds an image of it, and so stands in the way of whoever applies its manifest. */
+  readonly ownsImages: boolean
 }
 
 /** What a container of a pod does, or an image volume, which is there from the start of the first container. */

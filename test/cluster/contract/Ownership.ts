@@ -78,12 +78,16 @@ export const ownership = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       yield* apply(wanted({ a: "1" }))
       const patched = yield* patch("ours", rewrite)
       assert.deepStrictEqual(imagesOf(patched.body), ["copy:1", "side:1"])
-      const time = J.text(entryOf(patched.body, "ours"), "time")
       // whatever it changes: a label is enough
       const refused = yield* apply(wanted({ a: "2" }))
       assert.strictEqual(refused.status, 409)
       assert.include(J.text(refused.body, "message"), `conflict with "ours" using apps/v1`)
-      const given = yield* changed(give(claim))
+      // a time of long ago, which giving up leaves as it is
+      const time = "2026-01-01T00:00:00Z"
+      const given = yield* changed((object) => [
+        ...give(claim)(object),
+        { op: "replace", path: `/metadata/managedFields/${indexOf(object, "ours")}/time`, value: time }
+      ])
       assert.strictEqual(given.status, 200)
       assert.deepStrictEqual(J.object(entryOf(given.body, "ours"), "fieldsV1"), claim)
       assert.strictEqual(J.text(entryOf(given.body, "ours"), "time"), time)
@@ -121,6 +125,20 @@ export const ownership = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const fewer = yield* apply(wanted({ a: "1" }, ["side:1"]))
       assert.strictEqual(fewer.status, 200)
       assert.deepStrictEqual(imagesOf(fewer.body), ["side:1"])
+    }))
+
+  it.effect("an annotation that a manager keeps stays when the owner of all others drops them", () =>
+    Effect.gen(function*() {
+      const { apply, changed, patch } = yield* start()
+      const annotated = wanted({ a: "1" })
+      J.ensure(annotated, "spec", "template", "metadata")["annotations"] = { theirs: "1" }
+      yield* apply(annotated)
+      yield* patch("ours", rewrite.filter((it) => !it.path.endsWith("/annotations")))
+      yield* changed(give(claim))
+      const dropped = yield* apply(wanted({ a: "1" }))
+      assert.strictEqual(dropped.status, 200)
+      const left = J.texts(dropped.body, "spec", "template", "metadata", "annotations")
+      assert.deepStrictEqual(left, { [annotation]: "{\"app\":\"app:1\"}" })
     }))
 
   it.effect("an entry without a field goes", () =>
