@@ -17,6 +17,7 @@ import { freshness } from "../workload/PlanImages.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
+import * as Disown from "./Disown.ts"
 import { make as makeDoubt } from "./Doubt.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 import { pullProblem, stuckPod } from "./Remedies.ts"
@@ -38,6 +39,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
     const rewriter = yield* Rewriter
+    const ownership = yield* Disown.make
     const settingsRef = yield* SettingsRef
     // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
     const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
@@ -47,7 +49,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
 
     const doubt = yield* makeDoubt
     const decide = yield* makeDecide({ ...options, target })
-    const rewrite = yield* makeRewrite({ decide, permits, target })
+    const rewrite = yield* makeRewrite({ decide, permits, target, ownership })
 
     const isRefused = ({ generation, key }: Workload, now: number) => {
       const refusal = refusals.get(key)
@@ -59,6 +61,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         inventory.want(key, [])
         decisions.forget(key)
         refusals.delete(key)
+        yield* ownership.forget(key)
         yield* pacing.forget(key, key.split("/")[1] ?? "")
       })
 
@@ -75,6 +78,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       )
       if (outcome._tag === "Applied") {
         yield* Effect.logError(`${detail}; its original images were put back${stuckPod(workload, failure.pod)}`)
+        yield* ownership.disown(workload)
       }
       yield* pacing.forget(workload.key, workload.namespace)
       return true
@@ -121,6 +125,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         ? yield* Effect.catchTag(rewrite(decided, planned.verdict.idle), "KubeError", refused(planned))
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })
+      if (workload.ownsImages) yield* ownership.disown(workload)
     }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
   })
 

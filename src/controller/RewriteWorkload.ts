@@ -12,6 +12,7 @@ import type { Plan, Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
 import { livePods } from "../workload/Rollout.ts"
 import { Decisions } from "./Decisions.ts"
+import type { Disown } from "./Disown.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { make as makeDoubt } from "./Doubt.ts"
 import { WorkloadQueue } from "./Queues.ts"
@@ -21,6 +22,7 @@ interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
   /** How many patches are on their way at once; lanes are namespaces. */
   readonly permits: FairPermits
+  readonly ownership: Disown
 }
 
 /** What became of the patch, and the plan that it was made from. */
@@ -30,7 +32,7 @@ interface Sent {
 }
 
 /** Makes the function that rewrites what has just been decided. */
-export const make = ({ decide, permits, target }: Options) =>
+export const make = ({ decide, ownership, permits, target }: Options) =>
   Effect.gen(function*() {
     const inventory = yield* Inventory
     const decisions = yield* Decisions
@@ -105,6 +107,7 @@ export const make = ({ decide, permits, target }: Options) =>
       const [waiting] = workload.kind === "StatefulSet" && idle ? livePods(of.pods) : []
       const hint = waiting === undefined ? "" : stuckPod(workload, waiting)
       yield* Effect.logInfo(`rewritten: ${describeReplacements(replacementsOf(sent.plan.images))}${hint}`)
+      yield* ownership.disown(workload)
       return verdict
     })
   })

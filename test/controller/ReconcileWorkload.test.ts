@@ -15,7 +15,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../src/workload/Patch.ts"
-import { digestOf, pod, unstarted, workload } from "../support/Objects.ts"
+import { digestOf, ownedImage, pod, unstarted, workload } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -47,12 +47,18 @@ const loop = (
   named: (source: string) => Digest | undefined = () => undefined
 ) => {
   const patches: Array<Patched> = []
+  const disowned: Array<string> = []
   const layer = Layer.mergeAll(
     Layer.mock(Rewriter, {
       apply: (it, operations, purpose) =>
         Effect.suspend(() => {
           patches.push({ key: it.key, purpose, operations })
           return answer
+        }),
+      disown: (it) =>
+        Effect.sync(() => {
+          disowned.push(it.key)
+          return "done"
         })
     }),
     Layer.mock(SourceTags, { named: (of) => Effect.sync(() => Option.fromNullishOr(named(of))) }),
@@ -72,7 +78,7 @@ const loop = (
     yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
     return { store, inventory: yield* Inventory, decisions: yield* Decisions, queue }
   })
-  return { patches, layer, start }
+  return { patches, disowned, layer, start }
 }
 
 const backedUp = (digest: Digest = digestOf("a")): ImageState => ({
@@ -167,6 +173,32 @@ describe("the actor of a workload", () => {
       yield* SubscriptionRef.update(settings, (now) => ({ ...now, DRY_RUN: true }))
       yield* TestClock.adjust("5 minutes")
       assert.strictEqual(it.patches.length, begun)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("gives up what a patch made ours, and what it finds still ours", () => {
+    const it = loop(
+      Effect.succeed({ _tag: "Applied", after: workload({ images: { app: copy }, templateAnnotations: annotated }) })
+    )
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload(unstarted)
+      store.putWorkload(deployment)
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.strictEqual(it.patches.length, 1)
+      assert.deepStrictEqual(it.disowned, [deployment.key])
+      const done = { images: { app: copy }, templateAnnotations: annotated }
+      const held = [{ manager: "image-cloner", operation: "Update", fieldsV1: ownedImage }]
+      for (const [name, managedFields] of [["killed", held], ["given", []]] as const) {
+        const other = workload({ ...done, name, metadata: { managedFields } })
+        store.putWorkload(other)
+        yield* queue.offer(other.key)
+        yield* tick
+      }
+      assert.deepStrictEqual(it.disowned, [deployment.key, "Deployment/shop/killed"])
     }).pipe(Effect.provide(it.layer))
   })
 

@@ -29,7 +29,9 @@ const deployment = (held: "images" | "mark", resourceVersion = "1") => {
       managedFields: [{
         manager: "image-cloner",
         operation: "Update",
-        fieldsV1: { "f:spec": held === "mark" ? mark : { ...mark, "f:containers": { "f:image": {} } } }
+        fieldsV1: {
+          "f:spec": held === "mark" ? mark : { ...mark, "f:containers": { "k:{\"name\":\"app\"}": { "f:image": {} } } }
+        }
       }]
     }
   })

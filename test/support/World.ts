@@ -8,10 +8,12 @@ import { fileURLToPath } from "node:url"
 import { request } from "undici"
 
 import * as Objects from "../../sandbox/client/Objects.ts"
+import * as Resources from "../../sandbox/cluster/Resources.ts"
 import * as ControlPlane from "../../sandbox/ControlPlane.ts"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import * as Kubelet from "../../sandbox/kubelet/Kubelet.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
 
 const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
 const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))
@@ -81,6 +83,30 @@ export const get = (kind: string, namespace: string, name: string) => Objects.ge
 
 const patch = (kind: string, namespace: string, name: string, body: JsonObject) =>
   Objects.patch(manager, place(kind, namespace, name), body)
+
+const changeOf =
+  (contentType: string) => (fieldManager: string, kind: string, namespace: string, name: string, body: unknown) => {
+    const resource = Objects.resource(kind)
+    return Effect.flatMap(KubeClient, (client) =>
+      client.request({
+        method: "PATCH",
+        path: Resources.pathOf(resource, namespace, name),
+        query: { fieldManager },
+        contentType,
+        body
+      }))
+  }
+
+export const jsonPatch = changeOf("application/json-patch+json")
+
+/** Applies a manifest server-side, as Helm 4 does by itself: without force. */
+export const apply = (fieldManager: string, kind: string, namespace: string, name: string, body: JsonObject) =>
+  changeOf("application/apply-patch+yaml")(fieldManager, kind, namespace, name, {
+    apiVersion: Resources.apiVersionOf(Objects.resource(kind)),
+    kind,
+    ...body,
+    metadata: { name, ...J.object(body, "metadata") }
+  })
 
 /** A namespace whose ServiceAccount default is there, because pods are refused before. */
 export const namespace = Effect.fnUntraced(function*(name: string, metadata: JsonObject = {}) {
