@@ -81,13 +81,19 @@ const tagged = (backup: EmbeddedRegistry, prefix: string): ReadonlyArray<string>
   ).map((it) => it.path)
 
 /** Every Deployment names its copy, was changed once, and runs; every copy is the source's. */
+/** Whether its images are nobody's: whoever applies its manifest is not refused. */
+const isGivenUp = (object: JsonObject): boolean =>
+  J.list(object, "metadata", "managedFields").filter((it) => J.text(it, "manager") === "image-cloner")
+    .every((it) => !JSON.stringify(J.at(it, "fieldsV1") ?? null).includes("\"f:image\""))
+
 const assertDone = Effect.fnUntraced(function*(prefix: string, names: ReadonlyArray<string>) {
   const stageNow = yield* Stage
   const { backup, upstream } = stageNow
   const all = yield* W.eventually(
-    "not all are rewritten and rolled out",
+    "not all are rewritten, rolled out and given up",
     everything(names),
-    (objects) => objects.length === workloads && objects.every((it) => isRewritten(it) && isAvailable(it)),
+    (objects) =>
+      objects.length === workloads && objects.every((it) => isRewritten(it) && isAvailable(it) && isGivenUp(it)),
     patience
   )
   for (const object of all) {
