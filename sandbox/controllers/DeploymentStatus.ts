@@ -61,6 +61,13 @@ const progressing = (
     const condition = said("True", "NewReplicaSetAvailable", `${what} has successfully progressed.`)
     return { condition, progressed: false, again: undefined }
   }
+  // what was complete once stays so, whatever becomes of its pods: the message names the ReplicaSet that it speaks of
+  const wasDone = J.text(before, "reason") === "NewReplicaSetAvailable" && counts["replicas"] === updated &&
+    J.text(before, "message")?.includes(what) === true
+  if (wasDone) {
+    const unchanged = said("True", "NewReplicaSetAvailable", J.text(before, "message") ?? "")
+    return { condition: unchanged, progressed: false, again: undefined }
+  }
   if (J.at(deployment, "spec", "paused") === true) {
     const unchanged = before["type"] === undefined
       ? undefined

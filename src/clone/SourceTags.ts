@@ -19,7 +19,10 @@ interface Answer {
 }
 
 export class SourceTags extends Context.Service<SourceTags, {
-  /** What a source reference with a tag names now; none where its registry cannot say so within seconds. */
+  /**
+   * What a source reference names now: of one with a digest whether it is there. None where it is not, and where its registry
+   * cannot say so within seconds.
+   */
   readonly named: (source: string) => Effect.Effect<Option.Option<Digest>>
 }>()("image-cloner/clone/SourceTags") {
   static readonly layer: Layer.Layer<SourceTags, never, RegistryClient> = Layer.effect(
@@ -29,8 +32,8 @@ export class SourceTags extends Context.Service<SourceTags, {
       const ask = Effect.fnUntraced(function*(source: string) {
         const reference = parse(source)
         if (Result.isFailure(reference)) return Option.none<Digest>()
-        const { registry: host, repository, tag = "latest" } = reference.success
-        return yield* registry.headManifest({ registry: host, repository }, tag).pipe(
+        const { digest, registry: host, repository, tag = "latest" } = reference.success
+        return yield* registry.headManifest({ registry: host, repository }, digest ?? tag).pipe(
           Effect.map(Option.map((it) => it.digest)),
           Effect.timeoutOrElse({
             duration: patience,

@@ -8,11 +8,17 @@ import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
+import { patchOf } from "../workload/OurRollout.ts"
+import { newestPods } from "../workload/Rollout.ts"
 import { gatherFacts } from "./GatherFacts.ts"
+import type { RolloutsSeen, Times } from "./RolloutsSeen.ts"
 
 export interface Decided {
   readonly workload: Workload
   readonly pods: ReadonlyArray<Pod>
+  readonly newestPods: ReadonlySet<Pod>
+  /** What was seen of its rollout over time. */
+  readonly times: Times
   readonly settings: Settings
   /** Milliseconds since the epoch. */
   readonly now: number
@@ -22,10 +28,14 @@ export interface Decided {
 export interface Given {
   readonly ownNamespace: Option.Option<string>
   readonly target: Backup
+  readonly seen: RolloutsSeen
 }
 
-/** Makes the function that decides about a key; undefined: there is no such workload. */
-export const make = ({ ownNamespace, target }: Given) =>
+/**
+ * Makes the function that decides about a key; undefined: there is no such workload.
+ * @param seen takes note of each look
+ */
+export const make = ({ ownNamespace, seen, target }: Given) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -36,14 +46,18 @@ export const make = ({ ownNamespace, target }: Given) =>
       if (workload === undefined) return undefined
       const settings = yield* SubscriptionRef.get(settingsRef)
       const now = yield* Clock.currentTimeMillis
+      const pods = store.podsOf(workload)
+      const newest = newestPods(workload, store.controlledBy(workload), pods)
+      const times = seen.note(workload, patchOf(workload), pods, newest, now)
       const facts = gatherFacts(store, workload, {
         settings,
         backup: target,
         ownNamespace,
         now,
         state: (source) => inventory.state(source),
-        assumeCopied: settings.DRY_RUN
+        assumeCopied: settings.DRY_RUN,
+        pullFailsSince: times.pullFailsSince
       })
-      return { workload, pods: facts.pods, settings, now, plan: plan(workload, facts) }
+      return { workload, pods, newestPods: newest, times, settings, now, plan: plan(workload, facts) }
     })
   })

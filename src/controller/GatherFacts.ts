@@ -9,6 +9,8 @@ import type { Workload } from "../workload/Workload.ts"
 const needed = ["pods", "replicasets", "namespaces"]
 
 type Given = Pick<Facts, "settings" | "backup" | "now" | "state" | "assumeCopied"> & {
+  /** Without it pulls that fail are seen for the first time now. */
+  readonly pullFailsSince?: Facts["pullFailsSince"]
   readonly ownNamespace: Option.Option<string>
 }
 
@@ -21,7 +23,9 @@ export const gatherFacts = (store: Workloads, workload: Workload, given: Given):
     owners: store.ownersOf(workload),
     pods,
     newestPods: newestPods(workload, store.controlledBy(workload), pods),
+    pullFailsSince: given.pullFailsSince ?? (() => given.now),
     nodeReady: (name) => store.nodeReady(name),
+    nodeHasPulled: (name) => store.nodeHasPulled(name),
     podsKnown: needed.every((it) => store.isSynced(it))
   }
 }

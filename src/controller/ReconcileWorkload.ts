@@ -1,27 +1,25 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
 import { Clock, Duration, Effect, type Option, SubscriptionRef } from "effect"
-import { makeFairPermits, unclaimed } from "../queue/FairPermits.ts"
+import { makeFairPermits } from "../queue/FairPermits.ts"
 import type { Backup } from "../image/BackupName.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
-import { Rewriter } from "../rewrite/Rewriter.ts"
 import { backup } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
-import { pullFailureOf } from "../workload/OurRollout.ts"
-import { restorePatch } from "../workload/Patch.ts"
 import type { Plan, Verdict } from "../workload/Plan.ts"
 import { freshness } from "../workload/PlanImages.ts"
-import type { Pod, Workload } from "../workload/Workload.ts"
+import type { Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
 import { make as makeDoubt } from "./Doubt.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
-import { pullProblem, stuckPod } from "./Remedies.ts"
+import { make as makePutBack } from "./PutBackWorkload.ts"
 import { make as makeRewrite } from "./RewriteWorkload.ts"
+import { RolloutsSeen } from "./RolloutsSeen.ts"
 
 /** How long a workload rests after a policy or a missing right refused its patch: somebody has to do something first. */
 const afterRefusal = Duration.minutes(5)
@@ -38,7 +36,6 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const images = yield* ImageQueue
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
-    const rewriter = yield* Rewriter
     const ownership = yield* Disown.make
     const settingsRef = yield* SettingsRef
     // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
@@ -48,8 +45,10 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const refusals = new Map<string, { readonly generation: number | undefined; readonly until: number }>()
 
     const doubt = yield* makeDoubt
-    const decide = yield* makeDecide({ ...options, target })
+    const seen = new RolloutsSeen()
+    const decide = yield* makeDecide({ ...options, target, seen })
     const rewrite = yield* makeRewrite({ decide, permits, target, ownership })
+    const putBack = yield* makePutBack({ target, ownership })
 
     const isRefused = ({ generation, key }: Workload, now: number) => {
       const refusal = refusals.get(key)
@@ -61,28 +60,10 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         inventory.want(key, [])
         decisions.forget(key)
         refusals.delete(key)
+        seen.forget(key)
         yield* ownership.forget(key)
         yield* pacing.forget(key, key.split("/")[1] ?? "")
       })
-
-    /** Puts the originals back where pods cannot pull and nothing in that namespace ever pulled from the backup. */
-    const putBack = Effect.fnUntraced(function*({ patchable, workload }: Plan, pods: ReadonlyArray<Pod>) {
-      // what another object controls carries our annotation too; and a template's owner would undo it again and again
-      if (!patchable) return false
-      const failure = pullFailureOf(workload, pods, target)
-      if (failure === undefined || (yield* pacing.isProven(workload.namespace))) return false
-      const detail = pullProblem(workload, failure.pod, failure.container.message, target)
-      yield* pacing.pullFailed(workload.namespace, detail)
-      const outcome = yield* permits.withPermit({ lane: workload.namespace, ...unclaimed })(
-        rewriter.apply(workload, restorePatch(workload, target), "restored")
-      )
-      if (outcome._tag === "Applied") {
-        yield* Effect.logError(`${detail}; its original images were put back${stuckPod(workload, failure.pod)}`)
-        yield* ownership.disown(workload)
-      }
-      yield* pacing.forget(workload.key, workload.namespace)
-      return true
-    })
 
     /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
     const compareAgain = (sources: ReadonlyArray<string>, now: number) =>
@@ -93,20 +74,25 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
           : doubt(source, "it is compared with its source for a new user")
       }, { discard: true })
 
-    const refused = (of: Plan) => (error: KubeError) =>
-      Effect.gen(function*() {
-        yield* Effect.logWarning(`the patch was refused: ${error.message}`)
-        const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
-        const { generation, key } = of.workload
-        const wait = yield* workloads.offerFailed(key, { atLeast: error.retryAfter ?? patience })
-        refusals.set(key, { generation, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(wait) })
-        return of.verdict
-      })
+    /** What a refused patch becomes: the plan as it was, and a rest. */
+    const catchRefusal = <A>(patching: Effect.Effect<A, KubeError>, of: Plan) =>
+      Effect.catchTag(
+        patching,
+        "KubeError",
+        Effect.fnUntraced(function*(error) {
+          yield* Effect.logWarning(`the patch was refused: ${error.message}`)
+          const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
+          const { generation, key } = of.workload
+          const wait = yield* workloads.offerFailed(key, { atLeast: error.retryAfter ?? patience })
+          refusals.set(key, { generation, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(wait) })
+          return of.verdict
+        })
+      )
 
     return Effect.fn("reconcileWorkload")(function*(key: string) {
       const decided = yield* decide(key)
       if (decided === undefined) return yield* forget(key)
-      const { now, plan: planned, pods, settings, workload } = decided
+      const { now, plan: planned, pods, workload } = decided
       yield* pacing.observe(workload, pods, target)
       const pod = store.pod(key)
       if (pod !== undefined) yield* pacing.observePod(pod, target)
@@ -118,11 +104,12 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), now)
       yield* offerAll(images, planned.stale)
       yield* reportForged(decisions.get(key)?.plan, planned)
-      if (!settings.DRY_RUN && (yield* putBack(planned, pods))) return
+      const back = isRefused(workload, now) ? undefined : yield* catchRefusal(putBack(decided), planned)
+      if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
       const may = planned.verdict._tag === "Rewrite" && !isRefused(workload, now)
       if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
       const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
-        ? yield* Effect.catchTag(rewrite(decided, planned.verdict.idle), "KubeError", refused(planned))
+        ? yield* catchRefusal(rewrite(decided, planned.verdict.as), planned)
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })
       if (workload.ownsImages) yield* ownership.disown(workload)

@@ -2,11 +2,21 @@
 import type { Backup } from "../image/BackupName.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 
-/** A StatefulSet waits for a pod that never becomes ready, even when its template is mended (kubernetes#67250). */
-export const stuckPod = (workload: Workload, pod: Pod): string =>
-  workload.kind === "StatefulSet"
-    ? `, but a StatefulSet does not replace a pod that is not ready: kubectl -n ${workload.namespace} delete pod ${pod.workload.name}`
-    : ""
+/**
+ * A StatefulSet waits for a pod that never becomes ready, even when its template is mended (kubernetes#67250), and a CronJob that
+ * forbids concurrent runs for a Job that never ends: we delete nothing, so the command that frees it is named.
+ */
+export const stuckPod = (workload: Workload, pod: Pod | undefined): string => {
+  if (!workload.ordered || pod === undefined) return ""
+  const command = `kubectl -n ${workload.namespace} delete`
+  if (workload.kind === "StatefulSet") {
+    return `, but a StatefulSet does not replace a pod that is not ready: ${command} pod ${pod.workload.name}`
+  }
+  // concurrencyPolicy Forbid
+  return pod.workload.owner === undefined
+    ? ""
+    : `, but its next run waits for the Job that is stuck: ${command} job ${pod.workload.owner.name}`
+}
 
 /** What stands in the way of pulling, and what to do about it. */
 export const pullProblem = (workload: Workload, pod: Pod, message: string | undefined, target: Backup): string => {

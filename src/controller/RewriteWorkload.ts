@@ -8,7 +8,7 @@ import { Pacing } from "../rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../rewrite/Rewriter.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { rewritePatch } from "../workload/Patch.ts"
-import type { Plan, Verdict } from "../workload/Plan.ts"
+import type { Plan, RewriteAs, Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
 import { livePods } from "../workload/Rollout.ts"
 import { Decisions } from "./Decisions.ts"
@@ -70,20 +70,20 @@ export const make = ({ decide, ownership, permits, target }: Options) =>
 
     /** With a permit: the patch of what is right now, or none. */
     const send = Effect.fnUntraced(
-      function*(key: string, idle: boolean): Effect.fn.Return<Sent | undefined, KubeError> {
+      function*(key: string, as: RewriteAs): Effect.fn.Return<Sent | undefined, KubeError> {
         const again = yield* decide(key)
-        if (again?.plan.verdict._tag !== "Rewrite" || again.plan.verdict.idle !== idle) return undefined
+        if (again?.plan.verdict._tag !== "Rewrite" || again.plan.verdict.as !== as) return undefined
         if ((yield* movedTags(again.plan)).length > 0) return undefined
         const patch = rewritePatch(again.workload, replacementsOf(again.plan.images), target)
         return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), plan: again.plan }
       }
     )
 
-    return Effect.fnUntraced(function*(of: Decided, idle: boolean): Effect.fn.Return<Verdict, KubeError> {
+    return Effect.fnUntraced(function*(of: Decided, as: RewriteAs): Effect.fn.Return<Verdict, KubeError> {
       const { plan: { verdict }, settings, workload } = of
       const { key, namespace } = workload
       const admission = yield* pacing.admit(workload, {
-        idle,
+        as,
         limit: settings.MAX_CONCURRENT_ROLLOUTS,
         preferredComing: (yield* pacing.isProvenAnywhere) ? false : preferredComing()
       })
@@ -92,7 +92,7 @@ export const make = ({ decide, ownership, permits, target }: Options) =>
         Effect.flatMap((moved) =>
           moved.length > 0
             ? Effect.undefined
-            : permits.withPermit({ lane: namespace, ...unclaimed })(send(key, idle))
+            : permits.withPermit({ lane: namespace, ...unclaimed })(send(key, as))
         ),
         Effect.onError(() => pacing.release(key))
       )
@@ -103,10 +103,11 @@ export const make = ({ decide, ownership, permits, target }: Options) =>
         return verdict
       }
       const { after } = sent.outcome
-      yield* after === undefined ? pacing.release(key) : pacing.patched(after, idle)
-      const [waiting] = workload.kind === "StatefulSet" && idle ? livePods(of.pods) : []
-      const hint = waiting === undefined ? "" : stuckPod(workload, waiting)
-      yield* Effect.logInfo(`rewritten: ${describeReplacements(replacementsOf(sent.plan.images))}${hint}`)
+      yield* after === undefined ? pacing.release(key) : pacing.patched(after, as)
+      const waiting = as === "rollout" ? undefined : livePods(of.pods).find((it) => !it.ready)
+      yield* Effect.logInfo(
+        `rewritten: ${describeReplacements(replacementsOf(sent.plan.images))}${stuckPod(workload, waiting)}`
+      )
       yield* ownership.disown(workload)
       return verdict
     })

@@ -5,9 +5,12 @@ import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
 import type { Backup } from "../image/BackupName.ts"
 import { rolloutsInFlight } from "../telemetry/Metrics.ts"
 import { kindOf } from "../workload/Kinds.ts"
-import { provesPulling, type RolloutState, rolloutState } from "../workload/OurRollout.ts"
+import { provesPulling, rolloutState } from "../workload/OurRollout.ts"
+import type { RewriteAs } from "../workload/Plan.ts"
 import type { HoldReason } from "../workload/Reason.ts"
+import { missing } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
+import { Places } from "./Places.ts"
 import { Turns } from "./Turns.ts"
 
 export type Admission =
@@ -24,19 +27,6 @@ export const PullRest = Context.Reference<{ readonly first: Duration.Duration; r
   { defaultValue: () => ({ first: Duration.minutes(2), most: Duration.hours(1) }) }
 )
 
-interface Place {
-  readonly namespace: string
-  readonly state: RolloutState
-}
-
-interface Reservation {
-  readonly namespace: string
-  /** Of the object that was patched: one that is made anew under the same name never shows that patch. */
-  readonly uid: string
-  /** Generation that the patch made; undefined while it is being made. */
-  readonly generation: number | undefined
-}
-
 interface Rest {
   readonly until: number
   readonly times: number
@@ -49,15 +39,14 @@ const stuckNamespaces = 3
 /** How long others wait for a Deployment whose images are still being copied, in milliseconds: a slow one delays nobody for long. */
 const longestPreference = 10 * 60 * 1000
 
+/** How many cures may be under way for each place of a rollout. */
+const curesPerPlace = 4
+
 /** Scope of a rest that stops every namespace. */
 const everywhere = "*"
 
 const isPreferred = (workload: Workload): boolean =>
   workload.kind === "Deployment" && (workload.strategy ?? "RollingUpdate") === "RollingUpdate"
-
-/** What our patch made of a workload: later changes by others are no rollouts of ours. */
-const revisionOf = (workload: Workload): string =>
-  [workload.uid, workload.originals ?? "", ...workload.images.map((it) => it.image)].join(" ")
 
 const go: Admission = { _tag: "Go" }
 
@@ -68,8 +57,8 @@ const held = (reason: "paced" | "paused" | "pull-unproven", detail: string): Adm
 })
 
 export interface Request {
-  /** A change interrupts nobody: it takes no place. */
-  readonly idle: boolean
+  /** What is harmless takes no place, and cures have places of their own. */
+  readonly as: RewriteAs
   /** MAX_CONCURRENT_ROLLOUTS. */
   readonly limit: number
   /** Whether a Deployment that rolls may be ready to be rewritten soon. */
@@ -78,10 +67,7 @@ export interface Request {
 
 /** The state of pacing; one instance, used by Pacing alone. */
 const make = (rest: { readonly first: Duration.Duration; readonly most: Duration.Duration }) => {
-  const places = new Map<string, Place>()
-  const reserved = new Map<string, Reservation>()
-  const reached = new Map<string, string>()
-  const quiet = new Map<string, string>()
+  const places = new Places()
   const proven = new Set<string>()
   const rests = new Map<string, Rest>()
   const turns = new Turns()
@@ -92,26 +78,13 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
   let yieldingSince: number | undefined
   let opened = false
 
-  const taken = (): ReadonlyMap<string, string> =>
-    new Map([
-      ...[...places].flatMap(([key, it]) => it.state._tag === "UnderWay" ? [[key, it.namespace] as const] : []),
-      ...[...reserved].map(([key, it]) => [key, it.namespace] as const)
-    ])
-
-  const free = (key: string): void => {
-    if (places.delete(key) || reserved.delete(key)) opened = true
-    reserved.delete(key)
-  }
-
   const resting = (namespace: string, now: number): Admission | undefined => {
     const found = [rests.get(everywhere), rests.get(namespace)].find((it) => it !== undefined && it.until > now)
     return found === undefined ? undefined : held("pull-unproven", found.detail)
   }
 
   const stopped = (namespace: string): Admission | undefined => {
-    const stuck = new Map(
-      [...places.values()].flatMap((it) => it.state._tag === "Stuck" ? [[it.namespace, it.state.detail]] : [])
-    )
+    const { stuck } = places
     const here = stuck.get(namespace)
     if (here !== undefined) return held("paused", `rollouts in ${namespace} are stopped: ${here}`)
     return stuck.size >= stuckNamespaces
@@ -122,7 +95,8 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
   /** Until pulling is proven, one rollout at a time: anywhere at first, then in each namespace. */
   const unproven = (workload: Workload): Admission | undefined => {
     if (proven.has(workload.namespace)) return undefined
-    const [other] = [...taken()].find(([, namespace]) => proven.size === 0 || namespace === workload.namespace) ?? []
+    const [other] =
+      [...places.taken()].find(([, namespace]) => proven.size === 0 || namespace === workload.namespace) ?? []
     return other === undefined
       ? undefined
       : held("paced", `${other} shows first whether pods can pull from the backup`)
@@ -136,21 +110,6 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
     return held("paced", "a Deployment with a rolling update goes first, to show whether pods can pull from the backup")
   }
 
-  const observe = (workload: Workload, state: RolloutState): void => {
-    const { generation, key, namespace, uid } = workload
-    const reservation = reserved.get(key)
-    const shown = reservation?.generation !== undefined &&
-      (uid !== reservation.uid || (generation ?? 0) >= reservation.generation)
-    const revision = revisionOf(workload)
-    if (state._tag === "None") {
-      reached.set(key, revision)
-      if (shown || reservation === undefined) free(key)
-    } else if (reached.get(key) !== revision && quiet.get(key) !== revision) {
-      places.set(key, { namespace, state })
-    } else if (places.delete(key)) opened = true
-    if (shown) reserved.delete(key)
-  }
-
   const prove = (namespace: string): void => {
     if (proven.has(namespace)) return
     proven.add(namespace)
@@ -159,13 +118,32 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
     opened = true
   }
 
+  const leave = (key: string, namespace: string): void => {
+    turns.leave(key, namespace)
+    aside.delete(key)
+    yielding.delete(key)
+  }
+
+  const admitCure = (workload: Workload, limit: number): Admission => {
+    const most = limit * curesPerPlace
+    if (places.taken(true).size >= most) {
+      aside.add(workload.key)
+      return held("paced", `${most} workloads are being cured`)
+    }
+    leave(workload.key, workload.namespace)
+    places.reserve(workload, "cure")
+    return go
+  }
+
   const admit = (workload: Workload, request: Request, now: number): Admission => {
-    const { key, namespace, uid } = workload
+    const { key, namespace } = workload
     yielding.delete(key)
     // what was looked at is older than our own patch: another one would be refused, and give the place of the first away
-    if (reserved.get(key)?.generation !== undefined) return held("paced", "its own patch has not been seen yet")
+    if (places.isPatched(key)) return held("paced", "its own patch has not been seen yet")
+    if (request.as === "cure") return admitCure(workload, request.limit)
+    const harmless = request.as === "harmless"
     const hold = resting(namespace, now) ??
-      (request.idle
+      (harmless
         ? undefined
         : stopped(namespace) ?? unproven(workload) ?? yields(workload, request.preferredComing, now))
     if (hold !== undefined) {
@@ -174,14 +152,14 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
       return hold
     }
     aside.delete(key)
-    if (request.idle) return go
+    if (harmless) return go
     turns.wait(key, namespace, isPreferred(workload))
-    const room = request.limit - taken().size
+    const room = request.limit - places.taken().size
     if (room <= 0) return held("paced", `${request.limit} rollouts are under way`)
     const heads = turns.heads(room, proven.size === 0)
     if (!heads.includes(key)) return held("paced", `it is the turn of ${heads.join(", ")}`)
     turns.take(key, namespace)
-    reserved.set(key, { namespace, uid, generation: undefined })
+    places.reserve(workload, "rollout")
     return go
   }
 
@@ -201,38 +179,24 @@ const make = (rest: { readonly first: Duration.Duration; readonly most: Duration
       rests.set(scope, { ...it, until: 0 })
       opened = true
     }
-    const released = opened ? [...aside] : []
+    const released = places.takeOpened(now) || opened ? [...aside] : []
     opened = false
-    // a deadline passes without any change in the cluster, and what was waited for may never come
-    const late = [...places].flatMap(([key, { state }]) => state._tag === "UnderWay" && now > state.until ? [key] : [])
+    // what was waited for may never come
     const [yielder] = yielding
     return [
-      ...turns.heads(Math.max(0, limit - taken().size), proven.size === 0),
-      ...late,
+      ...turns.heads(Math.max(0, limit - places.taken().size), proven.size === 0),
+      ...places.late(now),
       ...(yielder === undefined ? [] : [yielder]),
       ...released
     ]
   }
 
-  const leave = (key: string, namespace: string): void => {
-    turns.leave(key, namespace)
-    aside.delete(key)
-    yielding.delete(key)
-  }
-
   const forget = (key: string, namespace: string): void => {
-    free(key)
+    places.forget(key)
     leave(key, namespace)
-    for (const memory of [reached, quiet]) memory.delete(key)
   }
 
-  const patched = (after: Workload, idle: boolean): void => {
-    const { generation, key, namespace, uid } = after
-    if (idle) quiet.set(key, revisionOf(after))
-    else reserved.set(key, { namespace, uid, generation })
-  }
-
-  return { admit, forget, free, leave, next, observe, patched, proven, prove, pullFailed, taken }
+  return { places, admit, forget, leave, next, proven, prove, pullFailed }
 }
 
 export class Pacing extends Context.Service<Pacing, {
@@ -247,7 +211,12 @@ export class Pacing extends Context.Service<Pacing, {
   /** The patch was not made. */
   readonly release: (key: string) => Effect.Effect<void>
   /** The patch was made: `after` is what the server answered. Its place is kept until the cluster shows it. */
-  readonly patched: (after: Workload, idle: boolean) => Effect.Effect<void>
+  readonly patched: (after: Workload, as: RewriteAs) => Effect.Effect<void>
+  /** The originals were put back: `after` is what the server answered. It keeps the place until its pods are there again. */
+  readonly putBack: (after: Workload) => Effect.Effect<void>
+  /** Whether what the workload names now was to cure it, or whether it interrupted nobody. */
+  readonly isCure: (workload: Workload) => boolean
+  readonly isHarmless: (workload: Workload) => boolean
   /** Keys of the workloads of which a rollout of ours is under way, or about to be. */
   readonly underWay: Effect.Effect<ReadonlySet<string>>
   /** Whether a namespace has shown that its pods can pull from the backup. */
@@ -263,13 +232,19 @@ export class Pacing extends Context.Service<Pacing, {
     Pacing,
     Effect.gen(function*() {
       const state = make(yield* PullRest)
-      const count = Effect.suspend(() => Metric.update(rolloutsInFlight, state.taken().size))
+      const count = Effect.suspend(() => Metric.update(rolloutsInFlight, state.places.taken().size))
       return Pacing.of({
         observe: (workload, pods, backup) =>
           // most of what is observed are pods and ReplicaSets, of which there is nothing to remember
           kindOf(workload.kind).rolls
             ? Clock.currentTimeMillis.pipe(
-              Effect.map((now) => state.observe(workload, rolloutState(workload, pods, backup, now))),
+              Effect.map((now) =>
+                state.places.observe(
+                  workload,
+                  rolloutState(workload, pods, backup, now),
+                  missing(workload) === undefined
+                )
+              ),
               Effect.andThen(count)
             )
             : Effect.void,
@@ -280,9 +255,13 @@ export class Pacing extends Context.Service<Pacing, {
         forget: (key, namespace) => Effect.sync(() => state.forget(key, namespace)),
         admit: (workload, request) => Effect.map(Clock.currentTimeMillis, (now) => state.admit(workload, request, now)),
         withdraw: (key, namespace) => Effect.sync(() => state.leave(key, namespace)),
-        release: (key) => Effect.sync(() => state.free(key)),
-        patched: (after, idle) => Effect.andThen(Effect.sync(() => state.patched(after, idle)), count),
-        underWay: Effect.sync(() => new Set(state.taken().keys())),
+        release: (key) => Effect.sync(() => state.places.free(key)),
+        patched: (after, as) => Effect.andThen(Effect.sync(() => state.places.patched(after, as)), count),
+        putBack: (after) =>
+          Effect.andThen(Effect.map(Clock.currentTimeMillis, (now) => state.places.putBack(after, now)), count),
+        isCure: (workload) => state.places.isCure(workload),
+        isHarmless: (workload) => state.places.isHarmless(workload),
+        underWay: Effect.sync(() => new Set(state.places.taken().keys())),
         isProven: (namespace) => Effect.sync(() => state.proven.has(namespace)),
         isProvenAnywhere: Effect.sync(() => state.proven.size > 0),
         pullFailed: (namespace, detail) =>

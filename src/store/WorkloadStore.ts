@@ -48,6 +48,14 @@ export class Workloads {
     return this.#nodes.get(name)?.ready ?? true
   }
 
+  /** Whether a container of a pod that is no static one runs on the node. */
+  nodeHasPulled(name: string): boolean {
+    for (const { containers, node, workload } of this.#pods.values()) {
+      if (node === name && !workload.mirror && containers.some((it) => it.running)) return true
+    }
+    return false
+  }
+
   get all(): ReadonlyArray<Workload> {
     return [...this.#workloads.values(), ...[...this.#pods.values()].map((it) => it.workload)]
   }

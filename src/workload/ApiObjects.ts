@@ -58,12 +58,14 @@ const Template = Schema.Struct({
   spec: maybe(PodSpec)
 })
 
-const Condition = Schema.Struct({ type: Text, status: Text, reason: Text })
+const Condition = Schema.Struct({ type: Text, status: Text, reason: Text, message: Text })
 
 const RolloutSpec = Schema.Struct({
   replicas: Int,
   paused: Flag,
   progressDeadlineSeconds: Int,
+  podManagementPolicy: Text,
+  concurrencyPolicy: Text,
   strategy: maybe(Schema.Struct({ type: Text })),
   updateStrategy: maybe(Schema.Struct({ type: Text, rollingUpdate: maybe(Schema.Struct({ partition: Int })) })),
   template: maybe(Template),
@@ -82,6 +84,7 @@ const RolloutStatus = Schema.Struct({
   currentNumberScheduled: Int,
   updatedNumberScheduled: Int,
   numberAvailable: Int,
+  lastSuccessfulTime: Text,
   conditions: maybe(Schema.Array(Condition))
 })
 

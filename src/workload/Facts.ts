@@ -17,7 +17,11 @@ export interface Facts {
   readonly pods: ReadonlyArray<Pod>
   /** Those of its newest revision, as far as is known. */
   readonly newestPods: ReadonlySet<Pod>
+  /** Since when a container of a pod fails to pull, as far as was seen; milliseconds since the epoch. */
+  readonly pullFailsSince: (pod: Pod, container: string) => number
   readonly nodeReady: (name: string) => boolean
+  /** Whether a pod that is no static one runs there: its image has been pulled. */
+  readonly nodeHasPulled: (name: string) => boolean
   readonly state: (source: string) => ImageState | undefined
   /** What is not known of an image is taken as copied: for plans made without asking a registry, and dry runs. */
   readonly assumeCopied: boolean

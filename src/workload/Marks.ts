@@ -6,7 +6,11 @@ import type { Marks, RewriteMark } from "./Workload.ts"
 
 type Texts = Readonly<Record<string, string>>
 
-const rewriteMarks: Readonly<Record<string, RewriteMark>> = { never: "never", admission: "admission", patch: "patch" }
+const rewriteMarks: ReadonlyMap<string, RewriteMark> = new Map([
+  ["never", "never"],
+  ["admission", "admission"],
+  ["patch", "patch"]
+])
 
 /** Reads our own marks; an annotation counts before a label, a value that is not known counts as none. */
 export const marksOf = (labels: Texts, annotations: Texts): Marks => {
@@ -14,7 +18,7 @@ export const marksOf = (labels: Texts, annotations: Texts): Marks => {
   const rewrite = annotations["image-cloner.io/rewrite"] ?? labels["image-cloner.io/rewrite"]
   return {
     ignore: ignore === "true" ? true : ignore === "false" ? false : undefined,
-    rewrite: rewrite === undefined ? undefined : rewriteMarks[rewrite]
+    rewrite: rewrite === undefined ? undefined : rewriteMarks.get(rewrite)
   }
 }
 
@@ -92,16 +96,31 @@ const holds = (fields: unknown, field: string): boolean => {
 /** Name under which our own changes stand in `managedFields`. */
 export const fieldManager = "image-cloner"
 
+type Timed = ManagedField & { readonly time?: string | null }
+
+const latest = (entries: ReadonlyArray<Timed>): number | undefined => {
+  const times = entries.map((it) => Date.parse(it.time ?? "")).filter((it) => !Number.isNaN(it))
+  return times.length === 0 ? undefined : Math.max(...times)
+}
+
 /**
  * When our field manager last changed the object, in milliseconds since the epoch. Its entry is the one that holds the
  * originals annotation: images are given up after each rewrite (Ownership.ts), but not by version 0.1.
  */
-export const patchedAtOf = (
-  managedFields: ReadonlyArray<ManagedField & { readonly time?: string | null }>
-): number | undefined => {
-  const times = managedFields
-    .filter((it) => it.manager === fieldManager)
-    .filter((it) => holds(it.fieldsV1, `f:${originalsAnnotation}`) || holdsImage(it.fieldsV1))
-    .map((it) => Date.parse(it.time ?? "")).filter((it) => !Number.isNaN(it))
-  return times.length === 0 ? undefined : Math.max(...times)
-}
+export const patchedAtOf = (managedFields: ReadonlyArray<Timed>): number | undefined =>
+  latest(
+    managedFields
+      .filter((it) => it.manager === fieldManager)
+      .filter((it) => holds(it.fieldsV1, `f:${originalsAnnotation}`) || holdsImage(it.fieldsV1))
+  )
+
+/**
+ * When another manager than ours last changed the pod template, in milliseconds since the epoch; what is written through
+ * status or scale changes none.
+ */
+export const templateChangedAtOf = (managedFields: ReadonlyArray<Timed>): number | undefined =>
+  latest(
+    managedFields.filter((it) =>
+      it.manager !== fieldManager && (it.subresource ?? "") === "" && holds(it.fieldsV1, "f:template")
+    )
+  )

@@ -21,6 +21,18 @@ export interface PullFailure {
   readonly container: ContainerState
 }
 
+/** Names what a patch of ours made of a workload; a later change of anything else is no rollout of ours. */
+export const patchOf = (workload: Workload): string =>
+  [workload.uid, workload.originals ?? "", ...workload.images.map((it) => it.image)].join(" ")
+
+/**
+ * Whether the template is as our patch left it: our field manager's, with originals that hold, and nobody has changed it since.
+ * Images and annotation can come from a manifest that somebody exported: such a rollout is not ours.
+ */
+export const isOurPatch = (workload: Workload, backup: Backup): boolean =>
+  workload.patchedAt !== undefined && (workload.templateChangedAt ?? 0) <= workload.patchedAt &&
+  verifiedOriginals(workload, backup).size > 0
+
 /** A pod of the workload that cannot pull one of the images that we wrote. */
 export const pullFailureOf = (
   workload: Workload,

@@ -3,6 +3,7 @@
 import { Result } from "effect"
 import { type Backup, isUnder } from "../image/BackupName.ts"
 import { parse } from "../image/ImageReference.ts"
+import { heldAnnotation, type HeldMark, writeHeld } from "./HeldMark.ts"
 import { kindOf } from "./Kinds.ts"
 import { originalsAnnotation, originOf, readOriginals, writeOriginals } from "./Originals.ts"
 import type { Replacement } from "./PlanImages.ts"
@@ -72,14 +73,44 @@ export const rewritePatch = (
   ]
 }
 
-/** The patch that puts every recorded original back; no operations when nothing is recorded. */
-export const restorePatch = (workload: Workload, backup: Backup): ReadonlyArray<Operation> => {
+/** Writes a mark on the object itself, or takes it away. */
+const mark = ({ annotated, held }: Workload, to: HeldMark | undefined): ReadonlyArray<Operation> => {
+  const path = `/metadata/annotations/${escape(heldAnnotation)}`
+  if (to === undefined) return held === undefined ? [] : [{ op: "remove", path }]
+  return [
+    // a change of annotations makes no new generation, so a map that has come since would be lost
+    ...(annotated
+      ? []
+      : [
+        { op: "test" as const, path: "/metadata/annotations", value: null },
+        { op: "add" as const, path: "/metadata/annotations", value: {} }
+      ]),
+    { op: "add", path, value: writeHeld(to) }
+  ]
+}
+
+/**
+ * The patch that puts every recorded original back; no operations when nothing is recorded.
+ * @param targets by container, where it goes instead of to the original as it was written
+ * @param held why the workload is left alone from now on
+ */
+export const restorePatch = (
+  workload: Workload,
+  backup: Backup,
+  targets: ReadonlyMap<string, string> = verifiedOriginals(workload, backup),
+  held?: HeldMark
+): ReadonlyArray<Operation> => {
   const originals = verifiedOriginals(workload, backup)
   const slots = workload.images.filter((it) => originals.has(it.container))
   if (slots.length === 0) return []
   return [
     ...preconditions(workload, slots),
-    ...slots.map((slot): Operation => ({ op: "replace", path: slot.path, value: originals.get(slot.container) })),
-    ...annotate(workload, new Map())
+    ...slots.map((slot): Operation => ({
+      op: "replace",
+      path: slot.path,
+      value: targets.get(slot.container) ?? originals.get(slot.container)
+    })),
+    ...annotate(workload, new Map()),
+    ...mark(workload, held)
   ]
 }

@@ -1,16 +1,24 @@
 // Plan: the one decision about a workload: what to clone, what to rewrite, and for all else one reason. Pure and total.
 // Skipped is said of an image or a whole object; held of a workload, and one image that is not there holds all of it,
 // so that one patch changes all.
+import { curable, cureOf } from "./Cure.ts"
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
+import { isHeld } from "./HeldMark.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
 import { replacesPods } from "./Rollout.ts"
 import type { RewriteMark, Workload } from "./Workload.ts"
 
+/**
+ * What a rewrite is to the pods of a workload. `rollout`: they are replaced, and it takes its turn. `harmless`: none that runs
+ * is replaced. `cure`: some cannot pull their source, and the copy is what helps them.
+ */
+export type RewriteAs = "rollout" | "harmless" | "cure"
+
 export type Verdict =
-  | { readonly _tag: "Rewrite"; readonly idle: boolean }
+  | { readonly _tag: "Rewrite"; readonly as: RewriteAs }
   | { readonly _tag: "Held"; readonly reason: HoldReason; readonly detail: string }
   | { readonly _tag: "Skipped"; readonly reason: SkipReason; readonly detail: string }
   /** Nothing left to rewrite. */
@@ -97,24 +105,43 @@ const heldForNow = (images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict 
     : undefined
 }
 
-const heldByHealth = (workload: Workload, facts: Facts): Verdict => {
-  if (!kindOf(workload.kind).rolls) return { _tag: "Rewrite", idle: true }
+const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict => {
+  if (cures && replacesPods(workload) && !workload.paused) return { _tag: "Rewrite", as: "cure" }
+  if (!kindOf(workload.kind).rolls) return { _tag: "Rewrite", as: "harmless" }
   const health = healthOf(workload, facts.pods, facts.nodeReady)
-  if (health._tag === "Idle") return { _tag: "Rewrite", idle: true }
+  if (health._tag === "Idle") return { _tag: "Rewrite", as: "harmless" }
   if (workload.paused) return held("paused", "the Deployment itself is paused")
   if (health._tag === "Unhealthy") return held("unhealthy", health.detail)
   return health._tag === "RollingOut"
     ? held("rolling-out", health.detail)
-    : { _tag: "Rewrite", idle: !replacesPods(workload) }
+    : { _tag: "Rewrite", as: replacesPods(workload) ? "rollout" : "harmless" }
 }
 
-const verdictOf = (workload: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict => {
+/** Whether we put it back to what it names now, and wrote why. */
+const heldByMark = (
+  { held: mark }: Workload,
+  images: ReadonlyArray<PlannedImage>,
+  facts: Facts
+): Verdict | undefined => {
+  const marked = mark !== undefined &&
+    images.some(({ skip, slot }) => skip === undefined && isHeld(mark, slot.container, slot.image, facts.now))
+  return marked
+    ? held(mark.reason, `${mark.detail}; ${mark.until ?? "until another image or no mark is there"}`)
+    : undefined
+}
+
+const verdictOf = (
+  workload: Workload,
+  images: ReadonlyArray<PlannedImage>,
+  facts: Facts,
+  cures: boolean
+): Verdict => {
   const never = neverPatched(workload)
   if (never !== undefined) return never
   if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
-  const hold = heldByNature(workload, facts) ?? heldForNow(images, facts)
+  const hold = heldByNature(workload, facts) ?? heldByMark(workload, images, facts) ?? heldForNow(images, facts)
   if (hold !== undefined) return hold
-  const verdict = heldByHealth(workload, facts)
+  const verdict = heldByHealth(workload, facts, cures)
   if (verdict._tag !== "Rewrite" || !facts.settings.DRY_RUN) return verdict
   const changes = describeReplacements(replacementsOf(images))
   return held("dry-run", `it would be rewritten: ${changes}`)
@@ -129,8 +156,10 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
   if (workload.deleting) return { workload, ...nothing, verdict: { _tag: "Done" } }
   const alone = leftAlone(workload, facts)
   if (alone !== undefined) return { workload, ...nothing, verdict: alone }
-  const images = planImages(workload, facts)
-  const verdict = verdictOf(workload, images, facts)
+  const planned = planImages(workload, facts)
+  const cures = cureOf(planned, facts) !== undefined
+  const images = cures ? planImages(workload, facts, curable) : planned
+  const verdict = verdictOf(workload, images, facts, cures)
   const pending = verdict._tag === "Held" && verdict.reason === "pending"
   return {
     workload,

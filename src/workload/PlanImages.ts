@@ -34,6 +34,11 @@ const failedOf = (state: Extract<ImageState, { _tag: "Failed" }>, source: string
     ? { skip: state.reason as SkipReason, hold: undefined, detail: state.message } // in the set just asked
     : { skip: undefined, hold: "failed" as const, detail: `${source}: ${state.message}` }
 
+interface Context extends Facts {
+  /** How long after a copy was seen whole it may be pointed to, in milliseconds. */
+  readonly freshFor: number
+}
+
 type Outcome = Pick<PlannedImage, "wants" | "stale" | "skip" | "hold" | "detail" | "to">
 
 const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
@@ -50,7 +55,7 @@ const rewriteTo = (
   wants: ReadonlyArray<string>,
   reference: ImageReference,
   state: Extract<ImageState, { _tag: "BackedUp" }>,
-  facts: Facts
+  facts: Context
 ): Outcome => {
   const source = wants[wants.length - 1] ?? ""
   const converted = state.original !== undefined
@@ -58,7 +63,7 @@ const rewriteTo = (
   // what an image will be converted to is not known before it is copied: `plan --check` has seen the original only
   const pins = facts.settings.PIN_DIGESTS && name.digest === undefined && state.digest !== state.original
   const to = format(pins ? { ...name, digest: state.digest } : name)
-  return facts.now - state.verifiedAt > freshness
+  return facts.now - state.verifiedAt > facts.freshFor
     ? outcome({ wants, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
     : outcome({ wants, to, detail: `${source} is backed up` })
 }
@@ -88,7 +93,7 @@ const pinned = (
   tag: string,
   reference: ImageReference,
   digest: NonNullable<ImageReference["digest"]>,
-  facts: Facts
+  facts: Context
 ): Outcome => {
   const pin = pinOf(reference, digest)
   const source = format(pin)
@@ -106,7 +111,7 @@ const pinned = (
   return outcome({ wants, hold: "pending", detail: `its pods run ${source}, which is not in the backup yet` })
 }
 
-const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Facts): Outcome => {
+const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context): Outcome => {
   const source = format(reference)
   const wants = [source]
   const state = facts.state(source)
@@ -127,7 +132,7 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Facts): O
     : pinned(source, reference, choice.digest, facts)
 }
 
-const planImage = (slot: ImageSlot, entry: string | undefined, facts: Facts): PlannedImage => {
+const planImage = (slot: ImageSlot, entry: string | undefined, facts: Context): PlannedImage => {
   const source = sourceOfSlot(slot, entry, facts.backup, facts.settings)
   const forged = isForged(slot, entry, facts.backup)
   if (source._tag === "Skip") {
@@ -144,10 +149,17 @@ const planImage = (slot: ImageSlot, entry: string | undefined, facts: Facts): Pl
   return { slot, forged, ...fromSource(slot, source.reference, facts) }
 }
 
-/** Plans every image of a workload. */
-export const planImages = (workload: Workload, facts: Facts): ReadonlyArray<PlannedImage> => {
+/**
+ * Plans every image of a workload.
+ * @param freshFor how long after its copy was seen whole a workload may be pointed to it, in milliseconds
+ */
+export const planImages = (
+  workload: Workload,
+  facts: Facts,
+  freshFor: number = freshness
+): ReadonlyArray<PlannedImage> => {
   const originals = readOriginals(workload.originals)
-  return workload.images.map((slot) => planImage(slot, originals.get(slot.container), facts))
+  return workload.images.map((slot) => planImage(slot, originals.get(slot.container), { ...facts, freshFor }))
 }
 
 /** One image to be changed, and what it becomes. */

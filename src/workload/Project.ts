@@ -2,9 +2,10 @@
 // so that ten thousand pods fit into memory.
 import { Option, Schema } from "effect"
 import { NamespaceObject, NodeObject, type ObjectMeta, PodObject, type PodSpec, Templated } from "./ApiObjects.ts"
+import { heldAnnotation, readHeld } from "./HeldMark.ts"
 import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
-import { managerOf, marksOf, patchedAtOf } from "./Marks.ts"
+import { managerOf, marksOf, patchedAtOf, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
 import { type ContainerState, type ImageSlot, type Namespace, type Node, type Pod, type Workload } from "./Workload.ts"
@@ -81,6 +82,9 @@ const base = (
     pullSecrets: (spec.imagePullSecrets ?? []).map((it) => it.name ?? "").filter((it) => it !== ""),
     serviceAccount: spec.serviceAccountName ?? undefined,
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
+    templateChangedAt: templateChangedAtOf(metadata.managedFields ?? []),
+    annotated: metadata.annotations !== undefined && metadata.annotations !== null,
+    held: readHeld(metadata.annotations?.[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&
       ownsImages(metadata.managedFields ?? [], templateAnnotations?.[originalsAnnotation] !== undefined)
   }
@@ -107,6 +111,11 @@ const revisionOf = (kind: WorkloadKind, metadata: Meta, updateRevision: string |
   }
 }
 
+const timeOf = (text: string | null | undefined): number | undefined => {
+  const time = Date.parse(text ?? "")
+  return Number.isNaN(time) ? undefined : time
+}
+
 const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | undefined => {
   if (!kind.rolls) return undefined
   const status = object.status ?? {}
@@ -118,7 +127,8 @@ const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | u
     updated: (daemon ? status.updatedNumberScheduled : status.updatedReplicas) ?? 0,
     available: (daemon ? status.numberAvailable : status.availableReplicas) ?? 0,
     revisionReached: kind.kind !== "StatefulSet" || status.currentRevision === status.updateRevision,
-    progress: status.conditions?.find((it) => it.type === "Progressing")?.reason ?? undefined
+    progress: status.conditions?.find((it) => it.type === "Progressing")?.reason ?? undefined,
+    failure: status.conditions?.find((it) => it.type === "ReplicaFailure" && it.status === "True")?.message ?? undefined
   }
 }
 
@@ -147,6 +157,10 @@ export const projectTemplated = (kind: Kind) => (object: unknown): Workload | un
       partition: it.spec?.updateStrategy?.rollingUpdate?.partition ?? 0,
       deadlineSeconds: it.spec?.progressDeadlineSeconds ?? undefined,
       rollout: rolloutOf(kind, it),
+      ordered: kind.kind === "StatefulSet"
+        ? it.spec?.podManagementPolicy !== "Parallel"
+        : it.spec?.concurrencyPolicy === "Forbid",
+      succeededAt: timeOf(it.status?.lastSuccessfulTime),
       revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined)
     }
   }))
@@ -203,6 +217,8 @@ export const projectPod = (object: unknown): Pod | undefined =>
       partition: 0,
       deadlineSeconds: undefined,
       rollout: undefined,
+      ordered: false,
+      succeededAt: undefined,
       revision: revisionOf("Pod", it.metadata, undefined)
     }
     const phase = it.status?.phase
@@ -214,6 +230,9 @@ export const projectPod = (object: unknown): Pod | undefined =>
       finished: phase === "Succeeded" || phase === "Failed",
       ready: it.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ??
         false,
+      unschedulable: it.status?.conditions?.find((condition) =>
+        condition.type === "PodScheduled" && condition.status === "False"
+      )?.message ?? undefined,
       containers: [
         ...containerStates(workload.images, init, true),
         ...containerStates(workload.images, main, false),

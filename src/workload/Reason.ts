@@ -37,6 +37,8 @@ export const holdReasons = {
   "contested": "something keeps undoing the change",
   "quarantined": "its pods did not become ready with the copy",
   "pull-unproven": "pods could not pull from the backup registry",
+  "cannot-pull": "pods that were rewritten cannot pull their copies now; nothing is changed, because others did",
+  "stranded": "pods cannot pull their copies, and what they ran before was not seen at its source",
   "mode-off": "it is not to be rewritten by patching",
   "dry-run": "DRY_RUN is on"
 } as const

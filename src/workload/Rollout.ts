@@ -48,7 +48,7 @@ const wantedPods = ({ kind, partition, rollout }: Workload): number =>
   Math.max(0, (rollout?.desired ?? 0) - (kind === "StatefulSet" ? partition : 0))
 
 /** Whether its controller has seen what the object says now. */
-const isObserved = ({ generation, rollout }: Workload): boolean =>
+export const isObserved = ({ generation, rollout }: Workload): boolean =>
   rollout !== undefined && rollout.observedGeneration >= (generation ?? 0)
 
 /** Pods that are not of the newest revision yet, or of an older one still, in words; undefined when there are none. */
@@ -85,9 +85,13 @@ const everyPodStarted = (workload: Workload, pods: ReadonlyArray<Pod>): boolean 
     return main.length > 0 && main.every((it) => it.started)
   })
 
-/** Whether a Deployment's controller says that its newest revision was complete once; later failures do not take that back. */
-const wasComplete = ({ kind, rollout }: Workload): boolean =>
-  kind === "Deployment" && rollout?.progress === "NewReplicaSetAvailable"
+/**
+ * Whether a Deployment's controller says that its newest revision was complete once; later failures do not take that back. It
+ * says so too, of the revision before, while Recreate waits for the old pods to go (deployment controller, recreate.go).
+ */
+const wasComplete = ({ kind, rollout, strategy }: Workload): boolean =>
+  kind === "Deployment" && rollout?.progress === "NewReplicaSetAvailable" &&
+  (strategy !== "Recreate" || rollout.updated > 0)
 
 /** Whether all pods have reached the newest revision once; what fails later is another matter. */
 export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolean => {
@@ -96,6 +100,18 @@ export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolea
   if (wasComplete(workload)) return true
   if (missingPods(workload) !== undefined) return false
   return revisionsMeet(workload) || everyPodStarted(workload, pods)
+}
+
+/**
+ * Whether the status says that all pods of the newest revision have served once. Of a DaemonSet, and of a StatefulSet that is not
+ * rolled to its end, it says so only while they do.
+ */
+export const wasReached = (workload: Workload): boolean => {
+  const { rollout } = workload
+  if (rollout === undefined || !isObserved(workload)) return false
+  if (wasComplete(workload) || revisionsMeet(workload)) return true
+  const judged = workload.kind === "Deployment" && rollout.progress !== undefined
+  return !judged && missing(workload) === undefined && rollout.available >= rollout.desired
 }
 
 /** Whether its own controller has given its rollout up (deployment controller, progress.go). */
@@ -121,3 +137,13 @@ const pullFailures: ReadonlySet<string> = new Set([
 
 /** Whether a container waits because its image cannot be pulled. */
 export const cannotPull = (container: ContainerState): boolean => pullFailures.has(container.waiting ?? "")
+
+/** For how long pulling has to fail, from the first failure to another, until it counts as lasting: milliseconds. */
+export const lasting = 30 * 1000
+
+/**
+ * Whether pulling fails lastingly: the kubelet has begun to wait longer between its tries, or failed over half a minute.
+ * @param since when it was first seen to fail, milliseconds since the epoch
+ */
+export const failsLastingly = (container: ContainerState, since: number, now: number): boolean =>
+  cannotPull(container) && (container.waiting === "ImagePullBackOff" || now - since >= lasting)

@@ -1,4 +1,5 @@
 // Workload: what is kept of the cluster's objects, and nothing more. Projections of API objects, made in Project.ts.
+import type { HeldMark } from "./HeldMark.ts"
 import type { ImageId } from "./ImageId.ts"
 import type { WorkloadKind } from "./Kinds.ts"
 
@@ -42,6 +43,8 @@ export interface RolloutStatus {
   readonly revisionReached: boolean
   /** Deployments: reason of the Progressing condition. */
   readonly progress: string | undefined
+  /** Deployments: why their controller can make no pods (condition ReplicaFailure): a quota's or a policy's own words. */
+  readonly failure: string | undefined
 }
 
 export interface Workload {
@@ -70,6 +73,10 @@ export interface Workload {
   readonly partition: number
   readonly deadlineSeconds: number | undefined
   readonly rollout: RolloutStatus | undefined
+  /** Whether a pod or Job of it that does not end well stops all that follow: OrderedReady, concurrencyPolicy Forbid. */
+  readonly ordered: boolean
+  /** CronJobs: when a Job of it succeeded last, milliseconds since the epoch. */
+  readonly succeededAt: number | undefined
   /**
    * What its newest revision is called: of a Deployment by the annotation of its newest ReplicaSet, of a StatefulSet or DaemonSet
    * by a label of the pods. Of a ReplicaSet or a pod what is written there itself.
@@ -79,6 +86,12 @@ export interface Workload {
   readonly serviceAccount: string | undefined
   /** When our field manager last changed it, milliseconds since the epoch. */
   readonly patchedAt: number | undefined
+  /** When somebody else last changed its pod template, as far as the server remembers; milliseconds since the epoch. */
+  readonly templateChangedAt: number | undefined
+  /** Whether `metadata.annotations` is there: decides how an annotation can be added. */
+  readonly annotated: boolean
+  /** What we wrote on it about why it is left alone. */
+  readonly held: HeldMark | undefined
   /** Whether our field manager still holds an image of it, and so stands in the way of whoever applies its manifest. */
   readonly ownsImages: boolean
 }
@@ -103,6 +116,8 @@ export interface Pod {
   readonly node: string | undefined
   readonly finished: boolean
   readonly ready: boolean
+  /** Why no node takes it, in the scheduler's own words. */
+  readonly unschedulable: string | undefined
   readonly containers: ReadonlyArray<ContainerState>
 }
 

@@ -155,7 +155,7 @@ describe("the actor of an image", () => {
       yield* it.start
       yield* TestClock.adjust("1 second")
       const user = workload({ name: "7" })
-      yield* (yield* Pacing).admit(user, { idle: false, limit: 1, preferredComing: false })
+      yield* (yield* Pacing).admit(user, { as: "rollout", limit: 1, preferredComing: false })
       yield* TestClock.adjust("61 seconds")
       assert.deepStrictEqual(told, [false, true])
     }).pipe(Effect.provide(it.layer))

@@ -7,8 +7,9 @@ import { ImageQueue, WorkloadQueue } from "../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../src/controller/ReconcileWorkload.ts"
 import type { Digest } from "../../src/image/Digest.ts"
 import type { ImageState } from "../../src/image/ImageState.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
-import { Pacing } from "../../src/rewrite/Pacing.ts"
+import { Pacing, type Request } from "../../src/rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../src/rewrite/Rewriter.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
@@ -61,6 +62,7 @@ const loop = (
           return "done"
         })
     }),
+    Layer.mock(KubeClient, { server: "https://127.0.0.1", request: () => Effect.succeed({ items: [] }) }),
     Layer.mock(SourceTags, { named: (of) => Effect.sync(() => Option.fromNullishOr(named(of))) }),
     Pacing.layer,
     Decisions.layer,
@@ -306,59 +308,6 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
-  it.effect("puts its originals back when pods cannot pull, but never touches what another object controls", () => {
-    const it = loop(Effect.succeed({ _tag: "Applied", after: undefined }))
-    return Effect.gen(function*() {
-      const { queue, store } = yield* it.start
-      const deployment = workload({ images: { app: copy }, templateAnnotations: annotated })
-      const owner = { kind: "Deployment", name: "web", uid: deployment.uid, controller: true }
-      const set = workload({
-        kind: "ReplicaSet",
-        images: { app: copy },
-        templateAnnotations: annotated,
-        metadata: { ownerReferences: [owner] }
-      })
-      store.putWorkload(deployment)
-      store.putWorkload(set)
-      store.putPod(pod({
-        owner: set,
-        images: { app: copy },
-        ready: false,
-        state: { waiting: { reason: "ImagePullBackOff", message: "401 unauthorized" } }
-      }))
-      for (const key of store.keys()) yield* queue.offer(key)
-      yield* tick
-      assert.deepStrictEqual(it.patches.map(({ key, purpose }) => [key, purpose]), [[deployment.key, "restored"]])
-    }).pipe(Effect.provide(it.layer))
-  })
-
-  it.effect("puts nothing back on what is opted out, or is somebody else's to write", () => {
-    const it = loop(Effect.succeed({ _tag: "Applied", after: undefined }))
-    return Effect.gen(function*() {
-      const { queue, store } = yield* it.start
-      const labels = [{ "kustomize.toolkit.fluxcd.io/name": "apps" }, { "image-cloner.io/ignore": "true" }]
-      for (const [name, label] of labels.entries()) {
-        const deployment = workload({
-          name: `web-${name}`,
-          images: { app: copy },
-          templateAnnotations: annotated,
-          metadata: { labels: label }
-        })
-        store.putWorkload(deployment)
-        store.putPod(pod({
-          name: `pod-${name}`,
-          owner: deployment,
-          images: { app: copy },
-          ready: false,
-          state: { waiting: { reason: "ImagePullBackOff", message: "401 unauthorized" } }
-        }))
-      }
-      for (const key of store.keys()) yield* queue.offer(key)
-      yield* tick
-      assert.deepStrictEqual(it.patches, [])
-    }).pipe(Effect.provide(it.layer))
-  })
-
   it.effect("that newly uses a tag has it compared with its source, which may have moved since", () => {
     const it = loop(Effect.succeed({ _tag: "Changed" }))
     return Effect.gen(function*() {
@@ -403,7 +352,7 @@ describe("the actor of a workload", () => {
       const pacing = yield* Pacing
       store.putPod(pod({ name: "proof", images: { app: copy } }))
       const other = workload({ name: "other" })
-      const request = { idle: false, limit: 1, preferredComing: false }
+      const request: Request = { as: "rollout", limit: 1, preferredComing: false }
       yield* queue.offer("Pod/shop/proof")
       yield* tick
       yield* pacing.admit(other, request)

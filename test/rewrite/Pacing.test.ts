@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { Pacing, PullRest } from "../../src/rewrite/Pacing.ts"
+import { Pacing, PullRest, type Request } from "../../src/rewrite/Pacing.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
@@ -13,7 +13,7 @@ const layer = Layer.provide(
   Layer.succeed(PullRest, { first: Duration.minutes(2), most: Duration.minutes(5) })
 )
 
-const request = { idle: false, limit: 2, preferredComing: false }
+const request: Request = { as: "rollout", limit: 2, preferredComing: false }
 
 const rewritten = (given: Given, reached = false) =>
   workload({
@@ -35,7 +35,7 @@ const oldPods = [pod({ digest: digestOf("a") })]
 const prove = (namespace: string) =>
   Pacing.use((it) => it.observePod(pod({ namespace, images: { app: copy } }), backup))
 
-const admit = (given: Given, more: Partial<typeof request> = {}) =>
+const admit = (given: Given, more: Partial<Request> = {}) =>
   Pacing.use((it) => it.admit(workload(given), { ...request, ...more })).pipe(
     Effect.map((it) => it._tag === "Go" ? "go" : it.reason)
   )
@@ -50,7 +50,7 @@ describe("places", () => {
       assert.strictEqual(yield* admit(at("a", "1")), "go")
       assert.strictEqual(yield* admit(at("a", "2")), "go")
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
-      yield* pacing.patched(rewritten(at("a", "1")), false)
+      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
       yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
       yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup)
@@ -63,7 +63,7 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
-      yield* pacing.patched(rewritten(at("a", "1")), false)
+      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
       yield* pacing.observe(workload(at("a", "1")), oldPods, backup)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
     }).pipe(Effect.provide(layer)))
@@ -90,8 +90,8 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
-      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1, idle: true }), "go")
-      yield* pacing.patched(rewritten(at("a", "2")), true)
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1, as: "harmless" }), "go")
+      yield* pacing.patched(rewritten(at("a", "2")), "harmless")
       yield* pacing.observe(rewritten(at("a", "2")), [], backup)
       yield* pacing.release("Deployment/a/1")
       assert.strictEqual(yield* admit(at("a", "3"), { limit: 1 }), "go")
@@ -102,7 +102,7 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
-      yield* pacing.patched({ ...rewritten(at("a", "1")), generation: 7 }, false)
+      yield* pacing.patched({ ...rewritten(at("a", "1")), generation: 7 }, "rollout")
       yield* pacing.observe({ ...workload(at("a", "1")), uid: "another" }, [], backup)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
@@ -112,7 +112,7 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* prove("a")
       yield* admit(at("a", "1"))
-      yield* pacing.patched(rewritten(at("a", "1")), false)
+      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
       assert.strictEqual(yield* admit(at("a", "1")), "paced")
       assert.strictEqual(yield* admit(at("a", "2")), "go")
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
@@ -137,7 +137,7 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* prove("a")
       yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
-      yield* pacing.patched(rewritten(at("a", "1")), true)
+      yield* pacing.patched(rewritten(at("a", "1")), "harmless")
       yield* pacing.observe(rewritten(at("a", "1")), [], backup)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
@@ -173,6 +173,71 @@ describe("places", () => {
     }).pipe(Effect.provide(layer)))
 })
 
+describe("cures", () => {
+  it.effect("have places of their own, four for each of a rollout, and no stop, rest or missing proof holds them", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* pacing.pullFailed("a", "no secret")
+      for (const name of ["1", "2", "3", "4"]) {
+        assert.strictEqual(yield* admit(at("a", name), { limit: 1, as: "cure" }), "go")
+      }
+      assert.strictEqual(yield* admit(at("a", "5"), { limit: 1, as: "cure" }), "paced")
+      yield* TestClock.adjust("2 minutes")
+      yield* pacing.next(1)
+      assert.strictEqual(yield* admit(at("a", "6"), { limit: 1 }), "go")
+      yield* pacing.release("Deployment/a/1")
+      assert.include(yield* pacing.next(1), "Deployment/a/5")
+      assert.strictEqual(yield* admit(at("a", "5"), { limit: 1, as: "cure" }), "go")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("that do not help stop nobody: what they cure was not well before", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* admit(at("a", "1"), { as: "cure" })
+      yield* pacing.patched(rewritten(at("a", "1")), "cure")
+      assert.isTrue(pacing.isCure(rewritten(at("a", "1"))))
+      yield* TestClock.adjust("11 minutes")
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      assert.strictEqual(yield* admit(at("a", "2")), "go")
+    }).pipe(Effect.provide(layer)))
+})
+
+describe("what is put back", () => {
+  it.effect("inherits the place of the rollout that it ends, until its pods are there again", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* admit(at("a", "1"), { limit: 1 })
+      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      const original = (updatedReplicas: number) =>
+        workload({
+          ...at("a", "1"),
+          metadata: { generation: 3 },
+          status: { observedGeneration: 3, replicas: 1, updatedReplicas }
+        })
+      yield* pacing.putBack(original(0))
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      yield* pacing.observe(original(0), oldPods, backup)
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
+      yield* pacing.observe(original(1), oldPods, backup)
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("gives the place up after ten minutes, should its pods not come back", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* admit(at("a", "1"), { limit: 1 })
+      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
+      yield* pacing.putBack(workload({ ...at("a", "1"), metadata: { generation: 3 } }))
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(yield* pacing.next(1), ["Deployment/a/2"])
+    }).pipe(Effect.provide(layer)))
+})
+
 describe("stuck rollouts", () => {
   it.effect("stop their namespace, and three namespaces stop all", () =>
     Effect.gen(function*() {
@@ -198,7 +263,7 @@ describe("until pulling from the backup is proven", () => {
       assert.strictEqual(yield* admit(set, { preferredComing: true }), "paced")
       assert.strictEqual(yield* admit(at("a", "1")), "go")
       assert.strictEqual(yield* admit(at("c", "1")), "paced")
-      yield* pacing.patched(rewritten(at("a", "1")), false)
+      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
       yield* prove("a")
       assert.includeMembers([...(yield* pacing.next(2))], ["StatefulSet/b/db", "Deployment/c/1"])
       assert.strictEqual(yield* admit(set), "go")
@@ -231,7 +296,7 @@ describe("until pulling from the backup is proven", () => {
       yield* pacing.pullFailed("a", "no secret")
       yield* pacing.forget("Deployment/a/1", "a")
       assert.strictEqual(yield* admit(at("b", "1")), "pull-unproven")
-      assert.strictEqual(yield* admit(at("b", "2"), { idle: true }), "pull-unproven")
+      assert.strictEqual(yield* admit(at("b", "2"), { as: "harmless" }), "pull-unproven")
       // the same failure, seen twice, does not count twice
       yield* pacing.pullFailed("a", "no secret")
       yield* TestClock.adjust("2 minutes")

@@ -50,7 +50,7 @@ describe("what is rewritten", () => {
   it("a settled workload whose image is backed up, to the name of its copy", () => {
     const it = workload()
     const planned = plan(it, given({}, { pods: settled(it) }))
-    assert.deepStrictEqual(planned.verdict, { _tag: "Rewrite", idle: false })
+    assert.deepStrictEqual(planned.verdict, { _tag: "Rewrite", as: "rollout" })
     assert.deepStrictEqual(planned.images.map((image) => image.to), [copy])
     assert.deepStrictEqual(planned.wants, [nginx])
   })
@@ -369,9 +369,9 @@ describe("images under the prefix", () => {
 describe("health", () => {
   it("a workload none of whose pods has a started container is rewritten at once", () => {
     const it = workload(unstarted)
-    const waiting = { state: { waiting: { reason: "ImagePullBackOff" } }, ready: false, owner: it }
+    const waiting = { state: { waiting: { reason: "ContainerCreating" } }, ready: false, owner: it }
     for (const pods of [[], [pod(waiting)], [pod({ ...waiting, phase: "Pending" })]]) {
-      assert.deepStrictEqual(plan(it, given({}, { pods })).verdict, { _tag: "Rewrite", idle: true })
+      assert.deepStrictEqual(plan(it, given({}, { pods })).verdict, { _tag: "Rewrite", as: "harmless" })
     }
   })
 
@@ -416,6 +416,6 @@ describe("health", () => {
 
   it("an OnDelete strategy interrupts nobody", () => {
     const it = workload({ kind: "DaemonSet", spec: { updateStrategy: { type: "OnDelete" } } })
-    assert.deepStrictEqual(plan(it, given({}, { pods: settled(it) })).verdict, { _tag: "Rewrite", idle: true })
+    assert.deepStrictEqual(plan(it, given({}, { pods: settled(it) })).verdict, { _tag: "Rewrite", as: "harmless" })
   })
 })

@@ -1,0 +1,185 @@
+// PutBackWorkload: undoes a rollout of ours that does not come up, and says what is in the way. It is held by no stop, rest or
+// turn, and goes only to bytes that were seen at the source: to the original where its tag still means what ran, else to that
+// digest, else nowhere. Edge: whether to is PutBack's, a pure rule.
+import { Duration, Effect, Option, Result } from "effect"
+import { SourceTags } from "../clone/SourceTags.ts"
+import type { Digest } from "../image/Digest.ts"
+import { format, parse } from "../image/ImageReference.ts"
+import { KubeClient } from "../kube/KubeClient.ts"
+import type { KubeError } from "../kube/KubeError.ts"
+import { Pacing } from "../rewrite/Pacing.ts"
+import { Rewriter } from "../rewrite/Rewriter.ts"
+import { Inventory } from "../store/Inventory.ts"
+import type { HeldMark } from "../workload/HeldMark.ts"
+import { restorePatch, verifiedOriginals } from "../workload/Patch.ts"
+import type { Verdict } from "../workload/Plan.ts"
+import { type PutBack, putBackOf } from "../workload/PutBack.ts"
+import type { HoldReason } from "../workload/Reason.ts"
+import { livePods } from "../workload/Rollout.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
+import type { Decided, Given } from "./DecideWorkload.ts"
+import type { Disown } from "./Disown.ts"
+import { failedCreates } from "./FailedCreates.ts"
+import { WorkloadQueue } from "./Queues.ts"
+import { pullProblem, stuckPod } from "./Remedies.ts"
+
+/** How long what could make no pods is left alone, doubled each time: quotas are raised, policies are changed. */
+const firstRest = Duration.hours(1)
+const longestRest = Duration.weeks(1)
+
+const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
+
+type Undone = Extract<PutBack, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
+
+interface Options extends Pick<Given, "target"> {
+  readonly ownership: Disown
+}
+
+/** The mark that keeps what did not come up from being tried again at once; pulls that fail rest by namespace instead. */
+const markOf = (
+  of: Undone,
+  { held: before, images }: Workload,
+  targets: ReadonlyMap<string, string>,
+  detail: string,
+  now: number
+): HeldMark | undefined => {
+  if (of._tag === "CannotPull") return undefined
+  const count = (before?.count ?? 0) + 1
+  const rest = Duration.min(Duration.times(firstRest, 2 ** Math.min(count - 1, 10)), longestRest)
+  return {
+    reason: "quarantined",
+    detail,
+    ...(of._tag === "NoPods" ? { until: new Date(now + Duration.toMillis(rest)).toISOString() } : {}),
+    count,
+    images: Object.fromEntries(
+      images.flatMap((it) => {
+        const target = targets.get(it.container)
+        return target === undefined ? [] : [[it.container, [target, it.image] as const] as const]
+      })
+    )
+  }
+}
+
+/** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
+export const make = ({ ownership, target }: Options) =>
+  Effect.gen(function*() {
+    const inventory = yield* Inventory
+    const workloads = yield* WorkloadQueue
+    const pacing = yield* Pacing
+    const rewriter = yield* Rewriter
+    const tags = yield* SourceTags
+    const client = yield* KubeClient
+
+    /** What a container ran before us, as far as anybody can tell: by its pin, its copy, or the pods that still run. */
+    const ranBefore = (container: string, present: string, source: string, pods: ReadonlyArray<Pod>) => {
+      const pin = parse(present)
+      const copy = inventory.state(source)
+      const running = livePods(pods).flatMap((pod) =>
+        pod.containers.flatMap((it) =>
+          it.container === container && it.started && it.imageId?.of === "manifest" ? [it.imageId.digest] : []
+        )
+      )
+      return new Set<Digest>([
+        ...(Result.isSuccess(pin) && pin.success.digest !== undefined ? [pin.success.digest] : []),
+        ...(copy?._tag === "BackedUp" ? [copy.original ?? copy.digest, copy.digest] : []),
+        ...running
+      ])
+    }
+
+    /** To what one container goes back; undefined: its bytes were not seen at the source. */
+    const targetOf = Effect.fnUntraced(function*(original: string, ran: ReadonlySet<Digest>) {
+      const parsed = parse(original)
+      if (Result.isFailure(parsed)) return undefined
+      const source = parsed.success
+      const named = Option.getOrUndefined(yield* tags.named(format(source)))
+      if (named !== undefined && (source.digest !== undefined || ran.has(named))) return original
+      if (source.digest !== undefined) return undefined
+      for (const digest of ran) {
+        const pinned = format({ ...source, digest })
+        if (Option.isSome(yield* tags.named(pinned))) return pinned
+      }
+      return undefined
+    })
+
+    /** To what all of them go back; the first that cannot, in words, otherwise. */
+    const targetsOf = Effect.fnUntraced(function*({ pods, workload }: Decided) {
+      const targets = new Map<string, string>()
+      for (const [container, original] of verifiedOriginals(workload, target)) {
+        const present = workload.images.find((it) => it.container === container)?.image ?? ""
+        const source = Result.map(parse(original), format)
+        const ran = ranBefore(container, present, Result.getOrElse(source, () => original), pods)
+        const to = yield* targetOf(original, ran)
+        if (to === undefined) return `${original}, which container ${container} ran, was not seen at its source`
+        targets.set(container, to)
+      }
+      return targets
+    })
+
+    const problemOf = Effect.fnUntraced(function*(of: Undone, workload: Workload) {
+      switch (of._tag) {
+        case "CannotPull":
+          return pullProblem(workload, of.failure.pod, of.failure.container.message, target)
+        case "NoPods": {
+          const words = of.detail ?? (yield* failedCreates(client, workload))
+          return `no pods of ${workload.key} can be made with its copies (${words ?? "its events say why"})`
+        }
+        case "NotReady":
+          return `pods of ${workload.key} did not become ready with its copies (${of.detail})`
+      }
+    })
+
+    const undo = Effect.fnUntraced(
+      function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
+        const { now, workload } = decided
+        const problem = yield* problemOf(of, workload)
+        if (of._tag === "CannotPull") {
+          if (pacing.isCure(workload)) {
+            return held("stranded", `neither its source could be pulled nor its copy: ${problem}`)
+          }
+          yield* pacing.pullFailed(workload.namespace, problem)
+        }
+        const targets = yield* targetsOf(decided)
+        if (typeof targets === "string") {
+          return held("stranded", `${problem}; it is not put back: ${targets}`)
+        }
+        const mark = markOf(of, workload, targets, problem, now)
+        const outcome = yield* rewriter.apply(workload, restorePatch(workload, target, targets, mark), "restored")
+        if (outcome._tag !== "Applied") {
+          // the watch brings the newer object; a look a moment later covers a watch that is behind
+          yield* workloads.offerAfter(workload.key, "1 second")
+          return undefined
+        }
+        const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined
+        yield* Effect.logError(`${problem}; its original images were put back${stuckPod(workload, pod)}`)
+        yield* outcome.after === undefined ? pacing.release(workload.key) : pacing.putBack(outcome.after)
+        yield* ownership.disown(workload)
+        return held(of._tag === "CannotPull" ? "pull-unproven" : "quarantined", problem)
+      }
+    )
+
+    return Effect.fnUntraced(function*(decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
+      const { newestPods, now, plan, pods, settings, times, workload } = decided
+      // what another object controls carries our annotation too
+      if (plan.verdict._tag === "Skipped") return undefined
+      const seen = { ...times, harmless: pacing.isHarmless(workload) }
+      const judged = putBackOf({ workload, pods, newestPods, backup: target, seen, now })
+      switch (judged._tag) {
+        case "Keep":
+          return undefined
+        case "Later":
+          yield* workloads.offerAfter(workload.key, Duration.millis(Math.max(0, judged.at - now)))
+          return undefined
+        case "Outage": {
+          const { container, pod } = judged.failure
+          const words = container.message ?? container.waiting ?? "no message"
+          return held(
+            "cannot-pull",
+            `pod ${pod.workload.name} cannot pull ${container.image}, nothing is changed: ${words}`
+          )
+        }
+        default:
+          // a template's owner would undo it again and again, and what is opted out or stopped is not ours to write
+          return plan.patchable && !settings.DRY_RUN ? yield* undo(judged, decided) : undefined
+      }
+    })
+  })

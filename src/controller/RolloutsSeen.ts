@@ -1,0 +1,77 @@
+// RolloutsSeen: what changes of workloads and their pods mean only over time: since when a pull fails, and when a rollout last
+// got further. Memory of this process; after a restart every clock begins anew, which delays and never hastens anything.
+import { cannotPull, livePods } from "../workload/Rollout.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
+
+interface Entry {
+  /** The patch of ours that is under way. */
+  readonly patch: string
+  /** The most that was seen of it. */
+  made: number
+  updated: number
+  available: number
+  madeAt: number
+  progressAt: number
+  /** Since when each container fails to pull, by pod and container. */
+  failing: ReadonlyMap<string, number>
+}
+
+export interface Times {
+  readonly madeAt: number
+  readonly progressAt: number
+  readonly pullFailsSince: (pod: Pod, container: string) => number
+}
+
+const placeOf = (pod: Pod, container: string): string => `${pod.workload.uid} ${pod.workload.key} ${container}`
+
+const failingOf = (pods: ReadonlyArray<Pod>, before: ReadonlyMap<string, number>, now: number) =>
+  new Map(
+    livePods(pods).flatMap((pod) =>
+      pod.containers.flatMap((it) => {
+        const place = placeOf(pod, it.container)
+        const since = before.get(place)
+        // between two tries the kubelet says nothing of the kind: only a container that runs has pulled
+        if (it.running || (since === undefined && !cannotPull(it))) return []
+        return [[place, since ?? now] as const]
+      })
+    )
+  )
+
+export class RolloutsSeen {
+  readonly #entries = new Map<string, Entry>()
+
+  /**
+   * Takes note of what a workload and its pods are now, in milliseconds since the epoch.
+   * @param patch names the patch of ours that the workload shows; with another one all begins anew
+   */
+  note(workload: Workload, patch: string, pods: ReadonlyArray<Pod>, newest: ReadonlySet<Pod>, now: number): Times {
+    const { key, rollout } = workload
+    const before = this.#entries.get(key)
+    const entry: Entry = before?.patch === patch
+      ? before
+      : {
+        patch,
+        made: -1,
+        updated: -1,
+        available: -1,
+        madeAt: now,
+        progressAt: now,
+        failing: before?.failing ?? new Map()
+      }
+    const made = livePods([...newest]).length
+    const { available = 0, updated = 0 } = rollout ?? {}
+    if (made > entry.made) entry.madeAt = now
+    if (made > entry.made || updated > entry.updated || available > entry.available) entry.progressAt = now
+    entry.made = Math.max(entry.made, made)
+    entry.updated = Math.max(entry.updated, updated)
+    entry.available = Math.max(entry.available, available)
+    entry.failing = failingOf(pods, entry.failing, now)
+    this.#entries.set(key, entry)
+    const { failing, madeAt, progressAt } = entry
+    return { madeAt, progressAt, pullFailsSince: (pod, container) => failing.get(placeOf(pod, container)) ?? now }
+  }
+
+  forget(key: string): void {
+    this.#entries.delete(key)
+  }
+}

@@ -1,0 +1,147 @@
+// Places: which rollouts of ours are under way. Counted from the cluster; the only memory is what the cluster does not show yet,
+// or does not show any more. A plain data structure: time comes in as epoch milliseconds. Edge: who gets a place is Pacing's.
+import { kindOf } from "../workload/Kinds.ts"
+import { patchOf, type RolloutState } from "../workload/OurRollout.ts"
+import type { RewriteAs } from "../workload/Plan.ts"
+import type { Workload } from "../workload/Workload.ts"
+
+interface Place {
+  readonly namespace: string
+  readonly state: RolloutState
+  readonly cure: boolean
+}
+
+interface Reservation {
+  readonly namespace: string
+  /** Of the object that was patched: one that is made anew under the same name never shows that patch. */
+  readonly uid: string
+  /** Generation that the patch made; undefined while it is being made. */
+  readonly generation: number | undefined
+  readonly as: RewriteAs
+}
+
+/** A workload that was put back, in the place of the rollout that this ended. */
+interface Return {
+  readonly namespace: string
+  readonly uid: string
+  readonly generation: number
+  readonly until: number
+}
+
+/** How long what was put back keeps its place if its pods do not come back, in milliseconds. */
+const longestReturn = 10 * 60 * 1000
+
+export class Places {
+  readonly #places = new Map<string, Place>()
+  readonly #reserved = new Map<string, Reservation>()
+  readonly #returns = new Map<string, Return>()
+  /** By workload, the patch of ours that its pods have reached, that interrupted nobody, that was to cure it. */
+  readonly #reached = new Map<string, string>()
+  readonly #harmless = new Map<string, string>()
+  readonly #cures = new Map<string, string>()
+  #opened = false
+
+  /** Who holds a place, and in which namespace: of the cures, or of all others. */
+  taken(cures = false): ReadonlyMap<string, string> {
+    return new Map([
+      ...[...this.#places].flatMap(([key, it]) =>
+        it.state._tag === "UnderWay" && it.cure === cures ? [[key, it.namespace] as const] : []
+      ),
+      ...[...this.#reserved].flatMap(([key, it]) => (it.as === "cure") === cures ? [[key, it.namespace] as const] : []),
+      ...(cures ? [] : [...this.#returns].map(([key, it]) => [key, it.namespace] as const))
+    ])
+  }
+
+  /** What is stuck, by namespace. A cure that does not help was not well before. */
+  get stuck(): ReadonlyMap<string, string> {
+    return new Map(
+      [...this.#places.values()].flatMap((it) =>
+        it.state._tag === "Stuck" && !it.cure ? [[it.namespace, it.state.detail] as const] : []
+      )
+    )
+  }
+
+  /** Whether our own patch of the workload was made and is not to be seen in the cluster yet. */
+  isPatched(key: string): boolean {
+    return this.#reserved.get(key)?.generation !== undefined
+  }
+
+  isCure(workload: Workload): boolean {
+    return this.#cures.get(workload.key) === patchOf(workload)
+  }
+
+  isHarmless(workload: Workload): boolean {
+    return this.#harmless.get(workload.key) === patchOf(workload)
+  }
+
+  reserve({ key, namespace, uid }: Workload, as: RewriteAs): void {
+    this.#reserved.set(key, { namespace, uid, generation: undefined, as })
+  }
+
+  /** The patch was made: `after` is what the server answered. */
+  patched(after: Workload, as: RewriteAs): void {
+    const { generation, key, namespace, uid } = after
+    if (as === "harmless") this.#harmless.set(key, patchOf(after))
+    else this.#reserved.set(key, { namespace, uid, generation, as })
+    if (as === "cure") this.#cures.set(key, patchOf(after))
+  }
+
+  /** It was put back, and keeps the place that it had. */
+  putBack(after: Workload, now: number): void {
+    const { generation = 0, key, namespace, uid } = after
+    const rolling = kindOf(after.kind).rolls && this.taken().has(key)
+    this.free(key)
+    if (rolling) this.#returns.set(key, { namespace, uid, generation, until: now + longestReturn })
+  }
+
+  /**
+   * Takes note of where the rollout of a workload stands now.
+   * @param settled whether all its pods are of its newest revision, whoever made that
+   */
+  observe(workload: Workload, state: RolloutState, settled: boolean): void {
+    const { generation = 0, key, namespace, uid } = workload
+    const isSeen = (of: { readonly uid: string; readonly generation: number }) =>
+      uid !== of.uid || generation >= of.generation
+    const back = this.#returns.get(key)
+    if (back !== undefined && isSeen(back) && (settled || uid !== back.uid)) {
+      this.#returns.delete(key)
+      this.#opened = true
+    }
+    const reservation = this.#reserved.get(key)
+    const shown = reservation?.generation !== undefined &&
+      isSeen({ ...reservation, generation: reservation.generation })
+    const patch = patchOf(workload)
+    if (state._tag === "None") {
+      this.#reached.set(key, patch)
+      if (this.#places.delete(key)) this.#opened = true
+      if (shown) this.#opened = true
+    } else if (this.#reached.get(key) !== patch && !this.isHarmless(workload)) {
+      this.#places.set(key, { namespace, state, cure: this.isCure(workload) })
+    } else if (this.#places.delete(key)) this.#opened = true
+    if (shown) this.#reserved.delete(key)
+  }
+
+  /** Gives up whatever place the workload has. */
+  free(key: string): void {
+    const freed = [this.#places.delete(key), this.#reserved.delete(key), this.#returns.delete(key)]
+    if (freed.includes(true)) this.#opened = true
+  }
+
+  forget(key: string): void {
+    this.free(key)
+    for (const memory of [this.#reached, this.#harmless, this.#cures]) memory.delete(key)
+  }
+
+  /** Whether a place has become free since this was asked last. */
+  takeOpened(now: number): boolean {
+    for (const [key, it] of this.#returns) if (it.until <= now && this.#returns.delete(key)) this.#opened = true
+    const opened = this.#opened
+    this.#opened = false
+    return opened
+  }
+
+  /** What is past its deadline, by the clock alone: it has to be judged again without any change in the cluster. */
+  late(now: number): ReadonlyArray<string> {
+    return [...this.#places].flatMap(([key, { state }]) => state._tag === "UnderWay" && now > state.until ? [key] : [])
+  }
+}

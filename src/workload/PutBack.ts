@@ -1,0 +1,127 @@
+// PutBack: whether a rollout of ours has to be undone, by what is seen of its own pods (invariants 3 and 13). Pure. Only while
+// the status says that the revision of our patch was never reached: what fails later, or after somebody has pulled, is an
+// outage of the backup, and an outage changes nothing. Edge: to which image it goes back, and whether that is there, is asked
+// by the workload loop.
+import type { Backup } from "../image/BackupName.ts"
+import { isOurPatch, type PullFailure, pullFailureOf } from "./OurRollout.ts"
+import { verifiedOriginals } from "./Patch.ts"
+import {
+  deadlineOf,
+  failsLastingly,
+  isGivenUp,
+  isObserved,
+  lasting,
+  livePods,
+  replacesPods,
+  wasReached
+} from "./Rollout.ts"
+import type { Pod, Workload } from "./Workload.ts"
+
+/** For how long no pod can be made before what we did is undone, in milliseconds. */
+const nothingMade = 2 * 60 * 1000
+/** Kubernetes' own default of progressDeadlineSeconds, in milliseconds: for kinds that have none. */
+const defaultDeadline = 10 * 60 * 1000
+/** A status that never tells whether a revision was reached is believed to have reached it after this time: milliseconds. */
+const longestRollout = 6 * 60 * 60 * 1000
+
+/** What this process has seen of a rollout over time: milliseconds since the epoch. */
+export interface Seen {
+  /** When a pod of the newest revision was last made. */
+  readonly madeAt: number
+  /** When it last got further. */
+  readonly progressAt: number
+  /** None of its pods had run before our patch: nothing was lost by it. */
+  readonly harmless: boolean
+  readonly pullFailsSince: (pod: Pod, container: string) => number
+}
+
+export type PutBack =
+  | { readonly _tag: "Keep" }
+  /** Not yet: it has to be judged again then, in milliseconds since the epoch. */
+  | { readonly _tag: "Later"; readonly at: number }
+  /** Copies that were pulled before cannot be pulled now: nothing is changed. */
+  | { readonly _tag: "Outage"; readonly failure: PullFailure }
+  /** Pods cannot pull our copies, and none ever did. */
+  | { readonly _tag: "CannotPull"; readonly failure: PullFailure }
+  /** Its controller cannot make pods, in the words of the quota or policy if they are known. */
+  | { readonly _tag: "NoPods"; readonly detail: string | undefined }
+  /** Its pods were made and do not become ready. */
+  | { readonly _tag: "NotReady"; readonly detail: string; readonly pod: Pod | undefined }
+
+export interface Given {
+  readonly workload: Workload
+  readonly pods: ReadonlyArray<Pod>
+  readonly newestPods: ReadonlySet<Pod>
+  readonly backup: Backup
+  readonly seen: Seen
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+const keep: PutBack = { _tag: "Keep" }
+
+const until = (at: number, now: number, then: PutBack): PutBack => now >= at ? then : { _tag: "Later", at }
+
+/** Whether the status says that our revision was reached, or can never say so and it is too long ago to be a rollout. */
+const isBehindUs = (workload: Workload, now: number): boolean => {
+  const { kind, partition, patchedAt = 0, rollout, strategy, succeededAt } = workload
+  if (kind === "CronJob" && succeededAt !== undefined) return succeededAt >= patchedAt
+  const tells = (kind === "Deployment" && (strategy !== "Recreate" || (rollout?.updated ?? 0) > 0)) ||
+    (kind === "StatefulSet" && partition === 0 && strategy !== "OnDelete")
+  return wasReached(workload) || (!tells && now - patchedAt > longestRollout)
+}
+
+/** Whether a pod has ever started a container of one of the copies that we wrote. */
+const hasPulled = (workload: Workload, backup: Backup, pod: Pod): boolean => {
+  const ours = verifiedOriginals(workload, backup)
+  return pod.containers.some((it) =>
+    it.started && ours.has(it.container) &&
+    workload.images.some((slot) => slot.container === it.container && slot.image === it.image)
+  )
+}
+
+const pulling = ({ backup, now, pods, seen, workload }: Given, failure: PullFailure): PutBack => {
+  const pulled = livePods(pods).some((it) => hasPulled(workload, backup, it))
+  if (pulled || !isOurPatch(workload, backup) || isBehindUs(workload, now)) return { _tag: "Outage", failure }
+  const since = seen.pullFailsSince(failure.pod, failure.container.container)
+  return failsLastingly(failure.container, since, now)
+    ? { _tag: "CannotPull", failure }
+    : { _tag: "Later", at: since + lasting }
+}
+
+/** What is wrong with the first pod that is not ready, in its own words. */
+const complaint = (pods: Iterable<Pod>): { readonly detail: string; readonly pod: Pod | undefined } => {
+  const pod = [...pods].find((it) => !it.ready && !it.workload.deleting)
+  if (pod === undefined) return { detail: "its pods do not become available", pod }
+  const waiting = pod.containers.find((it) => it.waiting !== undefined)
+  const words = pod.unschedulable ??
+    (waiting === undefined ? "it is not ready" : `${waiting.waiting}${waiting.message ? `, ${waiting.message}` : ""}`)
+  return { detail: `pod ${pod.workload.name}: ${words}`, pod }
+}
+
+/** Whether pods are missing and its controller does not make them; one that is on its way out is not missing yet. */
+const lacksPods = ({ newestPods, pods, workload }: Given): boolean => {
+  const { kind, rollout } = workload
+  if (rollout === undefined) return false
+  if (kind === "Deployment") return rollout.failure !== undefined && livePods([...newestPods]).length < rollout.desired
+  return pods.filter((it) => !it.finished).length < rollout.desired
+}
+
+/** Judges the rollout that our patch began. */
+export const putBackOf = (given: Given): PutBack => {
+  const { backup, newestPods, now, pods, seen, workload } = given
+  if (workload.deleting) return keep
+  const failure = pullFailureOf(workload, pods, backup)
+  if (failure !== undefined) return pulling(given, failure)
+  const { patchedAt, rollout } = workload
+  const rolling = rollout !== undefined && rollout.desired > 0 && replacesPods(workload) && !workload.paused
+  if (!rolling || patchedAt === undefined || !isOurPatch(workload, backup)) return keep
+  if (!isObserved(workload) || isBehindUs(workload, now) || seen.harmless) return keep
+  if (lacksPods(given)) return until(seen.madeAt + nothingMade, now, { _tag: "NoPods", detail: rollout.failure })
+  const late: PutBack = { _tag: "NotReady", ...complaint(newestPods) }
+  if (isGivenUp(workload)) return late
+  // a Deployment's own controller judges its progress
+  return workload.kind === "Deployment" && rollout.progress !== undefined
+    ? until(deadlineOf(workload, patchedAt), now, late)
+    : until(seen.progressAt + defaultDeadline, now, late)
+}

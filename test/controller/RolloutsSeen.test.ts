@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest"
+import { RolloutsSeen } from "../../src/controller/RolloutsSeen.ts"
+import { pod, workload } from "../support/Objects.ts"
+
+const failing = (name: string) => pod({ name, ready: false, state: { waiting: { reason: "ErrImagePull" } } })
+
+describe("what is seen of a rollout over time", () => {
+  it("is when a pod was last made and when it last got further, by the most that there was", () => {
+    const seen = new RolloutsSeen()
+    const at = (now: number, made: number, availableReplicas: number) => {
+      const pods = Array.from({ length: made }, (_, index) => pod({ name: `web-${index}` }))
+      const { madeAt, progressAt } = seen.note(
+        workload({ status: { availableReplicas } }),
+        "one",
+        pods,
+        new Set(pods),
+        now
+      )
+      return [madeAt, progressAt]
+    }
+    assert.deepStrictEqual(at(1, 1, 0), [1, 1])
+    assert.deepStrictEqual(at(2, 1, 1), [1, 2])
+    assert.deepStrictEqual(at(3, 2, 0), [3, 3])
+    // what comes back to where it was is no progress
+    assert.deepStrictEqual(at(4, 1, 0), [3, 3])
+    assert.deepStrictEqual(at(5, 2, 1), [3, 3])
+  })
+
+  it("begins anew with another patch of ours", () => {
+    const seen = new RolloutsSeen()
+    const note = (patch: string, now: number) => seen.note(workload(), patch, [], new Set(), now).progressAt
+    assert.deepStrictEqual([note("one", 1), note("one", 2), note("two", 3)], [1, 1, 3])
+  })
+
+  it("is since when each pod fails to pull, until it does not", () => {
+    const seen = new RolloutsSeen()
+    const since = (now: number, ...pods: ReadonlyArray<ReturnType<typeof pod>>) => {
+      const { pullFailsSince } = seen.note(workload(), "one", pods, new Set(), now)
+      return pods.map((it) => pullFailsSince(it, "app"))
+    }
+    assert.deepStrictEqual(since(1, failing("a")), [1])
+    assert.deepStrictEqual(since(2, failing("a"), failing("b")), [1, 2])
+    assert.deepStrictEqual(since(3, pod({ name: "a" }), failing("b")), [3, 2])
+    assert.deepStrictEqual(since(4, failing("a"), failing("b")), [4, 2])
+    seen.forget(workload().key)
+    assert.deepStrictEqual(since(5, failing("b")), [5])
+  })
+})
