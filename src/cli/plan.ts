@@ -41,7 +41,7 @@ const flags = {
   )
 }
 
-const failures: ReadonlySet<string> = new Set(["private", "not-found", "too-large", "unsupported"])
+const failures: ReadonlySet<string> = new Set(["private", "internal", "not-found", "too-large", "unsupported"])
 
 /** What one look tells, failures included: a report has room for both. */
 const lookAt = Effect.fnUntraced(function*(source: string, now: number) {

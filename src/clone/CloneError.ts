@@ -11,7 +11,9 @@ export type CloneReason =
   | "corrupt"
   | "too-large"
   | "unsupported"
-  /** Our address policy said no. */
+  /** The image's registry is at a private address: whose it is has its own copy. */
+  | "internal"
+  /** Our address policy said no to what the registry led to. */
   | "refused"
   /** The backup registry will not take it. */
   | "denied"
@@ -46,6 +48,7 @@ const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
   Timeout: "unavailable",
   Unreachable: "unavailable",
   Certificate: "unavailable",
+  Internal: "internal",
   Refused: "refused",
   Quota: "unavailable",
   Immutable: "unavailable",
@@ -63,6 +66,8 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
   Unauthorized: "denied",
   Denied: "denied",
   NotFound: "denied",
+  // never: the backup may be anywhere
+  Internal: "denied",
   Refused: "denied",
   Quota: "denied",
   Immutable: "denied",
@@ -74,6 +79,7 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
 
 const advice = (error: RegistryError, side: Side): string => {
   if (side === "source") {
+    if (error.reason === "Internal") return "; until it is named there, it is taken to be yours already"
     return error.reason === "Unauthorized" || error.reason === "Denied" ? " (private or does not exist)" : ""
   }
   // Distribution's maintenance mode, Quay's, Harbor's proxy caches

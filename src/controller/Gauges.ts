@@ -8,7 +8,16 @@ import { clonesInFlight, clonesWaiting, images, reasons, workloadReasons, worklo
 import { type DecisionMap, outcomeOf, reasonsOf } from "./Decisions.ts"
 
 const outcomes = ["rewritten", "wanted", "held", "skipped"] as const
-const states = ["pending", "backed-up", "failed", "not-found", "private", "too-large", "unsupported"] as const
+const states = [
+  "pending",
+  "backed-up",
+  "failed",
+  "not-found",
+  "private",
+  "internal",
+  "too-large",
+  "unsupported"
+] as const
 
 const stateOf = (state: ImageState): (typeof states)[number] =>
   state._tag === "Failed" ? state.reason : state._tag === "BackedUp" ? "backed-up" : "pending"

@@ -35,6 +35,7 @@ const restOf = (error: CloneError, failures: number): Duration.Duration => {
 const reasonOf = (error: CloneError): Extract<ImageState, { _tag: "Failed" }>["reason"] => {
   switch (error.reason) {
     case "private":
+    case "internal":
     case "too-large":
     case "unsupported":
     case "not-found":

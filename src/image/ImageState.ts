@@ -2,7 +2,7 @@
 import type { Digest } from "./Digest.ts"
 
 /** Why an image is left alone for good, until something about it changes: it is skipped, not failed. */
-export type SkipOfImage = "private" | "too-large" | "unsupported"
+export type SkipOfImage = "private" | "internal" | "too-large" | "unsupported"
 
 /** The state of one source image. */
 export type ImageState =

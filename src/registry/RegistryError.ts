@@ -7,7 +7,8 @@ import { Data, type Duration } from "effect"
  *
  * - `Unauthorized` 401 with what we may send; `Denied` 403: for a source both mean "private or does not exist"
  * - `NotFound` 404; `RateLimited` 429 or its disguises; `Unavailable` 5xx; `Timeout`, `Unreachable` no answer at all
- * - `Certificate` TLS trust; `Refused` our own address or write policy said no, nothing was sent
+ * - `Certificate` TLS trust; `Internal` the registry is at a private address, `Refused` what it led to is, or our own write
+ *   policy said no: nothing was sent
  * - `Quota`, `Immutable`, `Incomplete` (a manifest's children are missing), `Invalid`, `TooLarge`, `Unsupported`
  * - `Corrupt` the bytes are not those of the digest; `Protocol` the answer makes no sense
  */
@@ -20,6 +21,7 @@ export type RegistryReason =
   | "Timeout"
   | "Unreachable"
   | "Certificate"
+  | "Internal"
   | "Refused"
   | "Quota"
   | "Immutable"

@@ -12,7 +12,7 @@ import { basicHeader, type TokenRequest, type Tokens } from "./Tokens.ts"
 import type { Answer, Request } from "./Transport.ts"
 
 /** A request to a repository, before it has a URL's origin and an identity. */
-export interface Spec extends Omit<Request, "url" | "authorization" | "identity" | "certificate"> {
+export interface Spec extends Omit<Request, "url" | "authorization" | "identity" | "certificate" | "named"> {
   readonly repository: Repository
   /** Path and query below the registry's origin, or a whole URL the registry gave us (an upload's Location). */
   readonly path: string | URL
@@ -252,7 +252,8 @@ export const makeSession = (options: {
       url: answer.url,
       authorization: token,
       identity: anonymous.name,
-      certificate: false
+      certificate: false,
+      named: false
     })
   })
 
@@ -275,7 +276,7 @@ export const makeSession = (options: {
     // an upload's Location may be on another host: nothing of ours goes there
     const own = url.origin === at.origin
     const authorization = own ? yield* headerFor(spec, at, identity, undefined) : undefined
-    const request = { ...spec, url, identity: identity.name, certificate: own && identity.certificate }
+    const request = { ...spec, url, identity: identity.name, certificate: own && identity.certificate, named: own }
     const first = yield* perform({ ...request, authorization })
     if (first.status !== 401) return first
     if (first.url.origin !== at.origin) return yield* foreign(spec, request, first, perform)

@@ -33,6 +33,8 @@ export interface Request {
   /** `realm` skips the address policy: a configured registry vouches for it. */
   readonly agent: "control" | "realm" | "upload"
   readonly most: number
+  /** `url` is at the registry's own origin, which whoever names the image has named; a realm's or a Location's is not. */
+  readonly named?: boolean
   /** A redirect to another origin is an answer, and not followed. */
   readonly ownOrigin?: boolean
   readonly timeout?: Duration.Duration
@@ -127,7 +129,9 @@ export const makeTransport = (options: {
         registryError({
           operation: request.operation,
           target: request.target,
-          reason: error.reason,
+          reason: error.reason === "Refused" && request.named === true && url === request.url
+            ? "Internal"
+            : error.reason,
           detail: [
             `${url.host === request.url.host ? url.host : shown(url)}: ${error.detail}`,
             ...(aboutTls.has(error.reason) ? [certificates.problemOf(url.host) ?? []].flat() : []),

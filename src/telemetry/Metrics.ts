@@ -49,13 +49,14 @@ export const settingsRestartRequired = gauge(
 
 // --- images: the inventory and the cloner --------------------------------------------------------------------------
 export const images = series(gauge("images", "Source images in use by the cluster, by the state of their copy"), {
-  state: ["pending", "backed-up", "failed", "not-found", "private", "too-large", "unsupported"]
+  state: ["pending", "backed-up", "failed", "not-found", "private", "internal", "too-large", "unsupported"]
 })
 export const clones = series(counter("clones_total", "Attempts to clone an image, by how they ended"), {
   result: [
     "copied",
     "up-to-date",
     "private",
+    "internal",
     "not-found",
     "rate-limited",
     "tag-in-use",

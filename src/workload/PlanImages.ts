@@ -27,7 +27,12 @@ export interface PlannedImage {
 /** How long after a copy was seen whole it may be pointed to: ten minutes, in milliseconds. */
 export const freshness = 10 * 60 * 1000
 
-const skipReasonsOfState: ReadonlySet<string> = new Set<SkipReason>(["private", "too-large", "unsupported"])
+const skipReasonsOfState: ReadonlySet<string> = new Set<SkipReason>([
+  "private",
+  "internal",
+  "too-large",
+  "unsupported"
+])
 
 const failedOf = (state: Extract<ImageState, { _tag: "Failed" }>, source: string) =>
   skipReasonsOfState.has(state.reason)

@@ -13,6 +13,7 @@ export const skipReasons = {
   "placeholder": "the image is the placeholder \"auto\": an injector replaces it",
   "localhost": "the image's registry is the node itself",
   "private": "the image is private or does not exist: it cannot be read anonymously",
+  "internal": "the image's registry is at a private address: it is yours already (PRIVATE_REGISTRIES has it copied)",
   "unparsable": "the image is not a valid reference",
   "unsupported": "the image has a format that is not copied",
   "too-large": "the image is larger than MAX_IMAGE_SIZE",

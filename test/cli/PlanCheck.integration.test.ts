@@ -41,5 +41,38 @@ describe("plan --check", () => {
         )
         assert.strictEqual(source.count(/blobs/), 0)
       }))
+
+    it.effect("leaves an image at a private address alone, says how it is copied all the same, and plans its sidecar", () =>
+      Effect.gen(function*() {
+        const source = yield* startFakeRegistry()
+        source.add("team/side", index, "1")
+        const deployment = JSON.stringify({
+          apiVersion: "apps/v1",
+          kind: "Deployment",
+          metadata: { name: "web", namespace: "shop" },
+          spec: {
+            selector: { matchLabels: { app: "web" } },
+            template: {
+              metadata: { labels: { app: "web" } },
+              spec: {
+                containers: [{ name: "own", image: "10.9.8.7:5000/team/app:1" }, {
+                  name: "side",
+                  image: `${source.host}/team/side:1`
+                }]
+              }
+            }
+          }
+        })
+        const env = { BACKUP_REGISTRY: "backup.example/copies", PLAIN_HTTP_REGISTRIES: source.host }
+        const told = yield* cli(["plan", "--check", "-o", "json", "-f", "-"], { env, stdin: deployment })
+        assert.strictEqual(told.code, 0, told.stderr)
+        const rows = JSON.parse(told.stdout).rows as ReadonlyArray<Record<string, string>> // as plan prints them
+        assert.deepStrictEqual(rows.map((it) => [it["container"], it["reason"] === "internal"]), [
+          ["own", true],
+          ["side", false]
+        ])
+        assert.include(rows[0]?.["detail"], "PRIVATE_REGISTRIES")
+        assert.notStrictEqual(rows[1]?.["action"], "leave")
+      }))
   })
 })

@@ -18,6 +18,7 @@ describe("fromRegistry", () => {
     ["Timeout", "unavailable", "unavailable"],
     ["Unreachable", "unavailable", "unavailable"],
     ["Certificate", "unavailable", "unavailable"],
+    ["Internal", "internal", "denied"],
     ["Refused", "refused", "denied"],
     ["TooLarge", "unsupported", "denied"],
     ["Unsupported", "unsupported", "denied"],

@@ -113,6 +113,19 @@ describe("one flight", () => {
     ))
 })
 
+describe("an image whose registry is at a private address", () => {
+  it.live("is yours already: it is left alone, and where a registry leads to one it is refused", () =>
+    world(({ clone, source }) =>
+      Effect.gen(function*() {
+        const internal = yield* Effect.flip(clone({ registry: "10.9.8.7:5000", tag: "1" }))
+        assert.deepStrictEqual([internal.reason, internal.side, internal.retryable], ["internal", "source", false])
+        assert.include(internal.message, "PRIVATE_REGISTRIES")
+        source.on(/HEAD/, (_, response) => response.writeHead(307, { location: "http://10.9.8.7:5000/x" }).end())
+        assert.strictEqual((yield* Effect.flip(clone())).reason, "refused")
+      })
+    ))
+})
+
 describe("permits", () => {
   it.live("of the daemon bound how many images are in flight, and the rest is seen to wait", () =>
     daemon(4, ({ cloneAll, cloner, source }) =>

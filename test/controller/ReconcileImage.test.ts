@@ -230,6 +230,7 @@ describe("the actor of an image", () => {
       const reasons = [
         [failure({ reason: "private" }), "private"],
         [failure({ reason: "not-found" }), "not-found"],
+        [failure({ reason: "internal", retryable: false }), "internal"],
         [failure({ reason: "too-large" }), "too-large"],
         [failure({ reason: "unsupported" }), "unsupported"],
         [failure({ reason: "not-found", side: "backup" }), "failed"],

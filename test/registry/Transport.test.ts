@@ -29,10 +29,10 @@ describe("addresses", () => {
     ["[::ffff:127.0.0.1]:1"],
     ["0x7f.1"],
     ["10.0.0.1:6443"]
-  ])("%s named as a registry is refused without a packet", ([registry]) =>
+  ])("%s named as a registry is told apart, and refused without a packet", ([registry]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(using({ backup: "b.test" }, head(registry ?? "")))
-      assert.strictEqual(error.reason, "Refused")
+      assert.strictEqual(error.reason, "Internal")
       assert.isFalse(error.retryable)
       assert.include(error.message, "PRIVATE_REGISTRIES")
     }))
@@ -51,7 +51,7 @@ describe("addresses", () => {
           return options.all === true ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4)
         }
       }, head(name)))
-      assert.strictEqual(error.reason, "Refused")
+      assert.strictEqual(error.reason, "Internal")
       assert.include(error.message, "169.254.169.254")
       assert.strictEqual(registry.seen.length, 0)
     }))
@@ -62,6 +62,21 @@ describe("addresses", () => {
       registry.on(/./, (_, response) =>
         response.writeHead(307, { location: "http://169.254.169.254/latest/meta-data" }).end())
       const error = yield* Effect.flip(using({ backup: "b.test", plainHttp: [registry.host] }, head(registry.host)))
+      assert.strictEqual(error.reason, "Refused")
+    }))
+
+  it.live("a redirect to a name that resolves to a private one is refused", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      const port = registry.host.split(":")[1] ?? ""
+      registry.on(/HEAD/, (_, response) =>
+        response.writeHead(307, { location: `http://registry.test:${port}/other` }).end())
+      const error = yield* Effect.flip(using({
+        backup: "b.test",
+        plainHttp: [registry.host],
+        lookup: (_, options, callback) =>
+          options.all === true ? callback(null, [{ address: "10.0.0.1", family: 4 }]) : callback(null, "10.0.0.1", 4)
+      }, head(registry.host)))
       assert.strictEqual(error.reason, "Refused")
     }))
 

@@ -171,7 +171,7 @@ describe("skipped", () => {
   })
 
   it("an image that cannot be copied for good is skipped, and the other images are rewritten all the same", () => {
-    for (const reason of ["private", "too-large", "unsupported"] as const) {
+    for (const reason of ["private", "internal", "too-large", "unsupported"] as const) {
       const it = workload({ images: { app: "nginx:1.27", side: "quay.io/a/secret:1" } })
       const state = states({ [nginx]: backedUp(), "quay.io/a/secret:1": failed(reason) })
       const planned = plan(it, given({}, { pods: [pod({ owner: it, digest: a })], state }))
