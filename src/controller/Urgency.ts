@@ -1,5 +1,6 @@
-// Urgency: which image is copied next. What would be lost first goes first: nothing runs from a copy yet, its source fails
-// already, many use it. Edge: turns over registries and namespaces are FairPermits'.
+// Urgency: which image is copied next. What would be lost first goes first: a pod waits for it in vain, nothing runs from a
+// copy yet, many use it. One whose last copy failed comes behind its like that have not failed. Edge: turns over registries
+// and namespaces are FairPermits'.
 import type { Claim } from "../queue/FairPermits.ts"
 import { format, parse } from "../image/ImageReference.ts"
 import type { InventoryEntry } from "../store/Inventory.ts"
@@ -23,15 +24,16 @@ export const claimOf = (
 ): Omit<Claim, "lane"> => {
   const namespaces = new Set<string>()
   let uncovered = false
-  let refused = failed
+  let missed = false
   for (const user of users) {
     const workload = workloads.get(user)
     if (workload === undefined) continue
     namespaces.add(workload.namespace)
     // whoever still names the source runs from it; who was rewritten names the copy
     uncovered ||= workload.images.some((it) => names(it.image, source))
-    refused ||= workloads.pod(user)?.containers.some((it) => cannotPull(it) && names(it.image, source)) ?? false
+    missed ||= workloads.pod(user)?.containers.some((it) => cannotPull(it) && names(it.image, source)) ?? false
   }
   // a class each, and below them the users
-  return { namespaces, urgency: (uncovered ? 4 : 0) + (refused ? 2 : 0) + users.size / (users.size + manyUsers) }
+  const urgency = (missed ? 4 : 0) + (uncovered ? 2 : 0) + (failed ? 0 : 1) + users.size / (users.size + manyUsers)
+  return { namespaces, urgency }
 }

@@ -1,4 +1,4 @@
-// Which image goes first: what nothing runs from a copy of, what its source refuses already, what many use.
+// Which image goes first: what a pod waits for in vain, what nothing runs from a copy of, what many use; what failed goes last.
 import { assert, describe, it } from "@effect/vitest"
 import { claimOf } from "../../src/controller/Urgency.ts"
 import { Images } from "../../src/store/Inventory.ts"
@@ -50,15 +50,27 @@ describe("the claim of an image", () => {
     assert.isAbove(uncovered, covered)
   })
 
-  it("is higher where the source fails already: for the kubelet, or for us", () => {
+  it("is higher where a pod waits for the image in vain", () => {
     const calm = urgency([["Pod/shop/a", "nginx:1"]]).urgency
     const refused = urgency([["Pod/shop/a", "nginx:1", "ImagePullBackOff"]]).urgency
     const slow = urgency([["Pod/shop/a", "nginx:1", "ContainerCreating"]]).urgency
     const another = urgency([["Pod/shop/a", copy, "ErrImagePull"]]).urgency
     assert.isAbove(refused, calm)
-    assert.isAbove(urgency([["Pod/shop/a", "nginx:1"]], true).urgency, calm)
     assert.strictEqual(slow, calm)
     assert.isBelow(another, calm)
+  })
+
+  it("is lower where the last copy failed: below its like, however many use it, and above what runs from copies already", () => {
+    const users = (image: string, waiting = "ContainerCreating") =>
+      Array.from({ length: 500 }, (_, at) => [`Pod/shop/${at}`, image, waiting] as const)
+    const one = (image: string, waiting?: string) => users(image, waiting).slice(0, 1)
+    assert.isBelow(urgency(users("nginx:1"), true).urgency, urgency(one("nginx:1")).urgency)
+    assert.isBelow(
+      urgency(users("nginx:1", "ErrImagePull"), true).urgency,
+      urgency(one("nginx:1", "ErrImagePull")).urgency
+    )
+    assert.isAbove(urgency(one("nginx:1"), true).urgency, urgency(users(copy)).urgency)
+    assert.isAbove(urgency(one("nginx:1", "ErrImagePull"), true).urgency, urgency(users("nginx:1")).urgency)
   })
 
   it("grows with the users, and never beyond its class", () => {
