@@ -1,6 +1,6 @@
 // Addresses, redirects, bounds, time-outs and rests, over real sockets against fake registries.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, FileSystem, Option } from "effect"
+import { Duration, Effect, Fiber, FileSystem, Option } from "effect"
 import { NodeServices } from "@effect/platform-node"
 import { Readable } from "node:stream"
 import { ociIndex } from "../../src/registry/ManifestDocument.ts"
@@ -412,9 +412,10 @@ describe("a rate limit", () => {
       const started = Date.now()
       yield* using({ backup: "b.test", plainHttp: [registry.host] }, (client) =>
         Effect.gen(function*() {
-          yield* Effect.forkChild(head(registry.host)(client), { startImmediately: true })
+          const limited = yield* Effect.forkChild(head(registry.host)(client), { startImmediately: true })
           yield* Effect.sleep("200 millis")
           yield* head(registry.host)(client)
+          yield* Fiber.join(limited)
         }))
       assert.isAtLeast(Date.now() - started, 1000)
       assert.strictEqual(registry.seen.length, 3)
