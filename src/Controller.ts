@@ -8,6 +8,7 @@ import { updateGauges } from "./controller/Gauges.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/ReconcileImage.ts"
 import * as ReconcileWorkload from "./controller/ReconcileWorkload.ts"
+import * as Waking from "./controller/Waking.ts"
 import { synced, watches } from "./controller/Watches.ts"
 import { WatchStates } from "./kube/WatchStates.ts"
 import { Pacing } from "./rewrite/Pacing.ts"
@@ -36,6 +37,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     const states = yield* WatchStates
     const reconcileWorkload = yield* ReconcileWorkload.make(options)
     const reconcileImage = yield* ReconcileImage.make
+    const waking = yield* Waking.make
 
     /** What is under way and what is proven must be known of all workloads before the first of them is rewritten. */
     const takeStock = Effect.gen(function*() {
@@ -63,6 +65,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     const tick = Effect.gen(function*() {
       const { MAX_CONCURRENT_ROLLOUTS } = yield* SubscriptionRef.get(settings)
       yield* offerAll(workloads, yield* pacing.next(MAX_CONCURRENT_ROLLOUTS))
+      yield* offerAll(images, yield* waking.due)
       yield* updateGauges(decisions, inventory, cloner)
     }).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.andThen(Effect.never))
 

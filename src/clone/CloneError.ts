@@ -32,6 +32,8 @@ export class CloneError extends Data.TaggedError("CloneError")<{
   readonly retryable: boolean
   /** Not before this; undefined leaves the time to the caller's back-off. */
   readonly retryAfter: Duration.Duration | undefined
+  /** The registry that gives nobody an answer: all its images wait for it, and none is to blame. */
+  readonly silent?: string | undefined
   readonly cause?: unknown
 }> {
   override get message() {
@@ -111,5 +113,6 @@ export const fromRegistry = (image: string, side: Side) => (error: RegistryError
     // what the manifest refers to was pushed just before: the registry has lost it, and gets it again
     retryable: error.retryable || error.reason === "Incomplete",
     retryAfter: error.retryAfter,
+    silent: error.silent,
     cause: error
   })

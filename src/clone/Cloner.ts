@@ -48,6 +48,8 @@ export class Cloner extends Context.Service<Cloner, {
    * names it; epoch milliseconds of its answer.
    */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
+  /** How long a registry that gives no answer is left alone: zero where the next image asks it, undefined where it answers. */
+  readonly silenceOf: RegistryClient["Service"]["silenceOf"]
   readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
   /** Images that wait for a permit. */
   readonly waiting: Effect.Effect<number>
@@ -253,7 +255,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
         : convertedBackupOf(settings().backup, source)
       const { registry: host, repository, tag } = named
       const names = (reference: string) =>
-        registry.headManifest({ registry: host, repository }, reference).pipe(
+        registry.headManifest({ registry: host, repository }, reference, true).pipe(
           Effect.mapError(fromRegistry(image, "backup")),
           Effect.map((seen) => Option.isSome(seen) && seen.value.digest === digest)
         )
@@ -273,6 +275,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
         retryAfter: undefined
       })
     }),
+    silenceOf: registry.silenceOf,
     inFlight: Effect.sync(() => Array.from(running, look)),
     waiting
   })

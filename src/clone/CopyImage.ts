@@ -204,14 +204,14 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
 
     /** A registry may lie on HEAD: then the bytes behind the tag decide, and their own digest. */
     const fetchRoot = (context: ReferrerContext, { digest: told, held, metered, original, tag }: Resolved) =>
-      fetchManifest(context, original ?? told, !held && !metered).pipe(
+      fetchManifest({ ...context, first: true }, original ?? told, !held && !metered).pipe(
         Effect.catchIf(
           (error) =>
             source.digest === undefined && tag !== undefined && error.side === "source" &&
             (error.reason === "not-found" || error.reason === "corrupt"),
           () =>
             Effect.map(
-              atSource(registry.getManifest(from, tag ?? "latest")),
+              atSource(registry.getManifest(from, tag ?? "latest", true)),
               (manifest) => ({ manifest, present: false })
             )
         )

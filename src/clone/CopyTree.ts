@@ -19,6 +19,8 @@ export interface TreeContext extends BlobContext {
   readonly root?: { readonly tag: string; readonly before: (below: ReadonlyArray<Digest>) => Effect.Effect<void> }
   /** Parts whose bytes the backup is known to have wrong: they are sent again, whatever it says of them. */
   readonly damaged?: ReadonlySet<Digest> | undefined
+  /** The image's own manifest is asked for: nothing is lost yet where a registry gives no answer. */
+  readonly first?: boolean
   /** False: only look whether the backup holds everything; the source is not asked and nothing is pushed. */
   readonly complete: boolean
 }
@@ -108,14 +110,14 @@ export const fetchManifest = Effect.fnUntraced(function*(
   digest: Digest,
   atOnce = false
 ): Effect.fn.Return<Fetched, CloneError> {
-  const { complete, image, registry, source, target } = context
+  const { complete, first, image, registry, source, target } = context
   const known = context.known?.get(digest)
   if (known !== undefined) return known
-  const fromSource = Effect.mapError(registry.getManifest(source, digest), fromRegistry(image, "source"))
+  const fromSource = Effect.mapError(registry.getManifest(source, digest, first), fromRegistry(image, "source"))
   const asking = atOnce ? yield* Effect.forkChild(fromSource) : undefined
   const present = context.damaged?.has(digest) === true
     ? undefined
-    : yield* registry.getManifest(target, digest).pipe(
+    : yield* registry.getManifest(target, digest, first).pipe(
       Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
       Effect.mapError(fromRegistry(image, "backup"))
     )

@@ -51,7 +51,7 @@ export const look = Effect.fn("look")(
     let converts = false
     while (waiting.length > 0 && seen.size < mostManifests) {
       const reference = waiting.pop() ?? ""
-      const manifest = yield* registry.getManifest(source, reference).pipe(
+      const manifest = yield* registry.getManifest(source, reference, true).pipe(
         Effect.mapError(fromRegistry(format(source), "source"))
       )
       top ??= manifest.digest

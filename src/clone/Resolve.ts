@@ -45,14 +45,14 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
 
   /** What a tag of the backup names. */
   const backupTag = (tag: string): Effect.Effect<ManifestHead | undefined, CloneError> =>
-    registry.headManifest(into, tag).pipe(
+    registry.headManifest(into, tag, true).pipe(
       // Distribution fails at a tag whose manifest it cannot parse any more; for a repair that is no tag
       Effect.catchIf((error) => repair && error.status === 500, () => Effect.succeedNone),
       Effect.mapError(fromRegistry(image, "backup")),
       Effect.map(Option.getOrUndefined)
     )
   const sourceTag = (tag: string) =>
-    registry.headManifest(from, tag).pipe(
+    registry.headManifest(from, tag, true).pipe(
       Effect.mapError(fromRegistry(image, "source")),
       Effect.flatMap(Option.match({
         onNone: () => Effect.fail(failed("not-found", "the registry does not have it")),

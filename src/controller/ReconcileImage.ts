@@ -1,5 +1,6 @@
 // ReconcileImage: the actor of one source image. Pending → copied or failed; a copy that was not seen for a while is looked
-// at again. Retries belong to the image: two hundred users of a dead one cost one retry. Every change wakes its users.
+// at again. Retries belong to the image: two hundred users of a dead one cost one retry. Where its registry answers nobody they
+// belong to that: its images wait, and Waking.ts says which of them is tried. Every change wakes its users.
 import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
 import { type CloneError, Cloner } from "../clone/Cloner.ts"
 import type { Digest } from "../image/Digest.ts"
@@ -81,12 +82,31 @@ export const make = Effect.gen(function*() {
       return doubt(alone, "its tag may be moved by the copy of a pin")
     })
 
+  /**
+   * Its registry gives nobody an answer. That is no failure of the image's and gets no retry of its own: it is woken
+   * (Waking.ts). Said once: the others that ask the registry in turn would say the same again.
+   */
+  const park = Effect.fnUntraced(
+    function*(source: string, registry: string, error: CloneError, rest: Duration.Duration) {
+      const before = inventory.state(source)
+      const said = before?._tag === "Failed" && before.silent === registry
+      const wait = Duration.format(Duration.seconds(Math.ceil(Duration.toSeconds(rest))))
+      const text = `${error.message}; one image of ${registry} is tried again in ${wait}, all when it answers`
+      yield* said ? Effect.logDebug(text) : Effect.logWarning(text)
+      const retryAt = (yield* Clock.currentTimeMillis) + Duration.toMillis(rest)
+      yield* become(source, { _tag: "Failed", reason: "failed", message: error.message, retryAt, silent: registry })
+    }
+  )
+
   const fail = Effect.fnUntraced(function*(source: string, error: CloneError) {
     if (error.reason === "tag-in-use") {
       yield* Effect.logInfo(error.detail)
       yield* become(source, { _tag: "Pending", why: error.detail })
       return yield* images.offerAfter(source, error.retryAfter ?? rests.soon.first)
     }
+    // where it answers others by now, this image has failed by itself
+    const silence = error.silent === undefined ? undefined : yield* cloner.silenceOf(error.silent)
+    if (error.silent !== undefined && silence !== undefined) return yield* park(source, error.silent, error, silence)
     const times = (failures.get(source) ?? 0) + 1
     failures.set(source, times)
     const rest = restOf(error, times)
@@ -142,6 +162,10 @@ export const make = Effect.gen(function*() {
     if (state._tag === "Pending") return yield* copy(source)
     if (state._tag === "BackedUp") {
       return now - state.verifiedAt > freshness ? yield* lookAgain(source, state) : undefined
+    }
+    if (state.silent !== undefined) {
+      const silence = yield* cloner.silenceOf(state.silent)
+      return silence === undefined || Duration.isZero(silence) ? yield* copy(source) : undefined
     }
     if (state.retryAt > now) return yield* images.offerAfter(source, Duration.millis(state.retryAt - now))
     return yield* copy(source)

@@ -27,4 +27,6 @@ export type ImageState =
     readonly message: string
     /** When it is tried next, epoch milliseconds. */
     readonly retryAt: number
+    /** It waits for this registry, source or backup, that gives nobody an answer, and is tried when that may be asked. */
+    readonly silent?: string | undefined
   }

@@ -13,6 +13,8 @@ export type ResponseHeaders = Readonly<Record<string, string | Array<string> | u
 export class DispatchError extends Data.TaggedError("DispatchError")<{
   readonly reason: RegistryReason
   readonly detail: string
+  /** It never came to a connection on which something could be asked. */
+  readonly noConnection?: boolean
   readonly cause?: unknown
 }> {}
 
@@ -72,19 +74,34 @@ const timeouts: ReadonlySet<string> = new Set([
   "UND_ERR_BODY_TIMEOUT",
   "ETIMEDOUT"
 ])
+// refused, no way there, no such name: whatever the code, Node says at what it happened
+const reaching: ReadonlySet<string> = new Set(["connect", "getaddrinfo"])
+// Node gives a handshake that the other side ends the code of a connection that breaks later
+const cutHandshake = /before secure TLS connection was established/
 // what the other side says of ours
 const wantsCertificate = /_ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/
 const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
+
+/** It has not come to a connection that a request could be sent on. */
+const isUnconnected = (error: unknown): boolean => {
+  if (error instanceof AggregateError) return isUnconnected(error.errors[0])
+  if (!(error instanceof Error)) return false
+  return codeOf(error) === "UND_ERR_CONNECT_TIMEOUT" || cutHandshake.test(error.message) ||
+    ("syscall" in error && typeof error.syscall === "string" && reaching.has(error.syscall))
+}
 
 /** Why there was no answer, from undici's and Node's error codes. */
 const dispatchError = (cause: unknown): DispatchError => {
   if (cause instanceof AddressRefused) {
     return new DispatchError({ reason: "Refused", detail: cause.message, cause })
   }
-  if (cause instanceof ProxyFailed) return new DispatchError({ reason: "Unreachable", detail: cause.message, cause })
+  if (cause instanceof ProxyFailed) {
+    return new DispatchError({ reason: "Unreachable", detail: cause.message, noConnection: true, cause })
+  }
   const code = codeOf(cause)
   const text = cause instanceof Error ? cause.message : String(cause)
-  const make = (reason: RegistryReason, detail: string) => new DispatchError({ reason, detail, cause })
+  const noConnection = isUnconnected(cause)
+  const make = (reason: RegistryReason, detail: string) => new DispatchError({ reason, detail, noConnection, cause })
   if (timeouts.has(code)) return make("Timeout", `no answer in time (${code})`)
   if (wantsCertificate.test(code)) {
     return make(

@@ -6,6 +6,7 @@ import type { Access, Repository } from "./Access.ts"
 import { firstOf, refusal } from "./Classify.ts"
 import type { Limits } from "./Limits.ts"
 import { acceptManifests, mayBeSchema1 } from "./ManifestDocument.ts"
+import type { Reachability } from "./Reachability.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 import { retrying } from "./Retry.ts"
 import type { Session, Spec } from "./Session.ts"
@@ -28,13 +29,21 @@ export interface Manifest {
 }
 
 export interface Manifests {
-  /** None where the registry says that it is not there. */
+  /**
+   * None where the registry says that it is not there. `first`: nothing is lost yet where a registry that gives no answer is
+   * not asked again, or not at all (Reachability.ts).
+   */
   readonly headManifest: (
     repository: Repository,
-    reference: string
+    reference: string,
+    first?: boolean
   ) => Effect.Effect<Option.Option<ManifestHead>, RegistryError>
   /** Fails with `Corrupt` when the bytes are not those of the digest that was asked for. */
-  readonly getManifest: (repository: Repository, reference: string) => Effect.Effect<Manifest, RegistryError>
+  readonly getManifest: (
+    repository: Repository,
+    reference: string,
+    first?: boolean
+  ) => Effect.Effect<Manifest, RegistryError>
   /** Only below the backup's prefix; anything else fails with `Refused`. */
   readonly putManifest: (
     repository: Repository,
@@ -66,7 +75,15 @@ const isArtifactory = ({ headers }: Answer): boolean =>
 export const tooLarge = ({ length }: Uint8Array, { manifestBytes }: Limits): string =>
   `the manifest has ${length} bytes; registries take ${manifestBytes}`
 
-export const makeManifests = (transport: Transport, session: Session, access: Access): Manifests => {
+export const makeManifests = (options: {
+  readonly transport: Transport
+  readonly session: Session
+  readonly access: Access
+  readonly reachability: Reachability
+  /** Whether first questions leave registries alone that give no answer; asked at every question. */
+  readonly spareSilent: () => boolean
+}): Manifests => {
+  const { access, reachability, session, spareSilent, transport } = options
   const { limits } = transport
   const retry = retrying(limits)
 
@@ -148,15 +165,32 @@ export const makeManifests = (transport: Transport, session: Session, access: Ac
     )
   })
 
+  /** Asks as often as is worth it. */
+  const asking = (method: "GET" | "HEAD", repository: Repository, reference: string, first: boolean) => {
+    const { operation, target } = spec(method, repository, reference)
+    return <A>(attempt: Effect.Effect<A, RegistryError>) =>
+      retry(
+        Effect.suspend(() =>
+          reachability.ask(
+            { operation, target, registry: repository.registry, spares: first && spareSilent() },
+            attempt
+          )
+        )
+      )
+  }
+
   /** A login waits for the proof that anybody may read the repository. */
   const prove = Effect.fnUntraced(function*(repository: Repository, reference: string) {
     if (yield* access.needsProof(repository)) yield* headOnce(repository, reference, true)
   })
 
   return {
-    headManifest: (repository, reference) => retry(headOnce(repository, reference, false)),
-    getManifest: (repository, reference) =>
-      retry(Effect.andThen(prove(repository, reference), fetchOnce(repository, reference, false))),
+    headManifest: (repository, reference, first = false) =>
+      asking("HEAD", repository, reference, first)(headOnce(repository, reference, false)),
+    getManifest: (repository, reference, first = false) =>
+      asking("GET", repository, reference, first)(
+        Effect.andThen(prove(repository, reference), fetchOnce(repository, reference, false))
+      ),
     putManifest: Effect.fnUntraced(function*(repository, reference, manifest) {
       const request: Spec = {
         ...spec("PUT", repository, reference),

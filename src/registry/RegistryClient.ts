@@ -15,6 +15,7 @@ import { makeHostLimits } from "./HostLimits.ts"
 import { CurrentLimits } from "./Limits.ts"
 import { makeManifests, type Manifests } from "./Manifests.ts"
 import type { Budget } from "./RateLimit.ts"
+import { makeReachability, type Reachability } from "./Reachability.ts"
 import { makeReferrers, type Referrers } from "./Referrers.ts"
 import { RegistrySettings } from "./RegistrySettings.ts"
 import { makeSession } from "./Session.ts"
@@ -27,6 +28,7 @@ export class RegistryClient extends Context.Service<
   & Blobs
   & Referrers
   & Pick<Access, "roleOf">
+  & Pick<Reachability, "silenceOf">
   & {
     /** What the registry has announced last of what may be read of it; undefined where it announces nothing. */
     readonly budgetOf: (registry: string) => Budget | undefined
@@ -71,12 +73,15 @@ export class RegistryClient extends Context.Service<
         const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
         const access = makeAccess(settings, yield* Credentials, certificates.hasClient)
         const session = makeSession({ settings, access, tokens: yield* makeTokens(transport) })
-        const manifests = makeManifests(transport, session, access)
+        const reachability = makeReachability(settings)
+        const spareSilent = () => settings().spareSilent === true
+        const manifests = makeManifests({ transport, session, access, reachability, spareSilent })
         return RegistryClient.of({
           ...manifests,
           ...makeReferrers(transport, session, access, manifests),
           ...makeBlobs(transport, session, access, { bandwidth, pool: agents.pool }, ends),
           roleOf: access.roleOf,
+          silenceOf: reachability.silenceOf,
           budgetOf: (registry) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
         })
       })

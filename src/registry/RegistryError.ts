@@ -53,6 +53,10 @@ export class RegistryError extends Data.TaggedError("RegistryError")<{
   readonly retryable: boolean
   /** Not before this; undefined leaves the time to the caller's back-off. */
   readonly retryAfter: Duration.Duration | undefined
+  /** No connection came about, which says something of the host and nothing of what was asked for. */
+  readonly noConnection: boolean
+  /** The registry that gives nobody an answer: this request is not tried again (see Reachability.ts). */
+  readonly silent: string | undefined
   readonly cause?: unknown
 }> {
   override get message() {
@@ -69,6 +73,8 @@ export interface Failure {
   readonly status?: number | undefined
   readonly retryable?: boolean
   readonly retryAfter?: Duration.Duration | undefined
+  readonly noConnection?: boolean
+  readonly silent?: string | undefined
   readonly cause?: unknown
 }
 
@@ -84,6 +90,8 @@ export const registryError = (failure: Failure): RegistryError =>
     detail: lineOf(failure.detail, 1000),
     retryable: failure.retryable ?? retryableReasons.has(failure.reason),
     retryAfter: failure.retryAfter,
+    noConnection: failure.noConnection ?? false,
+    silent: failure.silent,
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 

@@ -21,6 +21,11 @@ export interface RegistryOptions {
    * Otherwise all below it is looked at once a run, and signatures that came later are looked for.
    */
   readonly believeTags?: boolean
+  /**
+   * A registry that gives no answer is asked by one request at a time, and the first questions of an image fail at once
+   * meanwhile (Reachability.ts): for whoever tries again by itself. Otherwise every request has its own tries.
+   */
+  readonly spareSilent?: boolean
   /** Signatures, SBOMs and attestations are copied with their image. */
   readonly referrers: boolean
   /** Larger images are skipped; undefined: none is too large. */
@@ -50,6 +55,7 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
   sourceCredentials: byHand?.sourceCredentials ?? "proven-public",
   believeTags: byHand?.believeTags ?? false,
+  spareSilent: byHand === undefined,
   referrers: settings.COPY_REFERRERS,
   mostImageBytes: settings.MAX_IMAGE_SIZE,
   bytesPerSecond: settings.MAX_BANDWIDTH,

@@ -9,9 +9,9 @@ export const retrySchedule = (limits: Limits) =>
   Schedule.min([Schedule.exponential(limits.retryBase), Schedule.spaced(limits.retryCap)]).pipe(
     Schedule.jittered,
     Schedule.upTo({ times: limits.attempts - 1 }),
-    Schedule.setInputType<Pick<RegistryError, "retryable" | "retryAfter">>(),
+    Schedule.setInputType<Pick<RegistryError, "retryable" | "retryAfter"> & { readonly silent?: string | undefined }>(),
     Schedule.while(({ input }) =>
-      input.retryable &&
+      input.retryable && input.silent === undefined &&
       (input.retryAfter === undefined || Duration.isLessThanOrEqualTo(input.retryAfter, limits.longestWait))
     ),
     Schedule.modifyDelay(({ duration, input }) =>

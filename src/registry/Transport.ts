@@ -139,6 +139,7 @@ export const makeTransport = (options: {
               error.detail.includes(origin) ? [] : [`through the proxy ${origin}`]
             )
           ].join("; "),
+          noConnection: error.noConnection ?? false,
           cause: error.cause
         })
       )
@@ -146,7 +147,8 @@ export const makeTransport = (options: {
     yield* Metric.update(registryRequests({ host, code: codeClass(incoming.status) }), 1)
     if (incoming.headers["warning"] !== undefined) yield* warnings(url.host, incoming.headers["warning"])
     if (incoming.status === 407 && Option.isSome(proxy)) {
-      return yield* fail(request, "Unreachable", `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`)
+      const error = fail(request, "Unreachable", `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`)
+      return yield* registryError({ ...error, noConnection: true })
     }
     yield* hosts.announced(ask, incoming.headers)
     const answer: Answer = { ...incoming, url }

@@ -16,7 +16,9 @@ const refused = new RegistryError({
   status: undefined,
   detail: "connection refused",
   retryable: true,
-  retryAfter: undefined
+  retryAfter: undefined,
+  noConnection: true,
+  silent: undefined
 })
 
 /** Sources that answer every HEAD of a tag alike, and what was asked of them. */

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, FileSystem, Option } from "effect"
 import { NodeServices } from "@effect/platform-node"
+import { type AddressInfo, createServer, type LookupFunction, type Server, type Socket } from "node:net"
 import { Readable } from "node:stream"
 import { ociIndex } from "../../src/registry/ManifestDocument.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
@@ -20,6 +21,24 @@ const using = <A, E>(
 
 const head = (registry: string) => (client: RegistryClient["Service"]) =>
   client.headManifest({ registry, repository: "app" }, "1")
+
+/** The port of a server that does with every socket what it is told. */
+const listen = (then: (socket: Socket) => void) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Server>((resume) => {
+        const sockets = new Set<Socket>()
+        const server = createServer((socket) => {
+          sockets.add(socket.on("error", () => {}))
+          then(socket)
+        })
+        server.once("close", () => sockets.forEach((it) => it.destroy()))
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => void server.close())
+    ),
+    (server) => (server.address() as AddressInfo).port // it listens on a port, so the address is not a pipe's
+  )
 
 describe("addresses", () => {
   it.live.each([
@@ -400,6 +419,55 @@ describe("answers", () => {
         Effect.forEach(Array.from({ length: 10 }), () => head(registry.host)(client)))
       // undici frees a connection just after the answer is handed over, so a second one may be opened, never a third
       assert.isAtMost(sockets.size, 2)
+    }))
+})
+
+describe("a connection", () => {
+  const failing = (code: string): LookupFunction => (host, _, callback) =>
+    // as Node says it
+    callback(Object.assign(new Error(`getaddrinfo ${code} ${host}`), { code, syscall: "getaddrinfo" }), "", 0)
+
+  it.live.each(
+    [
+      ["is refused", "127.0.0.1:1", ["127.0.0.1:1"], undefined],
+      ["has no name to go to", "gone.test", [], "ENOTFOUND"],
+      ["has no resolver", "gone.test", ["gone.test"], "EAI_AGAIN"]
+    ] as const
+  )("does not come about where it %s", ([, host, plainHttp, code]) =>
+    Effect.gen(function*() {
+      const lookup = code === undefined ? {} : { lookup: failing(code) }
+      const error = yield* Effect.flip(using({ backup: "b.test", plainHttp, ...lookup }, head(host)))
+      assert.deepStrictEqual([error.reason, error.noConnection, error.retryable], ["Unreachable", true, true])
+    }))
+
+  it.live.each([["never answered", false, "Timeout"], ["cut", true, "Unreachable"]] as const)(
+    "does not come about where its handshake is %s",
+    ([, cuts, reason]) =>
+      Effect.gen(function*() {
+        const port = yield* listen((socket) => void (cuts && socket.destroy()))
+        const error = yield* Effect.flip(using({
+          backup: "b.test",
+          privateHosts: [`127.0.0.1:${port}`],
+          limits: { connectTimeout: Duration.millis(200), attempts: 1 }
+        }, head(`127.0.0.1:${port}`)))
+        assert.deepStrictEqual([error.reason, error.noConnection], [reason, true])
+      })
+  )
+
+  it.live("has come about where it breaks later, or no answer comes over it", () =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      const options = {
+        backup: "b.test",
+        plainHttp: [registry.host],
+        limits: { answerTimeout: Duration.millis(100), attempts: 1 }
+      }
+      registry.on(/./, (_, response) => void response.destroy(), 1)
+      const cut = yield* Effect.flip(using(options, head(registry.host)))
+      registry.on(/./, () => {}, 1)
+      const slow = yield* Effect.flip(using(options, head(registry.host)))
+      assert.deepStrictEqual([cut.reason, cut.noConnection], ["Unreachable", false])
+      assert.deepStrictEqual([slow.reason, slow.noConnection], ["Timeout", false])
     }))
 })
 

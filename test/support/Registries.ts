@@ -21,6 +21,8 @@ export interface TestOptions {
   readonly referrers?: boolean
   /** Default: no, as the daemon has it; the \`clone\` command does. */
   readonly believeTags?: boolean
+  /** Default: no, as by hand; the daemon does. */
+  readonly spareSilent?: boolean
   readonly mostImageBytes?: number
   readonly bytesPerSecond?: number
   /** Default: four hours. */
@@ -72,6 +74,7 @@ export const clientLayer = (options: TestOptions) =>
         sourceCredentials: options.sourceCredentials ?? "proven-public",
         referrers: options.referrers ?? false,
         believeTags: options.believeTags ?? false,
+        spareSilent: options.spareSilent ?? false,
         mostImageBytes: options.mostImageBytes,
         bytesPerSecond: options.bytesPerSecond,
         cloneTimeout: options.cloneTimeout ?? Duration.hours(4)
