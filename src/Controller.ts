@@ -5,6 +5,7 @@ import { Clock, Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } 
 import { Cloner } from "./clone/Cloner.ts"
 import { Decisions } from "./controller/Decisions.ts"
 import { updateGauges } from "./controller/Gauges.ts"
+import { pullSetOfSeen } from "./controller/PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/ReconcileImage.ts"
 import * as ReconcileWorkload from "./controller/ReconcileWorkload.ts"
@@ -42,8 +43,15 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     /** What is under way and what is proven must be known of all workloads before the first of them is rewritten. */
     const takeStock = Effect.gen(function*() {
       const target = backup(yield* SubscriptionRef.get(settings))
-      for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target)
-      for (const pod of store.pods) yield* pacing.observePod(pod, target)
+      const now = yield* Clock.currentTimeMillis
+      for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, now)
+      // what other pods run on a node takes the proof from an image that is there already
+      for (const observe of [pacing.notePod, pacing.observePod]) {
+        for (const pod of store.pods) {
+          const set = pullSetOfSeen(store, pod)
+          if (set !== undefined) yield* observe(pod, set, target)
+        }
+      }
     })
 
     let known = false

@@ -1,6 +1,7 @@
 // PlanReport: plans as people and scripts read them: a row an image, the images to be copied, and how many of each.
 import { Duration, Option } from "effect"
 import { gatherFacts } from "../controller/GatherFacts.ts"
+import { unshowable } from "../controller/ProofOutlook.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Budget } from "../registry/RateLimit.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
@@ -130,13 +131,21 @@ const budgetsOf = (images: ReadonlyArray<ReportedImage>, given: Given): Readonly
   })
 }
 
-const order = (row: Row): string => `${row.namespace}/${row.workload}`
+/** What somebody has to do something about comes first. */
+const order = (row: Row): string => `${row.reason === "pull-unproven" ? 0 : 1}/${row.namespace}/${row.workload}`
 
 /** Plans everything in the store. Objects that another one in it controls are left to that one's rows. */
 export const report = (store: Workloads, given: Given): Report => {
   const facts = { ...given, backup: backup(given.settings), assumeCopied: true }
   const state = (source: string) => given.looked.get(source)?.state
-  const plans = store.all.map((it) => plan(it, gatherFacts(store, it, { ...facts, state })))
+  const planned = store.all.map((it) => plan(it, gatherFacts(store, it, { ...facts, state })))
+  const unproven = given.settings.BACKUP_PULL_BY === "nodes"
+    ? new Map<string, string>()
+    : unshowable(store, planned, facts.backup)
+  const plans = planned.map((it): Plan => {
+    const detail = unproven.get(it.workload.key)
+    return detail === undefined ? it : { ...it, verdict: { _tag: "Held", reason: "pull-unproven", detail } }
+  })
   const users = new Map<string, number>()
   for (const { images } of plans) {
     for (const source of new Set(images.flatMap((it) => it.skip === "already-backup" ? [] : it.wants))) {

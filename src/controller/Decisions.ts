@@ -3,6 +3,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Plan, Verdict } from "../workload/Plan.ts"
 import type { HoldReason, SkipReason } from "../workload/Reason.ts"
+import { replacesPods } from "../workload/Rollout.ts"
 
 export interface Decision {
   readonly plan: Plan
@@ -47,12 +48,22 @@ const notes = (decision: Decision | undefined): ReadonlyArray<string> =>
 const sameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>
   a?._tag === b._tag && ("reason" in a ? a.reason : "") === ("reason" in b ? b.reason : "")
 
+const isCandidate = ({ plan }: Decision): boolean =>
+  plan.patchable && replacesPods(plan.workload) && plan.images.some((it) => it.skip === undefined)
+
 /** The map itself. */
 export class DecisionMap {
   readonly #decisions = new Map<string, Decision>()
+  /** By namespace, how many of its workloads could be rewritten by a rollout. */
+  readonly #candidates = new Map<string, number>()
 
   get all(): IterableIterator<Decision> {
     return this.#decisions.values()
+  }
+
+  /** Whether no other namespace has workloads that could be rewritten by a rollout. */
+  isAlone(namespace: string): boolean {
+    return this.#candidates.size === (this.#candidates.has(namespace) ? 1 : 0)
   }
 
   get(key: string): Decision | undefined {
@@ -60,13 +71,25 @@ export class DecisionMap {
   }
 
   forget(key: string): void {
+    this.#count(this.#decisions.get(key), -1)
     this.#decisions.delete(key)
+  }
+
+  /** Counts a workload in or out among its namespace's candidates. */
+  #count(decision: Decision | undefined, by: 1 | -1): void {
+    if (decision === undefined || !isCandidate(decision)) return
+    const { namespace } = decision.plan.workload
+    const count = (this.#candidates.get(namespace) ?? 0) + by
+    if (count === 0) this.#candidates.delete(namespace)
+    else this.#candidates.set(namespace, count)
   }
 
   /** Keeps a decision; one line of log when it is another than before. */
   set(decision: Decision): Effect.Effect<void> {
     const key = decision.plan.workload.key
     const before = this.#decisions.get(key)
+    this.#count(before, -1)
+    this.#count(decision, 1)
     this.#decisions.set(key, decision)
     const said = new Set(notes(before))
     const fresh = notes(decision).filter((it) => !said.has(it))

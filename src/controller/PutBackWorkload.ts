@@ -10,16 +10,19 @@ import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
 import { Inventory } from "../store/Inventory.ts"
+import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { HeldMark } from "../workload/HeldMark.ts"
 import { restorePatch, verifiedOriginals } from "../workload/Patch.ts"
 import type { Verdict } from "../workload/Plan.ts"
 import { type PutBack, putBackOf } from "../workload/PutBack.ts"
+import { isRefusal } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import { livePods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import type { Decided, Given } from "./DecideWorkload.ts"
 import type { Disown } from "./Disown.ts"
 import { failedCreates } from "./FailedCreates.ts"
+import { pullSetOfSeen } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
 import { pullProblem, stuckPod } from "./Remedies.ts"
 
@@ -63,6 +66,7 @@ const markOf = (
 /** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
 export const make = ({ ownership, target }: Options) =>
   Effect.gen(function*() {
+    const store = yield* WorkloadStore
     const inventory = yield* Inventory
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
@@ -136,7 +140,9 @@ export const make = ({ ownership, target }: Options) =>
           if (pacing.isCure(workload)) {
             return held("stranded", `neither its source could be pulled nor its copy: ${problem}`)
           }
-          yield* pacing.pullFailed(workload.namespace, problem)
+          const { container, pod } = of.failure
+          const set = pullSetOfSeen(store, pod)
+          if (set !== undefined) yield* pacing.pullFailed(set, problem, isRefusal(container.message))
         }
         const targets = yield* targetsOf(decided)
         if (typeof targets === "string") {
@@ -171,6 +177,10 @@ export const make = ({ ownership, target }: Options) =>
           return undefined
         case "Outage": {
           const { container, pod } = judged.failure
+          const set = pullSetOfSeen(store, pod)
+          if (set !== undefined && isRefusal(container.message)) {
+            yield* pacing.pullFailed(set, `pod ${pod.workload.name} is refused by the backup`, true)
+          }
           const words = container.message ?? container.waiting ?? "no message"
           return held(
             "cannot-pull",

@@ -16,6 +16,7 @@ import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
 import { make as makeDoubt } from "./Doubt.ts"
+import { pullSetOfSeen } from "./PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 import { make as makePutBack } from "./PutBackWorkload.ts"
 import { make as makeRewrite } from "./RewriteWorkload.ts"
@@ -92,10 +93,11 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     return Effect.fn("reconcileWorkload")(function*(key: string) {
       const decided = yield* decide(key)
       if (decided === undefined) return yield* forget(key)
-      const { now, plan: planned, pods, workload } = decided
-      yield* pacing.observe(workload, pods, target)
+      const { now, plan: planned, pods, times, workload } = decided
+      yield* pacing.observe(workload, pods, target, times.progressAt)
       const pod = store.pod(key)
-      if (pod !== undefined) yield* pacing.observePod(pod, target)
+      const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
+      if (pod !== undefined && set !== undefined) yield* pacing.observePod(pod, set, target)
       // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
       if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
       yield* offerAll(images, inventory.want(key, planned.wants))

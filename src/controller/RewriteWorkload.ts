@@ -7,6 +7,7 @@ import { type FairPermits, unclaimed } from "../queue/FairPermits.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../rewrite/Rewriter.ts"
 import { Inventory } from "../store/Inventory.ts"
+import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { rewritePatch } from "../workload/Patch.ts"
 import type { Plan, RewriteAs, Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
@@ -15,6 +16,7 @@ import { Decisions } from "./Decisions.ts"
 import type { Disown } from "./Disown.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { make as makeDoubt } from "./Doubt.ts"
+import { nextPullSet } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
 import { stuckPod } from "./Remedies.ts"
 
@@ -34,6 +36,7 @@ interface Sent {
 /** Makes the function that rewrites what has just been decided. */
 export const make = ({ decide, ownership, permits, target }: Options) =>
   Effect.gen(function*() {
+    const store = yield* WorkloadStore
     const inventory = yield* Inventory
     const decisions = yield* Decisions
     const workloads = yield* WorkloadQueue
@@ -41,15 +44,6 @@ export const make = ({ decide, ownership, permits, target }: Options) =>
     const rewriter = yield* Rewriter
     const tags = yield* SourceTags
     const doubt = yield* makeDoubt
-
-    /** While pulling is unproven: whether a Deployment that rolls still waits for its images. */
-    const preferredComing = () => {
-      for (const { plan: { workload }, verdict } of decisions.all) {
-        const waits = verdict._tag === "Held" && verdict.reason === "pending"
-        if (waits && workload.kind === "Deployment" && workload.strategy !== "Recreate") return true
-      }
-      return false
-    }
 
     /** The tags that a rewrite would name and that mean another image at their source by now; they are copied anew. */
     const movedTags = Effect.fnUntraced(function*(of: Plan) {
@@ -85,8 +79,12 @@ export const make = ({ decide, ownership, permits, target }: Options) =>
       const admission = yield* pacing.admit(workload, {
         as,
         limit: settings.MAX_CONCURRENT_ROLLOUTS,
-        preferredComing: (yield* pacing.isProvenAnywhere) ? false : preferredComing()
+        pulls: nextPullSet(store, workload),
+        byNodes: settings.BACKUP_PULL_BY === "nodes",
+        asked: workload.marks.rewrite === "patch",
+        alone: decisions.isAlone(namespace)
       })
+      if (admission === undefined) return verdict
       if (admission._tag === "Held") return admission
       const sent = yield* movedTags(of.plan).pipe(
         Effect.flatMap((moved) =>

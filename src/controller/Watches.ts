@@ -5,7 +5,7 @@ import { WatchStates } from "../kube/WatchStates.ts"
 import { Priority } from "../queue/WorkQueue.ts"
 import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { collectionPath, kinds } from "../workload/Kinds.ts"
-import { projectNamespace, projectNode, projectPod, projectTemplated } from "../workload/Project.ts"
+import { projectAccount, projectNamespace, projectNode, projectPod, projectTemplated } from "../workload/Project.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { offerAll, WorkloadQueue } from "./Queues.ts"
 
@@ -57,6 +57,13 @@ const nodes: Watched<Kept["node"]> = {
   put: (store, item) => store.putNode(item)
 }
 
+const accounts: Watched<Kept["account"]> = {
+  resource: { name: "serviceaccounts", path: "/api/v1/serviceaccounts", project: projectAccount, key: (it) => it.key },
+  kept: "account",
+  prefix: "",
+  put: (store, item) => store.putAccount(item)
+}
+
 const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): ReadonlyArray<string> => {
   switch (change._tag) {
     case "Applied":
@@ -93,6 +100,7 @@ const anyResource = <A>(watched: Watched<A>): AnyResource => ({
 export const resources: ReadonlyArray<AnyResource> = [
   anyResource(namespaces),
   anyResource(nodes),
+  anyResource(accounts),
   ...templated.map((it) => anyResource(it)),
   anyResource(pods)
 ]
@@ -113,6 +121,7 @@ const follow = <A>(watched: Watched<A>) =>
 export const watches = [
   [namespaces.resource.name, follow(namespaces)] as const,
   [nodes.resource.name, follow(nodes)] as const,
+  [accounts.resource.name, follow(accounts)] as const,
   ...templated.map((it) => [it.resource.name, follow(it)] as const),
   [pods.resource.name, follow(pods)] as const
 ]

@@ -31,6 +31,9 @@ interface Return {
 /** How long what was put back keeps its place if its pods do not come back, in milliseconds. */
 const longestReturn = 10 * 60 * 1000
 
+/** What has become of a rollout since the last look. */
+export type Turn = { readonly _tag: "Ended" } | { readonly _tag: "Stuck"; readonly detail: string }
+
 export class Places {
   readonly #places = new Map<string, Place>()
   readonly #reserved = new Map<string, Reservation>()
@@ -39,6 +42,8 @@ export class Places {
   readonly #reached = new Map<string, string>()
   readonly #harmless = new Map<string, string>()
   readonly #cures = new Map<string, string>()
+  /** Workloads that we have rewritten, and their namespaces. */
+  readonly #rewritten = new Map<string, string>()
   #opened = false
 
   /** Who holds a place, and in which namespace: of the cures, or of all others. */
@@ -59,6 +64,11 @@ export class Places {
         it.state._tag === "Stuck" && !it.cure ? [[it.namespace, it.state.detail] as const] : []
       )
     )
+  }
+
+  /** In how many namespaces we have rewritten something. */
+  get rewritten(): number {
+    return new Set(this.#rewritten.values()).size
   }
 
   /** Whether our own patch of the workload was made and is not to be seen in the cluster yet. */
@@ -98,8 +108,10 @@ export class Places {
    * Takes note of where the rollout of a workload stands now.
    * @param settled whether all its pods are of its newest revision, whoever made that
    */
-  observe(workload: Workload, state: RolloutState, settled: boolean): void {
+  observe(workload: Workload, state: RolloutState, settled: boolean): Turn | undefined {
     const { generation = 0, key, namespace, uid } = workload
+    if (workload.originals !== undefined && workload.patchedAt !== undefined) this.#rewritten.set(key, namespace)
+    else this.#rewritten.delete(key)
     const isSeen = (of: { readonly uid: string; readonly generation: number }) =>
       uid !== of.uid || generation >= of.generation
     const back = this.#returns.get(key)
@@ -110,15 +122,21 @@ export class Places {
     const reservation = this.#reserved.get(key)
     const shown = reservation?.generation !== undefined &&
       isSeen({ ...reservation, generation: reservation.generation })
-    const patch = patchOf(workload)
-    if (state._tag === "None") {
-      this.#reached.set(key, patch)
-      if (this.#places.delete(key)) this.#opened = true
-      if (shown) this.#opened = true
-    } else if (this.#reached.get(key) !== patch && !this.isHarmless(workload)) {
-      this.#places.set(key, { namespace, state, cure: this.isCure(workload) })
-    } else if (this.#places.delete(key)) this.#opened = true
     if (shown) this.#reserved.delete(key)
+    const before = this.#places.get(key)
+    const takes = state._tag !== "None" && this.#reached.get(key) !== patchOf(workload) && !this.isHarmless(workload)
+    if (takes) {
+      this.#places.set(key, { namespace, state, cure: this.isCure(workload) })
+      if (state._tag !== "Stuck" || before?.state._tag === "Stuck") return undefined
+      this.#opened = true
+      return { _tag: "Stuck", detail: state.detail }
+    }
+    if (state._tag === "None") this.#reached.set(key, patchOf(workload))
+    if (shown || before !== undefined) this.#opened = true
+    this.#places.delete(key)
+    return before !== undefined && state._tag === "None" && workload.originals !== undefined
+      ? { _tag: "Ended" }
+      : undefined
   }
 
   /** Gives up whatever place the workload has. */
@@ -129,7 +147,7 @@ export class Places {
 
   forget(key: string): void {
     this.free(key)
-    for (const memory of [this.#reached, this.#harmless, this.#cures]) memory.delete(key)
+    for (const memory of [this.#reached, this.#harmless, this.#cures, this.#rewritten]) memory.delete(key)
   }
 
   /** Whether a place has become free since this was asked last. */

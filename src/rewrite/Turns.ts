@@ -1,13 +1,11 @@
 // Turns: who waits for a place, and whose turn it is. Namespaces take turns, so that none can use up the places of the
 // others; within one, first come first served. A plain data structure: no time, no effects.
 export class Turns {
-  /** Namespaces in the order of their turns, each with its waiting keys; true marks the ones that may go first. */
-  readonly #waiting = new Map<string, Map<string, boolean>>()
+  /** Namespaces in the order of their turns, each with its waiting keys. */
+  readonly #waiting = new Map<string, Set<string>>()
 
-  wait(key: string, namespace: string, preferred: boolean): void {
-    const keys = this.#waiting.get(namespace) ?? new Map<string, boolean>()
-    if (!keys.has(key)) keys.set(key, preferred)
-    this.#waiting.set(namespace, keys)
+  wait(key: string, namespace: string): void {
+    this.#waiting.set(namespace, (this.#waiting.get(namespace) ?? new Set()).add(key))
   }
 
   leave(key: string, namespace: string): void {
@@ -25,22 +23,25 @@ export class Turns {
     this.#waiting.set(namespace, keys)
   }
 
+  /** Whether a namespace other than this one waits. */
+  othersWait(namespace: string): boolean {
+    return this.#waiting.size > (this.#waiting.has(namespace) ? 1 : 0)
+  }
+
   /**
    * The next `count` keys: one of each namespace in turn, then the second of each, and so on.
-   * @param preferredFirst whether the preferred ones come before all others
+   * @param allowance how many more places a namespace may have
    */
-  heads(count: number, preferredFirst: boolean): ReadonlyArray<string> {
-    const heads: Array<readonly [key: string, preferred: boolean]> = []
-    const rows = [...this.#waiting.values()].map((it) => [...it])
+  heads(count: number, allowance: (namespace: string) => number): ReadonlyArray<string> {
+    const heads: Array<string> = []
+    const rows = [...this.#waiting].map(([namespace, keys]) => [...keys].slice(0, Math.max(0, allowance(namespace))))
     const longest = Math.max(0, ...rows.map((it) => it.length))
-    const enough = preferredFirst ? Number.POSITIVE_INFINITY : count
-    for (let depth = 0; depth < longest && heads.length < enough; depth++) {
+    for (let depth = 0; depth < longest && heads.length < count; depth++) {
       for (const row of rows) {
         const head = row[depth]
         if (head !== undefined) heads.push(head)
       }
     }
-    const ordered = preferredFirst ? [...heads.filter(([, it]) => it), ...heads.filter(([, it]) => !it)] : heads
-    return ordered.slice(0, count).map(([key]) => key)
+    return heads.slice(0, Math.max(0, count))
   }
 }

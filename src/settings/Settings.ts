@@ -177,6 +177,12 @@ export const Settings = Schema.Struct({
     description: "How many rollouts that come from a rewrite may be under way at the same time.",
     allowed: "an integer from 1 to 1000"
   }),
+  BACKUP_PULL_BY: setting(oneOf(["auto", "nodes"]), "auto", {
+    description:
+      "How it is known that pods can pull from the backup. `auto`: it is shown first, by one workload for each "
+      + "namespace and set of pull secrets. `nodes`: your word that every node can, whatever the pods' secrets.",
+    allowed: "`auto` or `nodes`"
+  }),
   BACKUP_LAYOUT: setting(oneOf(["auto", "nested", "flat"]), "auto", {
     description: "How copies are named. `nested`: `<prefix>/docker.io/library/nginx`. `flat`: "
       + "`<prefix>/docker-io-library-nginx-<hash>`, for registries with two levels. `auto`: flat on docker.io and "

@@ -2,7 +2,7 @@
 // Rebuilt from the cluster at every start; the keys that a change concerns are what its writers get back.
 import { Context, Effect, Layer } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import type { Namespace, Node, Pod, Workload } from "../workload/Workload.ts"
+import { type Account, accountKey, type Namespace, type Node, type Pod, type Workload } from "../workload/Workload.ts"
 
 /** A kind of watched object and what is kept of it. */
 export interface Kept {
@@ -10,6 +10,7 @@ export interface Kept {
   readonly pod: Pod
   readonly namespace: Namespace
   readonly node: Node
+  readonly account: Account
 }
 
 const maxOwners = 5
@@ -26,6 +27,7 @@ export class Workloads {
   readonly #pods = new Map<string, Pod>()
   readonly #namespaces = new Map<string, Namespace>()
   readonly #nodes = new Map<string, Node>()
+  readonly #accounts = new Map<string, Account>()
   readonly #byUid = new Map<string, string>()
   readonly #owned = new Map<string, Set<string>>()
   readonly #synced = new Set<string>()
@@ -41,6 +43,11 @@ export class Workloads {
 
   namespace(name: string): Namespace | undefined {
     return this.#namespaces.get(name)
+  }
+
+  /** A ServiceAccount by its namespace and name. */
+  account(namespace: string, name: string): Account | undefined {
+    return this.#accounts.get(accountKey(namespace, name))
   }
 
   nodeReady(name: string): boolean {
@@ -130,6 +137,12 @@ export class Workloads {
     return this.keys(namespace.name)
   }
 
+  putAccount(account: Account): ReadonlyArray<string> {
+    if (isDeepStrictEqual(this.#accounts.get(account.key), account)) return []
+    this.#accounts.set(account.key, account)
+    return this.keys(account.namespace)
+  }
+
   putNode(node: Node): ReadonlyArray<string> {
     if (isDeepStrictEqual(this.#nodes.get(node.name), node)) return []
     this.#nodes.set(node.name, node)
@@ -140,6 +153,7 @@ export class Workloads {
   remove(kind: keyof Kept, key: string): ReadonlyArray<string> {
     if (kind === "namespace") return this.#namespaces.delete(key) ? this.keys(key) : []
     if (kind === "node") return this.#nodes.delete(key) ? this.#onNode(key) : []
+    if (kind === "account") return this.#accounts.delete(key) ? this.keys(key.slice(0, key.indexOf("/"))) : []
     const gone = this.get(key)
     if (gone === undefined) return []
     const keys = this.concerned(gone)
@@ -151,7 +165,13 @@ export class Workloads {
 
   /** Keys of what is held of one kind of object, to find what a fresh list no longer has. */
   held(kind: keyof Kept, prefix: string): ReadonlyArray<string> {
-    const map = { workload: this.#workloads, pod: this.#pods, namespace: this.#namespaces, node: this.#nodes }[kind]
+    const map = {
+      workload: this.#workloads,
+      pod: this.#pods,
+      namespace: this.#namespaces,
+      node: this.#nodes,
+      account: this.#accounts
+    }[kind]
     return [...map.keys()].filter((it) => it.startsWith(prefix))
   }
 

@@ -41,6 +41,7 @@ export const ObjectMeta = Schema.Struct({
   namespace: Text,
   uid: Text,
   generation: Int,
+  creationTimestamp: Text,
   deletionTimestamp: Text,
   labels: Map,
   annotations: Map,
@@ -60,14 +61,18 @@ const Template = Schema.Struct({
 
 const Condition = Schema.Struct({ type: Text, status: Text, reason: Text, message: Text })
 
+const IntOrText = maybe(Schema.Union([Schema.Finite, Schema.String]))
+
+const RollingUpdate = Schema.Struct({ partition: Int, maxUnavailable: IntOrText, maxSurge: IntOrText })
+
 const RolloutSpec = Schema.Struct({
   replicas: Int,
   paused: Flag,
   progressDeadlineSeconds: Int,
   podManagementPolicy: Text,
   concurrencyPolicy: Text,
-  strategy: maybe(Schema.Struct({ type: Text })),
-  updateStrategy: maybe(Schema.Struct({ type: Text, rollingUpdate: maybe(Schema.Struct({ partition: Int })) })),
+  strategy: maybe(Schema.Struct({ type: Text, rollingUpdate: maybe(RollingUpdate) })),
+  updateStrategy: maybe(Schema.Struct({ type: Text, rollingUpdate: maybe(RollingUpdate) })),
   template: maybe(Template),
   jobTemplate: maybe(Schema.Struct({ spec: maybe(Schema.Struct({ template: maybe(Template) })) }))
 })
@@ -96,7 +101,7 @@ export const Templated = Schema.Struct({
 })
 
 const State = maybe(Schema.Struct({
-  running: maybe(Schema.Unknown),
+  running: maybe(Schema.Struct({ startedAt: Text })),
   terminated: maybe(Schema.Unknown),
   waiting: maybe(Schema.Struct({ reason: Text, message: Text }))
 }))
@@ -131,6 +136,11 @@ export const PodObject = Schema.Struct({
 })
 
 export const NamespaceObject = Schema.Struct({ metadata: ObjectMeta })
+
+export const AccountObject = Schema.Struct({
+  metadata: ObjectMeta,
+  imagePullSecrets: maybe(Schema.Array(Schema.Struct({ name: Text })))
+})
 
 export const NodeObject = Schema.Struct({
   metadata: ObjectMeta,

@@ -1,12 +1,9 @@
 // OurRollout: which rollouts are ours and still under way, read from the cluster alone, so that a restart forgets none
 // (invariants 11 and 13). Pure. Ours: a verified originals entry, written by our field manager. Under way: not all pods have
 // reached that revision.
-import { Result } from "effect"
-import { type Backup, isUnder } from "../image/BackupName.ts"
-import { parse } from "../image/ImageReference.ts"
-import { kindOf } from "./Kinds.ts"
+import type { Backup } from "../image/BackupName.ts"
 import { verifiedOriginals } from "./Patch.ts"
-import { cannotPull, deadlineOf, hasReached, isGivenUp, livePods } from "./Rollout.ts"
+import { cannotPull, deadlineOf, isBehindUs, isGivenUp, livePods, replacesPods } from "./Rollout.ts"
 import type { ContainerState, Pod, Workload } from "./Workload.ts"
 
 export type RolloutState =
@@ -33,7 +30,7 @@ export const isOurPatch = (workload: Workload, backup: Backup): boolean =>
   workload.patchedAt !== undefined && (workload.templateChangedAt ?? 0) <= workload.patchedAt &&
   verifiedOriginals(workload, backup).size > 0
 
-/** A pod of the workload that cannot pull one of the images that we wrote. */
+/** A pod of the workload, made since our patch, that cannot pull one of the images that we wrote. */
 export const pullFailureOf = (
   workload: Workload,
   pods: ReadonlyArray<Pod>,
@@ -41,7 +38,9 @@ export const pullFailureOf = (
 ): PullFailure | undefined => {
   const ours = verifiedOriginals(workload, backup)
   const copies = new Set(workload.images.filter((it) => ours.has(it.container)).map((it) => it.image))
+  const { patchedAt = 0 } = workload
   for (const pod of livePods(pods)) {
+    if (pod.createdAt !== undefined && pod.createdAt < patchedAt) continue
     const container = pod.containers.find((it) => copies.has(it.image) && cannotPull(it))
     if (container !== undefined) return { pod, container }
   }
@@ -55,23 +54,28 @@ const isFromBefore = (workload: Workload, ours: ReadonlyMap<string, string>, pod
     workload.images.every((slot) => slot.container !== it.container || slot.image !== it.image)
   )
 
-/**
- * Where the rollout that our patch started stands.
- * @param now milliseconds since the epoch
- */
+/** What a rollout is judged by beside the cluster: milliseconds since the epoch. */
+export interface Times {
+  readonly now: number
+  /** When it last got further. */
+  readonly progressAt: number
+}
+
+/** Where the rollout that our patch started stands. */
 export const rolloutState = (
   workload: Workload,
   pods: ReadonlyArray<Pod>,
   backup: Backup,
-  now: number
+  { now, progressAt }: Times
 ): RolloutState => {
-  if (!kindOf(workload.kind).rolls || workload.deleting || workload.paused) return { _tag: "None" }
+  const { patchedAt, rollout } = workload
+  const rolls = replacesPods(workload) && rollout !== undefined && rollout.desired > 0
+  if (!rolls || workload.deleting || workload.paused) return { _tag: "None" }
   const ours = verifiedOriginals(workload, backup)
   // images and annotation can come from a manifest that somebody exported: such a rollout is not ours, and has no deadline
-  if (workload.patchedAt === undefined || ours.size === 0 || hasReached(workload, pods)) return { _tag: "None" }
-  const until = deadlineOf(workload, workload.patchedAt)
-  const late = isGivenUp(workload) || now > until
-  if (!late) return { _tag: "UnderWay", until }
+  if (patchedAt === undefined || ours.size === 0 || isBehindUs(workload, patchedAt, now)) return { _tag: "None" }
+  const until = deadlineOf(workload, patchedAt, progressAt)
+  if (!isGivenUp(workload) && now <= until) return { _tag: "UnderWay", until }
   const failure = pullFailureOf(workload, pods, backup)
   if (failure !== undefined) {
     return { _tag: "Stuck", detail: `${failure.pod.workload.name} cannot pull ${failure.container.image}` }
@@ -83,13 +87,4 @@ export const rolloutState = (
   return started && live.some((pod) => isFromBefore(workload, ours, pod))
     ? { _tag: "Stuck", detail: `${workload.key} is past its deadline` }
     : { _tag: "None" }
-}
-
-/** Whether a pod runs a container from the backup: the proof that the nodes can pull from it, with its namespace's secrets. */
-export const provesPulling = (pod: Pod, backup: Backup): boolean =>
-  !pod.finished && pod.containers.some((it) => it.running && isCopy(it.image, backup))
-
-const isCopy = (image: string, backup: Backup): boolean => {
-  const reference = parse(image)
-  return Result.isSuccess(reference) && isUnder(backup, reference.success)
 }

@@ -110,7 +110,7 @@ const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict
   if (!kindOf(workload.kind).rolls) return { _tag: "Rewrite", as: "harmless" }
   const health = healthOf(workload, facts.pods, facts.nodeReady)
   if (health._tag === "Idle") return { _tag: "Rewrite", as: "harmless" }
-  if (workload.paused) return held("paused", "the Deployment itself is paused")
+  if (workload.paused) return held("paused", "somebody has paused the Deployment")
   if (health._tag === "Unhealthy") return held("unhealthy", health.detail)
   return health._tag === "RollingOut"
     ? held("rolling-out", health.detail)

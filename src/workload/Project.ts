@@ -1,14 +1,31 @@
 // Project: API objects in, projections out. What does not decode is not kept; what is not read is dropped at once,
 // so that ten thousand pods fit into memory.
 import { Option, Schema } from "effect"
-import { NamespaceObject, NodeObject, type ObjectMeta, PodObject, type PodSpec, Templated } from "./ApiObjects.ts"
+import {
+  AccountObject,
+  NamespaceObject,
+  NodeObject,
+  type ObjectMeta,
+  PodObject,
+  type PodSpec,
+  Templated
+} from "./ApiObjects.ts"
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
 import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { managerOf, marksOf, patchedAtOf, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
-import { type ContainerState, type ImageSlot, type Namespace, type Node, type Pod, type Workload } from "./Workload.ts"
+import {
+  type Account,
+  accountKey,
+  type ContainerState,
+  type ImageSlot,
+  type Namespace,
+  type Node,
+  type Pod,
+  type Workload
+} from "./Workload.ts"
 import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
 
 type Meta = typeof ObjectMeta.Type
@@ -17,6 +34,7 @@ type Spec = typeof PodSpec.Type
 const decodeTemplated = Schema.decodeUnknownOption(Templated)
 const decodePod = Schema.decodeUnknownOption(PodObject)
 const decodeNamespace = Schema.decodeUnknownOption(NamespaceObject)
+const decodeAccount = Schema.decodeUnknownOption(AccountObject)
 const decodeNode = Schema.decodeUnknownOption(NodeObject)
 
 const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
@@ -52,6 +70,9 @@ const ownerOf = (metadata: Meta) => {
     : { kind: owner.kind ?? "", name: owner.name ?? "", uid: owner.uid ?? "" }
 }
 
+const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<string> =>
+  (references ?? []).map((it) => it.name ?? "").filter((it) => it !== "")
+
 /** The part of a projection that comes from the object's metadata and its pod spec. */
 const base = (
   kind: WorkloadKind,
@@ -79,7 +100,7 @@ const base = (
     manager: managerOf(labels, annotations, metadata.managedFields ?? [], metadata.ownerReferences ?? []),
     priorityClass: spec.priorityClassName ?? undefined,
     mirror: annotations["kubernetes.io/config.mirror"] !== undefined,
-    pullSecrets: (spec.imagePullSecrets ?? []).map((it) => it.name ?? "").filter((it) => it !== ""),
+    pullSecrets: namesOf(spec.imagePullSecrets),
     serviceAccount: spec.serviceAccountName ?? undefined,
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
     templateChangedAt: templateChangedAtOf(metadata.managedFields ?? []),
@@ -154,7 +175,9 @@ export const projectTemplated = (kind: Kind) => (object: unknown): Workload | un
       replicas: it.spec?.replicas ?? undefined,
       paused: it.spec?.paused ?? false,
       strategy: rollingUpdate?.type ?? undefined,
-      partition: it.spec?.updateStrategy?.rollingUpdate?.partition ?? 0,
+      partition: rollingUpdate?.rollingUpdate?.partition ?? 0,
+      maxUnavailable: rollingUpdate?.rollingUpdate?.maxUnavailable ?? undefined,
+      maxSurge: rollingUpdate?.rollingUpdate?.maxSurge ?? undefined,
       deadlineSeconds: it.spec?.progressDeadlineSeconds ?? undefined,
       rollout: rolloutOf(kind, it),
       ordered: kind.kind === "StatefulSet"
@@ -178,6 +201,7 @@ const containerStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses, in
       init,
       imageId: parseImageId(it.imageID ?? ""),
       running,
+      startedAt: timeOf(it.state?.running?.startedAt),
       started: running || isPresent(it.state?.terminated) || isPresent(it.lastState?.terminated) ||
         (it.restartCount ?? 0) > 0,
       waiting: it.state?.waiting?.reason ?? undefined,
@@ -197,6 +221,7 @@ const volumeStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses): Read
     init: false,
     imageId: parseImageId(refs.get(slot.container.slice(volumePrefix.length)) ?? ""),
     running: states.some((it) => it.running),
+    startedAt: states.find((it) => it.running)?.startedAt,
     started: states.some((it) => it.started),
     waiting: undefined,
     message: undefined
@@ -215,6 +240,8 @@ export const projectPod = (object: unknown): Pod | undefined =>
       paused: false,
       strategy: undefined,
       partition: 0,
+      maxUnavailable: undefined,
+      maxSurge: undefined,
       deadlineSeconds: undefined,
       rollout: undefined,
       ordered: false,
@@ -227,6 +254,7 @@ export const projectPod = (object: unknown): Pod | undefined =>
     return {
       workload,
       node: spec.nodeName ?? undefined,
+      createdAt: timeOf(it.metadata.creationTimestamp),
       finished: phase === "Succeeded" || phase === "Failed",
       ready: it.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ??
         false,
@@ -245,8 +273,15 @@ export const projectPod = (object: unknown): Pod | undefined =>
 export const projectNamespace = (object: unknown): Namespace | undefined =>
   Option.getOrUndefined(Option.map(decodeNamespace(object), ({ metadata }) => ({
     name: metadata.name ?? "",
+    uid: metadata.uid ?? "",
     marks: marksOf(metadata.labels ?? {}, metadata.annotations ?? {})
   })))
+
+export const projectAccount = (object: unknown): Account | undefined =>
+  Option.getOrUndefined(Option.map(decodeAccount(object), ({ imagePullSecrets, metadata }) => {
+    const namespace = metadata.namespace ?? "default"
+    return { key: accountKey(namespace, metadata.name ?? ""), namespace, pullSecrets: namesOf(imagePullSecrets) }
+  }))
 
 export const projectNode = (object: unknown): Node | undefined =>
   Option.getOrUndefined(Option.map(decodeNode(object), ({ metadata, status }) => ({

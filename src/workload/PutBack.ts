@@ -8,21 +8,17 @@ import { verifiedOriginals } from "./Patch.ts"
 import {
   deadlineOf,
   failsLastingly,
+  isBehindUs,
   isGivenUp,
   isObserved,
   lasting,
   livePods,
-  replacesPods,
-  wasReached
+  replacesPods
 } from "./Rollout.ts"
 import type { Pod, Workload } from "./Workload.ts"
 
 /** For how long no pod can be made before what we did is undone, in milliseconds. */
 const nothingMade = 2 * 60 * 1000
-/** Kubernetes' own default of progressDeadlineSeconds, in milliseconds: for kinds that have none. */
-const defaultDeadline = 10 * 60 * 1000
-/** A status that never tells whether a revision was reached is believed to have reached it after this time: milliseconds. */
-const longestRollout = 6 * 60 * 60 * 1000
 
 /** What this process has seen of a rollout over time: milliseconds since the epoch. */
 export interface Seen {
@@ -62,15 +58,6 @@ const keep: PutBack = { _tag: "Keep" }
 
 const until = (at: number, now: number, then: PutBack): PutBack => now >= at ? then : { _tag: "Later", at }
 
-/** Whether the status says that our revision was reached, or can never say so and it is too long ago to be a rollout. */
-const isBehindUs = (workload: Workload, now: number): boolean => {
-  const { kind, partition, patchedAt = 0, rollout, strategy, succeededAt } = workload
-  if (kind === "CronJob" && succeededAt !== undefined) return succeededAt >= patchedAt
-  const tells = (kind === "Deployment" && (strategy !== "Recreate" || (rollout?.updated ?? 0) > 0)) ||
-    (kind === "StatefulSet" && partition === 0 && strategy !== "OnDelete")
-  return wasReached(workload) || (!tells && now - patchedAt > longestRollout)
-}
-
 /** Whether a pod has ever started a container of one of the copies that we wrote. */
 const hasPulled = (workload: Workload, backup: Backup, pod: Pod): boolean => {
   const ours = verifiedOriginals(workload, backup)
@@ -82,7 +69,9 @@ const hasPulled = (workload: Workload, backup: Backup, pod: Pod): boolean => {
 
 const pulling = ({ backup, now, pods, seen, workload }: Given, failure: PullFailure): PutBack => {
   const pulled = livePods(pods).some((it) => hasPulled(workload, backup, it))
-  if (pulled || !isOurPatch(workload, backup) || isBehindUs(workload, now)) return { _tag: "Outage", failure }
+  if (pulled || !isOurPatch(workload, backup) || isBehindUs(workload, workload.patchedAt ?? 0, now)) {
+    return { _tag: "Outage", failure }
+  }
   const since = seen.pullFailsSince(failure.pod, failure.container.container)
   return failsLastingly(failure.container, since, now)
     ? { _tag: "CannotPull", failure }
@@ -116,12 +105,9 @@ export const putBackOf = (given: Given): PutBack => {
   const { patchedAt, rollout } = workload
   const rolling = rollout !== undefined && rollout.desired > 0 && replacesPods(workload) && !workload.paused
   if (!rolling || patchedAt === undefined || !isOurPatch(workload, backup)) return keep
-  if (!isObserved(workload) || isBehindUs(workload, now) || seen.harmless) return keep
+  if (!isObserved(workload) || isBehindUs(workload, patchedAt, now) || seen.harmless) return keep
   if (lacksPods(given)) return until(seen.madeAt + nothingMade, now, { _tag: "NoPods", detail: rollout.failure })
   const late: PutBack = { _tag: "NotReady", ...complaint(newestPods) }
   if (isGivenUp(workload)) return late
-  // a Deployment's own controller judges its progress
-  return workload.kind === "Deployment" && rollout.progress !== undefined
-    ? until(deadlineOf(workload, patchedAt), now, late)
-    : until(seen.progressAt + defaultDeadline, now, late)
+  return until(deadlineOf(workload, patchedAt, seen.progressAt), now, late)
 }

@@ -8,6 +8,7 @@ import type { ContainerState, Pod, Workload } from "./Workload.ts"
 const defaultDeadlineSeconds = 600
 /** Whoever writes a workload writes its deadline too, and must not hold a place for ever. */
 const longestDeadlineSeconds = 3600
+const longestRolloutHours = 6
 
 /** Pods that count: neither finished nor on their way out. */
 export const livePods = (pods: ReadonlyArray<Pod>): ReadonlyArray<Pod> =>
@@ -42,6 +43,33 @@ export const newestPods = (
 /** Whether a change of its template replaces pods by itself; else it is harmless, and takes no place among rollouts. */
 export const replacesPods = (workload: Workload): boolean =>
   kindOf(workload.kind).rolls && workload.strategy !== "OnDelete"
+
+/** A number or a percentage of `total` as a number; absent or unreadable as `otherwise`. */
+const resolve = (
+  value: number | string | undefined,
+  total: number,
+  round: (share: number) => number,
+  otherwise: number | string
+): number => {
+  const given = value ?? otherwise
+  if (typeof given === "number") return given
+  const percent = /^(\d+)%$/.exec(given)?.[1]
+  return percent === undefined ? 0 : round(Number(percent) * total / 100)
+}
+
+/**
+ * How many pods may be missing while the workload is rolled. A Deployment (deployment util, ResolveFenceposts) rounds down, and
+ * may miss one where it may make none beside; a DaemonSet rounds up; a StatefulSet misses one at a time.
+ */
+export const resolvedMaxUnavailable = ({ kind, maxSurge, maxUnavailable, rollout, strategy }: Workload): number => {
+  const desired = rollout?.desired ?? 0
+  if (kind === "Deployment") {
+    if (strategy === "Recreate") return desired
+    const missed = resolve(maxUnavailable, desired, Math.floor, "25%")
+    return missed === 0 && resolve(maxSurge, desired, Math.ceil, "25%") === 0 ? 1 : missed
+  }
+  return kind === "DaemonSet" ? resolve(maxUnavailable, desired, Math.ceil, 1) : 1
+}
 
 /** How many pods its controller brings to the newest revision by itself. */
 const wantedPods = ({ kind, partition, rollout }: Workload): number =>
@@ -78,13 +106,6 @@ export const missing = (workload: Workload): string | undefined => {
     : undefined
 }
 
-const everyPodStarted = (workload: Workload, pods: ReadonlyArray<Pod>): boolean =>
-  livePods(pods).length >= (workload.rollout?.desired ?? 0) &&
-  livePods(pods).every((pod) => {
-    const main = pod.containers.filter((it) => !it.init)
-    return main.length > 0 && main.every((it) => it.started)
-  })
-
 /**
  * Whether a Deployment's controller says that its newest revision was complete once; later failures do not take that back. It
  * says so too, of the revision before, while Recreate waits for the old pods to go (deployment controller, recreate.go).
@@ -92,15 +113,6 @@ const everyPodStarted = (workload: Workload, pods: ReadonlyArray<Pod>): boolean 
 const wasComplete = ({ kind, rollout, strategy }: Workload): boolean =>
   kind === "Deployment" && rollout?.progress === "NewReplicaSetAvailable" &&
   (strategy !== "Recreate" || rollout.updated > 0)
-
-/** Whether all pods have reached the newest revision once; what fails later is another matter. */
-export const hasReached = (workload: Workload, pods: ReadonlyArray<Pod>): boolean => {
-  if (!replacesPods(workload) || workload.rollout === undefined || workload.rollout.desired === 0) return true
-  if (!isObserved(workload)) return false
-  if (wasComplete(workload)) return true
-  if (missingPods(workload) !== undefined) return false
-  return revisionsMeet(workload) || everyPodStarted(workload, pods)
-}
 
 /**
  * Whether the status says that all pods of the newest revision have served once. Of a DaemonSet, and of a StatefulSet that is not
@@ -114,17 +126,39 @@ export const wasReached = (workload: Workload): boolean => {
   return !judged && missing(workload) === undefined && rollout.available >= rollout.desired
 }
 
+/** A status that never tells whether a revision was reached is believed to have reached it after this time: milliseconds. */
+const longestDoubt = longestRolloutHours * 3600 * 1000
+
+/**
+ * Whether a rollout that began then is behind us: its status says that its revision was reached, whatever fails later, or can
+ * never say so and it is too long ago to be under way. Milliseconds since the epoch.
+ */
+export const isBehindUs = (workload: Workload, began: number, now: number): boolean => {
+  const { kind, partition, rollout, strategy, succeededAt } = workload
+  if (kind === "CronJob" && succeededAt !== undefined) return succeededAt >= began
+  const tells = (kind === "Deployment" && (strategy !== "Recreate" || (rollout?.updated ?? 0) > 0)) ||
+    (kind === "StatefulSet" && partition === 0 && strategy !== "OnDelete")
+  return wasReached(workload) || (!tells && now - began > longestDoubt)
+}
+
 /** Whether its own controller has given its rollout up (deployment controller, progress.go). */
 export const isGivenUp = ({ rollout }: Workload): boolean => rollout?.progress === "ProgressDeadlineExceeded"
 
+/** The longest that a rollout may take: an hour for each 50 pods, six at most. Milliseconds. */
+const longestOf = ({ rollout }: Workload): number =>
+  Math.min(longestRolloutHours, Math.max(1, Math.ceil((rollout?.desired ?? 0) / 50))) * 3600 * 1000
+
 /**
- * When a rollout that began at `since` is late, by the clock alone. A Deployment's deadline is one of progress, which its
- * controller judges; where it does, the clock only sets the longest time. Milliseconds since the epoch.
+ * When a rollout is late, by the clock alone, in milliseconds since the epoch. Deadlines are of progress; a Deployment's is judged
+ * by its own controller, and whatever the progress, none may take longer than so many pods can need.
+ * @param began when it began
+ * @param progressAt when it last got further
  */
-export const deadlineOf = (workload: Workload, since: number): number => {
+export const deadlineOf = (workload: Workload, began: number, progressAt: number): number => {
   const judged = workload.kind === "Deployment" && workload.rollout?.progress !== undefined
-  const seconds = judged ? longestDeadlineSeconds : workload.deadlineSeconds ?? defaultDeadlineSeconds
-  return since + Math.min(seconds, longestDeadlineSeconds) * 1000
+  const longest = began + longestOf(workload)
+  const seconds = Math.min(workload.deadlineSeconds ?? defaultDeadlineSeconds, longestDeadlineSeconds)
+  return judged ? longest : Math.min(longest, progressAt + seconds * 1000)
 }
 
 /** What the kubelet says of a container whose image does not come (pkg/kubelet/images/types.go). */

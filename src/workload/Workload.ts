@@ -71,6 +71,9 @@ export interface Workload {
   readonly paused: boolean
   readonly strategy: string | undefined
   readonly partition: number
+  /** As it was written: a number of pods, or a percentage of them. */
+  readonly maxUnavailable: number | string | undefined
+  readonly maxSurge: number | string | undefined
   readonly deadlineSeconds: number | undefined
   readonly rollout: RolloutStatus | undefined
   /** Whether a pod or Job of it that does not end well stops all that follow: OrderedReady, concurrencyPolicy Forbid. */
@@ -105,6 +108,8 @@ export interface ContainerState {
   /** What the runtime says it runs, undefined while nothing was pulled, and where it does not say. */
   readonly imageId: ImageId | undefined
   readonly running: boolean
+  /** When it was last started, if it runs; milliseconds since the epoch. */
+  readonly startedAt: number | undefined
   /** Whether it has ever started, in this pod. */
   readonly started: boolean
   readonly waiting: string | undefined
@@ -114,6 +119,8 @@ export interface ContainerState {
 export interface Pod {
   readonly workload: Workload
   readonly node: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number | undefined
   readonly finished: boolean
   readonly ready: boolean
   /** Why no node takes it, in the scheduler's own words. */
@@ -123,7 +130,16 @@ export interface Pod {
 
 export interface Namespace {
   readonly name: string
+  readonly uid: string
   readonly marks: Marks
+}
+
+/** A ServiceAccount, as far as pulling is concerned. */
+export interface Account {
+  /** `namespace/name`. */
+  readonly key: string
+  readonly namespace: string
+  readonly pullSecrets: ReadonlyArray<string>
 }
 
 export interface Node {
@@ -132,3 +148,5 @@ export interface Node {
 }
 
 export const workloadKey = (kind: string, namespace: string, name: string): string => `${kind}/${namespace}/${name}`
+
+export const accountKey = (namespace: string, name: string): string => `${namespace}/${name}`

@@ -50,7 +50,7 @@ for (const place of W.controlPlanes) {
               yield* setImage(kind, "bytes", kind.toLowerCase(), v2)
             }
 
-            const it = yield* daemon(["bytes"])
+            const it = yield* daemon(["bytes"], { BACKUP_PULL_BY: "nodes" })
             const copy = copyOf(stageNow, "bytes/app", "v2")
             for (const kind of ["StatefulSet", "DaemonSet", "ReplicaSet"]) {
               const image = yield* W.eventually(

@@ -124,7 +124,7 @@ for (const place of W.controlPlanes) {
             yield* W.settled("policy", "deployment")
             yield* forbidImages("policy", backup.host)
 
-            const it = yield* daemon(["policy"])
+            const it = yield* daemon(["policy"], { BACKUP_PULL_BY: "nodes" })
             const copy = copyOf(stageNow, "policy/app", "1")
             yield* W.eventually("not rewritten", W.imageNow("Deployment", "policy", "deployment"), (it) => it === copy)
             yield* W.eventually(

@@ -14,7 +14,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../src/workload/Patch.ts"
-import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
+import { anyPulls, digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
 const one = digestOf("a")
 const two = digestOf("b")
@@ -88,7 +88,7 @@ const stage = (source: Record<string, Digest>, settings: Partial<Settings> = {})
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore
     for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
-    store.putNamespace({ name: "shop", marks: { ignore: undefined, rewrite: undefined } })
+    store.putNamespace({ name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: undefined } })
     const queue = yield* WorkloadQueue
     yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
     const inventory = yield* Inventory
@@ -202,7 +202,7 @@ describe("pods that cannot pull the copies are put back", () => {
       const { backedUp, look, pacing } = yield* it.start
       backedUp(one)
       const of = rewritten()
-      yield* pacing.admit(of, { as: "cure", limit: 1, preferredComing: false })
+      yield* pacing.admit(of, { as: "cure", limit: 1, ...anyPulls })
       yield* pacing.patched(of, "cure")
       const verdict = yield* look(of, [cannotPull(of)])
       assert.deepStrictEqual(it.sent, [])

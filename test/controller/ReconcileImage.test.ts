@@ -11,7 +11,7 @@ import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Images, Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
-import { digestOf, workload } from "../support/Objects.ts"
+import { anyPulls, digestOf, workload } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
 const reference = Result.getOrThrow(parse(source))
@@ -155,7 +155,7 @@ describe("the actor of an image", () => {
       yield* it.start
       yield* TestClock.adjust("1 second")
       const user = workload({ name: "7" })
-      yield* (yield* Pacing).admit(user, { as: "rollout", limit: 1, preferredComing: false })
+      yield* (yield* Pacing).admit(user, { as: "rollout", limit: 1, ...anyPulls })
       yield* TestClock.adjust("61 seconds")
       assert.deepStrictEqual(told, [false, true])
     }).pipe(Effect.provide(it.layer))

@@ -16,7 +16,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../src/workload/Patch.ts"
-import { digestOf, ownedImage, pod, unstarted, workload } from "../support/Objects.ts"
+import { anyPulls, digestOf, ownedImage, pod, unstarted, workload } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -70,12 +70,12 @@ const loop = (
     WorkloadStore.layer,
     ImageQueue.layer,
     WorkloadQueue.layer,
-    SettingsRef.layerOf(settingsOf("backup.example/copies", settings))
+    SettingsRef.layerOf(settingsOf("backup.example/copies", { BACKUP_PULL_BY: "nodes", ...settings }))
   )
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore
     for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
-    store.putNamespace({ name: "shop", marks: { ignore: undefined, rewrite: undefined } })
+    store.putNamespace({ name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: undefined } })
     const queue = yield* WorkloadQueue
     yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
     return { store, inventory: yield* Inventory, decisions: yield* Decisions, queue }
@@ -262,7 +262,7 @@ describe("the actor of a workload", () => {
     const it = loop(Effect.delay(Effect.succeed({ _tag: "Gone" }), "30 seconds"))
     return Effect.gen(function*() {
       const { inventory, queue, store } = yield* it.start
-      store.putNamespace({ name: "other", marks: { ignore: undefined, rewrite: undefined } })
+      store.putNamespace({ name: "other", uid: "other", marks: { ignore: undefined, rewrite: undefined } })
       const slow = Array.from({ length: 30 }, (_, index) => workload({ kind: "CronJob", name: `slow-${index}` }))
       const quick = workload({ kind: "CronJob", namespace: "other" })
       for (const cronJob of [...slow, quick]) {
@@ -338,7 +338,7 @@ describe("the actor of a workload", () => {
       yield* queue.offer(deployment.key)
       yield* tick
       assert.deepStrictEqual(inventory.all, [])
-      const namespace = { name: "new", marks: { ignore: undefined, rewrite: undefined } }
+      const namespace = { name: "new", uid: "new", marks: { ignore: undefined, rewrite: undefined } }
       for (const key of store.putNamespace(namespace)) yield* queue.offer(key)
       yield* tick
       assert.strictEqual(inventory.all.length, 1)
@@ -352,7 +352,7 @@ describe("the actor of a workload", () => {
       const pacing = yield* Pacing
       store.putPod(pod({ name: "proof", images: { app: copy } }))
       const other = workload({ name: "other" })
-      const request: Request = { as: "rollout", limit: 1, preferredComing: false }
+      const request: Request = { as: "rollout", limit: 1, ...anyPulls }
       yield* queue.offer("Pod/shop/proof")
       yield* tick
       yield* pacing.admit(other, request)

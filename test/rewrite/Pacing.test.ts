@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Pacing, PullRest, type Request } from "../../src/rewrite/Pacing.ts"
+import { withoutSecrets } from "../../src/workload/PullSet.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
@@ -13,7 +14,14 @@ const layer = Layer.provide(
   Layer.succeed(PullRest, { first: Duration.minutes(2), most: Duration.minutes(5) })
 )
 
-const request: Request = { as: "rollout", limit: 2, preferredComing: false }
+const request: Request = {
+  as: "rollout",
+  limit: 2,
+  pulls: withoutSecrets,
+  byNodes: false,
+  asked: false,
+  alone: true
+}
 
 const rewritten = (given: Given, reached = false) =>
   workload({
@@ -26,18 +34,18 @@ const rewritten = (given: Given, reached = false) =>
     },
     status: reached
       ? { observedGeneration: 2 }
-      : { observedGeneration: 2, updatedReplicas: 0, conditions: [] }
+      : { observedGeneration: 2, updatedReplicas: 0, currentRevision: "r0", conditions: [] }
   })
 
 const oldPods = [pod({ digest: digestOf("a") })]
 
-/** What a namespace needs to count as proven: a pod of it that runs from the backup. */
+/** A pod of a namespace, without pull secrets, that runs from the backup. */
 const prove = (namespace: string) =>
-  Pacing.use((it) => it.observePod(pod({ namespace, images: { app: copy } }), backup))
+  Pacing.use((it) => it.observePod(pod({ namespace, images: { app: copy } }), withoutSecrets, backup))
 
 const admit = (given: Given, more: Partial<Request> = {}) =>
   Pacing.use((it) => it.admit(workload(given), { ...request, ...more })).pipe(
-    Effect.map((it) => it._tag === "Go" ? "go" : it.reason)
+    Effect.map((it) => it === undefined ? "nothing" : it._tag === "Go" ? "go" : it.reason)
   )
 
 const at = (namespace: string, name: string) => ({ namespace, name })
@@ -51,9 +59,9 @@ describe("places", () => {
       assert.strictEqual(yield* admit(at("a", "2")), "go")
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
-      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, 0)
       assert.deepStrictEqual(yield* pacing.next(2), ["Deployment/a/3"])
       assert.strictEqual(yield* admit(at("a", "3")), "go")
     }).pipe(Effect.provide(layer)))
@@ -64,7 +72,7 @@ describe("places", () => {
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* pacing.observe(workload(at("a", "1")), oldPods, backup)
+      yield* pacing.observe(workload(at("a", "1")), oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
     }).pipe(Effect.provide(layer)))
 
@@ -72,7 +80,7 @@ describe("places", () => {
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      for (const name of ["1", "2"]) yield* pacing.observe(rewritten(at("a", name)), oldPods, backup)
+      for (const name of ["1", "2"]) yield* pacing.observe(rewritten(at("a", name)), oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
     }).pipe(Effect.provide(layer)))
 
@@ -80,8 +88,8 @@ describe("places", () => {
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup)
-      yield* pacing.observe({ ...rewritten(at("a", "1")), generation: 3 }, oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, 0)
+      yield* pacing.observe({ ...rewritten(at("a", "1")), generation: 3 }, oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -92,7 +100,7 @@ describe("places", () => {
       yield* admit(at("a", "1"), { limit: 1 })
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1, as: "harmless" }), "go")
       yield* pacing.patched(rewritten(at("a", "2")), "harmless")
-      yield* pacing.observe(rewritten(at("a", "2")), [], backup)
+      yield* pacing.observe(rewritten(at("a", "2")), [], backup, 0)
       yield* pacing.release("Deployment/a/1")
       assert.strictEqual(yield* admit(at("a", "3"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
@@ -103,7 +111,7 @@ describe("places", () => {
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
       yield* pacing.patched({ ...rewritten(at("a", "1")), generation: 7 }, "rollout")
-      yield* pacing.observe({ ...workload(at("a", "1")), uid: "another" }, [], backup)
+      yield* pacing.observe({ ...workload(at("a", "1")), uid: "another" }, [], backup, 0)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -113,7 +121,7 @@ describe("places", () => {
       yield* prove("a")
       yield* admit(at("a", "1"))
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      assert.strictEqual(yield* admit(at("a", "1")), "paced")
+      assert.strictEqual(yield* admit(at("a", "1")), "nothing")
       assert.strictEqual(yield* admit(at("a", "2")), "go")
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
     }).pipe(Effect.provide(layer)))
@@ -123,12 +131,12 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* Effect.forEach(["a", "b"], prove)
       const set = rewritten({ ...at("a", "1"), kind: "StatefulSet" })
-      yield* pacing.observe(set, oldPods, backup)
+      yield* pacing.observe(set, oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("b", "1"), { limit: 1 }), "paced")
       assert.notInclude(yield* pacing.next(1), set.key)
       yield* TestClock.adjust("11 minutes")
       assert.include(yield* pacing.next(1), set.key)
-      yield* pacing.observe(set, oldPods, backup)
+      yield* pacing.observe(set, oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("b", "1"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -136,9 +144,9 @@ describe("places", () => {
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
       yield* pacing.patched(rewritten(at("a", "1")), "harmless")
-      yield* pacing.observe(rewritten(at("a", "1")), [], backup)
+      yield* pacing.observe(rewritten(at("a", "1")), [], backup, 0)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -177,7 +185,7 @@ describe("cures", () => {
   it.effect("have places of their own, four for each of a rollout, and no stop, rest or missing proof holds them", () =>
     Effect.gen(function*() {
       const pacing = yield* Pacing
-      yield* pacing.pullFailed("a", "no secret")
+      yield* pacing.pullFailed(withoutSecrets, "no secret", false)
       for (const name of ["1", "2", "3", "4"]) {
         assert.strictEqual(yield* admit(at("a", name), { limit: 1, as: "cure" }), "go")
       }
@@ -198,7 +206,7 @@ describe("cures", () => {
       yield* pacing.patched(rewritten(at("a", "1")), "cure")
       assert.isTrue(pacing.isCure(rewritten(at("a", "1"))))
       yield* TestClock.adjust("11 minutes")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "2")), "go")
     }).pipe(Effect.provide(layer)))
 })
@@ -210,7 +218,7 @@ describe("what is put back", () => {
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
       const original = (updatedReplicas: number) =>
         workload({
           ...at("a", "1"),
@@ -218,10 +226,10 @@ describe("what is put back", () => {
           status: { observedGeneration: 3, replicas: 1, updatedReplicas }
         })
       yield* pacing.putBack(original(0))
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
-      yield* pacing.observe(original(0), oldPods, backup)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(original(0), oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
-      yield* pacing.observe(original(1), oldPods, backup)
+      yield* pacing.observe(original(1), oldPods, backup, 0)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -244,81 +252,100 @@ describe("stuck rollouts", () => {
       const pacing = yield* Pacing
       yield* Effect.forEach(["a", "b", "c", "d"], prove)
       yield* TestClock.adjust("11 minutes")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup)
-      assert.strictEqual(yield* admit(at("a", "2")), "paused")
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      assert.strictEqual(yield* admit(at("a", "2")), "stopped")
       assert.strictEqual(yield* admit(at("d", "1")), "go")
-      for (const namespace of ["b", "c"]) yield* pacing.observe(rewritten(at(namespace, "1")), oldPods, backup)
-      assert.strictEqual(yield* admit(at("d", "2")), "paused")
-      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup)
+      for (const namespace of ["b", "c"]) yield* pacing.observe(rewritten(at(namespace, "1")), oldPods, backup, 0)
+      assert.strictEqual(yield* admit(at("d", "2")), "stopped")
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, 0)
       assert.sameMembers([...(yield* pacing.next(2))], ["Deployment/a/2", "Deployment/d/2"])
       assert.strictEqual(yield* admit(at("d", "2")), "go")
     }).pipe(Effect.provide(layer)))
 })
 
-describe("until pulling from the backup is proven", () => {
-  it.effect("one rollout at a time, a Deployment that rolls first where one is coming", () =>
+describe("until it is shown that pods can pull", () => {
+  const locked = { key: "uid-b/backup", words: "pods of namespace b with pull secret backup" }
+  const ofLocked = { pulls: locked }
+
+  it.effect("one of a set is begun, a Deployment that misses no pod by it, and all else waits", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      const unproven = [
+        [{ ...at("b", "db"), kind: "StatefulSet" }, {}],
+        [{ ...at("b", "agent"), kind: "DaemonSet" }, {}],
+        [{ ...at("b", "nightly"), kind: "CronJob" }, { as: "harmless" }],
+        [{ ...at("b", "zero"), spec: { replicas: 0 } }, { as: "harmless" }],
+        [{ ...at("b", "once"), spec: { strategy: { type: "Recreate" } } }, {}]
+      ] as const
+      for (const [given, more] of unproven) {
+        assert.strictEqual(yield* admit(given, { ...ofLocked, ...more }), "pull-unproven", given.name)
+      }
+      assert.strictEqual(yield* admit(at("b", "web"), ofLocked), "go")
+      assert.strictEqual(yield* admit(at("b", "shop"), ofLocked), "pull-unproven")
+      assert.strictEqual(yield* admit(at("c", "web"), { pulls: { ...locked, key: "uid-c/backup" } }), "go")
+      yield* pacing.patched(rewritten(at("b", "web")), "rollout")
+      yield* pacing.observePod(pod({ namespace: "b", images: { app: copy } }), locked, backup)
+      const woken = yield* pacing.next(5)
+      assert.includeMembers([...woken], ["StatefulSet/b/db", "CronJob/b/nightly", "Deployment/b/shop"])
+      assert.strictEqual(yield* admit({ ...at("b", "db"), kind: "StatefulSet" }, { ...ofLocked, limit: 5 }), "go")
+      assert.strictEqual(
+        yield* admit({ ...at("b", "nightly"), kind: "CronJob" }, { ...ofLocked, as: "harmless" }),
+        "go"
+      )
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("the owner's word will do, for every node or for one workload, and the ways out are named", () =>
     Effect.gen(function*() {
       const pacing = yield* Pacing
       const set = { ...at("b", "db"), kind: "StatefulSet" } as const
-      assert.strictEqual(yield* admit(set, { preferredComing: true }), "paced")
-      assert.strictEqual(yield* admit(at("a", "1")), "go")
-      assert.strictEqual(yield* admit(at("c", "1")), "paced")
-      yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* prove("a")
-      assert.includeMembers([...(yield* pacing.next(2))], ["StatefulSet/b/db", "Deployment/c/1"])
-      assert.strictEqual(yield* admit(set), "go")
+      const hold = yield* pacing.admit(workload(set), { ...request, ...ofLocked })
+      const detail = hold?._tag === "Held" ? hold.detail : ""
+      for (const way of ["BACKUP_PULL_BY", "image-cloner.io/rewrite: patch", "run a copy"]) assert.include(detail, way)
+      assert.strictEqual(yield* admit(set, { pulls: undefined }), "pull-unproven")
+      assert.strictEqual(yield* admit(set, { ...ofLocked, asked: true }), "go")
+      assert.strictEqual(yield* admit({ ...set, name: "other" }, { ...ofLocked, asked: true }), "pull-unproven")
+      assert.strictEqual(yield* admit({ ...set, name: "other" }, { ...ofLocked, byNodes: true }), "go")
     }).pipe(Effect.provide(layer)))
 
-  it.effect("who lets a Deployment go first is asked again although that one never comes, and waits ten minutes at most", () =>
+  it.effect("a failure lets its set rest, and nobody else", () =>
     Effect.gen(function*() {
       const pacing = yield* Pacing
-      const set = { ...at("b", "db"), kind: "StatefulSet" } as const
-      assert.strictEqual(yield* admit(set, { preferredComing: true }), "paced")
-      assert.deepStrictEqual(yield* pacing.next(2), ["StatefulSet/b/db"])
-      assert.strictEqual(yield* admit(set, { preferredComing: true }), "paced")
-      yield* TestClock.adjust("11 minutes")
-      assert.strictEqual(yield* admit(set, { preferredComing: true }), "go")
-      assert.deepStrictEqual(yield* pacing.next(2), [])
-    }).pipe(Effect.provide(layer)))
-
-  it.effect("each namespace shows it for itself, because pull secrets are a namespace's own", () =>
-    Effect.gen(function*() {
-      yield* prove("a")
-      assert.strictEqual(yield* admit(at("b", "1"), { limit: 5 }), "go")
-      assert.strictEqual(yield* admit(at("b", "2"), { limit: 5 }), "paced")
-      assert.strictEqual(yield* admit(at("a", "1"), { limit: 5 }), "go")
-    }).pipe(Effect.provide(layer)))
-
-  it.effect("a failure stops everything, and one rollout tries again after a rest that doubles", () =>
-    Effect.gen(function*() {
-      const pacing = yield* Pacing
-      yield* admit(at("a", "1"))
-      yield* pacing.pullFailed("a", "no secret")
-      yield* pacing.forget("Deployment/a/1", "a")
-      assert.strictEqual(yield* admit(at("b", "1")), "pull-unproven")
-      assert.strictEqual(yield* admit(at("b", "2"), { as: "harmless" }), "pull-unproven")
-      // the same failure, seen twice, does not count twice
-      yield* pacing.pullFailed("a", "no secret")
+      yield* pacing.pullFailed(locked, "no secret", true)
+      assert.strictEqual(yield* admit(at("b", "web"), ofLocked), "pull-unproven")
+      assert.strictEqual(yield* admit(at("a", "web")), "go")
       yield* TestClock.adjust("2 minutes")
-      assert.sameMembers([...(yield* pacing.next(2))], ["Deployment/b/1", "Deployment/b/2"])
-      assert.strictEqual(yield* admit(at("b", "1")), "go")
-      assert.strictEqual(yield* admit(at("c", "1")), "paced")
-      yield* pacing.pullFailed("b", "no secret")
-      yield* TestClock.adjust("3 minutes")
-      assert.strictEqual(yield* admit(at("c", "1")), "pull-unproven")
-      yield* TestClock.adjust("1 minutes")
-      yield* pacing.release("Deployment/b/1")
-      assert.strictEqual(yield* admit(at("c", "1")), "go")
+      assert.include(yield* pacing.next(5), "Deployment/b/web")
+      assert.strictEqual(yield* admit(at("b", "web"), ofLocked), "go")
+    }).pipe(Effect.provide(layer)))
+})
+
+describe("the share of a namespace", () => {
+  const places = (limit: number, alone: boolean) =>
+    Effect.gen(function*() {
+      const counts = yield* Effect.forEach(
+        Array.from({ length: limit + 1 }, (_, index) => `${index}`),
+        (name) => admit(at("a", name), { limit, alone })
+      )
+      return counts.filter((it) => it === "go").length
+    })
+
+  it.effect("is all where it is alone, one less where others could come", () =>
+    Effect.gen(function*() {
+      yield* prove("a")
+      assert.strictEqual(yield* Effect.provide(Effect.andThen(prove("a"), places(3, true)), Layer.fresh(layer)), 3)
+      assert.strictEqual(yield* Effect.provide(Effect.andThen(prove("a"), places(3, false)), Layer.fresh(layer)), 2)
+      assert.strictEqual(yield* Effect.provide(Effect.andThen(prove("a"), places(1, false)), Layer.fresh(layer)), 1)
     }).pipe(Effect.provide(layer)))
 
-  it.effect("a failure in one namespace, after another has shown it, stops that one alone", () =>
+  it.effect("is half, rounded up, while another waits", () =>
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      yield* pacing.pullFailed("b", "no secret")
-      assert.strictEqual(yield* admit(at("b", "1")), "pull-unproven")
-      assert.strictEqual(yield* admit(at("a", "1")), "go")
-      yield* prove("b")
-      assert.strictEqual(yield* admit(at("b", "1")), "go")
+      const shared = { limit: 4, alone: false }
+      for (const name of ["1", "2", "3"]) assert.strictEqual(yield* admit(at("a", name), shared), "go")
+      for (const name of ["1", "2"]) yield* admit(at("b", name), shared)
+      yield* pacing.release("Deployment/a/3")
+      yield* admit(at("a", "4"), shared)
+      assert.deepStrictEqual(yield* pacing.next(4), ["Deployment/b/2"])
     }).pipe(Effect.provide(layer)))
 })

@@ -80,9 +80,9 @@ describe("the workload store", () => {
     store.putWorkload(deployment)
     store.putPod(one)
     const marks = { ignore: true, rewrite: undefined }
-    assert.includeMembers([...store.putNamespace({ name: "shop", marks })], ["Deployment/shop/web"])
-    assert.deepStrictEqual(store.putNamespace({ name: "shop", marks }), [])
-    assert.deepStrictEqual(store.putNamespace({ name: "other", marks }), [])
+    assert.includeMembers([...store.putNamespace({ name: "shop", uid: "shop", marks })], ["Deployment/shop/web"])
+    assert.deepStrictEqual(store.putNamespace({ name: "shop", uid: "shop", marks }), [])
+    assert.deepStrictEqual(store.putNamespace({ name: "other", uid: "other", marks }), [])
     assert.isTrue(store.nodeReady("node-1"))
     assert.deepStrictEqual(store.putNode({ name: "node-1", ready: false }), [one.workload.key])
     assert.isFalse(store.nodeReady("node-1"))

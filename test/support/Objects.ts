@@ -161,3 +161,6 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   podsKnown: true,
   ...given
 })
+
+/** Of a request for a place: all that could hold it does not. */
+export const anyPulls = { pulls: undefined, byNodes: true, asked: false, alone: true } as const

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { provesPulling, pullFailureOf, rolloutState } from "../../src/workload/OurRollout.ts"
+import { pullFailureOf, rolloutState as stateOf } from "../../src/workload/OurRollout.ts"
+import type { Backup } from "../../src/image/BackupName.ts"
+import type { Pod, Workload } from "../../src/workload/Workload.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
@@ -19,6 +21,9 @@ const rolling = (given: Given = {}) =>
     },
     status: { updatedReplicas: 0, conditions: [], ...given.status }
   })
+
+const rolloutState = (of: Workload, pods: ReadonlyArray<Pod>, at: Backup, now: number, progressAt = patched) =>
+  stateOf(of, pods, at, { now, progressAt })
 
 const oldPod = pod({ digest: digestOf("a") })
 const waiting = (image: string, reason = "ImagePullBackOff") =>
@@ -46,22 +51,42 @@ describe("a rollout of ours", () => {
     for (const other of others) assert.strictEqual(rolloutState(other, [oldPod], backup, patched)._tag, "None")
   })
 
-  it("is stuck past its deadline, by default after ten minutes", () => {
-    const state = (given: Given, after: number) => rolloutState(rolling(given), [oldPod], backup, patched + after)._tag
-    assert.strictEqual(state({}, 10 * minute), "UnderWay")
-    assert.strictEqual(state({}, 10 * minute + 1), "Stuck")
-    assert.strictEqual(state({ spec: { progressDeadlineSeconds: 60 } }, minute + 1), "Stuck")
-    const exceeded = { status: { conditions: [{ type: "Progressing", reason: "ProgressDeadlineExceeded" }] } }
-    assert.strictEqual(state(exceeded, minute), "Stuck")
+  const stateAfter = (given: Given, after: number, progress = 0) =>
+    rolloutState(rolling(given), [oldPod], backup, patched + after, patched + progress)._tag
+
+  it("of a kind whose controller judges nothing is stuck ten minutes after it last got further", () => {
+    const kind = { kind: "StatefulSet", status: { currentRevision: "a", updateRevision: "b" } } as const
+    assert.strictEqual(stateAfter(kind, 10 * minute), "UnderWay")
+    assert.strictEqual(stateAfter(kind, 10 * minute + 1), "Stuck")
+    assert.strictEqual(stateAfter(kind, 50 * minute, 45 * minute), "UnderWay")
+    assert.strictEqual(stateAfter(kind, 56 * minute, 45 * minute), "Stuck")
   })
 
-  it("of a Deployment that makes progress is not late, but nobody holds a place for more than an hour", () => {
+  it("of a Deployment is stuck when its own controller gives it up, by its own deadline", () => {
+    const exceeded = { status: { conditions: [{ type: "Progressing", reason: "ProgressDeadlineExceeded" }] } }
     const progressing = { conditions: [{ type: "Progressing", reason: "ReplicaSetUpdated" }] }
-    const state = (given: Given, after: number) => rolloutState(rolling(given), [oldPod], backup, patched + after)._tag
-    assert.strictEqual(state({ status: progressing }, 59 * minute), "UnderWay")
-    assert.strictEqual(state({ status: progressing }, 61 * minute), "Stuck")
-    const patient = { progressDeadlineSeconds: 2 ** 31 - 1 }
-    assert.strictEqual(state({ spec: patient }, 61 * minute), "Stuck")
+    assert.strictEqual(stateAfter(exceeded, minute), "Stuck")
+    assert.strictEqual(stateAfter({ status: progressing }, 59 * minute), "UnderWay")
+    // without a deadline its controller judges nothing
+    assert.strictEqual(stateAfter({ spec: { progressDeadlineSeconds: 60 } }, minute + 1), "Stuck")
+  })
+
+  it("takes an hour for each 50 pods at the most, whatever its progress and its own deadline, and six in all", () => {
+    const progressing = { conditions: [{ type: "Progressing", reason: "ReplicaSetUpdated" }] }
+    const of = (replicas: number) => ({ status: progressing, spec: { replicas, progressDeadlineSeconds: 2 ** 31 - 1 } })
+    assert.strictEqual(stateAfter(of(1), 61 * minute, 61 * minute), "Stuck")
+    assert.strictEqual(stateAfter(of(51), 119 * minute, 119 * minute), "UnderWay")
+    assert.strictEqual(stateAfter(of(51), 121 * minute, 121 * minute), "Stuck")
+    assert.strictEqual(stateAfter(of(5000), 361 * minute, 361 * minute), "Stuck")
+  })
+
+  it("keeps its place until as many pods are available as are wanted: six Deployments were down together", () => {
+    const status = { updatedReplicas: 1, availableReplicas: 0 }
+    const recreated = rolling({ spec: { strategy: { type: "Recreate" } }, status })
+    assert.strictEqual(rolloutState(recreated, [], backup, patched + minute)._tag, "UnderWay")
+    const complete = { updatedReplicas: 1, conditions: [{ type: "Progressing", reason: "NewReplicaSetAvailable" }] }
+    const reached = rolling({ spec: { strategy: { type: "Recreate" } }, status: complete })
+    assert.strictEqual(rolloutState(reached, [], backup, patched + minute)._tag, "None")
   })
 
   it("is not what is late once no pod is from before our patch: somebody changed something else since", () => {
@@ -87,11 +112,4 @@ describe("pods that cannot pull", () => {
     assert.isUndefined(pullFailureOf(rolling(), [waiting(copy, "ContainerCreating")], backup))
     assert.isUndefined(pullFailureOf(workload(), [waiting(copy)], backup))
   })
-})
-
-it("only a running container of the backup proves that pods can pull from it", () => {
-  assert.isTrue(provesPulling(pod({ images: { app: copy } }), backup))
-  assert.isFalse(provesPulling(oldPod, backup))
-  assert.isFalse(provesPulling(waiting(copy), backup))
-  assert.isFalse(provesPulling(pod({ images: { app: "backup.example/copies-of-others/a:1" } }), backup))
 })

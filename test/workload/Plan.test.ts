@@ -103,7 +103,7 @@ describe("skipped", () => {
   })
 
   it("opted out: the most specific mark counts", () => {
-    const namespace = { name: "shop", marks: { ignore: true, rewrite: undefined } }
+    const namespace = { name: "shop", uid: "shop", marks: { ignore: true, rewrite: undefined } }
     const ignore = (value: string) => ({ metadata: { annotations: { "image-cloner.io/ignore": value } } })
     assert.strictEqual(deployed(ignore("true")), "opted-out")
     assert.strictEqual(deployed({ metadata: { labels: { "image-cloner.io/ignore": "true" } } }), "opted-out")
@@ -221,7 +221,7 @@ describe("held", () => {
       assert.strictEqual(deployed({ metadata }), "managed-by")
       const asks = { ...metadata, annotations: { ...metadata.annotations, "image-cloner.io/rewrite": "patch" } }
       assert.strictEqual(deployed({ metadata: asks }), "Rewrite")
-      const namespace = { name: "shop", marks: { ignore: undefined, rewrite: "patch" as const } }
+      const namespace = { name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: "patch" as const } }
       assert.strictEqual(deployed({ metadata }, {}, { namespace }), "Rewrite")
     })
   }
@@ -392,6 +392,24 @@ describe("health", () => {
     const pods = [pod({ owner: it, digest: a, ready: false, node: "lost" })]
     assert.strictEqual(verdict(it, given({}, { pods })), "unhealthy")
     assert.strictEqual(verdict(it, given({}, { pods, nodeReady: (name) => name !== "lost" })), "Rewrite")
+  })
+
+  it("nothing is begun while it is short of pods; a DaemonSet may be short of less than it would miss itself", () => {
+    const short = (kind: "Deployment" | "StatefulSet" | "DaemonSet", maxUnavailable: number | string = 1) =>
+      deployed({
+        kind,
+        spec: { replicas: 10, updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable } } },
+        status: {
+          replicas: 10,
+          updatedReplicas: 10,
+          availableReplicas: 9,
+          desiredNumberScheduled: 10,
+          updatedNumberScheduled: 10,
+          numberAvailable: 9
+        }
+      })
+    assert.deepStrictEqual([short("Deployment"), short("StatefulSet")], ["unhealthy", "unhealthy"])
+    assert.deepStrictEqual([short("DaemonSet"), short("DaemonSet", "20%")], ["unhealthy", "Rewrite"])
   })
 
   const rolling: ReadonlyArray<readonly [string, Given]> = [

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { hasReached, newestPods } from "../../src/workload/Rollout.ts"
+import { newestPods, resolvedMaxUnavailable, wasReached } from "../../src/workload/Rollout.ts"
 import type { Pod } from "../../src/workload/Workload.ts"
-import { digestOf, type Given, pod, workload } from "../support/Objects.ts"
+import { type Given, pod, workload } from "../support/Objects.ts"
 
 const names = (pods: ReadonlySet<Pod>) => [...pods].map((it) => it.workload.name)
 
@@ -59,28 +59,58 @@ describe("the pods of the newest revision", () => {
 })
 
 describe("a rollout", () => {
-  it("has reached its revision once every pod has started, even if one fails later", () => {
-    const status = { updatedNumberScheduled: 1, numberAvailable: 0 }
-    const set = workload({ kind: "DaemonSet", status })
-    const crashed = pod({
-      ready: false,
-      state: { waiting: { reason: "CrashLoopBackOff" }, terminated: null }
-    })
-    const restarted = { ...crashed, containers: crashed.containers.map((it) => ({ ...it, started: true })) }
-    assert.isFalse(hasReached(set, [crashed]))
-    assert.isTrue(hasReached(set, [restarted]))
+  const progress = (reason: string, more: Record<string, unknown> = {}) => ({
+    conditions: [{ type: "Progressing", reason }],
+    ...more
   })
 
-  it("of a StatefulSet has reached its revision when the revisions meet, or above its partition", () => {
-    const status = { updatedReplicas: 1, currentRevision: "a", updateRevision: "b" }
-    const updateStrategy = { type: "RollingUpdate", rollingUpdate: { partition: 1 } }
-    assert.isFalse(
-      hasReached(workload({ kind: "StatefulSet", status }), [
-        pod({ ready: false, state: { waiting: { reason: "ImagePullBackOff" } } })
-      ])
-    )
-    assert.isTrue(hasReached(workload({ kind: "StatefulSet", status: { ...status, currentRevision: "b" } }), []))
-    const above = workload({ kind: "StatefulSet", status: { ...status, updatedReplicas: 0 }, spec: { updateStrategy } })
-    assert.isTrue(hasReached(above, [pod({ digest: digestOf("a") })]))
+  it("of a Deployment was reached once its controller says so, whatever becomes of its pods", () => {
+    const status = progress("NewReplicaSetAvailable", { availableReplicas: 0 })
+    assert.isTrue(wasReached(workload({ status })))
+    assert.isFalse(wasReached(workload({ status: progress("ReplicaSetUpdated") })))
+    assert.isFalse(wasReached(workload({ status, metadata: { generation: 2 } })))
+  })
+
+  it("that Recreate has not begun yet was not: the word is of the revision before", () => {
+    const spec = { strategy: { type: "Recreate" } }
+    const status = progress("NewReplicaSetAvailable", { replicas: 0, updatedReplicas: 0, availableReplicas: 0 })
+    assert.isFalse(wasReached(workload({ spec, status })))
+  })
+
+  it("of a StatefulSet was reached when its revisions meet", () => {
+    const set = (currentRevision: string, more: object = {}) =>
+      workload({ kind: "StatefulSet", status: { currentRevision, updateRevision: "b", ...more } })
+    assert.isFalse(wasReached(set("a")))
+    assert.isTrue(wasReached(set("b", { availableReplicas: 0 })))
+  })
+
+  it("of a DaemonSet was reached while all its pods are of the newest revision and available", () => {
+    const set = (numberAvailable: number, updatedNumberScheduled = 1) =>
+      workload({ kind: "DaemonSet", status: { numberAvailable, updatedNumberScheduled } })
+    assert.deepStrictEqual([set(1), set(0), set(1, 0)].map(wasReached), [true, false, false])
+  })
+})
+
+describe("how many pods may be missing", () => {
+  const of = (kind: "Deployment" | "DaemonSet" | "StatefulSet", replicas: number, rollingUpdate: object = {}) =>
+    resolvedMaxUnavailable(workload({
+      kind,
+      spec: kind === "Deployment"
+        ? { replicas, strategy: { type: "RollingUpdate", rollingUpdate } }
+        : { replicas, updateStrategy: { type: "RollingUpdate", rollingUpdate } },
+      status: { desiredNumberScheduled: replicas }
+    }))
+
+  it("of a Deployment is rounded down, by default a quarter, and one where none may come beside", () => {
+    assert.deepStrictEqual([1, 3, 4, 10].map((it) => of("Deployment", it)), [0, 0, 1, 2])
+    assert.strictEqual(of("Deployment", 10, { maxUnavailable: "50%" }), 5)
+    assert.strictEqual(of("Deployment", 10, { maxUnavailable: 3 }), 3)
+    assert.strictEqual(of("Deployment", 1, { maxUnavailable: 0, maxSurge: 0 }), 1)
+    assert.strictEqual(resolvedMaxUnavailable(workload({ spec: { replicas: 3, strategy: { type: "Recreate" } } })), 3)
+  })
+
+  it("of a DaemonSet is rounded up, by default one; a StatefulSet misses one at a time", () => {
+    assert.deepStrictEqual([of("DaemonSet", 10), of("DaemonSet", 10, { maxUnavailable: "15%" })], [1, 2])
+    assert.strictEqual(of("StatefulSet", 10), 1)
   })
 })

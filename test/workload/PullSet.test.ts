@@ -1,0 +1,78 @@
+import { assert, describe, it } from "@effect/vitest"
+import { canShow, isRefusal, pullSetOf, pullSetOfPod, withoutSecrets } from "../../src/workload/PullSet.ts"
+import type { Pod } from "../../src/workload/Workload.ts"
+import { type Given, pod, workload } from "../support/Objects.ts"
+
+const shop = { name: "shop", uid: "uid-1", marks: { ignore: undefined, rewrite: undefined } }
+const secrets = (...names: ReadonlyArray<string>) => ({ imagePullSecrets: names.map((name) => ({ name })) })
+const account = (...pullSecrets: ReadonlyArray<string>) => ({ key: "shop/default", namespace: "shop", pullSecrets })
+
+describe("the pull secrets that the next pod of a workload would have", () => {
+  const of = (given: Given, about: Partial<Parameters<typeof pullSetOf>[1]> = {}) =>
+    pullSetOf(workload(given), { namespace: shop, account: account(), pods: [], ...about })?.key
+
+  it("are its template's, else its account's, in any order", () => {
+    assert.strictEqual(of({ podSpec: secrets("b", "a") }, { account: account("x") }), "uid-1/a,b")
+    assert.strictEqual(of({}, { account: account("x") }), "uid-1/x")
+    assert.strictEqual(of({}), withoutSecrets.key)
+  })
+
+  it("are told by the youngest pod of the account where accounts cannot be seen", () => {
+    const made = (creationTimestamp: string, name: string, more: object = {}) =>
+      pod({ metadata: { creationTimestamp }, podSpec: { ...secrets(name), ...more } })
+    const pods: ReadonlyArray<Pod> = [
+      made("2026-01-01T00:00:00Z", "old"),
+      made("2026-01-03T00:00:00Z", "new"),
+      made("2026-01-02T00:00:00Z", "between"),
+      made("2026-01-04T00:00:00Z", "others", { serviceAccountName: "other" })
+    ]
+    assert.strictEqual(of({}, { account: undefined, pods }), "uid-1/new")
+    assert.isUndefined(of({}, { account: undefined }))
+  })
+
+  it("are another set when the namespace is made anew, and unknown while it is not seen", () => {
+    assert.strictEqual(of({ podSpec: secrets("a") }, { namespace: { ...shop, uid: "uid-2" } }), "uid-2/a")
+    assert.isUndefined(of({ podSpec: secrets("a") }, { namespace: undefined }))
+  })
+
+  it("are those of a pod as it is", () => {
+    assert.strictEqual(pullSetOfPod(pod({ podSpec: secrets("a") }), shop)?.key, "uid-1/a")
+    assert.strictEqual(pullSetOfPod(pod(), undefined)?.key, withoutSecrets.key)
+  })
+})
+
+describe("what can show that pods can pull", () => {
+  it("is a Deployment that misses none of its pods for it", () => {
+    const rolling = (replicas: number, rollingUpdate: object = {}) =>
+      canShow(workload({ spec: { replicas, strategy: { type: "RollingUpdate", rollingUpdate } } }))
+    assert.isTrue(rolling(1))
+    assert.isTrue(rolling(3, { maxUnavailable: 2 }))
+    assert.isFalse(rolling(1, { maxUnavailable: 1 }))
+    assert.isFalse(rolling(3, { maxUnavailable: "100%" }))
+    assert.isFalse(rolling(0))
+    assert.isFalse(canShow(workload({ spec: { strategy: { type: "Recreate" } } })))
+    for (const kind of ["StatefulSet", "DaemonSet", "CronJob"] as const) {
+      assert.isFalse(canShow(workload({ kind })), kind)
+    }
+  })
+})
+
+describe("a pull that failed", () => {
+  it.each([
+    "failed to authorize: 401 Unauthorized",
+    "pull access denied, repository does not exist or may require authorization",
+    "unexpected status from HEAD request: 403 Forbidden",
+    "no basic auth credentials",
+    "unauthorized: authentication required"
+  ])("is a refusal: %s", (message) => assert.isTrue(isRefusal(message)))
+
+  it.each([
+    undefined,
+    "",
+    "dial tcp 10.0.0.1:443: i/o timeout",
+    "connection refused",
+    "unexpected status code 503 Service Unavailable",
+    "manifest unknown",
+    "127.0.0.1:40133: connect: no route to host"
+  ])("is an outage: %s", (message) => assert.isFalse(isRefusal(message)))
+})
