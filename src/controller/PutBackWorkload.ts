@@ -20,7 +20,6 @@ import type { HoldReason } from "../workload/Reason.ts"
 import { livePods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import type { Decided, Given } from "./DecideWorkload.ts"
-import type { Disown } from "./Disown.ts"
 import { failedCreates } from "./FailedCreates.ts"
 import { pullSetOfSeen } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
@@ -33,10 +32,6 @@ const longestRest = Duration.weeks(1)
 const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
 
 type Undone = Extract<PutBack, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
-
-interface Options extends Pick<Given, "target"> {
-  readonly ownership: Disown
-}
 
 /** The mark that keeps what did not come up from being tried again at once; pulls that fail rest by namespace instead. */
 const markOf = (
@@ -64,7 +59,7 @@ const markOf = (
 }
 
 /** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
-export const make = ({ ownership, target }: Options) =>
+export const make = ({ target }: Pick<Given, "target">) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -158,7 +153,6 @@ export const make = ({ ownership, target }: Options) =>
         const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined
         yield* Effect.logError(`${problem}; its original images were put back${stuckPod(workload, pod)}`)
         yield* outcome.after === undefined ? pacing.release(workload.key) : pacing.putBack(outcome.after)
-        yield* ownership.disown(workload)
         return held(of._tag === "CannotPull" ? "pull-unproven" : "quarantined", problem)
       }
     )

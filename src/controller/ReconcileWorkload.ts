@@ -11,6 +11,7 @@ import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { Plan, Verdict } from "../workload/Plan.ts"
 import { freshness } from "../workload/PlanImages.ts"
+import { isObserved } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
@@ -48,8 +49,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const doubt = yield* makeDoubt
     const seen = new RolloutsSeen()
     const decide = yield* makeDecide({ ...options, target, seen })
-    const rewrite = yield* makeRewrite({ decide, permits, target, ownership })
-    const putBack = yield* makePutBack({ target, ownership })
+    const rewrite = yield* makeRewrite({ decide, permits, target })
+    const putBack = yield* makePutBack({ target })
 
     const isRefused = ({ generation, key }: Workload, now: number) => {
       const refusal = refusals.get(key)
@@ -114,7 +115,10 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         ? yield* catchRefusal(rewrite(decided, planned.verdict.as), planned)
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })
-      if (workload.ownsImages) yield* ownership.disown(workload)
+      // a Deployment's controller that loses its first word of a rollout to another write never says that it has begun
+      if (workload.ownsImages && (workload.rollout === undefined || isObserved(workload))) {
+        yield* ownership.disown(workload)
+      }
     }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
   })
 

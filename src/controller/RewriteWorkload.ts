@@ -13,7 +13,6 @@ import type { Plan, RewriteAs, Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
 import { livePods } from "../workload/Rollout.ts"
 import { Decisions } from "./Decisions.ts"
-import type { Disown } from "./Disown.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { make as makeDoubt } from "./Doubt.ts"
 import { nextPullSet } from "./PullSets.ts"
@@ -24,7 +23,6 @@ interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
   /** How many patches are on their way at once; lanes are namespaces. */
   readonly permits: FairPermits
-  readonly ownership: Disown
 }
 
 /** What became of the patch, and the plan that it was made from. */
@@ -34,7 +32,7 @@ interface Sent {
 }
 
 /** Makes the function that rewrites what has just been decided. */
-export const make = ({ decide, ownership, permits, target }: Options) =>
+export const make = ({ decide, permits, target }: Options) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -106,7 +104,6 @@ export const make = ({ decide, ownership, permits, target }: Options) =>
       yield* Effect.logInfo(
         `rewritten: ${describeReplacements(replacementsOf(sent.plan.images))}${stuckPod(workload, waiting)}`
       )
-      yield* ownership.disown(workload)
       return verdict
     })
   })

@@ -3,7 +3,7 @@
 // reached that revision.
 import type { Backup } from "../image/BackupName.ts"
 import { verifiedOriginals } from "./Patch.ts"
-import { cannotPull, deadlineOf, isBehindUs, isGivenUp, livePods, replacesPods } from "./Rollout.ts"
+import { cannotPull, deadlineOf, isBehindUs, isGivenUp, livePods, replacesPods, wasReached } from "./Rollout.ts"
 import type { ContainerState, Pod, Workload } from "./Workload.ts"
 
 export type RolloutState =
@@ -73,7 +73,10 @@ export const rolloutState = (
   if (!rolls || workload.deleting || workload.paused) return { _tag: "None" }
   const ours = verifiedOriginals(workload, backup)
   // images and annotation can come from a manifest that somebody exported: such a rollout is not ours, and has no deadline
-  if (patchedAt === undefined || ours.size === 0 || isBehindUs(workload, patchedAt, now)) return { _tag: "None" }
+  if (patchedAt === undefined || ours.size === 0) return { _tag: "None" }
+  // a place is kept until the pods are there again
+  const back = !wasReached(workload) || rollout.available >= rollout.desired
+  if (isBehindUs(workload, patchedAt, now) && back) return { _tag: "None" }
   const until = deadlineOf(workload, patchedAt, progressAt)
   if (!isGivenUp(workload) && now <= until) return { _tag: "UnderWay", until }
   const failure = pullFailureOf(workload, pods, backup)

@@ -108,10 +108,11 @@ export const missing = (workload: Workload): string | undefined => {
 
 /**
  * Whether a Deployment's controller says that its newest revision was complete once; later failures do not take that back. It
- * says so too, of the revision before, while Recreate waits for the old pods to go (deployment controller, recreate.go).
+ * says so too, of the revision before, while Recreate waits for the old pods to go (deployment controller, recreate.go), and
+ * where its first word of the new one was lost to another write (sync.go, getNewReplicaSet): then older pods tell.
  */
 const wasComplete = ({ kind, rollout, strategy }: Workload): boolean =>
-  kind === "Deployment" && rollout?.progress === "NewReplicaSetAvailable" &&
+  kind === "Deployment" && rollout?.progress === "NewReplicaSetAvailable" && rollout.current <= rollout.updated &&
   (strategy !== "Recreate" || rollout.updated > 0)
 
 /**

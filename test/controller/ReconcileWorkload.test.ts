@@ -178,29 +178,25 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
-  it.effect("gives up what a patch made ours, and what it finds still ours", () => {
-    const it = loop(
-      Effect.succeed({ _tag: "Applied", after: workload({ images: { app: copy }, templateAnnotations: annotated }) })
-    )
+  it.effect("gives up what a patch made ours once the controller has seen it, or would have lost its word to us", () => {
+    const it = loop(Effect.succeed({ _tag: "Gone" }))
     return Effect.gen(function*() {
-      const { inventory, queue, store } = yield* it.start
-      const deployment = workload(unstarted)
-      store.putWorkload(deployment)
-      inventory.want(deployment.key, [source])
-      inventory.set(source, backedUp())
-      yield* queue.offer(deployment.key)
-      yield* tick
-      assert.strictEqual(it.patches.length, 1)
-      assert.deepStrictEqual(it.disowned, [deployment.key])
+      const { queue, store } = yield* it.start
       const done = { images: { app: copy }, templateAnnotations: annotated }
       const held = [{ manager: "image-cloner", operation: "Update", fieldsV1: ownedImage }]
-      for (const [name, managedFields] of [["killed", held], ["given", []]] as const) {
-        const other = workload({ ...done, name, metadata: { managedFields } })
-        store.putWorkload(other)
-        yield* queue.offer(other.key)
+      const cases = [
+        { name: "seen", metadata: { managedFields: held } },
+        { name: "unseen", metadata: { generation: 2, managedFields: held } },
+        { name: "given", metadata: { managedFields: [] } },
+        { name: "job", kind: "CronJob", metadata: { managedFields: held } }
+      ] as const
+      for (const given of cases) {
+        const of = workload({ ...done, ...given })
+        store.putWorkload(of)
+        yield* queue.offer(of.key)
         yield* tick
       }
-      assert.deepStrictEqual(it.disowned, [deployment.key, "Deployment/shop/killed"])
+      assert.deepStrictEqual(it.disowned, ["Deployment/shop/seen", "CronJob/shop/job"])
     }).pipe(Effect.provide(it.layer))
   })
 

@@ -39,7 +39,10 @@ const rewritten = (given: Given = {}): Workload =>
       ...given.status
     }
   })
-const reached = { conditions: [{ type: "Progressing", status: "True", reason: "NewReplicaSetAvailable" }] }
+const reached = {
+  updatedReplicas: 2,
+  conditions: [{ type: "Progressing", status: "True", reason: "NewReplicaSetAvailable" }]
+}
 
 const old = pod({ name: "web-old", digest: digestOf("a") })
 const runs = pod({ name: "web-runs", images: { app: copy }, digest: digestOf("a") })

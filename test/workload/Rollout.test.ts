@@ -77,6 +77,10 @@ describe("a rollout", () => {
     assert.isFalse(wasReached(workload({ spec, status })))
   })
 
+  it("was not while pods of before are there, though the word of before stands, as when its first word was lost", () => {
+    assert.isFalse(wasReached(workload({ status: progress("NewReplicaSetAvailable", { replicas: 2 }) })))
+  })
+
   it("of a StatefulSet was reached when its revisions meet", () => {
     const set = (currentRevision: string, more: object = {}) =>
       workload({ kind: "StatefulSet", status: { currentRevision, updateRevision: "b", ...more } })
