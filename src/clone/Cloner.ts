@@ -34,6 +34,8 @@ export interface CloneRequest {
   readonly last?: Digest | undefined
   /** Whether pods are being started from the backup's tag: then it is not moved (`tag-in-use`). */
   readonly tagInUse?: Effect.Effect<boolean>
+  /** Whether it is still to be copied: asked with each permit in hand, because waiting for one takes time (`unwanted`). */
+  readonly wanted?: Effect.Effect<boolean>
 }
 
 export class Cloner extends Context.Service<Cloner, {
@@ -101,6 +103,17 @@ const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side)
     retryAfter: undefined
   })
 
+const unwanted = (source: ImageReference) =>
+  new CloneError({
+    image: format(source),
+    reason: "unwanted",
+    // not the source's: there is nothing to do without it
+    side: "backup",
+    detail: "it is not to be copied any more; nothing of it was",
+    retryable: true,
+    retryAfter: undefined
+  })
+
 const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
@@ -138,7 +151,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
-    { claim = unclaimed, tagInUse = Effect.succeed(false) }: CloneRequest,
+    { claim = unclaimed, tagInUse = Effect.succeed(false), wanted = Effect.succeed(true) }: CloneRequest,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
@@ -166,6 +179,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
           }))
         )
       })
+    const stillWanted = Effect.flatMap(wanted, (it) => it ? Effect.void : unwanted(source))
     const flying: Place = (part) =>
       Effect.gen(function*() {
         progress.startedAt = yield* Clock.currentTimeMillis
@@ -174,14 +188,16 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
       }).pipe(Effect.ensuring(Effect.sync(() => running.delete(progress))))
     const inOnePlace: CopyEnvironment["inTurn"] = ({ copy: copying, fetch, name }) =>
       copies.withPermit(ours)(
-        flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copying), name))))
+        Effect.andThen(stillWanted, flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copying), name)))))
       )
     /** An image leaves a place only when it has the next, or manifests would pile up before a slow one. */
     const handOverHand = ({ fetches, namings }: Ahead): CopyEnvironment["inTurn"] => ({ copy: copying, fetch, name }) =>
       Effect.gen(function*() {
         const fetching = yield* fetches.enter(ours)
+        yield* stillWanted
         const fetched = yield* spent(fetch)
         const place = yield* copies.enter(ours)
+        yield* stillWanted
         yield* fetching.leave
         const copied = yield* flying(spent(copying(fetched)))
         yield* namings.enter(ours)
@@ -199,7 +215,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
       mostBytes,
       tagInUse,
       seconds,
-      looking: ((part) => looks.withPermit(ours)(spent(part))) satisfies Place,
+      looking: ((part) => looks.withPermit(ours)(Effect.andThen(stillWanted, spent(part)))) satisfies Place,
       inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
       ...given
     }

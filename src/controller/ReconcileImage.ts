@@ -69,6 +69,10 @@ export const make = Effect.gen(function*() {
       return [...keys].some((it) => users.has(it))
     })
 
+  /** Whether it is to be copied as things are at this moment. */
+  const wanted = (source: string) =>
+    Effect.map(SubscriptionRef.get(settings), ({ DRY_RUN }) => !DRY_RUN && inventory.get(source) !== undefined)
+
   /**
    * Copying a tag with a digest moves the backup's tag where the source's has moved. Whoever uses the tag alone would get other
    * bytes than were looked at, so it is looked at anew: before, that nobody is pointed to it meanwhile, and after.
@@ -104,6 +108,11 @@ export const make = Effect.gen(function*() {
       yield* become(source, { _tag: "Pending", why: error.detail })
       return yield* images.offerAfter(source, error.retryAfter ?? rests.soon.first)
     }
+    // no failure, and no time to come back at: changed settings and new users offer it again, while this still runs or later
+    if (error.reason === "unwanted") {
+      if (inventory.get(source) === undefined) failures.delete(source)
+      return yield* Effect.logDebug(error.detail)
+    }
     // where it answers others by now, this image has failed by itself
     const silence = error.silent === undefined ? undefined : yield* cloner.silenceOf(error.silent)
     if (error.silent !== undefined && silence !== undefined) return yield* park(source, error.silent, error, silence)
@@ -128,7 +137,7 @@ export const make = Effect.gen(function*() {
     yield* doubtTag(reference.success)
     const entry = inventory.get(source)
     const claim = entry === undefined ? unclaimed : claimOf(entry, store, (failures.get(source) ?? 0) > 0)
-    const request = { claim, last, tagInUse: tagInUse(reference.success) }
+    const request = { claim, last, tagInUse: tagInUse(reference.success), wanted: wanted(source) }
     const copied = yield* Effect.result(cloner.clone(reference.success, request))
     if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
     yield* doubtTag(reference.success)

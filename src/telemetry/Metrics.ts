@@ -60,6 +60,7 @@ export const clones = series(counter("clones_total", "Attempts to clone an image
     "not-found",
     "rate-limited",
     "tag-in-use",
+    "unwanted",
     "unavailable",
     "corrupt",
     "too-large",

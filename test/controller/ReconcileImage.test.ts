@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Result } from "effect"
+import { Duration, Effect, Layer, Logger, Result, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { CloneError } from "../../src/clone/CloneError.ts"
 import { Cloner, type CloneRequest, type Copied } from "../../src/clone/Cloner.ts"
@@ -39,6 +39,14 @@ const failure = (given: Partial<CloneError> = {}) =>
     retryAfter: undefined,
     ...given
   })
+
+const unwanted = failure({ reason: "unwanted", side: "backup", detail: "it is not to be copied any more" })
+
+/** Keeps what is logged at warning or above. */
+const warnings = (told: Array<string>) =>
+  Logger.layer([
+    Logger.make((it) => void (/Warn|Error|Fatal/.test(it.logLevel) && told.push(String(it.message))))
+  ])
 
 /** The image loop with a cloner that says what `clone` and `verify` say. */
 const loop = (given: {
@@ -278,6 +286,62 @@ describe("the actor of an image", () => {
       yield* TestClock.adjust("1 hours")
       assert.strictEqual(it.clones.length, 1)
     }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("that waits for its turn while DRY_RUN is switched on is not copied, has not failed, and is once it is off", () => {
+    const told: Array<string> = []
+    const it = loop({
+      // its turn comes after a minute
+      clone: (_, request) =>
+        Effect.flatMap(
+          Effect.delay(request?.wanted ?? Effect.succeed(true), "1 minute"),
+          (is) => is ? Effect.succeed(copied) : Effect.fail(unwanted)
+        )
+    })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      const settings = yield* SettingsRef
+      const dryRun = (DRY_RUN: boolean) => SubscriptionRef.update(settings, (now) => ({ ...now, DRY_RUN }))
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      yield* dryRun(true)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(it.clones.length, 1)
+      assert.deepStrictEqual(inventory.state(source), { _tag: "Pending" })
+      yield* dryRun(false)
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+      assert.deepStrictEqual(told, [])
+    }).pipe(Effect.provide([it.layer, warnings(told)]))
+  })
+
+  it.effect("that nobody uses any more when its turn comes is not copied, and is for whoever comes meanwhile", () => {
+    const told: Array<string> = []
+    const answers: Array<boolean> = []
+    const it = loop({
+      clone: (_, request) =>
+        Effect.flatMap(Effect.delay(request?.wanted ?? Effect.succeed(true), "1 minute"), (is) => {
+          answers.push(is)
+          return is ? Effect.succeed(copied) : Effect.fail(unwanted)
+        })
+    })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      for (let user = 0; user < 200; user++) inventory.want(`Deployment/shop/${user}`, [])
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual([answers, inventory.all], [[false], []])
+      yield* wanted
+      yield* TestClock.adjust("30 seconds")
+      for (let user = 0; user < 200; user++) inventory.want(`Deployment/shop/${user}`, [])
+      yield* wanted
+      yield* TestClock.adjust("31 seconds")
+      assert.deepStrictEqual(answers, [false, true])
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+      assert.deepStrictEqual(told, [])
+    }).pipe(Effect.provide([it.layer, warnings(told)]))
   })
 
   it.effect("is not copied while DRY_RUN is on", () => {
