@@ -5,7 +5,9 @@ import { load } from "./Load.ts"
 import { keys, restartKeys, type Settings, textOf } from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
-const POLL = "30 seconds" // inotify is silent on some network file systems and after a lost event
+// Whoever stops us waits for this at most, and is promised five seconds; inotify is silent on some network file systems
+// and after a lost event, and a folder in which something changes all the time never is quiet.
+const POLL = "3 seconds"
 const QUIET = "200 millis" // a swap of the kubelet is a handful of events
 
 const same = (one: Settings, other: Settings): boolean => JSON.stringify(one) === JSON.stringify(other)
@@ -15,13 +17,14 @@ const ticks = (directory: string): Stream.Stream<unknown, never, FileSystem.File
   Stream.merge(
     Stream.tick(POLL),
     Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.watch(directory))).pipe(
+      Stream.debounce(QUIET),
       Stream.catchCause((cause) =>
         Stream.drain(
           Stream.fromEffect(Effect.logDebug("the folder of the settings cannot be watched, only polled", cause))
         )
       )
     )
-  ).pipe(Stream.debounce(QUIET))
+  )
 
 const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<Settings>, directory: string) {
   const started = yield* SubscriptionRef.get(ref)

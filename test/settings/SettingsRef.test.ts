@@ -12,6 +12,7 @@ import {
   Stream,
   SubscriptionRef
 } from "effect"
+import { TestClock } from "effect/testing"
 import { load } from "../../src/settings/Load.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
@@ -176,6 +177,32 @@ describe("SettingsRef", () => {
         yield* until(ref, (it) => it.DRY_RUN)
       }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
     }).pipe(Effect.provide(platform)))
+
+  it.effect.each([
+    { how: "are never told of", watch: () => Stream.never },
+    { how: "cannot be watched", watch: () => Stream.die("no inotify here") },
+    { how: "never cease", watch: () => Stream.tick("50 millis") }
+  ])("takes a change up within four seconds where changes of the folder $how", ({ watch }) => {
+    const folderOf = { text: "false" }
+    const silent = FileSystem.layerNoop({
+      readDirectory: () => Effect.succeed(["BACKUP_REGISTRY", "DRY_RUN"]),
+      readFileString: (path) => Effect.sync(() => path.endsWith("DRY_RUN") ? folderOf.text : "a.example/b"),
+      watch: () => Stream.map(watch(), () => ({ _tag: "Update" as const, path: "DRY_RUN" }))
+    })
+    return Effect.gen(function*() {
+      const ref = yield* SettingsRef
+      yield* TestClock.adjust("10 seconds")
+      folderOf.text = "true"
+      yield* TestClock.adjust("4 seconds")
+      assert.isTrue((yield* SubscriptionRef.get(ref)).DRY_RUN)
+    }).pipe(
+      Effect.provide(
+        SettingsRef.layer({ directory: Option.some("/settings") }).pipe(
+          Layer.provide(Layer.mergeAll(silent, Logger.layer([]), environment({})))
+        )
+      )
+    )
+  })
 
   it.live("does not start with wrong settings", () =>
     Effect.gen(function*() {
