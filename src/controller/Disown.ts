@@ -1,12 +1,12 @@
 // Disown: giving up what a rewrite made ours, after it and whenever a look finds it still ours: killed between the two patches,
 // or rewritten by version 0.1. What fails here neither undoes nor delays a rewrite: it is said once for each workload and
 // tried again at a later look.
-import { Clock, Duration, Effect, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import { makeFairPermits, unclaimed } from "../queue/FairPermits.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
-import { SettingsRef } from "../settings/SettingsRef.ts"
 import type { Workload } from "../workload/Workload.ts"
+import type { Decided } from "./DecideWorkload.ts"
 import { WorkloadQueue } from "./Queues.ts"
 
 /** After an upgrade from 0.1 every rewritten workload comes at once; a slow webhook of one namespace never has all four. */
@@ -37,10 +37,17 @@ export interface Disown {
   readonly forget: (key: string) => Effect.Effect<void>
 }
 
-export const make = Effect.gen(function*() {
+interface Options {
+  readonly decide: (key: string) => Effect.Effect<Pick<Decided, "plan" | "settings"> | undefined>
+}
+
+/** Whether the object may be written to as things are at this moment. */
+const mayWrite = ({ plan, settings }: Pick<Decided, "plan" | "settings">): boolean =>
+  !settings.DRY_RUN && settings.REWRITE_MODE !== "off" && plan.verdict._tag !== "Skipped"
+
+export const make = Effect.fnUntraced(function*({ decide }: Options) {
   const rewriter = yield* Rewriter
   const workloads = yield* WorkloadQueue
-  const settings = yield* SettingsRef
   const permits = makeFairPermits({ permits: atOnce, reserve: true })
   /** What could not be given up, and until when it is not tried again. */
   const troubles = new Map<string, number>()
@@ -56,10 +63,10 @@ export const make = Effect.gen(function*() {
   })
 
   const attempt = Effect.fnUntraced(function*(workload: Workload) {
-    // read with the permit in hand: whoever has stopped the writing has stopped this too
-    const { DRY_RUN, REWRITE_MODE } = yield* SubscriptionRef.get(settings)
-    if (DRY_RUN || REWRITE_MODE === "off") return
     const { key } = workload
+    // asked with the permit in hand: whoever has stopped the writing has stopped this too
+    const decided = yield* decide(key)
+    if (decided === undefined || !mayWrite(decided)) return
     const outcome = yield* rewriter.disown(workload)
     if (outcome === "kept") return yield* fail(key, kept)
     // the watch brings the newer object; a look a moment later covers a watch that is behind

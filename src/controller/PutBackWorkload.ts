@@ -19,7 +19,7 @@ import { isRefusal } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import { livePods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
-import type { Decided, Given } from "./DecideWorkload.ts"
+import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { failedCreates } from "./FailedCreates.ts"
 import { pullSetOfSeen } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
@@ -32,6 +32,10 @@ const longestRest = Duration.weeks(1)
 const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
 
 type Undone = Extract<PutBack, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
+
+interface Options extends Pick<Given, "target"> {
+  readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
+}
 
 /** The mark that keeps what did not come up from being tried again at once; pulls that fail rest by namespace instead. */
 const markOf = (
@@ -58,8 +62,11 @@ const markOf = (
   }
 }
 
+/** A template's owner would undo it again and again, and what is opted out or stopped is not ours to write. */
+const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && !settings.DRY_RUN
+
 /** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
-export const make = ({ target }: Pick<Given, "target">) =>
+export const make = ({ decide, target }: Options) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -127,6 +134,22 @@ export const make = ({ target }: Pick<Given, "target">) =>
       }
     })
 
+    const judge = ({ newestPods, now, pods, times, workload }: Decided) =>
+      putBackOf({
+        workload,
+        pods,
+        newestPods,
+        backup: target,
+        seen: { ...times, harmless: pacing.isHarmless(workload) },
+        now
+      })
+
+    /** What has been decided, as everything is after the sources were asked. */
+    const isStill = Effect.fnUntraced(function*(of: Undone, key: string) {
+      const again = yield* decide(key)
+      return again !== undefined && mayWrite(again) && judge(again)._tag === of._tag
+    })
+
     const undo = Effect.fnUntraced(
       function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
         const { now, workload } = decided
@@ -144,8 +167,10 @@ export const make = ({ target }: Pick<Given, "target">) =>
           return held("stranded", `${problem}; it is not put back: ${targets}`)
         }
         const mark = markOf(of, workload, targets, problem, now)
-        const outcome = yield* rewriter.apply(workload, restorePatch(workload, target, targets, mark), "restored")
-        if (outcome._tag !== "Applied") {
+        const outcome = (yield* isStill(of, workload.key))
+          ? yield* rewriter.apply(workload, restorePatch(workload, target, targets, mark), "restored")
+          : undefined
+        if (outcome?._tag !== "Applied") {
           // the watch brings the newer object; a look a moment later covers a watch that is behind
           yield* workloads.offerAfter(workload.key, "1 second")
           return undefined
@@ -158,11 +183,10 @@ export const make = ({ target }: Pick<Given, "target">) =>
     )
 
     return Effect.fnUntraced(function*(decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
-      const { newestPods, now, plan, pods, settings, times, workload } = decided
+      const { now, plan, workload } = decided
       // what another object controls carries our annotation too
       if (plan.verdict._tag === "Skipped") return undefined
-      const seen = { ...times, harmless: pacing.isHarmless(workload) }
-      const judged = putBackOf({ workload, pods, newestPods, backup: target, seen, now })
+      const judged = judge(decided)
       switch (judged._tag) {
         case "Keep":
           return undefined
@@ -182,8 +206,7 @@ export const make = ({ target }: Pick<Given, "target">) =>
           )
         }
         default:
-          // a template's owner would undo it again and again, and what is opted out or stopped is not ours to write
-          return plan.patchable && !settings.DRY_RUN ? yield* undo(judged, decided) : undefined
+          return mayWrite(decided) ? yield* undo(judged, decided) : undefined
       }
     })
   })

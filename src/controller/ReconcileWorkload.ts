@@ -38,7 +38,6 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const images = yield* ImageQueue
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
-    const ownership = yield* Disown.make
     const settingsRef = yield* SettingsRef
     // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
     const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
@@ -49,8 +48,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const doubt = yield* makeDoubt
     const seen = new RolloutsSeen()
     const decide = yield* makeDecide({ ...options, target, seen })
+    const ownership = yield* Disown.make({ decide })
     const rewrite = yield* makeRewrite({ decide, permits, target })
-    const putBack = yield* makePutBack({ target })
+    const putBack = yield* makePutBack({ decide, target })
 
     const isRefused = ({ generation, key }: Workload, now: number) => {
       const refusal = refusals.get(key)

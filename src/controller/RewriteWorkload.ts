@@ -31,6 +31,15 @@ interface Sent {
   readonly plan: Plan
 }
 
+const saysRewrite = (decided: Decided | undefined, as: RewriteAs): decided is Decided =>
+  decided?.plan.verdict._tag === "Rewrite" && decided.plan.verdict.as === as
+
+/** Whether a plan names a tag that was not asked for by another. */
+const namesOthers = (plan: Plan, asked: Plan): boolean => {
+  const known = tagsNamed(asked.images)
+  return tagsNamed(plan.images).some((it) => !known.includes(it))
+}
+
 /** Makes the function that rewrites what has just been decided. */
 export const make = ({ decide, permits, target }: Options) =>
   Effect.gen(function*() {
@@ -63,9 +72,12 @@ export const make = ({ decide, permits, target }: Options) =>
     /** With a permit: the patch of what is right now, or none. */
     const send = Effect.fnUntraced(
       function*(key: string, as: RewriteAs): Effect.fn.Return<Sent | undefined, KubeError> {
+        const asked = yield* decide(key)
+        if (!saysRewrite(asked, as) || (yield* movedTags(asked.plan)).length > 0) return undefined
+        // their sources may have taken seconds to say so: what is sent was decided at this moment
         const again = yield* decide(key)
-        if (again?.plan.verdict._tag !== "Rewrite" || again.plan.verdict.as !== as) return undefined
-        if ((yield* movedTags(again.plan)).length > 0) return undefined
+        if (!saysRewrite(again, as) || namesOthers(again.plan, asked.plan)) return undefined
+        if (!(yield* pacing.fits(as, again.settings.MAX_CONCURRENT_ROLLOUTS))) return undefined
         const patch = rewritePatch(again.workload, replacementsOf(again.plan.images), target)
         return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), plan: again.plan }
       }

@@ -39,6 +39,8 @@ export interface KubeRequest {
   readonly accept?: string | undefined
   /** A lease has a connection of its own and five seconds: nothing else may delay it. */
   readonly purpose?: "lease" | undefined
+  /** Never tried again by the client: whoever sends it decides anew first. */
+  readonly once?: true | undefined
   /** Of `lines`: for how long the server may say nothing; 90 s if not given. */
   readonly silence?: Duration.Input | undefined
 }
@@ -110,7 +112,10 @@ const policy = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced
 const PATIENCE = Duration.seconds(30)
 
 const mayRepeat = (request: KubeRequest) => (error: KubeError): boolean => {
-  if (!error.retryable || (error.retryAfter !== undefined && Duration.isGreaterThan(error.retryAfter, PATIENCE))) {
+  if (
+    request.once === true || !error.retryable ||
+    (error.retryAfter !== undefined && Duration.isGreaterThan(error.retryAfter, PATIENCE))
+  ) {
     return false
   }
   if (request.method === "GET") return true

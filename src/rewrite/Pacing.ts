@@ -208,6 +208,8 @@ export class Pacing extends Context.Service<Pacing, {
    * not been seen yet, and nothing is to be said.
    */
   readonly admit: (workload: Workload, request: Request) => Effect.Effect<Admission | undefined>
+  /** Whether no more places are taken than a limit allows, which may be lower now than when they were. */
+  readonly fits: (as: RewriteAs, limit: number) => Effect.Effect<boolean>
   /** The workload does not want a place any more. */
   readonly withdraw: (key: string, namespace: string) => Effect.Effect<void>
   /** The patch was not made. */
@@ -259,6 +261,11 @@ export class Pacing extends Context.Service<Pacing, {
             if (refused) proofs.refuse(set, now)
             proofs.rest(set, detail, now)
           }),
+        fits: (as, limit) =>
+          Effect.sync(() =>
+            as === "harmless" ||
+            places.taken(as === "cure").size <= (as === "cure" ? limit * curesPerPlace : limit)
+          ),
         next: (limit) => atNow((now) => next(limit, now))
       })
     })

@@ -1,6 +1,7 @@
-// Rewriter: the only writer. Sends the patch of a rewrite and says what became of it; it never retries: a lost precondition
-// means that the object has changed, and the next look at it decides anew. The second patch, which gives up what the first made
-// ours, decides nothing, and is tried three times. Errors told apart as the API server means them: 404, 409 and 422.
+// Rewriter: the only writer. Sends the patch of a rewrite and says what became of it; it never retries, nor does its client: a
+// lost precondition means that the object has changed, and the next look at it decides anew. The second patch, which gives up
+// what the first made ours, decides nothing, and is tried three times. Errors told apart as the API server means them: 404, 409
+// and 422.
 import { Context, Effect, Layer, Metric } from "effect"
 import type { KubeError } from "../kube/KubeError.ts"
 import { KubeClient, type KubeRequest } from "../kube/KubeClient.ts"
@@ -47,7 +48,9 @@ const patchOf = (path: string, operations: ReadonlyArray<Operation>): KubeReques
   path,
   query: { fieldManager, fieldValidation: "Strict" },
   contentType: "application/json-patch+json",
-  body: operations
+  body: operations,
+  // whatever keeps it from being made, settings may say no by the time that it could be
+  once: true
 })
 
 /** How often images are given up in vain, each time of the object as it is then, before it is left to the next look. */
@@ -56,7 +59,7 @@ const disownTries = 3
 const disownOnce = Effect.fnUntraced(
   function*(client: KubeClient["Service"], { kind, name, namespace }: Workload) {
     const path = objectPath(kindOf(kind), namespace, name)
-    const operations = disownPatch(kindOf(kind), yield* client.request({ method: "GET", path }))
+    const operations = disownPatch(kindOf(kind), yield* client.request({ method: "GET", path, once: true }))
     if (operations.length === 0) return "done"
     const after = yield* client.request(patchOf(path, operations))
     if (disownPatch(kindOf(kind), after).length > 0) return "kept"

@@ -6,8 +6,8 @@ import { WorkloadQueue } from "../../src/controller/Queues.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import { type Disowned, Rewriter } from "../../src/rewrite/Rewriter.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
-import { SettingsRef } from "../../src/settings/SettingsRef.ts"
-import { workload } from "../support/Objects.ts"
+import { plan } from "../../src/workload/Plan.ts"
+import { facts, workload } from "../support/Objects.ts"
 
 const refusal = (reason: KubeError["reason"]) =>
   new KubeError({
@@ -21,7 +21,7 @@ const refusal = (reason: KubeError["reason"]) =>
     outcomeUnknown: false
   })
 
-/** A rewriter that answers what `answer` says, and what was logged at warning. */
+/** A rewriter that answers what `answer` says, what was logged at warning, and what is made of them. */
 const world = (answer: () => Effect.Effect<Disowned, KubeError>, settings: Partial<Settings> = {}) => {
   const asked: Array<string> = []
   const warnings: Array<string> = []
@@ -34,10 +34,17 @@ const world = (answer: () => Effect.Effect<Disowned, KubeError>, settings: Parti
         })
     }),
     WorkloadQueue.layer,
-    SettingsRef.layerOf(settingsOf("backup.example/copies", settings)),
     Logger.layer([Logger.make((it) => void (it.logLevel === "Warn" && warnings.push(String(it.message))))])
   )
-  return { asked, warnings, layer }
+  /** With the settings as they are when it is asked. */
+  const make = Disown.make({
+    decide: (key) =>
+      Effect.sync(() => {
+        const given = settingsOf("backup.example/copies", settings)
+        return { settings: given, plan: plan(workload({ namespace: key.split("/")[1] ?? "" }), facts(given)) }
+      })
+  })
+  return { asked, warnings, layer, make }
 }
 
 const web = workload()
@@ -46,20 +53,39 @@ const ready = WorkloadQueue.use((queue) => queue.depth)
 describe("giving up ownership", () => {
   it.effect("is not tried where nothing may be patched, whoever holds what", () =>
     Effect.gen(function*() {
-      for (const settings of [{ DRY_RUN: true }, { REWRITE_MODE: "off" as const }]) {
+      for (
+        const settings of [{ DRY_RUN: true }, { REWRITE_MODE: "off" as const }, { NAMESPACES_TO_IGNORE: ["shop"] }]
+      ) {
         const it = world(() => Effect.succeed("done"), settings)
         yield* Effect.gen(function*() {
-          yield* (yield* Disown.make).disown(web)
+          yield* (yield* it.make).disown(web)
           assert.deepStrictEqual(it.asked, [])
         }).pipe(Effect.provide(it.layer))
       }
     }))
 
+  it.effect("is judged by what the settings say when its turn comes", () => {
+    const settings: { DRY_RUN?: boolean } = {}
+    const it = world(() => Effect.delay(Effect.succeed("done"), "10 seconds"), settings)
+    return Effect.gen(function*() {
+      const { disown } = yield* it.make
+      for (let index = 0; index < 9; index++) {
+        yield* Effect.forkScoped(disown(workload({ name: `web-${index}` })), { startImmediately: true })
+      }
+      yield* TestClock.adjust("1 second")
+      const begun = it.asked.length
+      settings.DRY_RUN = true
+      yield* TestClock.adjust("1 minute")
+      assert.isBelow(begun, 9)
+      assert.strictEqual(it.asked.length, begun)
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("fails without a word to the rewrite, is said once, rests, and is tried at a later look", () => {
     let answer: Effect.Effect<Disowned, KubeError> = Effect.fail(refusal("Denied"))
     const it = world(() => answer)
     return Effect.gen(function*() {
-      const { disown } = yield* Disown.make
+      const { disown } = yield* it.make
       yield* disown(web)
       assert.strictEqual(it.warnings.length, 1)
       assert.include(it.warnings[0], "not here; tried again in 5m")
@@ -85,7 +111,7 @@ describe("giving up ownership", () => {
   it.effect("does not fight with who puts our entry back", () => {
     const it = world(() => Effect.succeed("kept"))
     return Effect.gen(function*() {
-      const { disown } = yield* Disown.make
+      const { disown } = yield* it.make
       yield* disown(web)
       yield* TestClock.adjust("4 minutes")
       yield* disown(web)
@@ -97,7 +123,7 @@ describe("giving up ownership", () => {
   it.effect("is left to a look a moment later where others write all the time", () => {
     const it = world(() => Effect.succeed("changed"))
     return Effect.gen(function*() {
-      yield* (yield* Disown.make).disown(web)
+      yield* (yield* it.make).disown(web)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* ready, 1)
       assert.deepStrictEqual(it.warnings, [])
@@ -107,7 +133,7 @@ describe("giving up ownership", () => {
   it.effect("begins anew with an object of the same name", () => {
     const it = world(() => Effect.fail(refusal("Forbidden")))
     return Effect.gen(function*() {
-      const { disown, forget } = yield* Disown.make
+      const { disown, forget } = yield* it.make
       yield* disown(web)
       yield* forget(web.key)
       yield* disown(web)
@@ -119,7 +145,7 @@ describe("giving up ownership", () => {
     let namespace = "shop"
     const it = world(() => namespace === "shop" ? Effect.never : Effect.succeed("done"))
     return Effect.gen(function*() {
-      const { disown } = yield* Disown.make
+      const { disown } = yield* it.make
       for (let index = 0; index < 9; index++) {
         yield* Effect.forkScoped(disown(workload({ name: `web-${index}` })), { startImmediately: true })
       }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { type Duration, Effect, Layer, Option, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../src/clone/SourceTags.ts"
 import { Decisions } from "../../src/controller/Decisions.ts"
@@ -61,7 +61,11 @@ interface Sent {
 }
 
 /** The workload loop with one workload, where sources name what `source` says. */
-const stage = (source: Record<string, Digest>, settings: Partial<Settings> = {}) => {
+const stage = (
+  source: Record<string, Digest>,
+  settings: Partial<Settings> = {},
+  sourceTakes: Duration.Input = "0 seconds"
+) => {
   const sent: Array<Sent> = []
   const layer = Layer.mergeAll(
     Layer.mock(Rewriter, {
@@ -76,7 +80,9 @@ const stage = (source: Record<string, Digest>, settings: Partial<Settings> = {})
       server: "https://127.0.0.1",
       request: () => Effect.succeed({ items: [{ message: event, lastTimestamp: "2026-01-01T00:00:00Z" }] })
     }),
-    Layer.mock(SourceTags, { named: (of) => Effect.sync(() => Option.fromNullishOr(source[of])) }),
+    Layer.mock(SourceTags, {
+      named: (of) => Effect.delay(Effect.sync(() => Option.fromNullishOr(source[of])), sourceTakes)
+    }),
     Pacing.layer,
     Decisions.layer,
     Inventory.layer,
@@ -114,6 +120,23 @@ const stage = (source: Record<string, Digest>, settings: Partial<Settings> = {})
 }
 
 describe("pods that cannot pull the copies are put back", () => {
+  it.effect.each([{ DRY_RUN: true }, { REWRITE_MODE: "off" }, { NAMESPACES_TO_IGNORE: ["shop"] }] as const)(
+    "but not after $0 that was said while the source was asked",
+    (said) => {
+      const it = stage({ [nginx]: one }, {}, "4 seconds")
+      return Effect.gen(function*() {
+        const { backedUp, look } = yield* it.start
+        backedUp(one)
+        const of = rewritten()
+        yield* look(of, [cannotPull(of)])
+        const settings = yield* SettingsRef
+        yield* SubscriptionRef.update(settings, (now) => ({ ...now, ...said }))
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(it.sent, [])
+      }).pipe(Effect.provide(it.layer))
+    }
+  )
+
   it.effect("to the original, where its tag still means what ran", () => {
     const it = stage({ [nginx]: one })
     return Effect.gen(function*() {

@@ -45,7 +45,8 @@ interface Patched {
 const loop = (
   answer: Effect.Effect<Outcome, KubeError>,
   settings: Partial<Settings> = {},
-  named: (source: string) => Digest | undefined = () => undefined
+  named: (source: string) => Digest | undefined = () => undefined,
+  sourceTakes: Duration.Input = "0 seconds"
 ) => {
   const patches: Array<Patched> = []
   const disowned: Array<string> = []
@@ -63,7 +64,9 @@ const loop = (
         })
     }),
     Layer.mock(KubeClient, { server: "https://127.0.0.1", request: () => Effect.succeed({ items: [] }) }),
-    Layer.mock(SourceTags, { named: (of) => Effect.sync(() => Option.fromNullishOr(named(of))) }),
+    Layer.mock(SourceTags, {
+      named: (of) => Effect.delay(Effect.sync(() => Option.fromNullishOr(named(of))), sourceTakes)
+    }),
     Pacing.layer,
     Decisions.layer,
     Inventory.layer,
@@ -175,6 +178,53 @@ describe("the actor of a workload", () => {
       yield* SubscriptionRef.update(settings, (now) => ({ ...now, DRY_RUN: true }))
       yield* TestClock.adjust("5 minutes")
       assert.strictEqual(it.patches.length, begun)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect.each([{ DRY_RUN: true }, { REWRITE_MODE: "off" }, { NAMESPACES_TO_IGNORE: ["shop"] }] as const)(
+    "sends no patch after $0 that was said while its source was asked with the permit in hand",
+    (said) => {
+      const it = loop(Effect.succeed({ _tag: "Gone" }), {}, () => undefined, "4 seconds")
+      return Effect.gen(function*() {
+        const { inventory, queue, store } = yield* it.start
+        const cronJob = workload({ kind: "CronJob" })
+        store.putWorkload(cronJob)
+        inventory.want(cronJob.key, [source])
+        inventory.set(source, backedUp())
+        yield* queue.offer(cronJob.key)
+        // four seconds for its turn, and two of four for what it is decided by
+        yield* TestClock.adjust("6 seconds")
+        const settings = yield* SettingsRef
+        yield* SubscriptionRef.update(settings, (now) => ({ ...now, ...said }))
+        yield* TestClock.adjust("5 minutes")
+        assert.deepStrictEqual(it.patches, [])
+      }).pipe(Effect.provide(it.layer))
+    }
+  )
+
+  it.effect("begins no rollout that waited for a permit while their number was lowered", () => {
+    const it = loop(Effect.delay(Effect.succeed({ _tag: "Gone" }), "30 seconds"), { MAX_CONCURRENT_ROLLOUTS: 20 })
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      store.putPod(pod({ name: "proof", images: { app: copy } }))
+      yield* queue.offer("Pod/shop/proof")
+      yield* tick
+      for (let index = 0; index < 20; index++) {
+        const deployment = workload({ name: `web-${index}` })
+        store.putWorkload(deployment)
+        store.putPod(pod({ owner: deployment, name: deployment.name, digest: digestOf("a") }))
+        inventory.want(deployment.key, [source])
+        inventory.set(source, backedUp())
+        yield* queue.offer(deployment.key)
+      }
+      yield* tick
+      const begun = it.patches.length
+      assert.isBelow(begun, 20)
+      assert.isAbove(begun, 1)
+      const settings = yield* SettingsRef
+      yield* SubscriptionRef.update(settings, (now) => ({ ...now, MAX_CONCURRENT_ROLLOUTS: 1 }))
+      yield* TestClock.adjust("59 seconds")
+      assert.isAtMost(it.patches.length, begun + 1)
     }).pipe(Effect.provide(it.layer))
   })
 

@@ -104,6 +104,13 @@ describe("request", () => {
       )
     }).pipe(Effect.provide(testing)))
 
+  it.live("repeats nothing that is decided anew before it is sent again", () =>
+    Effect.gen(function*() {
+      const api = yield* fakeApi([refuse(429, "TooManyRequests", "", { "retry-after": "1" }), ok])
+      const error = yield* Effect.flip(ask(api.server, { ...patch, once: true }))
+      assert.deepStrictEqual([error.reason, api.calls.length], ["TooManyRequests", 1])
+    }).pipe(Effect.provide(testing)))
+
   it.live("says that an answer is not JSON", () =>
     Effect.gen(function*() {
       const api = yield* fakeApi([(_, response) => response.end("<html>")])

@@ -112,6 +112,19 @@ describe("giving up the images of an object", () => {
     }).pipe(Effect.provide(api.layer))
   })
 
+  it.effect("leaves nothing to its client to be sent later, when settings may have stopped it", () => {
+    const api = scripted(deployment("images"), deployment("mark"), deployment("mark"))
+    return Effect.gen(function*() {
+      yield* disown
+      yield* Rewriter.use((it) => it.apply(workload(), [], "rewritten"))
+      assert.deepStrictEqual(api.requests.map((it) => [it.method, it.once]), [
+        ["GET", true],
+        ["PATCH", true],
+        ["PATCH", true]
+      ])
+    }).pipe(Effect.provide(api.layer))
+  })
+
   it.effect("fails with what refuses it", () =>
     Effect.gen(function*() {
       const cause = { reason: "FieldValueInvalid", message: "no", field: "metadata.managedFields" }
