@@ -33,6 +33,8 @@ export class SourceTags extends Context.Service<SourceTags, {
         const reference = parse(source)
         if (Result.isFailure(reference)) return Option.none<Digest>()
         const { digest, registry: host, repository, tag = "latest" } = reference.success
+        // a registry that gives nobody an answer is asked by one image at a time
+        if ((yield* registry.silenceOf(host)) !== undefined) return Option.none<Digest>()
         return yield* registry.headManifest({ registry: host, repository }, digest ?? tag).pipe(
           Effect.map(Option.map((it) => it.digest)),
           Effect.timeoutOrElse({

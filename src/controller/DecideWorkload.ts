@@ -6,12 +6,13 @@ import type { Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import { kindOf } from "../workload/Kinds.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { patchOf } from "../workload/OurRollout.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import { gatherFacts } from "./GatherFacts.ts"
-import type { RolloutsSeen, Times } from "./RolloutsSeen.ts"
+import { type RolloutsSeen, type Times, timesAt } from "./RolloutsSeen.ts"
 
 export interface Decided {
   readonly workload: Workload
@@ -48,7 +49,10 @@ export const make = ({ ownNamespace, seen, target }: Given) =>
       const now = yield* Clock.currentTimeMillis
       const pods = store.podsOf(workload)
       const newest = newestPods(workload, store.controlledBy(workload), pods)
-      const times = seen.note(workload, patchOf(workload), pods, newest, now)
+      // of what another object controls, or what is never patched, there is nothing to remember
+      const times = workload.owner === undefined && kindOf(workload.kind).mutable
+        ? seen.note(workload, patchOf(workload), pods, newest, now)
+        : timesAt(now)
       const facts = gatherFacts(store, workload, {
         settings,
         backup: target,

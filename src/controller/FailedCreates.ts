@@ -11,10 +11,10 @@ const decode = Schema.decodeUnknownOption(Schema.Struct({
   }))
 }))
 
-/** What the last event of a refused pod says; undefined where there is none or they may not be read. */
+/** What the last event of a pod refused since our patch says; undefined where there is none or they may not be read. */
 export const failedCreates = (
   client: KubeClient["Service"],
-  { namespace, uid }: Workload
+  { namespace, patchedAt = 0, uid }: Workload
 ): Effect.Effect<string | undefined> =>
   client.request({
     method: "GET",
@@ -23,7 +23,9 @@ export const failedCreates = (
   }).pipe(
     Effect.map((list) => {
       const events = Option.getOrElse(decode(list), () => ({ items: [] })).items
-      return events.toSorted((a, b) => (a.lastTimestamp ?? "") < (b.lastTimestamp ?? "") ? 1 : -1)[0]?.message ??
+      return events.filter((it) => Date.parse(it.lastTimestamp ?? "") >= patchedAt).toSorted((a, b) =>
+        (a.lastTimestamp ?? "") < (b.lastTimestamp ?? "") ? 1 : -1
+      )[0]?.message ??
         undefined
     }),
     Effect.catchTag("KubeError", (error) =>

@@ -14,7 +14,7 @@ import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { HeldMark } from "../workload/HeldMark.ts"
 import { restorePatch, verifiedOriginals } from "../workload/Patch.ts"
 import type { Verdict } from "../workload/Plan.ts"
-import { type PutBack, putBackOf } from "../workload/PutBack.ts"
+import { type Judgement, putBackOf } from "../workload/PutBack.ts"
 import { isRefusal } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import { livePods } from "../workload/Rollout.ts"
@@ -29,9 +29,12 @@ import { pullProblem, stuckPod } from "./Remedies.ts"
 const firstRest = Duration.hours(1)
 const longestRest = Duration.weeks(1)
 
+/** How soon events are asked again for refused pods while pods are missing, in milliseconds. */
+const eventsAgain = 30 * 1000
+
 const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
 
-type Undone = Extract<PutBack, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
+type Undone = Extract<Judgement, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
 
 interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
@@ -121,39 +124,40 @@ export const make = ({ decide, target }: Options) =>
       return targets
     })
 
-    const problemOf = Effect.fnUntraced(function*(of: Undone, workload: Workload) {
+    const problemOf = (of: Undone, workload: Workload): string => {
       switch (of._tag) {
         case "CannotPull":
           return pullProblem(workload, of.failure.pod, of.failure.container.message, target)
-        case "NoPods": {
-          const words = of.detail ?? (yield* failedCreates(client, workload))
-          return `no pods of ${workload.key} can be made with its copies (${words ?? "its events say why"})`
-        }
+        case "NoPods":
+          return `no pods of ${workload.key} can be made with its copies (${of.detail})`
         case "NotReady":
           return `pods of ${workload.key} did not become ready with its copies (${of.detail})`
       }
-    })
+    }
 
-    const judge = ({ newestPods, now, pods, times, workload }: Decided) =>
-      putBackOf({
-        workload,
-        pods,
-        newestPods,
-        backup: target,
-        seen: { ...times, harmless: pacing.isHarmless(workload) },
-        now
-      })
+    const judge = Effect.fnUntraced(
+      function*({ newestPods, now, pods, times, workload }: Decided): Effect.fn.Return<Judgement> {
+        const seen = { ...times, harmless: pacing.isHarmless(workload) }
+        const judged = putBackOf({ workload, pods, newestPods, backup: target, seen, now })
+        if (judged._tag !== "PodsMissing") return judged
+        const detail = yield* failedCreates(client, workload)
+        if (detail !== undefined) return { _tag: "NoPods", detail }
+        // pods that come one after the other are missing, too
+        const { otherwise } = judged
+        return otherwise._tag === "Later" ? { ...otherwise, at: Math.min(otherwise.at, now + eventsAgain) } : otherwise
+      }
+    )
 
     /** What has been decided, as everything is after the sources were asked. */
     const isStill = Effect.fnUntraced(function*(of: Undone, key: string) {
       const again = yield* decide(key)
-      return again !== undefined && mayWrite(again) && judge(again)._tag === of._tag
+      return again !== undefined && mayWrite(again) && (yield* judge(again))._tag === of._tag
     })
 
     const undo = Effect.fnUntraced(
       function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
         const { now, workload } = decided
-        const problem = yield* problemOf(of, workload)
+        const problem = problemOf(of, workload)
         if (of._tag === "CannotPull") {
           if (pacing.isCure(workload)) {
             return held("stranded", `neither its source could be pulled nor its copy: ${problem}`)
@@ -186,7 +190,7 @@ export const make = ({ decide, target }: Options) =>
       const { now, plan, workload } = decided
       // what another object controls carries our annotation too
       if (plan.verdict._tag === "Skipped") return undefined
-      const judged = judge(decided)
+      const judged = yield* judge(decided)
       switch (judged._tag) {
         case "Keep":
           return undefined

@@ -10,7 +10,7 @@ import { Pacing } from "../rewrite/Pacing.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
-import { freshness } from "../workload/PlanImages.ts"
+import { curable } from "../workload/Cure.ts"
 import { unclaimed } from "../queue/FairPermits.ts"
 import { claimOf } from "./Urgency.ts"
 import { make as makeDoubt } from "./Doubt.ts"
@@ -170,7 +170,7 @@ export const make = Effect.gen(function*() {
     const { state } = entry
     if (state._tag === "Pending") return yield* copy(source)
     if (state._tag === "BackedUp") {
-      return now - state.verifiedAt > freshness ? yield* lookAgain(source, state) : undefined
+      return now - state.verifiedAt > curable ? yield* lookAgain(source, state) : undefined
     }
     if (state.silent !== undefined) {
       const silence = yield* cloner.silenceOf(state.silent)

@@ -22,6 +22,9 @@ export interface Times {
   readonly pullFailsSince: (pod: Pod, container: string) => number
 }
 
+/** Of what is seen for the first time. */
+export const timesAt = (now: number): Times => ({ madeAt: now, progressAt: now, pullFailsSince: () => now })
+
 const placeOf = (pod: Pod, container: string): string => `${pod.workload.uid} ${pod.workload.key} ${container}`
 
 const failingOf = (pods: ReadonlyArray<Pod>, before: ReadonlyMap<string, number>, now: number) =>

@@ -31,7 +31,8 @@ export interface Seen {
   readonly pullFailsSince: (pod: Pod, container: string) => number
 }
 
-export type PutBack =
+/** What is to be done about a rollout of ours. */
+export type Judgement =
   | { readonly _tag: "Keep" }
   /** Not yet: it has to be judged again then, in milliseconds since the epoch. */
   | { readonly _tag: "Later"; readonly at: number }
@@ -39,10 +40,13 @@ export type PutBack =
   | { readonly _tag: "Outage"; readonly failure: PullFailure }
   /** Pods cannot pull our copies, and none ever did. */
   | { readonly _tag: "CannotPull"; readonly failure: PullFailure }
-  /** Its controller cannot make pods, in the words of the quota or policy if they are known. */
-  | { readonly _tag: "NoPods"; readonly detail: string | undefined }
+  /** Its controller cannot make pods, in the words of the quota or policy. */
+  | { readonly _tag: "NoPods"; readonly detail: string }
   /** Its pods were made and do not become ready. */
   | { readonly _tag: "NotReady"; readonly detail: string; readonly pod: Pod | undefined }
+
+/** The same, or: pods are missing, and only events can tell whether they are refused; what is to be done where they are not. */
+export type PutBack = Judgement | { readonly _tag: "PodsMissing"; readonly otherwise: Judgement }
 
 export interface Given {
   readonly workload: Workload
@@ -54,9 +58,9 @@ export interface Given {
   readonly now: number
 }
 
-const keep: PutBack = { _tag: "Keep" }
+const keep: Judgement = { _tag: "Keep" }
 
-const until = (at: number, now: number, then: PutBack): PutBack => now >= at ? then : { _tag: "Later", at }
+const until = (at: number, now: number, then: Judgement): Judgement => now >= at ? then : { _tag: "Later", at }
 
 /** Whether a pod has ever started a container of one of the copies that we wrote. */
 const hasPulled = (workload: Workload, backup: Backup, pod: Pod): boolean => {
@@ -67,7 +71,7 @@ const hasPulled = (workload: Workload, backup: Backup, pod: Pod): boolean => {
   )
 }
 
-const pulling = ({ backup, now, pods, seen, workload }: Given, failure: PullFailure): PutBack => {
+const pulling = ({ backup, now, pods, seen, workload }: Given, failure: PullFailure): Judgement => {
   const pulled = livePods(pods).some((it) => hasPulled(workload, backup, it))
   if (pulled || !isOurPatch(workload, backup) || isBehindUs(workload, workload.patchedAt ?? 0, now)) {
     return { _tag: "Outage", failure }
@@ -106,8 +110,12 @@ export const putBackOf = (given: Given): PutBack => {
   const rolling = rollout !== undefined && rollout.desired > 0 && replacesPods(workload) && !workload.paused
   if (!rolling || patchedAt === undefined || !isOurPatch(workload, backup)) return keep
   if (!isObserved(workload) || isBehindUs(workload, patchedAt, now) || seen.harmless) return keep
-  if (lacksPods(given)) return until(seen.madeAt + nothingMade, now, { _tag: "NoPods", detail: rollout.failure })
-  const late: PutBack = { _tag: "NotReady", ...complaint(newestPods) }
-  if (isGivenUp(workload)) return late
-  return until(deadlineOf(workload, patchedAt, seen.progressAt), now, late)
+  const late: Judgement = { _tag: "NotReady", ...complaint(newestPods) }
+  const judged = isGivenUp(workload) ? late : until(deadlineOf(workload, patchedAt, seen.progressAt), now, late)
+  if (!lacksPods(given)) return judged
+  const lacking = seen.madeAt + nothingMade
+  if (now < lacking) return { _tag: "Later", at: lacking }
+  return rollout.failure === undefined
+    ? { _tag: "PodsMissing", otherwise: judged }
+    : { _tag: "NoPods", detail: rollout.failure }
 }

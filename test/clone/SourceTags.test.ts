@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option } from "effect"
+import { Duration, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../src/clone/SourceTags.ts"
 import type { ManifestHead } from "../../src/registry/Manifests.ts"
@@ -22,13 +22,14 @@ const refused = new RegistryError({
 })
 
 /** Sources that answer every HEAD of a tag alike, and what was asked of them. */
-const sources = (answer: Effect.Effect<Option.Option<ManifestHead>, RegistryError>) => {
+const sources = (answer: Effect.Effect<Option.Option<ManifestHead>, RegistryError>, silent = false) => {
   const asked: Array<string> = []
   const layer = Layer.provide(
     SourceTags.layer,
     Layer.mock(RegistryClient, {
       roleOf: () => "source",
       budgetOf: () => undefined,
+      silenceOf: () => Effect.succeed(silent ? Duration.seconds(5) : undefined),
       headManifest: ({ repository }, tag) =>
         Effect.suspend(() => {
           asked.push(`${repository}:${tag}`)
@@ -59,6 +60,13 @@ describe("what a tag names at its source", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(later)
       assert.strictEqual(it.asked.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not asked of a registry that gives nobody an answer", () => {
+    const it = sources(Effect.succeedSome(head), true)
+    return Effect.gen(function*() {
+      assert.deepStrictEqual([yield* named, it.asked], [Option.none(), []])
     }).pipe(Effect.provide(it.layer))
   })
 

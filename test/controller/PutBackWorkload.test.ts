@@ -64,7 +64,8 @@ interface Sent {
 const stage = (
   source: Record<string, Digest>,
   settings: Partial<Settings> = {},
-  sourceTakes: Duration.Input = "0 seconds"
+  sourceTakes: Duration.Input = "0 seconds",
+  refusedAt = "2026-01-01T00:00:00Z"
 ) => {
   const sent: Array<Sent> = []
   const layer = Layer.mergeAll(
@@ -78,7 +79,7 @@ const stage = (
     }),
     Layer.mock(KubeClient, {
       server: "https://127.0.0.1",
-      request: () => Effect.succeed({ items: [{ message: event, lastTimestamp: "2026-01-01T00:00:00Z" }] })
+      request: () => Effect.succeed({ items: [{ message: event, lastTimestamp: refusedAt }] })
     }),
     Layer.mock(SourceTags, {
       named: (of) => Effect.delay(Effect.sync(() => Option.fromNullishOr(source[of])), sourceTakes)
@@ -278,6 +279,19 @@ describe("what does not come up for another reason", () => {
       const written = String(mark !== undefined && "value" in mark ? mark.value : "")
       assert.include(written, "violates PodSecurity")
       assert.include(written, "\"until\":\"1970-01-01T01:02:0")
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not put back where pods are missing that nothing refuses: they come one after the other", () => {
+    const it = stage({ [nginx]: one }, {}, "0 seconds", "1969-12-31T00:00:00Z")
+    return Effect.gen(function*() {
+      const { backedUp, look } = yield* it.start
+      backedUp(one)
+      yield* look(rewritten({ kind: "StatefulSet" }), [])
+      yield* TestClock.adjust("9 minutes")
+      assert.deepStrictEqual(it.sent, [])
+      yield* TestClock.adjust("1 minutes")
+      assert.deepStrictEqual(it.images(), ["nginx:1.27"])
     }).pipe(Effect.provide(it.layer))
   })
 

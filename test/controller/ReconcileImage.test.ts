@@ -265,11 +265,12 @@ describe("the actor of an image", () => {
     return Effect.gen(function*() {
       yield* wanted
       yield* it.start
-      yield* TestClock.adjust("9 minutes")
+      yield* TestClock.adjust("50 seconds")
       yield* (yield* ImageQueue).offer(source)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(it.clones.length, 1)
-      yield* TestClock.adjust("2 minutes")
+      // a cure asks for a look that is younger than a minute
+      yield* TestClock.adjust("1 minutes")
       yield* (yield* ImageQueue).offer(source)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(it.clones.length, 2)

@@ -146,14 +146,17 @@ describe("a rollout of ours of which no pod is made", () => {
     assert.strictEqual(tag(failing, [runs], patched + 3 * minute, { madeAt: patched + 2 * minute }), "Later")
   })
 
-  it("of a StatefulSet or DaemonSet is told by pods that are missing, not by ones on their way out", () => {
+  it("of a StatefulSet or DaemonSet may be told by pods that are missing, not by ones on their way out: events must say", () => {
     const leaving = pod({
       name: "web-1",
       digest: digestOf("a"),
       metadata: { deletionTimestamp: "2026-01-01T00:00:01Z" }
     })
     for (const kind of ["StatefulSet", "DaemonSet"] as const) {
-      assert.strictEqual(tag(rewritten({ kind }), [old], patched + 2 * minute), "NoPods", kind)
+      assert.deepStrictEqual(judge(rewritten({ kind }), [old], patched + 2 * minute), {
+        _tag: "PodsMissing",
+        otherwise: { _tag: "Later", at: patched + 10 * minute }
+      }, kind)
       assert.strictEqual(tag(rewritten({ kind }), [old, leaving], patched + 2 * minute), "Later", kind)
     }
   })
