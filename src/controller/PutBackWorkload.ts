@@ -3,6 +3,7 @@
 // digest, else nowhere. Edge: whether to is PutBack's, a pure rule.
 import { Duration, Effect, Option, Result } from "effect"
 import { SourceTags } from "../clone/SourceTags.ts"
+import type { Backup } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, parse } from "../image/ImageReference.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
@@ -65,6 +66,18 @@ const markOf = (
   }
 }
 
+/** What is wrong, for people. */
+const problemOf = (of: Undone, workload: Workload, target: Backup): string => {
+  switch (of._tag) {
+    case "CannotPull":
+      return pullProblem(workload, of.failure.pod, of.failure.container.message, target)
+    case "NoPods":
+      return `no pods of ${workload.key} can be made with its copies (${of.detail})`
+    case "NotReady":
+      return `pods of ${workload.key} did not become ready with its copies (${of.detail})`
+  }
+}
+
 /** A template's owner would undo it again and again, and what is opted out or stopped is not ours to write. */
 const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && !settings.DRY_RUN
 
@@ -124,17 +137,6 @@ export const make = ({ decide, target }: Options) =>
       return targets
     })
 
-    const problemOf = (of: Undone, workload: Workload): string => {
-      switch (of._tag) {
-        case "CannotPull":
-          return pullProblem(workload, of.failure.pod, of.failure.container.message, target)
-        case "NoPods":
-          return `no pods of ${workload.key} can be made with its copies (${of.detail})`
-        case "NotReady":
-          return `pods of ${workload.key} did not become ready with its copies (${of.detail})`
-      }
-    }
-
     const judge = Effect.fnUntraced(
       function*({ newestPods, now, pods, times, workload }: Decided): Effect.fn.Return<Judgement> {
         const seen = { ...times, harmless: pacing.isHarmless(workload) }
@@ -157,7 +159,7 @@ export const make = ({ decide, target }: Options) =>
     const undo = Effect.fnUntraced(
       function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
         const { now, workload } = decided
-        const problem = problemOf(of, workload)
+        const problem = problemOf(of, workload, target)
         if (of._tag === "CannotPull") {
           if (pacing.isCure(workload)) {
             return held("stranded", `neither its source could be pulled nor its copy: ${problem}`)
