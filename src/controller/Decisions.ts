@@ -34,7 +34,7 @@ const describe = (verdict: Verdict): string =>
     : verdict._tag.toLowerCase()
 
 /** Skips that somebody should know of and that nobody else reports: of images that never get into the inventory. */
-const noteworthy: ReadonlySet<SkipReason> = new Set(["unparsable", "under-prefix-unknown"])
+const noteworthy: ReadonlySet<SkipReason> = new Set(["unparsable", "under-prefix-unknown", "foreign-copy"])
 
 const notes = (decision: Decision | undefined): ReadonlyArray<string> =>
   decision?.plan.workload.owner !== undefined ?

@@ -142,6 +142,39 @@ export const isUnder = (backup: Backup, reference: ImageReference): boolean =>
   reference.registry === backup.registry &&
   (reference.repository === backup.prefix || reference.repository.startsWith(`${backup.prefix}/`))
 
+// what flat and hashed names end with: 130 bits in base32
+const hashed = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?-[a-z2-7]{26}$/
+
+/** Whether what stands under a prefix has the form of a copy. A first component with neither dot nor port is no host. */
+const looksCopied = (prefix: string, reference: ImageReference): boolean => {
+  const [first = "", second, ...more] = reference.repository.slice(prefix.length + 1).split("/")
+  if (second === undefined) return hashed.test(first)
+  if (first === marker) return more.length === 0 && hashed.test(second)
+  const source = sourceOf({ registry: reference.registry, prefix, layout: "nested" }, reference)
+  return Option.isSome(source) && /[.:]/.test(source.value.registry)
+}
+
+/** Whether a path ends as any backup would call the copy of `source`, whatever its prefix. */
+const isNamedAfter = ({ repository }: ImageReference, source: ImageReference): boolean =>
+  [component(source), `${encodeHost(source.registry)}/${source.repository}`].some((it) => repository.endsWith(`/${it}`))
+
+/**
+ * Whether an image that is not under our prefix is a copy that another backup made of one of ours, or ours by another host name: a
+ * copy of it would carry our prefix twice, and the copy of that thrice. Told by our prefix in its path with the name of a copy
+ * after it; where hashes hide that, by what its originals annotation says it was copied from.
+ * @param recorded what the image replaced, if anything says so
+ */
+export const isForeignCopy = (backup: Backup, reference: ImageReference, recorded?: ImageReference): boolean => {
+  if (isUnder(backup, reference)) return false
+  if (recorded !== undefined && isUnder(backup, recorded) && isNamedAfter(reference, recorded)) return true
+  const path = `/${reference.repository}`
+  const wanted = `/${backup.prefix}/`
+  for (let at = path.indexOf(wanted); at !== -1; at = path.indexOf(wanted, at + 1)) {
+    if (looksCopied(path.slice(1, at + wanted.length - 1), reference)) return true
+  }
+  return false
+}
+
 /** The inverse of a nested name, tag and digest carried over, a protection tag as what it keeps; none for flat, hashed and foreign names. */
 export const sourceOf = (backup: Backup, reference: ImageReference): Option.Option<ImageReference> => {
   if (backup.layout !== "nested" || !isUnder(backup, reference)) return Option.none()

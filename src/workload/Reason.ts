@@ -8,6 +8,7 @@ export const skipReasons = {
   "image-ignored": "the image matches IMAGES_TO_IGNORE",
   "already-backup": "the image is the copy in the backup registry already",
   "under-prefix-unknown": "the image is under the backup's prefix, but nothing tells what it was copied from",
+  "foreign-copy": "the image is a copy in another backup with the same prefix, or in this one by another host name",
   "pull-policy-never": "imagePullPolicy is Never: the node's own image is meant",
   "empty": "the image is empty: something else fills it in",
   "placeholder": "the image is the placeholder \"auto\": an injector replaces it",

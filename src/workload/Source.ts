@@ -1,7 +1,7 @@
 // Source: what one image slot has to be copied from, or why it is left alone.
 import { Option, Result } from "effect"
 import picomatch from "picomatch"
-import { type Backup, isUnder, sourceOf } from "../image/BackupName.ts"
+import { type Backup, isForeignCopy, isUnder, sourceOf } from "../image/BackupName.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { originOf } from "./Originals.ts"
@@ -66,6 +66,10 @@ export const sourceOfSlot = (
   if (Result.isFailure(parsed)) return skip("unparsable", parsed.failure.message)
   const reference = parsed.success
   if (isUnder(backup, reference)) return underPrefix(backup, reference, entry)
+  const recorded = Result.getOrUndefined(parse(entry ?? ""))
+  if (isForeignCopy(backup, reference, recorded)) {
+    return skip("foreign-copy", `${format(reference)} is a copy in another backup, or in this one by another host name`)
+  }
   if (isLocalhost(settings, reference.registry)) return skip("localhost", `${reference.registry} is the node itself`)
   if (isIgnored(settings, reference)) return skip("image-ignored", `${format(reference)} matches IMAGES_TO_IGNORE`)
   return { _tag: "Source", reference }

@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Result, Schema } from "effect"
 import { createHash } from "node:crypto"
-import { type Backup, backupOf, isUnder, parseBackup, protectionTag, sourceOf } from "../../src/image/BackupName.ts"
+import {
+  type Backup,
+  backupOf,
+  isForeignCopy,
+  isUnder,
+  parseBackup,
+  protectionTag,
+  sourceOf
+} from "../../src/image/BackupName.ts"
 import { isDigest } from "../../src/image/Digest.ts"
 import { format, formatName, type ImageReference, isRepository, isTag, parse } from "../../src/image/ImageReference.ts"
 import { digestOf, parts, reference, toText } from "../support/References.ts"
@@ -120,6 +128,20 @@ describe("backupOf", () => {
     }
   }, { arbitrary: { runs: 1000 } })
 
+  it.prop("two backups that copy from each other never nest names", [target, target, parts], ([here, there, of]) => {
+    const [one, other] = [here, there].map((it) => backup(`${it.host}/${it.prefix}`, it.layout))
+    let at = parsed(toText(of))
+    let before: ImageReference | undefined
+    let copies = 0
+    for (const by of Array.from({ length: 4 }, () => [one, other]).flat()) {
+      if (by === undefined || isUnder(by, at) || isForeignCopy(by, at, before)) continue
+      before = at
+      at = backupOf(by, at)
+      copies++
+    }
+    assert.isAtMost(copies, 3)
+  })
+
   it.prop("nested names lead back to their source, hashed and flat ones to none", [target, parts], ([to, one]) => {
     const into = backup(`${to.host}/${to.prefix}`, to.layout)
     const source = parsed(toText(one))
@@ -151,6 +173,47 @@ describe("isUnder", () => {
     assert.isFalse(under("backup.example/mirror/all/x"))
     assert.isFalse(under("evil.example/backup.example/mirror/all/x"))
     assert.isTrue(isUnder(backup("docker.io/someone"), parsed("index.docker.io/someone/x")))
+  })
+})
+
+describe("isForeignCopy", () => {
+  const ours = backup("backup.example/copies")
+
+  it.each([
+    ["the same backup by another host name", "other.example/copies/docker.io/library/nginx:1"],
+    ["what a pull-through cache makes of it", "cache.example/proxy/copies/quay.io/a/b:1"],
+    ["below another path of our own host", "backup.example/team/copies/docker.io/library/nginx:1"],
+    ["a copy of a copy of ours", "third.example/theirs/backup.example/copies/docker.io/library/nginx:1"],
+    ["a source with a port", "other.example/copies/registry_5000/app:1"],
+    ["a flat name", format(backupOf({ ...ours, registry: "other.example", layout: "flat" }, parsed("nginx:1")))],
+    [
+      "a hashed name",
+      format(backupOf({ ...ours, registry: "other.example" }, parsed(`quay.io/${"long/".repeat(44)}x:1`)))
+    ]
+  ])("is %s", (_, text) => {
+    assert.isTrue(isForeignCopy(ours, parsed(text)))
+  })
+
+  it("is what another made of a copy of ours, even where hashes hide the prefix", () => {
+    const theirs = backup("quay.io/theirs")
+    const copy = backupOf(ours, parsed("nginx:1"))
+    const again = backupOf(theirs, copy)
+    assert.isFalse(isForeignCopy(ours, again))
+    assert.isTrue(isForeignCopy(ours, again, copy))
+    // the annotation of theirs is still there, and somebody has set another image since
+    assert.isFalse(isForeignCopy(ours, parsed("quay.io/theirs/app:2"), copy))
+  })
+
+  it.each([
+    ["ours", "backup.example/copies/docker.io/library/nginx:1"],
+    ["an ordinary image", "nginx:1"],
+    ["one whose path ends with the prefix", "quay.io/team/copies:1"],
+    ["one below the prefix that has no host after it", "quay.io/copies/library/nginx:1"],
+    ["one directly below the prefix", "quay.io/copies/nginx-controller:1"],
+    ["one that has the prefix within a component", "quay.io/my-copies/docker.io/nginx:1"],
+    ["a copy under another prefix, as after a move to another one", "other.example/mirror/docker.io/library/nginx:1"]
+  ])("is not %s", (_, text) => {
+    assert.isFalse(isForeignCopy(ours, parsed(text)))
   })
 })
 

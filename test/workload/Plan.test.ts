@@ -139,7 +139,8 @@ describe("skipped", () => {
     ["localhost/app", "localhost"],
     ["registry.localhost:5000/app", "localhost"],
     ["docker.io/library/nginx:1.27", "image-ignored", { IMAGES_TO_IGNORE: ["docker.io/*/nginx:*"] }],
-    ["backup.example/copies/hash_sha256/abc:1", "under-prefix-unknown"]
+    ["backup.example/copies/hash_sha256/abc:1", "under-prefix-unknown"],
+    ["other.example/copies/docker.io/library/nginx:1", "foreign-copy"]
   ]
   for (const [image, reason, settings] of skips) {
     it(`image ${JSON.stringify(image)}: ${reason}`, () => {
