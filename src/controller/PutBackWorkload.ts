@@ -178,7 +178,7 @@ export const make = ({ decide, target }: Options) =>
           : undefined
         if (outcome?._tag !== "Applied") {
           // the watch brings the newer object; a look a moment later covers a watch that is behind
-          yield* workloads.offerAfter(workload.key, "1 second")
+          yield* workloads.offerFailed(workload.key)
           return undefined
         }
         const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined

@@ -12,7 +12,6 @@ import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { Plan, Verdict } from "../workload/Plan.ts"
 import { freshness } from "../workload/PlanImages.ts"
 import { isObserved } from "../workload/Rollout.ts"
-import type { Workload } from "../workload/Workload.ts"
 import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
@@ -21,6 +20,7 @@ import { pullSetOfSeen } from "./PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
 import { make as makePutBack } from "./PutBackWorkload.ts"
 import { make as makeRewrite } from "./RewriteWorkload.ts"
+import { Rests } from "./Rests.ts"
 import { RolloutsSeen } from "./RolloutsSeen.ts"
 
 /** How long a workload rests after a policy or a missing right refused its patch: somebody has to do something first. */
@@ -42,26 +42,20 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
     const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
     const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
-    /** Patches that were refused: until when the same one is not sent again, whatever happens to the pods meanwhile. */
-    const refusals = new Map<string, { readonly generation: number | undefined; readonly until: number }>()
+    const rests = new Rests()
 
     const doubt = yield* makeDoubt
     const seen = new RolloutsSeen()
     const decide = yield* makeDecide({ ...options, target, seen })
     const ownership = yield* Disown.make({ decide })
-    const rewrite = yield* makeRewrite({ decide, permits, target })
+    const rewrite = yield* makeRewrite({ decide, permits, rests, target })
     const putBack = yield* makePutBack({ decide, target })
-
-    const isRefused = ({ generation, key }: Workload, now: number) => {
-      const refusal = refusals.get(key)
-      return refusal !== undefined && refusal.generation === generation && refusal.until > now
-    }
 
     const forget = (key: string) =>
       Effect.gen(function*() {
         inventory.want(key, [])
         decisions.forget(key)
-        refusals.delete(key)
+        rests.forget(key)
         seen.forget(key)
         yield* ownership.forget(key)
         yield* pacing.forget(key, key.split("/")[1] ?? "")
@@ -84,9 +78,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         Effect.fnUntraced(function*(error) {
           yield* Effect.logWarning(`the patch was refused: ${error.message}`)
           const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
-          const { generation, key } = of.workload
-          const wait = yield* workloads.offerFailed(key, { atLeast: error.retryAfter ?? patience })
-          refusals.set(key, { generation, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(wait) })
+          const wait = yield* workloads.offerFailed(of.workload.key, { atLeast: error.retryAfter ?? patience })
+          rests.refused(of.workload, (yield* Clock.currentTimeMillis) + Duration.toMillis(wait))
           return of.verdict
         })
       )
@@ -107,9 +100,10 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), now)
       yield* offerAll(images, planned.stale)
       yield* reportForged(decisions.get(key)?.plan, planned)
-      const back = isRefused(workload, now) ? undefined : yield* catchRefusal(putBack(decided), planned)
+      const refused = rests.isRefused(workload, now)
+      const back = refused ? undefined : yield* catchRefusal(putBack(decided), planned)
       if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
-      const may = planned.verdict._tag === "Rewrite" && !isRefused(workload, now)
+      const may = planned.verdict._tag === "Rewrite" && !refused && !rests.isLate(key, now)
       if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
       const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
         ? yield* catchRefusal(rewrite(decided, planned.verdict.as), planned)

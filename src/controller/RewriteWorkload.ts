@@ -1,6 +1,6 @@
 // RewriteWorkload: from a plan that says "rewrite" to the patch. A place among the rollouts, then what the tags name at their
 // sources, then one of the permits for patches; and with that in hand the plan once more, because all three take time.
-import { Effect, Option } from "effect"
+import { Clock, Duration, Effect, Option } from "effect"
 import { SourceTags } from "../clone/SourceTags.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { type FairPermits, unclaimed } from "../queue/FairPermits.ts"
@@ -18,11 +18,13 @@ import { make as makeDoubt } from "./Doubt.ts"
 import { nextPullSet } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
 import { stuckPod } from "./Remedies.ts"
+import type { Rests } from "./Rests.ts"
 
 interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
   /** How many patches are on their way at once; lanes are namespaces. */
   readonly permits: FairPermits
+  readonly rests: Rests
 }
 
 /** What became of the patch, and the plan that it was made from. */
@@ -41,7 +43,7 @@ const namesOthers = (plan: Plan, asked: Plan): boolean => {
 }
 
 /** Makes the function that rewrites what has just been decided. */
-export const make = ({ decide, permits, target }: Options) =>
+export const make = ({ decide, permits, rests, target }: Options) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -107,7 +109,11 @@ export const make = ({ decide, permits, target }: Options) =>
       if (sent?.outcome._tag !== "Applied") {
         yield* pacing.release(key)
         // the watch brings the newer object; a look a moment later covers a watch that is behind
-        yield* workloads.offerAfter(key, "1 second")
+        if (sent === undefined) yield* workloads.offerAfter(key, "1 second")
+        else {
+          const wait = yield* workloads.offerFailed(key)
+          rests.late(key, (yield* Clock.currentTimeMillis) + Duration.toMillis(wait))
+        }
         return verdict
       }
       const { after } = sent.outcome

@@ -48,7 +48,7 @@ export interface WorkQueue<K extends string> {
   readonly depth: Effect.Effect<number>
   /**
    * Hands every key to `work`, at most `concurrency` at once, for ever. Work that succeeds is forgotten, unless it has called
-   * `offerFailed` itself; work that fails, by an error or a defect, is logged and offered again after its back-off. Interrupting
+   * `offerFailed` itself, or was woken before the back-off of its last failure was over; work that fails, by an error or a defect, is logged and offered again after its back-off. Interrupting
    * this interrupts the work and leaves its keys in the queue.
    */
   readonly run: <E, R>(
@@ -64,7 +64,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
 }): Effect.fn.Return<WorkQueue<K>, never, Scope.Scope> {
   const keys = new Keys<K>()
   const backoff = options.backoff ?? standard
-  const failures = new Map<K, number>()
+  const failures = new Map<K, { readonly times: number; readonly until: number }>()
   const failed = new Set<K>() // keys whose work has said by itself that it failed
   const waiters = new Set<() => void>()
   let closed = false
@@ -106,11 +106,11 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
     })
 
   const offerFailed: WorkQueue<K>["offerFailed"] = Effect.fnUntraced(function*(key, given) {
-    const before = failures.get(key) ?? 0
-    failures.set(key, before + 1)
+    const before = failures.get(key)?.times ?? 0
     failed.add(key)
     const wait = waitOf(backoff, before, yield* Random.next)
     const delay = Math.ceil(Math.max(wait, Duration.toMillis(given?.atLeast ?? 0)))
+    failures.set(key, { times: before + 1, until: (yield* Clock.currentTimeMillis) + delay })
     yield* Metric.update(metric.retries, 1)
     yield* add(key, delay, given?.priority)
     return Duration.millis(delay)
@@ -122,7 +122,9 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
   const settle = Effect.fnUntraced(function*(key: K, exit: Exit.Exit<void, unknown>, stopping: boolean) {
     const said = failed.delete(key)
     if (Exit.isSuccess(exit)) {
-      if (!said) failures.delete(key)
+      // what was woken early may have done nothing but see that it is too early
+      const early = (failures.get(key)?.until ?? 0) > (yield* Clock.currentTimeMillis)
+      if (!said && !early) failures.delete(key)
     } else if (stopping) {
       yield* add(key, 0, undefined)
     } else {

@@ -268,6 +268,24 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  // seen: 301 patches in five minutes
+  it.effect("tries less and less often while others change it before each patch, though every change wakes it", () => {
+    const it = loop(Effect.succeed({ _tag: "Changed" }))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload(unstarted)
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      for (let change = 0; change < 1500; change++) {
+        store.putWorkload({ ...deployment, generation: change })
+        yield* queue.offer(deployment.key)
+        yield* TestClock.adjust("200 millis")
+      }
+      assert.isAtMost(it.patches.length, 12)
+      assert.isAtLeast(it.patches.length, 8)
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("rests for minutes after a policy refused its patch", () => {
     const it = loop(Effect.fail(kubeError("Denied")))
     return Effect.gen(function*() {

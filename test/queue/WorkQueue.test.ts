@@ -156,6 +156,27 @@ describe("WorkQueue", () => {
       assert.isTrue((waits[3] ?? 0) <= 500)
     }).pipe(Effect.provide(quiet)))
 
+  it.effect("keeps the count when the key is woken before its back-off is over, and the work finds nothing to do yet", () =>
+    Effect.gen(function*() {
+      const it = yield* queue
+      const waits: Array<number> = []
+      let until = 0
+      yield* Effect.forkChild(it.run(1, (key) =>
+        Effect.gen(function*() {
+          const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+          if (now < until) return
+          const wait = Duration.toMillis(yield* it.offerFailed(key))
+          until = now + wait
+          waits.push(wait)
+        })))
+      for (let wakes = 0; wakes < 300; wakes++) {
+        yield* it.offer("a")
+        yield* TestClock.adjust("100 millis")
+      }
+      assert.isAtMost(waits.length, 8)
+      assert.isAbove(waits.at(-1) ?? 0, 8000)
+    }).pipe(Effect.provide(quiet)))
+
   it.effect("keeps the priority of a key that is put back", () =>
     Effect.gen(function*() {
       const it = yield* queue
