@@ -25,7 +25,7 @@ export const workloadsOfFiles = Effect.fnUntraced(function*(files: ReadonlyArray
 /** The cluster's, as far as it lets us see them; what it hides is named on standard error. */
 export const workloadsOfCluster = Effect.gen(function*() {
   const { refused, store } = yield* Snapshot.fromCluster
-  if (refused.length === resources.length) {
+  if (refused.length === resources.filter((it) => !it.optional).length) {
     const text = "the API server lets us see no workloads at all: "
       + "who asks needs the rights of the ClusterRole image-cloner-controller, or view on the whole cluster"
     return yield* new CommandFailed({ text, code: failed })

@@ -32,7 +32,7 @@ export const fromCluster = Effect.gen(function*() {
       Effect.tap(() => Effect.sync(() => store.markSynced(name))),
       Effect.catchTag("KubeError", (error) =>
         error.reason === "Forbidden" || error.reason === "NotFound"
-          ? Effect.sync(() => void refused.push(name))
+          ? Effect.sync(() => void (watched.optional || refused.push(name)))
           : Effect.fail(error))
     )
   }

@@ -15,6 +15,8 @@ interface Watched<A> {
   /** Beginning of the keys that this resource owns in its part of the store. */
   readonly prefix: string
   readonly put: (store: Workloads, item: A) => ReadonlyArray<string>
+  /** Something else tells where it cannot be seen, so that nobody need be told. */
+  readonly optional?: true
 }
 
 const templated: ReadonlyArray<Watched<Workload>> = kinds.filter((it) => it.kind !== "Pod").map((kind) => ({
@@ -61,7 +63,9 @@ const accounts: Watched<Kept["account"]> = {
   resource: { name: "serviceaccounts", path: "/api/v1/serviceaccounts", project: projectAccount, key: (it) => it.key },
   kept: "account",
   prefix: "",
-  put: (store, item) => store.putAccount(item)
+  put: (store, item) => store.putAccount(item),
+  // pods that were made for an account tell its secrets
+  optional: true
 }
 
 const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): ReadonlyArray<string> => {
@@ -86,10 +90,12 @@ const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): Rea
 interface AnyResource {
   readonly resource: { readonly name: string; readonly path: string; readonly query?: Resource<never>["query"] }
   readonly take: (store: Workloads, object: unknown) => void
+  readonly optional: boolean
 }
 
 const anyResource = <A>(watched: Watched<A>): AnyResource => ({
   resource: watched.resource,
+  optional: watched.optional ?? false,
   take: (store, object) => {
     const item = watched.resource.project(object)
     if (item !== undefined) watched.put(store, item)
