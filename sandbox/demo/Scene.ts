@@ -56,13 +56,14 @@ const rolling = (
   namespace: string,
   name: string,
   podSpec: JsonObject,
-  more: JsonObject = {}
+  more: JsonObject = {},
+  annotations: JsonObject = {}
 ): Manifest => ({
   kind,
   namespace,
   name,
   body: {
-    metadata: metadata(namespace, name),
+    metadata: { ...metadata(namespace, name), annotations },
     spec: { selector: { matchLabels: { app: name } }, template: template(name, podSpec), ...more }
   }
 })
@@ -81,6 +82,9 @@ export const workloads = (host: string): ReadonlyArray<Manifest> => [
   rolling("StatefulSet", "data", "redis", { containers: [container("redis", `${host}/library/redis:7`)] }, {
     replicas: 1,
     serviceName: "redis"
+  }, {
+    // nothing else of its namespace could show that pods can pull, so its owner names it
+    "image-cloner.io/rewrite": "patch"
   }),
   {
     kind: "CronJob",
