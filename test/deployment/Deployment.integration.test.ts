@@ -42,12 +42,14 @@ describe.skipIf(skipped)("the deployment", () => {
           "cronjobs.batch [get list watch patch]",
           "daemonsets.apps [get list watch patch]",
           "deployments.apps [get list watch patch]",
+          "events [list]",
           "jobs.batch [get list watch]",
           "namespaces [get list watch]",
           "nodes [get list watch]",
           "pods [get list watch]",
           "replicasets.apps [get list watch patch]",
           "replicationcontrollers [get list watch patch]",
+          "serviceaccounts [get list watch]",
           "statefulsets.apps [get list watch patch]"
         ])
       }))
