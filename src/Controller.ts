@@ -70,7 +70,21 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     // permits are the cloner's: all images may wait for one, so that it can choose fairly between registries
     const imageLoop = images.run("unbounded", reconcileImage)
 
+    /** Names of the resources that are not heard of now; of the optional ones nobody need hear. */
+    const unheard = (now: number) =>
+      watches.flatMap(([name]) => name !== "serviceaccounts" && states.unheard(name, now) !== undefined ? [name] : [])
+    let missed: ReadonlyArray<string> = []
+
+    /** What is heard of again may be touched again. */
+    const listen = Effect.gen(function*() {
+      const now = unheard(yield* Clock.currentTimeMillis)
+      const back = missed.some((it) => !now.includes(it))
+      missed = now
+      if (back) yield* offerAll(workloads, store.keys())
+    })
+
     const tick = Effect.gen(function*() {
+      yield* listen
       const { MAX_CONCURRENT_ROLLOUTS } = yield* SubscriptionRef.get(settings)
       yield* offerAll(workloads, yield* pacing.next(MAX_CONCURRENT_ROLLOUTS))
       yield* offerAll(images, yield* waking.due)
@@ -89,6 +103,14 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     )
 
     yield* health.add("ready", "cluster", Effect.sync(() => known ? undefined : "not all kinds have been seen yet"))
+    yield* health.add(
+      "ready",
+      "unseen",
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const names = known ? unheard(now) : []
+        return names.length === 0 ? undefined : names.map((it) => states.unheard(it, now)).join("; ")
+      })
+    )
     yield* health.add(
       "alive",
       "watches",

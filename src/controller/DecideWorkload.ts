@@ -2,6 +2,7 @@
 // patch is about to be sent, because waiting for a turn takes time and settings, pods and copies change meanwhile.
 import { Clock, Effect, type Option, SubscriptionRef } from "effect"
 import type { Backup } from "../image/BackupName.ts"
+import { WatchStates } from "../kube/WatchStates.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
@@ -41,6 +42,7 @@ export const make = ({ ownNamespace, seen, target }: Given) =>
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
     const settingsRef = yield* SettingsRef
+    const states = yield* WatchStates
 
     return Effect.fnUntraced(function*(key: string): Effect.fn.Return<Decided | undefined> {
       const workload = store.get(key)
@@ -60,7 +62,8 @@ export const make = ({ ownNamespace, seen, target }: Given) =>
         now,
         state: (source) => inventory.state(source),
         assumeCopied: settings.DRY_RUN,
-        pullFailsSince: times.pullFailsSince
+        pullFailsSince: times.pullFailsSince,
+        unheard: (resource) => states.unheard(resource, now)
       })
       return { workload, pods, newestPods: newest, times, settings, now, plan: plan(workload, facts) }
     })

@@ -2,16 +2,34 @@
 import { Option } from "effect"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import type { Facts } from "../workload/Facts.ts"
+import { kindOf, type WorkloadKind } from "../workload/Kinds.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
 
-/** Without these nobody can tell what a workload runs or who opted out: nothing is rewritten then. */
-const needed = ["pods", "replicasets", "namespaces"]
+/** What must be seen beside the pods and the namespace of a workload, by its kind. */
+const needed: Partial<Record<WorkloadKind, string>> = {
+  Deployment: "replicasets",
+  CronJob: "jobs",
+  DaemonSet: "nodes"
+}
 
 type Given = Pick<Facts, "settings" | "backup" | "now" | "state" | "assumeCopied"> & {
   /** Without it pulls that fail are seen for the first time now. */
   readonly pullFailsSince?: Facts["pullFailsSince"]
   readonly ownNamespace: Option.Option<string>
+  /** Why what is known of a resource may be out of date; without it what was seen once counts. */
+  readonly unheard?: (resource: string) => string | undefined
+}
+
+/** What must be seen to decide about a workload and is not, in words. Manifests are all that there is of their cluster. */
+const unseenOf = (
+  store: Workloads,
+  { kind }: Workload,
+  unheard: (resource: string) => string | undefined
+): ReadonlyArray<string> => {
+  if (!store.isOfCluster) return []
+  const resources = new Set(["pods", "namespaces", kindOf(kind).resource, needed[kind] ?? "pods"])
+  return [...resources].flatMap((it) => (store.isSynced(it) ? unheard(it) : `${it} cannot be seen`) ?? [])
 }
 
 export const gatherFacts = (store: Workloads, workload: Workload, given: Given): Facts => {
@@ -26,6 +44,6 @@ export const gatherFacts = (store: Workloads, workload: Workload, given: Given):
     pullFailsSince: given.pullFailsSince ?? (() => given.now),
     nodeReady: (name) => store.nodeReady(name),
     nodeHasPulled: (name) => store.nodeHasPulled(name),
-    podsKnown: needed.every((it) => store.isSynced(it))
+    unseen: unseenOf(store, workload, given.unheard ?? (() => undefined))
   }
 }

@@ -77,6 +77,9 @@ const LONGEST = 30_000
 export const backoff = (failures: number, random: number): Duration.Duration =>
   Duration.millis(Math.min(LONGEST, FIRST * 2 ** Math.min(failures, 20)) * (1 + random))
 
+/** The longest such wait. */
+export const LONGEST_WAIT = 2 * LONGEST
+
 /** The wait for a kind that is absent or forbidden. */
 export const slow = (random: number): Duration.Duration => Duration.millis(LONGEST * (0.8 + 0.4 * random))
 

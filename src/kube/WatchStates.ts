@@ -12,6 +12,10 @@ export interface WatchState {
   readonly detail: string
   /** Epoch ms of the last word from the server, or of the last attempt to get one. */
   readonly progressAt: number
+  /** Epoch ms of the last word from the server: an event, a bookmark, a list. An attempt is none. */
+  readonly heardAt: number
+  /** For how many ms nothing may be heard while all is well. */
+  readonly patience: number
 }
 
 export class States {
@@ -28,11 +32,28 @@ export class States {
   }
 
   update(resource: string, change: Partial<Omit<WatchState, "resource">>): void {
-    const before = this.#states.get(resource) ?? { resource, state: "starting", detail: "", progressAt: 0 }
+    const before = this.#states.get(resource) ?? {
+      resource,
+      state: "starting",
+      detail: "",
+      progressAt: 0,
+      heardAt: 0,
+      patience: 0
+    }
     this.#states.set(resource, { ...before, ...change })
     if (change.state !== undefined && change.state !== before.state) {
       for (const listener of this.#listeners) listener()
     }
+  }
+
+  /** Why what is known of a resource may be out of date; undefined: it is heard of, or is not watched here. */
+  unheard(resource: string, now: number): string | undefined {
+    const state = this.#states.get(resource)
+    if (state === undefined) return undefined
+    if (state.state === "refused") return `the API server does not let us see ${resource}`
+    if (state.state === "starting") return `${resource} have not been seen whole yet`
+    const silence = now - state.heardAt
+    return silence > state.patience ? `nothing was heard of ${resource} for ${Math.round(silence / 1000)} s` : undefined
   }
 
   /** Ends once each of these resources has been seen whole or was refused; tells which were refused. */

@@ -9,7 +9,7 @@ import { fromEvent, type KubeError, protocolError } from "./KubeError.ts"
 import { listPages } from "./ListPages.ts"
 import { latest } from "./ResourceVersion.ts"
 import { metaOf, parseEvent, type WatchEvent } from "./WatchEvent.ts"
-import { backoff, decide, type Ended, HEALTHY, type Phase, slow } from "./WatchPolicy.ts"
+import { backoff, decide, type Ended, HEALTHY, LONGEST_WAIT, type Phase, slow } from "./WatchPolicy.ts"
 import { WatchStates } from "./WatchStates.ts"
 
 export interface Resource<A> {
@@ -76,7 +76,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
     let afterwards: Effect.Effect<void> | undefined // what is due once the consumer has taken the last change
 
     const progress = Effect.suspend(() => {
-      states.update(name, { progressAt: now() })
+      states.update(name, { progressAt: now(), heardAt: now() })
       return Metric.update(series.progress, now() / 1000)
     })
 
@@ -199,6 +199,9 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
           const counted = Effect.as(Metric.update(series.events, 1), result)
           return defects.length === 0 ? counted : Effect.andThen(sayDefects, counted)
         }
+        // a server that never sends bookmarks is heard of at the end of its time only
+        const silence = silences < 2 ? SILENCE : (timeout + 5) * 1000
+        states.update(name, { patience: silence + LONGEST_WAIT })
         return client.lines({
           method: "GET",
           path: resource.path,
@@ -211,8 +214,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
               ? { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan", resourceVersion: from }
               : { resourceVersion: version ?? "" })
           },
-          // a server that never sends bookmarks is heard of at the end of its time only
-          silence: silences < 2 ? Duration.millis(SILENCE) : Duration.seconds(timeout + 5)
+          silence: Duration.millis(silence)
         }).pipe(
           Stream.mapEffect((line) => {
             const event = parseEvent(line)

@@ -115,6 +115,11 @@ export class Workloads {
     this.#synced.add(resource)
   }
 
+  /** Whether it is filled from a cluster, and not from manifests. */
+  get isOfCluster(): boolean {
+    return this.#synced.size > 0
+  }
+
   isSynced(resource: string): boolean {
     return this.#synced.has(resource)
   }

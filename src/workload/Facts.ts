@@ -25,6 +25,6 @@ export interface Facts {
   readonly state: (source: string) => ImageState | undefined
   /** What is not known of an image is taken as copied: for plans made without asking a registry, and dry runs. */
   readonly assumeCopied: boolean
-  /** False while pods or what owns them cannot be read: nobody can tell then what a workload runs. */
-  readonly podsKnown: boolean
+  /** What must be seen to decide about this workload and is not, in words; none: all is seen. */
+  readonly unseen: ReadonlyArray<string>
 }

@@ -95,14 +95,12 @@ const heldByNature = (workload: Workload, facts: Facts): Verdict | undefined => 
 }
 
 /** Holds that pass: images that are not there yet, then the workload's health. */
-const heldForNow = (images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict | undefined => {
+const heldForNow = (images: ReadonlyArray<PlannedImage>): Verdict | undefined => {
   for (const reason of ["failed", "tag-moved", "digest-unknown", "pending"] as const) {
     const image = images.find((it) => it.hold === reason)
     if (image !== undefined) return held(reason, image.detail)
   }
-  return !facts.podsKnown && !facts.assumeCopied
-    ? held("unhealthy", "its pods cannot be read, so nobody can tell what it runs")
-    : undefined
+  return undefined
 }
 
 const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict => {
@@ -130,6 +128,10 @@ const heldByMark = (
     : undefined
 }
 
+/** What cannot be seen is not touched: nobody can tell what a workload runs, or who has opted it out meanwhile. */
+const heldUnseen = ({ unseen }: Facts): Verdict | undefined =>
+  unseen.length === 0 ? undefined : held("unseen", unseen.join("; "))
+
 const verdictOf = (
   workload: Workload,
   images: ReadonlyArray<PlannedImage>,
@@ -139,7 +141,8 @@ const verdictOf = (
   const never = neverPatched(workload)
   if (never !== undefined) return never
   if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
-  const hold = heldByNature(workload, facts) ?? heldByMark(workload, images, facts) ?? heldForNow(images, facts)
+  const hold = heldByNature(workload, facts) ?? heldUnseen(facts) ?? heldByMark(workload, images, facts) ??
+    heldForNow(images)
   if (hold !== undefined) return hold
   const verdict = heldByHealth(workload, facts, cures)
   if (verdict._tag !== "Rewrite" || !facts.settings.DRY_RUN) return verdict
@@ -167,7 +170,8 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
     wants: unique(images.flatMap((it) => it.wants)),
     stale: pending ? unique(images.flatMap((it) => it.stale ? it.wants : [])) : [],
     onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
-    patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined,
+    patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined &&
+      heldUnseen(facts) === undefined,
     verdict
   }
 }

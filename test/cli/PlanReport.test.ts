@@ -4,7 +4,7 @@ import { asText, report } from "../../src/cli/PlanReport.ts"
 import * as Snapshot from "../../src/controller/Snapshot.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { Workloads } from "../../src/store/WorkloadStore.ts"
-import { digestOf, pod, workload } from "../support/Objects.ts"
+import { digestOf, pod, resources, workload } from "../support/Objects.ts"
 
 const given = {
   settings: settingsOf("backup.example/copies"),
@@ -139,7 +139,7 @@ describe("the report of a plan", () => {
     const deployment = workload()
     store.putWorkload(deployment)
     store.putPod(pod({ owner: deployment, digest: digestOf("b") }))
-    for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
+    for (const resource of resources) store.markSynced(resource)
     const digest = digestOf("a")
     const state = { _tag: "BackedUp", digest, contents: new Set([digest]), verifiedAt: 0 } as const
     const sight = { digest, bytes: 1, manifests: 1, problem: null, state }

@@ -4,7 +4,7 @@ import { report } from "../../src/cli/PlanReport.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { Workloads } from "../../src/store/WorkloadStore.ts"
 import type { Workload } from "../../src/workload/Workload.ts"
-import { digestOf, type Given, pod, workload } from "../support/Objects.ts"
+import { digestOf, type Given, pod, resources, workload } from "../support/Objects.ts"
 
 const podSpec = { imagePullSecrets: [{ name: "backup" }] }
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -12,7 +12,7 @@ const copy = "backup.example/copies/docker.io/library/nginx:1.27"
 /** What a plan of the cluster says of each workload, in the order of its rows. */
 const planned = (given: ReadonlyArray<Given>, settings: Partial<Settings> = {}, copies = false) => {
   const store = new Workloads()
-  for (const resource of ["pods", "replicasets", "namespaces", "serviceaccounts"]) store.markSynced(resource)
+  for (const resource of [...resources, "serviceaccounts"]) store.markSynced(resource)
   const marks = { ignore: undefined, rewrite: undefined }
   for (const name of ["shop", "web"]) store.putNamespace({ name, uid: `uid-${name}`, marks })
   const put = (of: Workload) => {

@@ -14,7 +14,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../src/workload/Patch.ts"
-import { anyPulls, digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
+import { anyPulls, digestOf, type Given, ownedImage, pod, resources, workload } from "../support/Objects.ts"
 
 const one = digestOf("a")
 const two = digestOf("b")
@@ -94,7 +94,7 @@ const stage = (
   )
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore
-    for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
+    for (const resource of resources) store.markSynced(resource)
     store.putNamespace({ name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: undefined } })
     const queue = yield* WorkloadQueue
     yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))

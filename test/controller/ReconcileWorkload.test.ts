@@ -16,7 +16,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../src/workload/Patch.ts"
-import { anyPulls, digestOf, ownedImage, pod, unstarted, workload } from "../support/Objects.ts"
+import { anyPulls, digestOf, ownedImage, pod, resources, unstarted, workload } from "../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
@@ -77,7 +77,7 @@ const loop = (
   )
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore
-    for (const resource of ["pods", "replicasets", "namespaces"]) store.markSynced(resource)
+    for (const resource of resources) store.markSynced(resource)
     store.putNamespace({ name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: undefined } })
     const queue = yield* WorkloadQueue
     yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))

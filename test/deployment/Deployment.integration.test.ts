@@ -128,5 +128,51 @@ describe.skipIf(skipped)("the deployment", () => {
         }),
       180_000
     )
+
+    it.effect(
+      "without the right to see pods touches nothing, says so, and goes on when it has it again",
+      () =>
+        Effect.gen(function*() {
+          const stageNow = yield* Stage
+          const { upstream } = stageNow
+          const see = (...resources: ReadonlyArray<string>) =>
+            kubectl(
+              "patch",
+              "clusterrole",
+              "image-cloner-controller",
+              "--type=json",
+              `-p=${JSON.stringify([{ op: "replace", path: "/rules/0/resources", value: resources }])}`
+            )
+          const others = ["namespaces", "nodes", "replicationcontrollers", "serviceaccounts"]
+          for (const tag of ["v1", "v2"]) yield* upstream.load("blind/web", SampleImage.image(`blind ${tag}`), tag)
+          yield* namespace("blind")
+          const of = (tag: string) => `${upstream.host}/blind/web:${tag}`
+          yield* W.make("Deployment", { namespace: "blind", name: "web", image: of("v1") })
+          yield* W.settled("blind", "web")
+
+          yield* see(...others)
+          const it = yield* daemon(["blind"], { BACKUP_PULL_BY: "nodes" }, yield* ownKubeconfig)
+          yield* W.eventually(
+            "no word about what cannot be seen",
+            Effect.sync(() => it.about("Deployment/blind/web").join("\n")),
+            (text) => text.includes("unseen: pods cannot be seen")
+          )
+          yield* kubectl("-n", "blind", "set", "image", "deployment/web", `app=${of("v2")}`)
+          yield* Effect.sleep("5 seconds")
+          assert.strictEqual(yield* W.imageNow("Deployment", "blind", "web"), of("v2"))
+          assert.include(yield* it.http("/readyz"), "does not let us see pods")
+
+          yield* see(...others, "pods")
+          // a kind that was refused is asked for again every half minute
+          yield* W.eventually(
+            "not rewritten",
+            W.imageNow("Deployment", "blind", "web"),
+            (now) => now === copyOf(stageNow, "blind/web", "v2"),
+            "90 seconds"
+          )
+          assert.include(yield* it.http("/readyz"), "readyz check passed")
+        }),
+      180_000
+    )
   })
 })

@@ -1,6 +1,6 @@
 // Kubernetes objects as the API server answers them, with the fields that the controller reads.
 import type { Facts } from "../../src/workload/Facts.ts"
-import { kindOf, type WorkloadKind } from "../../src/workload/Kinds.ts"
+import { kindOf, kinds, type WorkloadKind } from "../../src/workload/Kinds.ts"
 import { projectPod, projectTemplated } from "../../src/workload/Project.ts"
 import type { Pod, Workload } from "../../src/workload/Workload.ts"
 
@@ -158,9 +158,12 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   nodeHasPulled: () => true,
   state: () => undefined,
   assumeCopied: false,
-  podsKnown: true,
+  unseen: [],
   ...given
 })
 
 /** Of a request for a place: all that could hold it does not. */
 export const anyPulls = { pulls: undefined, byNodes: true, asked: false, alone: true } as const
+
+/** Names of all that must be seen of a cluster. */
+export const resources: ReadonlyArray<string> = [...kinds.map((it) => it.resource), "namespaces", "nodes"]

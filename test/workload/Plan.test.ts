@@ -260,8 +260,10 @@ describe("held", () => {
     )
   })
 
-  it("unhealthy: while pods cannot be read nobody can tell what a workload runs", () => {
-    assert.strictEqual(deployed({}, {}, { podsKnown: false }), "unhealthy")
+  it("unseen: what cannot be seen is not touched, nor put back", () => {
+    assert.strictEqual(deployed({}, {}, { unseen: ["pods cannot be seen"] }), "unseen")
+    const it = workload()
+    assert.isFalse(plan(it, given({}, { pods: settled(it), unseen: ["pods cannot be seen"] })).patchable)
   })
 
   it("paused: a Deployment that is paused itself", () => {
