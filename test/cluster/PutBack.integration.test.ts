@@ -106,7 +106,8 @@ for (const place of W.controlPlanes) {
       )
 
       // the sandbox has no admission policies
-      it.effect.skipIf(place.name === "the sandbox")(
+      if (place.name === "the sandbox") return
+      it.effect(
         "what a policy allows no pods of is put back in the policy's words, and left alone",
         () =>
           Effect.gen(function*() {
