@@ -1,11 +1,7 @@
 // PutBackWorkload: undoes a rollout of ours that does not come up, and says what is in the way. It is held by no stop, rest or
-// turn, and goes only to bytes that were seen at the source: to the original where its tag still means what ran, else to that
-// digest, else nowhere. Edge: whether to is PutBack's, a pure rule.
-import { Duration, Effect, Option, Result } from "effect"
-import { SourceTags } from "../clone/SourceTags.ts"
+// turn. Edge: whether to is PutBack's, a pure rule; to what, and whether that is there, is PutBackTargets'.
+import { Duration, Effect, Result } from "effect"
 import type { Backup } from "../image/BackupName.ts"
-import type { Digest } from "../image/Digest.ts"
-import { format, parse } from "../image/ImageReference.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
@@ -13,17 +9,17 @@ import { Rewriter } from "../rewrite/Rewriter.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { HeldMark } from "../workload/HeldMark.ts"
-import { restorePatch, verifiedOriginals } from "../workload/Patch.ts"
+import { restorePatch } from "../workload/Patch.ts"
 import type { Verdict } from "../workload/Plan.ts"
 import { type Judgement, putBackOf } from "../workload/PutBack.ts"
 import { isRefusal } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
-import { livePods } from "../workload/Rollout.ts"
-import type { Pod, Workload } from "../workload/Workload.ts"
+import type { Workload } from "../workload/Workload.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { failedCreates } from "./FailedCreates.ts"
 import { pullSetOfSeen } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
+import { make as makeTargets } from "./PutBackTargets.ts"
 import { pullProblem, stuckPod } from "./Remedies.ts"
 
 /** How long what could make no pods is left alone, doubled each time: quotas are raised, policies are changed. */
@@ -89,52 +85,17 @@ export const make = ({ decide, target }: Options) =>
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
     const rewriter = yield* Rewriter
-    const tags = yield* SourceTags
     const client = yield* KubeClient
 
-    /** What a container ran before us, as far as anybody can tell: by its pin, its copy, or the pods that still run. */
-    const ranBefore = (container: string, present: string, source: string, pods: ReadonlyArray<Pod>) => {
-      const pin = parse(present)
-      const copy = inventory.state(source)
-      const running = livePods(pods).flatMap((pod) =>
-        pod.containers.flatMap((it) =>
-          it.container === container && it.started && it.imageId?.of === "manifest" ? [it.imageId.digest] : []
-        )
-      )
-      return new Set<Digest>([
-        ...(Result.isSuccess(pin) && pin.success.digest !== undefined ? [pin.success.digest] : []),
-        ...(copy?._tag === "BackedUp" ? [copy.original ?? copy.digest, copy.digest] : []),
-        ...running
-      ])
-    }
-
-    /** To what one container goes back; undefined: its bytes were not seen at the source. */
-    const targetOf = Effect.fnUntraced(function*(original: string, ran: ReadonlySet<Digest>) {
-      const parsed = parse(original)
-      if (Result.isFailure(parsed)) return undefined
-      const source = parsed.success
-      const named = Option.getOrUndefined(yield* tags.named(format(source)))
-      if (named !== undefined && (source.digest !== undefined || ran.has(named))) return original
-      if (source.digest !== undefined) return undefined
-      for (const digest of ran) {
-        const pinned = format({ ...source, digest })
-        if (Option.isSome(yield* tags.named(pinned))) return pinned
-      }
-      return undefined
-    })
-
-    /** To what all of them go back; the first that cannot, in words, otherwise. */
-    const targetsOf = Effect.fnUntraced(function*({ pods, workload }: Decided) {
-      const targets = new Map<string, string>()
-      for (const [container, original] of verifiedOriginals(workload, target)) {
-        const present = workload.images.find((it) => it.container === container)?.image ?? ""
-        const source = Result.map(parse(original), format)
-        const ran = ranBefore(container, present, Result.getOrElse(source, () => original), pods)
-        const to = yield* targetOf(original, ran)
-        if (to === undefined) return `${original}, which container ${container} ran, was not seen at its source`
-        targets.set(container, to)
-      }
-      return targets
+    const targetsOf = yield* makeTargets({
+      target,
+      copyOf: ({ source }) =>
+        Effect.sync(() => {
+          const copy = inventory.state(source)
+          if (copy?._tag !== "BackedUp") return undefined
+          const { contents, digest, original } = copy
+          return { digests: original === undefined ? [digest] : [original, digest], contents }
+        })
     })
 
     const judge = Effect.fnUntraced(
@@ -169,12 +130,12 @@ export const make = ({ decide, target }: Options) =>
           if (set !== undefined) yield* pacing.pullFailed(set, problem, isRefusal(container.message))
         }
         const targets = yield* targetsOf(decided)
-        if (typeof targets === "string") {
-          return held("stranded", `${problem}; it is not put back: ${targets}`)
+        if (Result.isFailure(targets)) {
+          return held("stranded", `${problem}; it is not put back: ${targets.failure}`)
         }
-        const mark = markOf(of, workload, targets, problem, now)
+        const mark = markOf(of, workload, targets.success, problem, now)
         const outcome = (yield* isStill(of, workload.key))
-          ? yield* rewriter.apply(workload, restorePatch(workload, target, targets, mark), "restored")
+          ? yield* rewriter.apply(workload, restorePatch(workload, target, targets.success, mark), "restored")
           : undefined
         if (outcome?._tag !== "Applied") {
           // the watch brings the newer object; a look a moment later covers a watch that is behind
