@@ -43,7 +43,7 @@ interface Options {
 
 /** Whether the object may be written to as things are at this moment. */
 const mayWrite = ({ plan, settings }: Pick<Decided, "plan" | "settings">): boolean =>
-  !settings.DRY_RUN && settings.REWRITE_MODE !== "off" && plan.verdict._tag !== "Skipped"
+  !settings.DRY_RUN && settings.REWRITE_MODE !== "off" && plan.verdict._tag !== "Skipped" && plan.seen
 
 export const make = Effect.fnUntraced(function*({ decide }: Options) {
   const rewriter = yield* Rewriter

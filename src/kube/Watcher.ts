@@ -9,6 +9,7 @@ import { fromEvent, type KubeError, protocolError } from "./KubeError.ts"
 import { listPages } from "./ListPages.ts"
 import { latest } from "./ResourceVersion.ts"
 import { metaOf, parseEvent, type WatchEvent } from "./WatchEvent.ts"
+import { makeProjector } from "./Projector.ts"
 import { backoff, decide, type Ended, HEALTHY, LONGEST_WAIT, type Phase, slow } from "./WatchPolicy.ts"
 import { WatchStates } from "./WatchStates.ts"
 
@@ -76,7 +77,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
     let afterwards: Effect.Effect<void> | undefined // what is due once the consumer has taken the last change
 
     const progress = Effect.suspend(() => {
-      states.update(name, { progressAt: now(), heardAt: now() })
+      states.update(name, { progressAt: now() })
       return Metric.update(series.progress, now() / 1000)
     })
 
@@ -96,28 +97,13 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
       return Effect.andThen(back, Effect.logInfo(`watching ${name} again`))
     })
 
-    // an object that cannot be projected must not stop the others
-    const project = (object: unknown): A | undefined => {
-      try {
-        return resource.project(object)
-      } catch (cause) {
-        defects.push(cause)
-        return undefined
-      }
-    }
-    const defects: Array<unknown> = []
-    const sayDefects = Effect.suspend(() => {
-      const [cause] = defects
-      const count = defects.length
-      defects.length = 0
-      return count === 0
-        ? Effect.void
-        : Effect.logError(
-          `${count} of ${name} cannot be understood and are left out, the first because: ${String(cause)}`
-        )
-    })
+    const projector = makeProjector(name, resource.project)
+
+    /** What is kept is what the server has; a line of a list that is not whole, or an error, says nothing of that. */
+    const heard = () => states.update(name, { heardAt: now() })
 
     const complete = (items: Map<string, A>, names: Map<string, string>, at: string): Change<A> => {
+      heard()
       kept = names
       version = at
       from = at
@@ -128,7 +114,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
 
     const keep = (items: Map<string, A>, names: Map<string, string>, object: unknown): void => {
       const meta = metaOf(object)
-      const item = meta === undefined ? undefined : project(object)
+      const item = meta === undefined ? undefined : projector.project(object)
       if (meta === undefined || item === undefined) return
       const key = resource.key(item)
       items.set(key, item)
@@ -148,16 +134,17 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
         },
         each: (object) => keep(items, names, object)
       }).pipe(
-        Effect.tap(() => Effect.all([progress, sayDefects, well], { discard: true })),
+        Effect.tap(() => Effect.all([progress, projector.say, well], { discard: true })),
         Effect.map((at) => complete(items, names, at)),
         Effect.provideContext(context)
       )
     }))
 
     const change = (event: Extract<WatchEvent, { _tag: "Applied" | "Deleted" }>): Change<A> | undefined => {
+      heard()
       version = latest(version, event.meta.resourceVersion)
       const id = `${event.meta.namespace}/${event.meta.name}`
-      const item = event._tag === "Applied" ? project(event.object) : undefined
+      const item = event._tag === "Applied" ? projector.project(event.object) : undefined
       if (item !== undefined) {
         const key = resource.key(item)
         kept.set(id, key)
@@ -177,13 +164,14 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
           if (event._tag === "Error") return Effect.fail(fromEvent(operation, event.status))
           if (event._tag === "Bookmark") {
             if (session.synced) {
+              heard()
               version = latest(version, event.resourceVersion)
             } else if (event.initialEnd) {
               session.synced = true
               const all = complete(items, names, event.resourceVersion)
               items = new Map()
               names = new Map()
-              return Effect.as(sayDefects, all)
+              return Effect.as(projector.say, all)
             } else if (now() - session.lastEventAt > 60_000) {
               // it took the request for an ordinary watch
               return Effect.fail(protocolError(operation, "the list does not end"))
@@ -197,11 +185,12 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
           }
           const result = change(event)
           const counted = Effect.as(Metric.update(series.events, 1), result)
-          return defects.length === 0 ? counted : Effect.andThen(sayDefects, counted)
+          return projector.failed() ? Effect.andThen(projector.say, counted) : counted
         }
         // a server that never sends bookmarks is heard of at the end of its time only
         const silence = silences < 2 ? SILENCE : (timeout + 5) * 1000
-        states.update(name, { patience: silence + LONGEST_WAIT })
+        // and that it never does is known after two silences
+        states.update(name, { patience: 2 * SILENCE + (silences < 2 ? 0 : silence) + LONGEST_WAIT })
         return client.lines({
           method: "GET",
           path: resource.path,
@@ -279,6 +268,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
       // a server that hangs up at once would be asked without end
       if (!session.synced) pagesSince = now() // it did not know what a streamed list is
       const short = session.lines === 0 && now() - session.startedAt < 1000
+      if (session.synced && !short) heard()
       yield* waitFor(short || !session.synced ? "backoff" : "none", undefined)
     })
 

@@ -71,10 +71,10 @@ const make = (rest: RestOptions) => {
   const alone = new Set<string>()
 
   const stopped = (namespace: string): Admission | undefined => {
-    const { rewritten, stuck } = places
+    const { stuck } = places
     const here = stuck.get(namespace)
     if (here !== undefined) return held("stopped", `rollouts in ${namespace} are stopped: ${here}`)
-    return stuck.size >= stuckNamespaces && stuck.size * stuckShare >= rewritten
+    return stuck.size >= stuckNamespaces && stuck.size * stuckShare >= places.rewritten
       ? held("stopped", `rollouts are stuck in ${[...stuck.keys()].join(", ")}, so all are stopped`)
       : undefined
   }

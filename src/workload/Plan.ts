@@ -33,6 +33,8 @@ export interface Plan {
   readonly stale: ReadonlyArray<string>
   /** Nothing but another look at its copies is missing: it keeps its turn meanwhile. */
   readonly onlyStale: boolean
+  /** Whether all is seen that a decision about it depends on; without, nothing of it is touched. */
+  readonly seen: boolean
   /** Whether the object may ever be patched, be it to put its originals back. */
   readonly patchable: boolean
   readonly verdict: Verdict
@@ -150,7 +152,7 @@ const verdictOf = (
   return held("dry-run", `it would be rewritten: ${changes}`)
 }
 
-const nothing = { images: [], wants: [], stale: [], onlyStale: false, patchable: false }
+const nothing = { images: [], wants: [], stale: [], onlyStale: false, patchable: false, seen: true }
 
 const unique = (sources: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(sources)]
 
@@ -170,8 +172,8 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
     wants: unique(images.flatMap((it) => it.wants)),
     stale: pending ? unique(images.flatMap((it) => it.stale ? it.wants : [])) : [],
     onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
-    patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined &&
-      heldUnseen(facts) === undefined,
+    seen: facts.unseen.length === 0,
+    patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined,
     verdict
   }
 }

@@ -22,7 +22,11 @@ const refusal = (reason: KubeError["reason"]) =>
   })
 
 /** A rewriter that answers what `answer` says, what was logged at warning, and what is made of them. */
-const world = (answer: () => Effect.Effect<Disowned, KubeError>, settings: Partial<Settings> = {}) => {
+const world = (
+  answer: () => Effect.Effect<Disowned, KubeError>,
+  settings: Partial<Settings> = {},
+  unseen: ReadonlyArray<string> = []
+) => {
   const asked: Array<string> = []
   const warnings: Array<string> = []
   const layer = Layer.mergeAll(
@@ -41,7 +45,8 @@ const world = (answer: () => Effect.Effect<Disowned, KubeError>, settings: Parti
     decide: (key) =>
       Effect.sync(() => {
         const given = settingsOf("backup.example/copies", settings)
-        return { settings: given, plan: plan(workload({ namespace: key.split("/")[1] ?? "" }), facts(given)) }
+        const of = workload({ namespace: key.split("/")[1] ?? "" })
+        return { settings: given, plan: plan(of, facts(given, { unseen })) }
       })
   })
   return { asked, warnings, layer, make }
@@ -63,6 +68,14 @@ describe("giving up ownership", () => {
         }).pipe(Effect.provide(it.layer))
       }
     }))
+
+  it.effect("is not tried while what it depends on cannot be seen", () => {
+    const it = world(() => Effect.succeed("done"), {}, ["pods cannot be seen"])
+    return Effect.gen(function*() {
+      yield* (yield* it.make).disown(web)
+      assert.deepStrictEqual(it.asked, [])
+    }).pipe(Effect.provide(it.layer))
+  })
 
   it.effect("is judged by what the settings say when its turn comes", () => {
     const settings: { DRY_RUN?: boolean } = {}

@@ -283,6 +283,44 @@ describe("watch", () => {
       assert.strictEqual(yield* restarts("silent"), 3)
     }).pipe(Effect.provide(testing)))
 
+  it.live("is heard of by what is whole, and neither by an error nor by half a list", () =>
+    Effect.gen(function*() {
+      const states = yield* WatchStates
+      const heardAt = () => states.get("things")?.heardAt ?? 0
+      const api = yield* fakeApi([
+        stream([event("ADDED", "a", 1)], "reset"),
+        stream([event("ADDED", "a", 1), initialEnd(5)], "reset"),
+        stream([bookmark(6)], "reset"),
+        stream([error(429, "TooManyRequests")], "open"),
+        stream([error(429, "TooManyRequests")], "open"),
+        stream([event("MODIFIED", "a", 7, "2")], "open")
+      ])
+      const seen: Array<number> = []
+      const heard: Array<number> = []
+      /** What has been heard when each request comes. */
+      const listening = Layer.effect(
+        KubeClient,
+        Effect.map(KubeClient, (client) => ({
+          ...client,
+          lines: (request) => {
+            heard.push(heardAt())
+            return client.lines(request)
+          }
+        }))
+      )
+      yield* watch(things).pipe(
+        Stream.take(2),
+        Stream.runForEach(() => Effect.sync(() => void seen.push(heardAt()))),
+        Effect.timeout("500 seconds"),
+        Effect.provide(listening.pipe(Layer.provide(KubeClient.layerFrom({ server: api.server }))))
+      )
+      const [first, half, listed, marked, failed, again] = heard
+      assert.deepStrictEqual([first, half], [0, 0])
+      assert.isAbove(listed ?? 0, 0)
+      assert.deepStrictEqual([failed, again], [marked, marked])
+      assert.isAbove(seen[1] ?? 0, again ?? 0)
+    }).pipe(Effect.provide(testing)))
+
   it.live("keeps asking for a kind that is forbidden or absent, and says so", () =>
     Effect.gen(function*() {
       const api = yield* fakeApi([

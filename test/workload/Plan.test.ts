@@ -263,7 +263,7 @@ describe("held", () => {
   it("unseen: what cannot be seen is not touched, nor put back", () => {
     assert.strictEqual(deployed({}, {}, { unseen: ["pods cannot be seen"] }), "unseen")
     const it = workload()
-    assert.isFalse(plan(it, given({}, { pods: settled(it), unseen: ["pods cannot be seen"] })).patchable)
+    assert.isFalse(plan(it, given({}, { pods: settled(it), unseen: ["pods cannot be seen"] })).seen)
   })
 
   it("paused: a Deployment that is paused itself", () => {
