@@ -8,7 +8,7 @@ import { Pacing } from "../rewrite/Pacing.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
-import type { HeldMark } from "../workload/HeldMark.ts"
+import { heldAnnotation, type HeldMark, writeHeld } from "../workload/HeldMark.ts"
 import { restorePatch } from "../workload/Patch.ts"
 import type { Verdict } from "../workload/Plan.ts"
 import { type Judgement, putBackOf } from "../workload/PutBack.ts"
@@ -134,8 +134,9 @@ export const make = ({ decide, target }: Options) =>
           return held("stranded", `${problem}; it is not put back: ${targets.failure}`)
         }
         const mark = markOf(of, workload, targets.success, problem, now)
+        const patch = restorePatch(workload, target, targets.success, { [heldAnnotation]: mark && writeHeld(mark) })
         const outcome = (yield* isStill(of, workload.key))
-          ? yield* rewriter.apply(workload, restorePatch(workload, target, targets.success, mark), "restored")
+          ? yield* rewriter.apply(workload, patch, "restored")
           : undefined
         if (outcome?._tag !== "Applied") {
           // the watch brings the newer object; a look a moment later covers a watch that is behind

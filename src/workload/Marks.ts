@@ -6,6 +6,9 @@ import type { Marks, RewriteMark } from "./Workload.ts"
 
 type Texts = Readonly<Record<string, string>>
 
+/** The mark that says whether a workload is rewritten, as an annotation or a label. */
+export const rewriteAnnotation = "image-cloner.io/rewrite"
+
 const rewriteMarks: ReadonlyMap<string, RewriteMark> = new Map([
   ["never", "never"],
   ["admission", "admission"],
@@ -15,7 +18,7 @@ const rewriteMarks: ReadonlyMap<string, RewriteMark> = new Map([
 /** Reads our own marks; an annotation counts before a label, a value that is not known counts as none. */
 export const marksOf = (labels: Texts, annotations: Texts): Marks => {
   const ignore = annotations["image-cloner.io/ignore"] ?? labels["image-cloner.io/ignore"]
-  const rewrite = annotations["image-cloner.io/rewrite"] ?? labels["image-cloner.io/rewrite"]
+  const rewrite = annotations[rewriteAnnotation] ?? labels[rewriteAnnotation]
   return {
     ignore: ignore === "true" ? true : ignore === "false" ? false : undefined,
     rewrite: rewrite === undefined ? undefined : rewriteMarks.get(rewrite)

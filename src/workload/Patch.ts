@@ -3,10 +3,10 @@
 import { Result } from "effect"
 import { type Backup, isUnder } from "../image/BackupName.ts"
 import { parse } from "../image/ImageReference.ts"
-import { heldAnnotation, type HeldMark, writeHeld } from "./HeldMark.ts"
 import { kindOf } from "./Kinds.ts"
 import { originalsAnnotation, originOf, readOriginals, writeOriginals } from "./Originals.ts"
 import type { Replacement } from "./PlanImages.ts"
+import type { Texts } from "./RestoredMark.ts"
 import { type ImageSlot, volumePrefix, type Workload } from "./Workload.ts"
 
 export type Operation =
@@ -73,10 +73,10 @@ export const rewritePatch = (
   ]
 }
 
-/** Writes a mark on the object itself, or takes it away. */
-const mark = ({ annotated, held }: Workload, to: HeldMark | undefined): ReadonlyArray<Operation> => {
-  const path = `/metadata/annotations/${escape(heldAnnotation)}`
-  if (to === undefined) return held === undefined ? [] : [{ op: "remove", path }]
+/** Makes annotations of the object itself what `texts` say. */
+const mark = ({ annotated, written }: Workload, texts: Texts): ReadonlyArray<Operation> => {
+  const changes = Object.entries(texts).filter(([name, text]) => written[name] !== text)
+  if (changes.length === 0) return []
   return [
     // a change of annotations makes no new generation, so a map that has come since would be lost
     ...(annotated
@@ -85,20 +85,35 @@ const mark = ({ annotated, held }: Workload, to: HeldMark | undefined): Readonly
         { op: "test" as const, path: "/metadata/annotations", value: null },
         { op: "add" as const, path: "/metadata/annotations", value: {} }
       ]),
-    { op: "add", path, value: writeHeld(to) }
+    ...changes.flatMap(([name, text]): ReadonlyArray<Operation> => {
+      const path = `/metadata/annotations/${escape(name)}`
+      return [
+        // null also stands for a name that is not there (evanphx/json-patch 4, the API server's)
+        { op: "test", path, value: written[name] ?? null },
+        text === undefined ? { op: "remove", path } : { op: "add", path, value: text }
+      ]
+    })
   ]
+}
+
+/** The patch that changes annotations of the object itself and nothing else; no rollout comes of it. */
+export const markPatch = (workload: Workload, texts: Texts): ReadonlyArray<Operation> => {
+  const operations = mark(workload, texts)
+  return operations.length === 0
+    ? []
+    : [{ op: "test", path: "/metadata/uid", value: workload.uid }, ...operations]
 }
 
 /**
  * The patch that puts every recorded original back; no operations when nothing is recorded.
  * @param targets by container, where it goes instead of to the original as it was written
- * @param held why the workload is left alone from now on
+ * @param marks what is written on the object itself from now on
  */
 export const restorePatch = (
   workload: Workload,
   backup: Backup,
   targets: ReadonlyMap<string, string> = verifiedOriginals(workload, backup),
-  held?: HeldMark
+  marks: Texts = {}
 ): ReadonlyArray<Operation> => {
   const originals = verifiedOriginals(workload, backup)
   const slots = workload.images.filter((it) => originals.has(it.container))
@@ -111,6 +126,6 @@ export const restorePatch = (
       value: targets.get(slot.container) ?? originals.get(slot.container)
     })),
     ...annotate(workload, new Map()),
-    ...mark(workload, held)
+    ...mark(workload, marks)
   ]
 }

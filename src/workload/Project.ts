@@ -13,9 +13,10 @@ import {
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
 import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
-import { managerOf, marksOf, patchedAtOf, templateChangedAtOf } from "./Marks.ts"
+import { managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
+import { restoredAnnotation } from "./RestoredMark.ts"
 import {
   type Account,
   accountKey,
@@ -73,6 +74,18 @@ const ownerOf = (metadata: Meta) => {
 const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<string> =>
   (references ?? []).map((it) => it.name ?? "").filter((it) => it !== "")
 
+const writable = [rewriteAnnotation, heldAnnotation, restoredAnnotation]
+/** What most objects have: shared, because there are many. */
+const nothingWritten: Workload["written"] = {}
+
+const writtenOf = (annotations: Readonly<Record<string, string>>): Workload["written"] => {
+  const found = writable.flatMap((name) => {
+    const text = annotations[name]
+    return text === undefined ? [] : [[name, text] as const]
+  })
+  return found.length === 0 ? nothingWritten : Object.fromEntries(found)
+}
+
 /** The part of a projection that comes from the object's metadata and its pod spec. */
 const base = (
   kind: WorkloadKind,
@@ -105,7 +118,8 @@ const base = (
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
     templateChangedAt: templateChangedAtOf(metadata.managedFields ?? []),
     annotated: metadata.annotations !== undefined && metadata.annotations !== null,
-    held: readHeld(metadata.annotations?.[heldAnnotation]),
+    written: writtenOf(annotations),
+    held: readHeld(annotations[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&
       ownsImages(metadata.managedFields ?? [], templateAnnotations?.[originalsAnnotation] !== undefined)
   }

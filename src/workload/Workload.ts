@@ -93,6 +93,8 @@ export interface Workload {
   readonly templateChangedAt: number | undefined
   /** Whether `metadata.annotations` is there: decides how an annotation can be added. */
   readonly annotated: boolean
+  /** Annotations of the object itself that we write or take away, as they stand there, by name. */
+  readonly written: Readonly<Record<string, string>>
   /** What we wrote on it about why it is left alone. */
   readonly held: HeldMark | undefined
   /** Whether our field manager still holds an image of it, and so stands in the way of whoever applies its manifest. */

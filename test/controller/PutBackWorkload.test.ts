@@ -275,7 +275,9 @@ describe("what does not come up for another reason", () => {
       assert.deepStrictEqual([verdict, it.sent], [undefined, []])
       yield* TestClock.adjust("2 minutes")
       assert.deepStrictEqual(it.images(), ["nginx:1.27"])
-      const mark = it.sent[0]?.operations.find((op) => op.path === "/metadata/annotations/image-cloner.io~1held")
+      const mark = it.sent[0]?.operations.find((op) =>
+        op.op === "add" && op.path === "/metadata/annotations/image-cloner.io~1held"
+      )
       const written = String(mark !== undefined && "value" in mark ? mark.value : "")
       assert.include(written, "violates PodSecurity")
       assert.include(written, "\"until\":\"1970-01-01T01:02:0")
