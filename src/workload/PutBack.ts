@@ -83,7 +83,7 @@ const pulling = ({ backup, now, pods, seen, workload }: Given, failure: PullFail
 }
 
 /** What is wrong with the first pod that is not ready, in its own words. */
-const complaint = (pods: Iterable<Pod>): { readonly detail: string; readonly pod: Pod | undefined } => {
+export const complaint = (pods: Iterable<Pod>): { readonly detail: string; readonly pod: Pod | undefined } => {
   const pod = [...pods].find((it) => !it.ready && !it.workload.deleting)
   if (pod === undefined) return { detail: "its pods do not become available", pod }
   const waiting = pod.containers.find((it) => it.waiting !== undefined)
