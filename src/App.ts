@@ -67,6 +67,9 @@ export const kube = (options: Pick<DaemonOptions, "context" | "kubeconfig">) =>
     context: Option.getOrUndefined(options.context)
   })
 
+/** Writing to workloads, for a command that does it by hand. */
+export const rewriter = Rewriter.layer
+
 /** What the process measures of itself; only main.ts can tell. */
 export interface Process {
   readonly figures: Figures

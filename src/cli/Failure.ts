@@ -7,9 +7,12 @@ export const failed = 1
 /** `plan --exit-code`: there are changes to be made. */
 export const pending = 2
 
+/** The command line asks for nothing that can be done, though each word of it is understood. */
+export const usage = 2
+
 export class CommandFailed extends Data.TaggedError("CommandFailed")<{
   readonly text: string
-  readonly code: typeof failed | typeof pending
+  readonly code: typeof failed | typeof pending | typeof usage
 }> {
   override readonly [Runtime.errorExitCode] = this.code
   override get message() {

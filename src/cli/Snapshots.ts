@@ -24,7 +24,7 @@ export const workloadsOfFiles = Effect.fnUntraced(function*(files: ReadonlyArray
 
 /** The cluster's, as far as it lets us see them; what it hides is named on standard error. */
 export const workloadsOfCluster = Effect.gen(function*() {
-  const { refused, store } = yield* Snapshot.fromCluster
+  const { refused, store } = yield* Snapshot.fromCluster()
   if (refused.length === resources.filter((it) => !it.optional).length) {
     const text = "the API server lets us see no workloads at all: "
       + "who asks needs the rights of the ClusterRole image-cloner-controller, or view on the whole cluster"
@@ -34,4 +34,22 @@ export const workloadsOfCluster = Effect.gen(function*() {
     yield* Console.error(`The API server does not let us see ${refused.join(", ")}; they are left out.`)
   }
   return store
+})
+
+/** What may be hidden: nodes count as ready, and a namespace as without marks. */
+const dispensable: ReadonlySet<string> = new Set(["nodes", "namespaces"])
+
+/**
+ * The cluster's, or those of some namespaces, for whoever changes something: what cannot be seen cannot be judged, and of what is
+ * left there would be no proof.
+ */
+export const everyWorkload = Effect.fnUntraced(function*(namespaces: ReadonlyArray<string> | undefined) {
+  const { refused, store } = yield* Snapshot.fromCluster(namespaces)
+  const hidden = refused.filter((it) => !dispensable.has(it))
+  if (hidden.length === 0) return store
+  const where = namespaces === undefined ? "of the whole cluster" : `of ${namespaces.join(", ")}`
+  const text =
+    `the API server does not let us see the ${hidden.join(", ")} ${where}, so nobody can tell what runs there: `
+    + "who asks needs the rights of the ClusterRole image-cloner-controller there, or names only namespaces that they may read"
+  return yield* new CommandFailed({ text, code: failed })
 })

@@ -9,7 +9,7 @@ import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { type Problem, SettingsError } from "../settings/SettingsError.ts"
 
 /** Name of the ConfigMap with the settings, in the controller's namespace. */
-const configMap = "image-cloner-configuration"
+export const configMap = "image-cloner-configuration"
 
 /** The controller's namespace, seen from a pod or, as manifests/ has it, from outside of the cluster. */
 export const controllerNamespace = (podNamespace: Option.Option<string>): string =>
@@ -44,23 +44,32 @@ export const checkAll = Effect.fnUntraced(function*(directory: Option.Option<str
 const isTexts = (data: unknown): data is Record<string, string> =>
   typeof data === "object" && data !== null && Object.values(data).every((it) => typeof it === "string")
 
-/** The settings that the cluster's controller has; none when there is no such ConfigMap. */
-const fromCluster = Effect.gen(function*() {
+/** The same, of this process. */
+export const ownNamespace = Effect.map(
+  Effect.provide(ProcessSettings, ProcessSettings.layer),
+  (it) => controllerNamespace(it.podNamespace)
+)
+
+/** An object of the controller's namespace, undefined where there is none. */
+export const objectOf = Effect.fnUntraced(function*(api: string, resource: string, name: string) {
   const client = yield* KubeClient
-  const { podNamespace } = yield* Effect.provide(ProcessSettings, ProcessSettings.layer)
-  const namespace = controllerNamespace(podNamespace)
-  const object = yield* client.request({
-    method: "GET",
-    path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${configMap}`
-  }).pipe(
-    Effect.catchTag(
-      "KubeError",
-      (error) => error.reason === "NotFound" || error.reason === "Forbidden" ? Effect.undefined : Effect.fail(error)
-    )
+  const namespace = encodeURIComponent(yield* ownNamespace)
+  return yield* client.request({ method: "GET", path: `${api}/namespaces/${namespace}/${resource}/${name}` }).pipe(
+    Effect.catchTag("KubeError", (error) => error.reason === "NotFound" ? Effect.undefined : Effect.fail(error))
   )
-  const data = typeof object === "object" && object !== null && "data" in object ? object.data : undefined
-  return isTexts(data) ? data : {}
 })
+
+/** The texts of the ConfigMap; undefined when there is none. */
+export const configuration = Effect.map(objectOf("/api/v1", "configmaps", configMap), (object) => {
+  if (typeof object !== "object" || object === null) return undefined
+  return "data" in object && isTexts(object.data) ? object.data : {}
+})
+
+/** The settings that the cluster's controller has; none when there is no such ConfigMap. */
+const fromCluster = configuration.pipe(
+  Effect.map((it) => it ?? {}),
+  Effect.catchTag("KubeError", (error) => error.reason === "Forbidden" ? Effect.succeed({}) : Effect.fail(error))
+)
 
 /**
  * The settings of a command other than `run`: only where BACKUP_REGISTRY is neither in the environment nor in the folder

@@ -18,7 +18,7 @@ export interface Copy {
   readonly contents: ReadonlySet<Digest>
 }
 
-export interface Asked {
+interface Asked {
   /** The original in its canonical form. */
   readonly source: string
   /** The copy, as the template names it. */
@@ -27,18 +27,20 @@ export interface Asked {
   readonly told: ReadonlyArray<Digest>
 }
 
+/** What is known of the copy that a template names; undefined where nothing is. */
+export type CopyOf = (asked: Asked) => Effect.Effect<Copy | undefined>
+
 interface Options {
   readonly target: Backup
-  /** What is known of the copy that a template names; undefined where nothing is. */
-  readonly copyOf: (asked: Asked) => Effect.Effect<Copy | undefined>
+  readonly copyOf: CopyOf
 }
 
-export interface Given extends Omit<Evidence, "backup"> {
+interface Given extends Omit<Evidence, "backup"> {
   readonly workload: Workload
 }
 
 /** Images by container; or which one cannot go back, and why, in words. */
-export type Targets = Result.Result<ReadonlyMap<string, string>, string>
+type Targets = Result.Result<ReadonlyMap<string, string>, string>
 
 /** Makes the function that tells to what all containers of a workload go back that we rewrote. */
 export const make = ({ copyOf, target }: Options) =>

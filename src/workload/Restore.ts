@@ -67,7 +67,7 @@ const nothing: ToRestore = { _tag: "Nothing" }
 const left = (reason: LeftReason, detail: string): ToRestore => ({ _tag: "Left", reason, detail })
 
 /** The first image of a template or a pod that is under the backup's prefix; undefined where none is. */
-const copyIn = ({ images }: Workload, backup: Backup): string | undefined =>
+export const copyIn = ({ images }: Workload, backup: Backup): string | undefined =>
   images.find((it) => {
     const reference = parse(it.image)
     return Result.isSuccess(reference) && isUnder(backup, reference.success)

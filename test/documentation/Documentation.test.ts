@@ -9,6 +9,7 @@ import { keys } from "../../src/settings/Settings.ts"
 import { clones, reasons } from "../../src/telemetry/Metrics.ts"
 import { fieldManagers, marks } from "../../src/workload/KnownOwners.ts"
 import { holdReasons, skipReasons } from "../../src/workload/Reason.ts"
+import { leftReasons } from "../../src/workload/Restore.ts"
 import { metricNames, pages } from "../../tools/documentation.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -39,6 +40,10 @@ describe("the documentation", () => {
   it("explains every reason for which an image is not copied, and no other", () => {
     const failures = (clones.labels["result"] ?? []).filter((it) => it !== "copied" && it !== "up-to-date")
     assert.deepStrictEqual(sorted(firstCells(operations, "Why an image is not copied")), sorted(failures))
+  })
+
+  it("explains every reason for which something is not restored, and no other", () => {
+    assert.deepStrictEqual(sorted(firstCells(operations, "Undo")), sorted(Object.keys(leftReasons)))
   })
 
   it("names every trace by which the owner of a template is known", () => {
