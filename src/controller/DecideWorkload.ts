@@ -7,11 +7,13 @@ import type { Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import type { HeldMark } from "../workload/HeldMark.ts"
 import { kindOf } from "../workload/Kinds.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { patchOf } from "../workload/OurRollout.ts"
 import { newestPods } from "../workload/Rollout.ts"
+import type { Contests } from "./Contests.ts"
 import { gatherFacts } from "./GatherFacts.ts"
 import { type RolloutsSeen, type Times, timesAt } from "./RolloutsSeen.ts"
 
@@ -19,25 +21,30 @@ export interface Decided {
   readonly workload: Workload
   readonly pods: ReadonlyArray<Pod>
   readonly newestPods: ReadonlySet<Pod>
+  /** Objects other than pods that it controls itself. */
+  readonly controlled: ReadonlyArray<Workload>
   /** What was seen of its rollout over time. */
   readonly times: Times
   readonly settings: Settings
   /** Milliseconds since the epoch. */
   readonly now: number
   readonly plan: Plan
+  /** What is remembered of a fight over its images. */
+  readonly remembered: HeldMark | undefined
 }
 
 export interface Given {
   readonly ownNamespace: Option.Option<string>
   readonly target: Backup
   readonly seen: RolloutsSeen
+  readonly contests: Contests
 }
 
 /**
  * Makes the function that decides about a key; undefined: there is no such workload.
- * @param seen takes note of each look
+ * @param seen takes note of each look, as `contests` does
  */
-export const make = ({ ownNamespace, seen, target }: Given) =>
+export const make = ({ contests, ownNamespace, seen, target }: Given) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -50,11 +57,13 @@ export const make = ({ ownNamespace, seen, target }: Given) =>
       const settings = yield* SubscriptionRef.get(settingsRef)
       const now = yield* Clock.currentTimeMillis
       const pods = store.podsOf(workload)
-      const newest = newestPods(workload, store.controlledBy(workload), pods)
+      const controlled = store.controlledBy(workload)
+      const newest = newestPods(workload, controlled, pods)
       // of what another object controls, or what is never patched, there is nothing to remember
       const times = workload.owner === undefined && kindOf(workload.kind).mutable
         ? seen.note(workload, patchOf(workload), pods, newest, now)
         : timesAt(now)
+      const remembered = contests.look(workload, { newest, controlled }, now)
       const facts = gatherFacts(store, workload, {
         settings,
         backup: target,
@@ -65,6 +74,7 @@ export const make = ({ ownNamespace, seen, target }: Given) =>
         pullFailsSince: times.pullFailsSince,
         unheard: (resource) => states.unheard(resource, now)
       })
-      return { workload, pods, newestPods: newest, times, settings, now, plan: plan(workload, facts) }
+      const planned = plan(workload, { ...facts, remembered })
+      return { workload, pods, newestPods: newest, controlled, times, settings, now, plan: planned, remembered }
     })
   })

@@ -15,6 +15,7 @@ import { type Judgement, putBackOf } from "../workload/PutBack.ts"
 import { isRefusal } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import type { Workload } from "../workload/Workload.ts"
+import type { Contests } from "./Contests.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { failedCreates } from "./FailedCreates.ts"
 import { pullSetOfSeen } from "./PullSets.ts"
@@ -35,6 +36,7 @@ type Undone = Extract<Judgement, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
 
 interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
+  readonly contests: Contests
 }
 
 /** The mark that keeps what did not come up from being tried again at once; pulls that fail rest by namespace instead. */
@@ -46,7 +48,7 @@ const markOf = (
   now: number
 ): HeldMark | undefined => {
   if (of._tag === "CannotPull") return undefined
-  const count = (before?.count ?? 0) + 1
+  const count = (before?.reason === "quarantined" ? before.count : 0) + 1
   const rest = Duration.min(Duration.times(firstRest, 2 ** Math.min(count - 1, 10)), longestRest)
   return {
     reason: "quarantined",
@@ -78,7 +80,7 @@ const problemOf = (of: Undone, workload: Workload, target: Backup): string => {
 const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && plan.seen && !settings.DRY_RUN
 
 /** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
-export const make = ({ decide, target }: Options) =>
+export const make = ({ contests, decide, target }: Options) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -145,6 +147,7 @@ export const make = ({ decide, target }: Options) =>
         }
         const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined
         yield* Effect.logError(`${problem}; its original images were put back${stuckPod(workload, pod)}`)
+        contests.putBack(workload, outcome.after)
         yield* outcome.after === undefined ? pacing.release(workload.key) : pacing.putBack(outcome.after)
         return held(of._tag === "CannotPull" ? "pull-unproven" : "quarantined", problem)
       }

@@ -12,6 +12,8 @@ import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { Plan, Verdict } from "../workload/Plan.ts"
 import { freshness } from "../workload/PlanImages.ts"
 import { isObserved } from "../workload/Rollout.ts"
+import { Contests } from "./Contests.ts"
+import { make as makeContest } from "./ContestWorkload.ts"
 import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
@@ -46,10 +48,12 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
 
     const doubt = yield* makeDoubt
     const seen = new RolloutsSeen()
-    const decide = yield* makeDecide({ ...options, target, seen })
+    const contests = new Contests(target)
+    const decide = yield* makeDecide({ ...options, target, seen, contests })
     const ownership = yield* Disown.make({ decide })
-    const rewrite = yield* makeRewrite({ decide, permits, rests, target })
-    const putBack = yield* makePutBack({ decide, target })
+    const rewrite = yield* makeRewrite({ contests, decide, permits, rests, target })
+    const putBack = yield* makePutBack({ contests, decide, target })
+    const contest = yield* makeContest(contests)
 
     const forget = (key: string) =>
       Effect.gen(function*() {
@@ -57,6 +61,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         decisions.forget(key)
         rests.forget(key)
         seen.forget(key)
+        contests.forget(key)
         yield* ownership.forget(key)
         yield* pacing.forget(key, key.split("/")[1] ?? "")
       })
@@ -106,9 +111,10 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       const may = planned.verdict._tag === "Rewrite" && !refused && !rests.isLate(key, now)
       if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
       const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
-        ? yield* catchRefusal(rewrite(decided, planned.verdict.as), planned)
+        ? yield* catchRefusal(contest.inTurn(decided, rewrite(decided, planned.verdict.as)), planned)
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })
+      if (!refused) yield* catchRefusal(contest.rest(decided), planned)
       // a Deployment's controller that loses its first word of a rollout to another write never says that it has begun
       if (workload.ownsImages && (workload.rollout === undefined || isObserved(workload))) {
         yield* ownership.disown(workload)

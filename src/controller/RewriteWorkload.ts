@@ -1,6 +1,6 @@
 // RewriteWorkload: from a plan that says "rewrite" to the patch. A place among the rollouts, then what the tags name at their
 // sources, then one of the permits for patches; and with that in hand the plan once more, because all three take time.
-import { Clock, Duration, Effect, Option } from "effect"
+import { Clock, Duration, Effect, Metric, Option } from "effect"
 import { SourceTags } from "../clone/SourceTags.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { type FairPermits, unclaimed } from "../queue/FairPermits.ts"
@@ -8,10 +8,13 @@ import { Pacing } from "../rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../rewrite/Rewriter.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import { rewrites } from "../telemetry/Metrics.ts"
 import { rewritePatch } from "../workload/Patch.ts"
 import type { Plan, RewriteAs, Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
 import { livePods } from "../workload/Rollout.ts"
+import type { Workload } from "../workload/Workload.ts"
+import { changer, type Contests } from "./Contests.ts"
 import { Decisions } from "./Decisions.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
 import { make as makeDoubt } from "./Doubt.ts"
@@ -25,12 +28,13 @@ interface Options extends Pick<Given, "target"> {
   /** How many patches are on their way at once; lanes are namespaces. */
   readonly permits: FairPermits
   readonly rests: Rests
+  readonly contests: Contests
 }
 
-/** What became of the patch, and the plan that it was made from. */
+/** What became of the patch, and what it was made from. */
 interface Sent {
   readonly outcome: Outcome
-  readonly plan: Plan
+  readonly of: Decided
 }
 
 const saysRewrite = (decided: Decided | undefined, as: RewriteAs): decided is Decided =>
@@ -43,7 +47,7 @@ const namesOthers = (plan: Plan, asked: Plan): boolean => {
 }
 
 /** Makes the function that rewrites what has just been decided. */
-export const make = ({ decide, permits, rests, target }: Options) =>
+export const make = ({ contests, decide, permits, rests, target }: Options) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const inventory = yield* Inventory
@@ -81,9 +85,28 @@ export const make = ({ decide, permits, rests, target }: Options) =>
         if (!saysRewrite(again, as) || namesOthers(again.plan, asked.plan)) return undefined
         if (!(yield* pacing.fits(as, again.settings.MAX_CONCURRENT_ROLLOUTS))) return undefined
         const patch = rewritePatch(again.workload, replacementsOf(again.plan.images), target)
-        return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), plan: again.plan }
+        return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), of: again }
       }
     )
+
+    /** The API server took the patch: says so, and whether it made of the images what was meant. */
+    const taken = Effect.fnUntraced(function*(of: Decided, after: Workload | undefined, as: RewriteAs) {
+      const { controlled, plan, pods, workload } = of
+      const replacements = replacementsOf(plan.images)
+      const answer = { before: workload, after, replacements }
+      const others = contests.wrote(answer, controlled, yield* Clock.currentTimeMillis)
+      // where every image is another nothing of ours rolls out, and no event may ever say so
+      const isNothing = others.length === replacements.length
+      yield* after === undefined || isNothing ? pacing.release(workload.key) : pacing.patched(after, as)
+      if (others.length > 0) {
+        yield* Metric.update(rewrites({ result: "refused" }), 1)
+        yield* Effect.logWarning(`the API server took the patch and changed it (${changer}): ${others.join(", ")}`)
+        yield* workloads.offerFailed(workload.key)
+      }
+      if (isNothing) return
+      const waiting = as === "rollout" ? undefined : livePods(pods).find((it) => !it.ready)
+      yield* Effect.logInfo(`rewritten: ${describeReplacements(replacements)}${stuckPod(workload, waiting)}`)
+    })
 
     return Effect.fnUntraced(function*(of: Decided, as: RewriteAs): Effect.fn.Return<Verdict, KubeError> {
       const { plan: { verdict }, settings, workload } = of
@@ -116,12 +139,7 @@ export const make = ({ decide, permits, rests, target }: Options) =>
         }
         return verdict
       }
-      const { after } = sent.outcome
-      yield* after === undefined ? pacing.release(key) : pacing.patched(after, as)
-      const waiting = as === "rollout" ? undefined : livePods(of.pods).find((it) => !it.ready)
-      yield* Effect.logInfo(
-        `rewritten: ${describeReplacements(replacementsOf(sent.plan.images))}${stuckPod(workload, waiting)}`
-      )
+      yield* taken(sent.of, sent.outcome.after, as)
       return verdict
     })
   })

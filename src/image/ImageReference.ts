@@ -121,3 +121,9 @@ export const format = (reference: ImageReference): string => {
     (tag === undefined ? "" : `:${tag}`) +
     (reference.digest === undefined ? "" : `@${reference.digest}`)
 }
+
+/** Whether two texts name the same image: equal, or equal in their canonical form. */
+export const isSame = (one: string, other: string): boolean => {
+  const [a, b] = [parse(one), parse(other)]
+  return one === other || (Result.isSuccess(a) && Result.isSuccess(b) && format(a.success) === format(b.success))
+}

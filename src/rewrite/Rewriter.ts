@@ -73,11 +73,11 @@ const disownOnce = Effect.fnUntraced(
 )
 
 export class Rewriter extends Context.Service<Rewriter, {
-  /** Applies a patch of rewriting, or of putting originals back. */
+  /** Applies a patch of rewriting, of putting originals back, or of a mark alone. */
   readonly apply: (
     workload: Workload,
     operations: ReadonlyArray<Operation>,
-    purpose: "rewritten" | "restored"
+    purpose: "rewritten" | "restored" | "marked"
   ) => Effect.Effect<Outcome, KubeError>
   /** Gives up the ownership of every image of the object as it is in the cluster now; no rollout comes of it. */
   readonly disown: (workload: Workload) => Effect.Effect<Disowned, KubeError>

@@ -100,7 +100,18 @@ export const workloadReasons = series(
   { reason: reasons }
 )
 export const rewrites = series(counter("rewrites_total", "Patches of workloads, by how they ended"), {
-  result: ["rewritten", "restored", "precondition-lost", "gone", "denied", "failed", "disowned", "disown-failed"]
+  result: [
+    "rewritten",
+    "restored",
+    "marked",
+    "refused",
+    "precondition-lost",
+    "gone",
+    "denied",
+    "failed",
+    "disowned",
+    "disown-failed"
+  ]
 })
 export const rolloutsInFlight = gauge("rollouts_in_flight", "Rollouts of ours under way at this moment")
 

@@ -1,8 +1,7 @@
 // Cure: pods that cannot pull their source although its copy is there: what the backup is for. Such a workload may be
 // rewritten while it is short of pods, and before anybody has shown that the copies can be pulled. Pure.
 // Edge: whether the backup answers is seen by how fresh its copies are (`curable`).
-import { Result } from "effect"
-import { format, parse } from "../image/ImageReference.ts"
+import { isSame } from "../image/ImageReference.ts"
 import type { Facts } from "./Facts.ts"
 import type { PlannedImage } from "./PlanImages.ts"
 import type { PullFailure } from "./OurRollout.ts"
@@ -10,11 +9,6 @@ import { failsLastingly, livePods } from "./Rollout.ts"
 
 /** How long ago the backup may have answered for a copy that is to cure something: a minute, in milliseconds. */
 export const curable = 60 * 1000
-
-const same = (one: string, other: string): boolean => {
-  const [a, b] = [parse(one), parse(other)]
-  return one === other || (Result.isSuccess(a) && Result.isSuccess(b) && format(a.success) === format(b.success))
-}
 
 /**
  * The pod that lastingly cannot pull an image of the template that would be rewritten. A node that has pulled nothing since it
@@ -24,7 +18,7 @@ export const cureOf = (images: ReadonlyArray<PlannedImage>, facts: Facts): PullF
   const sources = images.filter((it) => it.skip === undefined)
   for (const pod of livePods(facts.pods)) {
     const container = pod.containers.find((state) =>
-      sources.some(({ slot }) => slot.container === state.container && same(slot.image, state.image)) &&
+      sources.some(({ slot }) => slot.container === state.container && isSame(slot.image, state.image)) &&
       failsLastingly(state, facts.pullFailsSince(pod, state.container), facts.now)
     )
     if (container !== undefined && pod.node !== undefined && facts.nodeHasPulled(pod.node)) return { pod, container }

@@ -2,6 +2,7 @@
 import type { Backup } from "../image/BackupName.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Settings } from "../settings/Settings.ts"
+import type { HeldMark } from "./HeldMark.ts"
 import type { Namespace, Pod, Workload } from "./Workload.ts"
 
 export interface Facts {
@@ -27,4 +28,6 @@ export interface Facts {
   readonly assumeCopied: boolean
   /** What must be seen to decide about this workload and is not, in words; none: all is seen. */
   readonly unseen: ReadonlyArray<string>
+  /** What this process remembers of a fight over its images, as the mark says it: the mark itself may be taken away. */
+  readonly remembered?: HeldMark | undefined
 }

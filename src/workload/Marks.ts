@@ -117,6 +117,23 @@ export const patchedAtOf = (managedFields: ReadonlyArray<Timed>): number | undef
       .filter((it) => holds(it.fieldsV1, `f:${originalsAnnotation}`) || holdsImage(it.fieldsV1))
   )
 
+/** How `kubectl rollout undo` stands in `managedFields`: it names no manager of its own, as kubectl's other commands do. */
+export const rollingBack = "kubectl (Update)"
+
+/** How we stand there ourselves. */
+export const ourselves = `${fieldManager} (Update)`
+
+/**
+ * Who set an image last: the field manager that holds one now, the newest where several do, and how it writes. Undefined where
+ * nobody holds any: ours are given up, and some tools clear the list.
+ */
+export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>): string | undefined => {
+  const holders = managedFields.filter((it) => (it.subresource ?? "") === "" && holdsImage(it.fieldsV1))
+  const newest = latest(holders)
+  const found = holders.findLast((it) => newest === undefined || Date.parse(it.time ?? "") === newest)
+  return found && `${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`
+}
+
 /**
  * When another manager than ours last changed the pod template, in milliseconds since the epoch; what is written through
  * status or scale changes none.

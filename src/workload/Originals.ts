@@ -27,7 +27,7 @@ export type Origin =
   | { readonly _tag: "None" }
 
 /** Whether `present` is `name`, apart from a digest that pinning added. */
-const isName = (name: ImageReference, present: ImageReference): boolean =>
+export const isName = (name: ImageReference, present: ImageReference): boolean =>
   format(name) === format(present) ||
   (name.digest === undefined && present.digest !== undefined &&
     format(name) === format({ ...present, digest: undefined }))

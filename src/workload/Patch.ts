@@ -96,7 +96,7 @@ const mark = ({ annotated, written }: Workload, texts: Texts): ReadonlyArray<Ope
   ]
 }
 
-/** The patch that changes annotations of the object itself and nothing else; no rollout comes of it. */
+/** The patch that changes annotations of the object itself and nothing else. No pod is replaced by it, though a Deployment counts it as a new generation. */
 export const markPatch = (workload: Workload, texts: Texts): ReadonlyArray<Operation> => {
   const operations = mark(workload, texts)
   return operations.length === 0

@@ -117,17 +117,13 @@ const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict
     : { _tag: "Rewrite", as: replacesPods(workload) ? "rollout" : "harmless" }
 }
 
-/** Whether we put it back to what it names now, and wrote why. */
-const heldByMark = (
-  { held: mark }: Workload,
-  images: ReadonlyArray<PlannedImage>,
-  facts: Facts
-): Verdict | undefined => {
-  const marked = mark !== undefined &&
-    images.some(({ skip, slot }) => skip === undefined && isHeld(mark, slot.container, slot.image, facts.now))
-  return marked
-    ? held(mark.reason, `${mark.detail}; ${mark.until ?? "until another image or no mark is there"}`)
-    : undefined
+/** Whether what it names now was put back, by us or in a fight: by the mark on it, or by what is remembered. */
+const heldByMark = (workload: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict | undefined => {
+  const mark = [workload.held, facts.remembered].find((it) =>
+    it !== undefined &&
+    images.some(({ skip, slot, to }) => skip === undefined && isHeld(it, slot.container, slot.image, to, facts.now))
+  )
+  return mark && held(mark.reason, `${mark.detail}; ${mark.until ?? "until another image or no mark is there"}`)
 }
 
 /** What cannot be seen is not touched: nobody can tell what a workload runs, or who has opted it out meanwhile. */

@@ -13,7 +13,7 @@ import {
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
 import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
-import { managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
+import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
 import { restoredAnnotation } from "./RestoredMark.ts"
@@ -118,6 +118,7 @@ const base = (
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
     templateChangedAt: templateChangedAtOf(metadata.managedFields ?? []),
     annotated: metadata.annotations !== undefined && metadata.annotations !== null,
+    imagesSetBy: kindOf(kind).mutable ? imagesSetByOf(metadata.managedFields ?? []) : undefined,
     written: writtenOf(annotations),
     held: readHeld(annotations[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&

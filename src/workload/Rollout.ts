@@ -18,7 +18,7 @@ export const livePods = (pods: ReadonlyArray<Pod>): ReadonlyArray<Pod> =>
 export const hasStarted = (pod: Pod): boolean => pod.containers.some((it) => it.init ? it.running : it.started)
 
 /** Whether two pod templates name the same images. */
-const sameImages = (one: Workload, other: Workload): boolean =>
+export const sameImages = (one: Workload, other: Workload): boolean =>
   one.images.length === other.images.length &&
   one.images.every((it) => other.images.some((slot) => slot.container === it.container && slot.image === it.image))
 

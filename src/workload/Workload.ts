@@ -91,6 +91,8 @@ export interface Workload {
   readonly patchedAt: number | undefined
   /** When somebody else last changed its pod template, as far as the server remembers; milliseconds since the epoch. */
   readonly templateChangedAt: number | undefined
+  /** Who set its images last: a field manager and how it writes, as far as the server remembers. */
+  readonly imagesSetBy: string | undefined
   /** Whether `metadata.annotations` is there: decides how an annotation can be added. */
   readonly annotated: boolean
   /** Annotations of the object itself that we write or take away, as they stand there, by name. */

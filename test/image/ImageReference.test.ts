@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { format, formatName, type ImageReference, parse } from "../../src/image/ImageReference.ts"
+import { format, formatName, type ImageReference, isSame, parse } from "../../src/image/ImageReference.ts"
 import { digestOf, parts, toText } from "../support/References.ts"
 
 const digest = digestOf("ab12")
@@ -110,4 +110,14 @@ describe("ImageReference", () => {
       ...(reference.tag === undefined && reference.digest === undefined ? { tag: "latest" } : {})
     })
   }, { arbitrary: { runs: 1000 } })
+})
+
+describe("isSame", () => {
+  it("is told by the canonical form, and of what is no reference by its text", () => {
+    assert.isTrue(isSame("nginx", "docker.io/library/nginx:latest"))
+    assert.isFalse(isSame("nginx:1", "nginx:2"))
+    assert.isFalse(isSame("nginx:1", `nginx:1@sha256:${"a".repeat(64)}`))
+    assert.isTrue(isSame("No Name", "No Name"))
+    assert.isFalse(isSame("No Name", "no name"))
+  })
 })

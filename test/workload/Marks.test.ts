@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { managerOf } from "../../src/workload/Marks.ts"
+import { imagesSetByOf, managerOf } from "../../src/workload/Marks.ts"
 import { ownedImage, workload } from "../support/Objects.ts"
 import { annotated, inCronJob, inTemplate, item, labelled, owned, triggers, update } from "./Metadata.ts"
 
@@ -138,4 +138,30 @@ describe("metadata of nobody but people and Kubernetes itself", () => {
       }),
     { arbitrary: { runs: 500 } }
   )
+})
+
+describe("who set an image last", () => {
+  const entry = (manager: string, time: string, more = {}) => ({
+    manager,
+    operation: "Update",
+    time,
+    fieldsV1: ownedImage,
+    ...more
+  })
+
+  it("is the newest manager that holds one, with how it writes", () => {
+    const entries = [
+      entry("helm", "2026-01-01T00:00:02Z", { operation: "Apply" }),
+      entry("kubectl-set", "2026-01-01T00:00:01Z"),
+      entry("scaler", "2026-01-01T00:00:09Z", { fieldsV1: { "f:spec": { "f:replicas": {} } } }),
+      entry("kubelet", "2026-01-01T00:00:09Z", { subresource: "status" })
+    ]
+    assert.strictEqual(imagesSetByOf(entries), "helm (Apply)")
+    assert.strictEqual(imagesSetByOf(entries.slice(1)), "kubectl-set (Update)")
+  })
+
+  it("is nobody where nobody holds one", () => {
+    assert.isUndefined(imagesSetByOf([]))
+    assert.isUndefined(imagesSetByOf([entry("x", "2026-01-01T00:00:00Z", { fieldsV1: {} })]))
+  })
 })

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { applyPatch } from "rfc6902"
+import { decode } from "../../sandbox/cluster/Patch.ts"
 import { backupOf } from "../../src/image/BackupName.ts"
 import { format, parse } from "../../src/image/ImageReference.ts"
 import { kindOf, kinds, type WorkloadKind } from "../../src/workload/Kinds.ts"
 import { originalsAnnotation } from "../../src/workload/Originals.ts"
-import { type Operation, restorePatch, rewritePatch, verifiedOriginals } from "../../src/workload/Patch.ts"
+import { heldAnnotation, writeHeld } from "../../src/workload/HeldMark.ts"
+import { markPatch, type Operation, restorePatch, rewritePatch, verifiedOriginals } from "../../src/workload/Patch.ts"
 import { projectTemplated } from "../../src/workload/Project.ts"
 import { templated } from "../support/Objects.ts"
 
@@ -19,6 +21,12 @@ const apply = (object: unknown, operations: ReadonlyArray<Operation>) => {
   const errors = applyPatch(copy, operations.map((it) => ({ ...it }))).filter((it) => it !== null)
   return errors.length === 0 ? Result.succeed(copy) : Result.fail(errors.map((it) => it.name))
 }
+
+/** The same as the sandbox's API server does it: of what is not there, a test sees null. */
+const atServer = (object: unknown, operations: ReadonlyArray<Operation>) =>
+  decode("application/json-patch+json", JSON.parse(JSON.stringify(operations))).pipe(
+    Effect.flatMap((change) => change(JSON.parse(JSON.stringify(object))))
+  )
 
 const project = (kind: WorkloadKind, object: unknown) => projectTemplated(kindOf(kind))(object)!
 
@@ -130,4 +138,36 @@ describe("the patch of a restore", () => {
     })
     assert.deepStrictEqual(restorePatch(project("Deployment", forged), backup), [])
   })
+})
+
+describe("the patch of a mark", () => {
+  const mark = { reason: "contested", detail: "x", count: 1, images: {} } as const
+  const texts = { [heldAnnotation]: writeHeld(mark) }
+
+  it.effect(
+    "changes the one annotation, beside others or none, and no template",
+    Effect.fnUntraced(function*() {
+      for (const metadata of [{}, { annotations: {} }, { annotations: { "example.com/a~b": "c" } }]) {
+        const object = templated({ metadata })
+        const after = yield* atServer(object, markPatch(project("Deployment", object), texts))
+        assert.deepStrictEqual(project("Deployment", after).held, mark)
+        assert.deepStrictEqual(project("Deployment", after), {
+          ...project("Deployment", object),
+          annotated: true,
+          written: texts,
+          held: mark
+        })
+      }
+    })
+  )
+
+  it.effect(
+    "is refused by another object of that name, and where annotations have come since",
+    Effect.fnUntraced(function*() {
+      const patch = markPatch(project("Deployment", templated({ metadata: {} })), texts)
+      for (const metadata of [{ uid: "another" }, { annotations: { a: "b" } }]) {
+        assert.isTrue(Result.isFailure(yield* Effect.result(atServer(templated({ metadata }), patch))))
+      }
+    })
+  )
 })
