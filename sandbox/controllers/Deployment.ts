@@ -13,11 +13,12 @@ import * as Worlds from "./World.ts"
 
 const hashLabel = "pod-template-hash"
 const revisionAnnotation = "deployment.kubernetes.io/revision"
+const historyAnnotation = "deployment.kubernetes.io/revision-history"
 /** Not copied from the Deployment to its ReplicaSets. */
 const ownAnnotations = new Set([
   "kubectl.kubernetes.io/last-applied-configuration",
   revisionAnnotation,
-  "deployment.kubernetes.io/revision-history",
+  historyAnnotation,
   "deployment.kubernetes.io/desired-replicas",
   "deployment.kubernetes.io/max-replicas",
   "deprecated.deployment.rollback.to"
@@ -41,6 +42,12 @@ const sameTemplate = (set: JsonObject, deployment: JsonObject): boolean =>
     withoutHash(J.object(set, "spec", "template")),
     withoutHash(J.object(deployment, "spec", "template"))
   )
+
+/** Which revisions a ReplicaSet was when it becomes another (deployment util, SetNewReplicaSetAnnotations). */
+const historyOf = (set: JsonObject): string => {
+  const before = J.text(set, "metadata", "annotations", historyAnnotation)
+  return before === undefined ? String(revisionOf(set)) : `${before},${revisionOf(set)}`
+}
 
 interface Budget {
   readonly desired: number
@@ -109,7 +116,7 @@ const newSet = Effect.fnUntraced(function*(
   const room = Math.max(0, desired + maxSurge - total(olds))
   const first = recreate ? (total(olds) === 0 ? desired : 0) : Math.min(desired, room)
   const current = found ?? (yield* createSet(world, deployment, revision, first))
-  const annotations = { [revisionAnnotation]: String(Math.max(revision, revisionOf(current))) }
+  const annotations = { [revisionAnnotation]: String(revision), [historyAnnotation]: historyOf(current) }
   const set = revisionOf(current) >= revision
     ? current
     : yield* Worlds.patch(world, "ReplicaSet", current, { metadata: { annotations } })

@@ -165,6 +165,11 @@ export class Contests {
     }
   }
 
+  /** Whether a fight, or we ourselves, brought its originals back: then nobody has rolled it back. */
+  isExplained(key: string): boolean {
+    return [...this.#entries.get(key)?.fights.values() ?? []].some(Contest.isExplained)
+  }
+
   /** The mark that is to be written on the object and was not yet; undefined: none. */
   unwritten(key: string): HeldMark | undefined {
     const entry = this.#entries.get(key)

@@ -7,6 +7,7 @@ import type { Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import type { Facts } from "../workload/Facts.ts"
 import type { HeldMark } from "../workload/HeldMark.ts"
 import { kindOf } from "../workload/Kinds.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
@@ -31,6 +32,8 @@ export interface Decided {
   readonly plan: Plan
   /** What is remembered of a fight over its images. */
   readonly remembered: HeldMark | undefined
+  /** Whether somebody has rolled it back, and until when it is left alone for that. */
+  readonly rolledBack: Facts["rolledBack"]
 }
 
 export interface Given {
@@ -71,10 +74,22 @@ export const make = ({ contests, ownNamespace, seen, target }: Given) =>
         now,
         state: (source) => inventory.state(source),
         assumeCopied: settings.DRY_RUN,
+        explained: contests.isExplained(key),
         pullFailsSince: times.pullFailsSince,
         unheard: (resource) => states.unheard(resource, now)
       })
       const planned = plan(workload, { ...facts, remembered })
-      return { workload, pods, newestPods: newest, controlled, times, settings, now, plan: planned, remembered }
+      return {
+        workload,
+        pods,
+        newestPods: newest,
+        controlled,
+        times,
+        settings,
+        now,
+        plan: planned,
+        remembered,
+        rolledBack: facts.rolledBack
+      }
     })
   })

@@ -3,8 +3,9 @@ import { Option } from "effect"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import type { Facts } from "../workload/Facts.ts"
 import { kindOf, type WorkloadKind } from "../workload/Kinds.ts"
+import { calmAt, isRolledBack, wayBack } from "../workload/Rollback.ts"
 import { newestPods } from "../workload/Rollout.ts"
-import type { Workload } from "../workload/Workload.ts"
+import type { Pod, Workload } from "../workload/Workload.ts"
 
 /** What must be seen beside the pods and the namespace of a workload, by its kind. */
 const needed: Partial<Record<WorkloadKind, string>> = {
@@ -14,6 +15,8 @@ const needed: Partial<Record<WorkloadKind, string>> = {
 }
 
 type Given = Pick<Facts, "settings" | "backup" | "now" | "state" | "assumeCopied"> & {
+  /** Whether it is known that a fight, or we ourselves, brought its originals back: that is no rollback. */
+  readonly explained?: boolean
   /** Without it pulls that fail are seen for the first time now. */
   readonly pullFailsSince?: Facts["pullFailsSince"]
   readonly ownNamespace: Option.Option<string>
@@ -32,15 +35,28 @@ const unseenOf = (
   return [...resources].flatMap((it) => (store.isSynced(it) ? unheard(it) : `${it} cannot be seen`) ?? [])
 }
 
+const rolledBackOf = (
+  workload: Workload,
+  controlled: ReadonlyArray<Workload>,
+  pods: ReadonlyArray<Pod>,
+  { backup, now }: Given
+): Facts["rolledBack"] => {
+  if (!isRolledBack(workload, controlled)) return undefined
+  const until = calmAt(workload, pods)
+  return until !== undefined && until <= now ? undefined : { until, wayBack: wayBack(workload, controlled, backup) }
+}
+
 export const gatherFacts = (store: Workloads, workload: Workload, given: Given): Facts => {
   const pods = store.podsOf(workload)
+  const controlled = store.controlledBy(workload)
   return {
     ...given,
+    rolledBack: given.explained === true ? undefined : rolledBackOf(workload, controlled, pods, given),
     ownNamespace: Option.getOrUndefined(given.ownNamespace),
     namespace: store.namespace(workload.namespace),
     owners: store.ownersOf(workload),
     pods,
-    newestPods: newestPods(workload, store.controlledBy(workload), pods),
+    newestPods: newestPods(workload, controlled, pods),
     pullFailsSince: given.pullFailsSince ?? (() => given.now),
     nodeReady: (name) => store.nodeReady(name),
     nodeHasPulled: (name) => store.nodeHasPulled(name),

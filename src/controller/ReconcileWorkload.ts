@@ -104,7 +104,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       // pods that come and go are no new users: what they run is what their workload names
       if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), now)
       yield* offerAll(images, planned.stale)
-      yield* reportForged(decisions.get(key)?.plan, planned)
+      yield* reportStray(decisions.get(key)?.plan, planned)
       const refused = rests.isRefused(workload, now)
       const back = refused ? undefined : yield* catchRefusal(putBack(decided), planned)
       if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
@@ -114,6 +114,8 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
         ? yield* catchRefusal(contest.inTurn(decided, rewrite(decided, planned.verdict.as)), planned)
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })
+      const calmAt = decided.rolledBack?.until
+      if (calmAt !== undefined) yield* workloads.offerAfter(key, Duration.millis(calmAt - now))
       if (!refused) yield* catchRefusal(contest.rest(decided), planned)
       // a Deployment's controller that loses its first word of a rollout to another write never says that it has begun
       if (workload.ownsImages && (workload.rollout === undefined || isObserved(workload))) {
@@ -122,13 +124,17 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
   })
 
-/** Says once that somebody else wrote an entry of the originals annotation. */
-const reportForged = (before: Plan | undefined, now: Plan): Effect.Effect<void> => {
-  if (before?.images.some((it) => it.forged) === true) return Effect.void
-  const forged = now.images.filter((it) => it.forged)
-  return Effect.forEach(
-    forged,
-    (it) => Effect.logWarning(`the originals annotation of container ${it.slot.container} is not ours: ${it.detail}`),
-    { discard: true }
-  )
-}
+/** Says once of each entry of the originals annotation that it does not count, and what that means. */
+const reportStray = (before: Plan | undefined, now: Plan): Effect.Effect<void> =>
+  Effect.forEach(now.images, ({ detail, slot, stray, wants }) => {
+    const same = before?.images.some((it) =>
+      it.stray === stray && it.slot.container === slot.container && it.slot.image === slot.image
+    )
+    if (stray === undefined || same === true) return Effect.void
+    return stray === "Forged"
+      ? Effect.logWarning(`the originals annotation of container ${slot.container} is not ours: ${detail}`)
+      : Effect.logInfo(
+        `somebody set container ${slot.container} to ${slot.image}: ${wants.join(", ")} is copied to be there, ` +
+          `and its original is recorded no longer`
+      )
+  }, { discard: true })

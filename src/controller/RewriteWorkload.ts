@@ -12,6 +12,7 @@ import { rewrites } from "../telemetry/Metrics.ts"
 import { rewritePatch } from "../workload/Patch.ts"
 import type { Plan, RewriteAs, Verdict } from "../workload/Plan.ts"
 import { describeReplacements, replacementsOf, tagsNamed } from "../workload/PlanImages.ts"
+import { wayBack } from "../workload/Rollback.ts"
 import { livePods } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
 import { changer, type Contests } from "./Contests.ts"
@@ -105,7 +106,11 @@ export const make = ({ contests, decide, permits, rests, target }: Options) =>
       }
       if (isNothing) return
       const waiting = as === "rollout" ? undefined : livePods(pods).find((it) => !it.ready)
-      yield* Effect.logInfo(`rewritten: ${describeReplacements(replacements)}${stuckPod(workload, waiting)}`)
+      yield* Effect.logInfo(
+        `rewritten: ${describeReplacements(replacements)}${wayBack(workload, controlled, target)}${
+          stuckPod(workload, waiting)
+        }`
+      )
     })
 
     return Effect.fnUntraced(function*(of: Decided, as: RewriteAs): Effect.fn.Return<Verdict, KubeError> {

@@ -137,6 +137,10 @@ export const convertedBackupOf = (backup: Backup, source: ImageReference): Image
   return { registry, repository, tag: digest === undefined ? tag : protectionTag(digest) }
 }
 
+/** Whether `present` is in the repository that holds the copies of `source`, whatever its tag or digest. */
+export const isCopyRepository = (backup: Backup, source: ImageReference, present: ImageReference): boolean =>
+  isUnder(backup, present) && repositoryOf(backup, source) === present.repository
+
 /** Is this reference in our part of the backup registry? Decided on parsed parts, never on substrings. */
 export const isUnder = (backup: Backup, reference: ImageReference): boolean =>
   reference.registry === backup.registry &&

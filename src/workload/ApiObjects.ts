@@ -59,7 +59,7 @@ const Template = Schema.Struct({
   spec: maybe(PodSpec)
 })
 
-const Condition = Schema.Struct({ type: Text, status: Text, reason: Text, message: Text })
+const Condition = Schema.Struct({ type: Text, status: Text, reason: Text, message: Text, lastTransitionTime: Text })
 
 const IntOrText = maybe(Schema.Union([Schema.Finite, Schema.String]))
 

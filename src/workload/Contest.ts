@@ -30,12 +30,12 @@ interface Fought {
 export type Contest =
   /** Our copy stands. What is older than `generation` does not show it yet. */
   | Fought & { readonly _tag: "Written"; readonly at: number; readonly generation: number; readonly unwell: boolean }
-  /** It was undone, and may be written again. */
-  | Fought & { readonly _tag: "Reverted" }
+  /** It was undone, and may be written again; `pardoned` where that was a rollback. */
+  | Fought & { readonly _tag: "Reverted"; readonly pardoned: boolean }
   /** It is left alone until then, in milliseconds since the epoch. */
   | Fought & { readonly _tag: "Contested"; readonly until: number; readonly by: string }
-  /** We put it back ourselves. What is older than `generation` does not show that yet. */
-  | { readonly _tag: "Ended"; readonly generation: number }
+  /** We put it back ourselves, to `image` once that was seen. What is older than `generation` does not show that yet. */
+  | { readonly _tag: "Ended"; readonly generation: number; readonly image: string | undefined }
 
 /** What is seen of the container's image at one moment. */
 export interface Look {
@@ -67,7 +67,9 @@ const restAfter = (fights: number): number => Math.min(firstRest * 2 ** Math.min
 const undone = (of: Fought, unwell: boolean, by: string, now: number): Contest => {
   const { copy, original } = of
   const reverts = [...of.reverts.filter((it) => it > now - window), now]
-  if (reverts.length < 2 && !unwell && of.fights === 0) return { _tag: "Reverted", original, copy, reverts, fights: 0 }
+  if (reverts.length < 2 && !unwell && of.fights === 0) {
+    return { _tag: "Reverted", original, copy, reverts, fights: 0, pardoned: false }
+  }
   const fights = of.fights + 1
   return { _tag: "Contested", original, copy, reverts, fights, until: now + restAfter(fights), by }
 }
@@ -97,7 +99,7 @@ export const refused = (before: Contest | undefined, patch: Patch, by: string): 
   undone(written(before, patch), false, by, patch.now)
 
 /** We put the original back; `generation` is what that made of the object. */
-export const putBack = (generation: number): Contest => ({ _tag: "Ended", generation })
+export const putBack = (generation: number): Contest => ({ _tag: "Ended", generation, image: undefined })
 
 /** A copy of ours that stands there and of which nothing is remembered: of before a restart, or its answer was lost. */
 const found = (before: Contest | undefined, look: Look): Contest | undefined =>
@@ -115,8 +117,16 @@ const lookAtCopy = (of: Extract<Contest, { _tag: "Written" }>, look: Look): Cont
   if (!isSame(of.original, image)) return found(undefined, look)
   if (!pardoned) return undone(of, of.unwell, look.by, now)
   const { copy, fights, original, reverts } = of
-  return { _tag: "Reverted", original, copy, reverts, fights }
+  return { _tag: "Reverted", original, copy, reverts, fights, pardoned }
 }
+
+/** What we put back is remembered as ours until another image is there. */
+const ended = (of: Extract<Contest, { _tag: "Ended" }>, { image }: Look): Contest | undefined =>
+  of.image === undefined || of.image === image ? { ...of, image } : undefined
+
+/** Whether it is known how the original came to be there again: in a fight, or by ourselves. That is nobody's rollback. */
+export const isExplained = (of: Contest): boolean =>
+  of._tag === "Contested" || of._tag === "Ended" || (of._tag === "Reverted" && !of.pardoned)
 
 /** What a look at the image makes of what was known; undefined: nothing is to be remembered. */
 export const looked = (before: Contest | undefined, look: Look): Contest | undefined => {
@@ -124,7 +134,7 @@ export const looked = (before: Contest | undefined, look: Look): Contest | undef
     case undefined:
       return found(undefined, look)
     case "Ended":
-      return look.generation < before.generation ? before : found(undefined, look)
+      return look.generation < before.generation ? before : found(undefined, look) ?? ended(before, look)
     case "Written":
       return lookAtCopy(before, look)
     case "Reverted":

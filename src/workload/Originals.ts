@@ -2,7 +2,7 @@
 // It stands on the pod template, where rollbacks carry it along; tenants can write it, so an entry counts only when it
 // maps to the very image that is there.
 import { Option, Result, Schema } from "effect"
-import { type Backup, backupOf, convertedBackupOf, keptBy } from "../image/BackupName.ts"
+import { type Backup, backupOf, convertedBackupOf, isCopyRepository, keptBy } from "../image/BackupName.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 
 /** JSON map from container name (`volume:<name>` for image volumes) to the image as it was written. */
@@ -22,6 +22,8 @@ export const writeOriginals = (entries: ReadonlyMap<string, string>): string =>
 
 export type Origin =
   | { readonly _tag: "Verified"; readonly original: string; readonly source: ImageReference }
+  /** Somebody set another tag or digest on the copy: it is one of the same repository, and the entry counts no longer. */
+  | { readonly _tag: "Bumped"; readonly before: string; readonly source: ImageReference }
   /** The entry claims another source than the image's name: somebody else wrote it. */
   | { readonly _tag: "Forged"; readonly claimed: string }
   | { readonly _tag: "None" }
@@ -48,12 +50,25 @@ const copiedFrom = (backup: Backup, source: ImageReference, present: ImageRefere
 export const isCopyOf = (backup: Backup, source: ImageReference, present: ImageReference): boolean =>
   copiedFrom(backup, source, present) !== undefined
 
+/** The image of the same repository that a copy with another tag or digest is one of. */
+const bumped = ({ registry, repository }: ImageReference, { digest, tag }: ImageReference): ImageReference => {
+  const kept = keptBy(tag)
+  if (kept !== undefined) return { registry, repository, digest: kept }
+  return {
+    registry,
+    repository,
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest })
+  }
+}
+
 /** What an image under the backup's prefix was copied from, by the entry of its container. */
 export const originOf = (backup: Backup, entry: string | undefined, present: ImageReference): Origin => {
   if (entry === undefined) return { _tag: "None" }
   const source = parse(entry)
   const copied = Result.isSuccess(source) ? copiedFrom(backup, source.success, present) : undefined
-  return copied === undefined
-    ? { _tag: "Forged", claimed: entry }
-    : { _tag: "Verified", original: entry, source: copied }
+  if (copied !== undefined) return { _tag: "Verified", original: entry, source: copied }
+  return Result.isSuccess(source) && isCopyRepository(backup, source.success, present)
+    ? { _tag: "Bumped", before: entry, source: bumped(source.success, present) }
+    : { _tag: "Forged", claimed: entry }
 }

@@ -126,6 +126,21 @@ const heldByMark = (workload: Workload, images: ReadonlyArray<PlannedImage>, fac
   return mark && held(mark.reason, `${mark.detail}; ${mark.until ?? "until another image or no mark is there"}`)
 }
 
+/** Quarantined, rolled back and contested, in this order; a cure is what a rollback may need. */
+const heldByPeople = (
+  workload: Workload,
+  images: ReadonlyArray<PlannedImage>,
+  facts: Facts,
+  cures: boolean
+): Verdict | undefined => {
+  const marked = heldByMark(workload, images, facts)
+  if (marked?._tag === "Held" && marked.reason === "quarantined") return marked
+  const { rolledBack } = facts
+  return rolledBack === undefined || cures
+    ? marked
+    : held("rollback", `it went back to a revision of before${rolledBack.wayBack}`)
+}
+
 /** What cannot be seen is not touched: nobody can tell what a workload runs, or who has opted it out meanwhile. */
 const heldUnseen = ({ unseen }: Facts): Verdict | undefined =>
   unseen.length === 0 ? undefined : held("unseen", unseen.join("; "))
@@ -139,7 +154,7 @@ const verdictOf = (
   const never = neverPatched(workload)
   if (never !== undefined) return never
   if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
-  const hold = heldByNature(workload, facts) ?? heldUnseen(facts) ?? heldByMark(workload, images, facts) ??
+  const hold = heldByNature(workload, facts) ?? heldUnseen(facts) ?? heldByPeople(workload, images, facts, cures) ??
     heldForNow(images)
   if (hold !== undefined) return hold
   const verdict = heldByHealth(workload, facts, cures)

@@ -6,7 +6,7 @@ import { readOriginals } from "./Originals.ts"
 import type { Facts } from "./Facts.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
 import { choose, runningOf } from "./Running.ts"
-import { isForged, sourceOfSlot } from "./Source.ts"
+import { sourceOfSlot, strayEntry } from "./Source.ts"
 import type { ImageSlot, Workload } from "./Workload.ts"
 
 export interface PlannedImage {
@@ -20,8 +20,8 @@ export interface PlannedImage {
   readonly detail: string
   /** The image's name in the backup; undefined while that cannot be said. */
   readonly to: string | undefined
-  /** The originals annotation claims what the image's name contradicts. */
-  readonly forged: boolean
+  /** What its entry of the originals annotation is, where it does not count. */
+  readonly stray: ReturnType<typeof strayEntry>
 }
 
 /** How long after a copy was seen whole it may be pointed to: ten minutes, in milliseconds. */
@@ -139,19 +139,19 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context):
 
 const planImage = (slot: ImageSlot, entry: string | undefined, facts: Context): PlannedImage => {
   const source = sourceOfSlot(slot, entry, facts.backup, facts.settings)
-  const forged = isForged(slot, entry, facts.backup)
+  const stray = strayEntry(slot, entry, facts.backup)
   if (source._tag === "Skip") {
-    return { slot, forged, ...outcome({ wants: [], skip: source.reason, detail: source.detail }) }
+    return { slot, stray, ...outcome({ wants: [], skip: source.reason, detail: source.detail }) }
   }
   if (source._tag === "Backup") {
     const from = format(source.reference)
     return {
       slot,
-      forged,
+      stray,
       ...outcome({ wants: [from], skip: "already-backup", detail: `it is the copy of ${from}`, to: slot.image })
     }
   }
-  return { slot, forged, ...fromSource(slot, source.reference, facts) }
+  return { slot, stray, ...fromSource(slot, source.reference, facts) }
 }
 
 /**

@@ -1,32 +1,16 @@
 // Project: API objects in, projections out. What does not decode is not kept; what is not read is dropped at once,
 // so that ten thousand pods fit into memory.
 import { Option, Schema } from "effect"
-import {
-  AccountObject,
-  NamespaceObject,
-  NodeObject,
-  type ObjectMeta,
-  PodObject,
-  type PodSpec,
-  Templated
-} from "./ApiObjects.ts"
+import { type ObjectMeta, PodObject, type PodSpec, Templated } from "./ApiObjects.ts"
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
 import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
+import { shapeOf } from "./Shape.ts"
 import { restoredAnnotation } from "./RestoredMark.ts"
-import {
-  type Account,
-  accountKey,
-  type ContainerState,
-  type ImageSlot,
-  type Namespace,
-  type Node,
-  type Pod,
-  type Workload
-} from "./Workload.ts"
+import { type ContainerState, type ImageSlot, type Pod, type Workload } from "./Workload.ts"
 import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
 
 type Meta = typeof ObjectMeta.Type
@@ -34,9 +18,6 @@ type Spec = typeof PodSpec.Type
 
 const decodeTemplated = Schema.decodeUnknownOption(Templated)
 const decodePod = Schema.decodeUnknownOption(PodObject)
-const decodeNamespace = Schema.decodeUnknownOption(NamespaceObject)
-const decodeAccount = Schema.decodeUnknownOption(AccountObject)
-const decodeNode = Schema.decodeUnknownOption(NodeObject)
 
 const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
   const slots: Array<ImageSlot> = []
@@ -71,7 +52,8 @@ const ownerOf = (metadata: Meta) => {
     : { kind: owner.kind ?? "", name: owner.name ?? "", uid: owner.uid ?? "" }
 }
 
-const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<string> =>
+/** Names in a list of references. */
+export const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<string> =>
   (references ?? []).map((it) => it.name ?? "").filter((it) => it !== "")
 
 const writable = [rewriteAnnotation, heldAnnotation, restoredAnnotation]
@@ -113,6 +95,7 @@ const base = (
     manager: managerOf(labels, annotations, metadata.managedFields ?? [], metadata.ownerReferences ?? []),
     priorityClass: spec.priorityClassName ?? undefined,
     mirror: annotations["kubernetes.io/config.mirror"] !== undefined,
+    returned: (annotations["deployment.kubernetes.io/revision-history"] ?? "") !== "",
     pullSecrets: namesOf(spec.imagePullSecrets),
     serviceAccount: spec.serviceAccountName ?? undefined,
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
@@ -199,7 +182,8 @@ export const projectTemplated = (kind: Kind) => (object: unknown): Workload | un
         ? it.spec?.podManagementPolicy !== "Parallel"
         : it.spec?.concurrencyPolicy === "Forbid",
       succeededAt: timeOf(it.status?.lastSuccessfulTime),
-      revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined)
+      revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined),
+      shape: kind.kind === "Deployment" || kind.kind === "ReplicaSet" ? shapeOf(object) : undefined
     }
   }))
 
@@ -261,9 +245,11 @@ export const projectPod = (object: unknown): Pod | undefined =>
       rollout: undefined,
       ordered: false,
       succeededAt: undefined,
-      revision: revisionOf("Pod", it.metadata, undefined)
+      revision: revisionOf("Pod", it.metadata, undefined),
+      shape: undefined
     }
     const phase = it.status?.phase
+    const readiness = it.status?.conditions?.find((condition) => condition.type === "Ready")
     const main = it.status?.containerStatuses ?? []
     const init = it.status?.initContainerStatuses ?? []
     return {
@@ -271,8 +257,8 @@ export const projectPod = (object: unknown): Pod | undefined =>
       node: spec.nodeName ?? undefined,
       createdAt: timeOf(it.metadata.creationTimestamp),
       finished: phase === "Succeeded" || phase === "Failed",
-      ready: it.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ??
-        false,
+      ready: readiness?.status === "True",
+      readySince: timeOf(readiness?.lastTransitionTime),
       unschedulable: it.status?.conditions?.find((condition) =>
         condition.type === "PodScheduled" && condition.status === "False"
       )?.message ?? undefined,
@@ -284,25 +270,6 @@ export const projectPod = (object: unknown): Pod | undefined =>
       ]
     }
   }))
-
-export const projectNamespace = (object: unknown): Namespace | undefined =>
-  Option.getOrUndefined(Option.map(decodeNamespace(object), ({ metadata }) => ({
-    name: metadata.name ?? "",
-    uid: metadata.uid ?? "",
-    marks: marksOf(metadata.labels ?? {}, metadata.annotations ?? {})
-  })))
-
-export const projectAccount = (object: unknown): Account | undefined =>
-  Option.getOrUndefined(Option.map(decodeAccount(object), ({ imagePullSecrets, metadata }) => {
-    const namespace = metadata.namespace ?? "default"
-    return { key: accountKey(namespace, metadata.name ?? ""), namespace, pullSecrets: namesOf(imagePullSecrets) }
-  }))
-
-export const projectNode = (object: unknown): Node | undefined =>
-  Option.getOrUndefined(Option.map(decodeNode(object), ({ metadata, status }) => ({
-    name: metadata.name ?? "",
-    ready: status?.conditions?.some((it) => it.type === "Ready" && it.status === "True") ?? false
-  })))
 
 /** Projects an object of a kind from its manifest, as `plan -f` reads it. */
 export const projectManifest = (kind: WorkloadKind, object: unknown): Workload | undefined =>

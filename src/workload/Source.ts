@@ -40,6 +40,7 @@ const skip = (reason: SkipReason, detail: string): SlotSource => ({ _tag: "Skip"
 const underPrefix = (backup: Backup, present: ImageReference, entry: string | undefined): SlotSource => {
   const origin = originOf(backup, entry, present)
   if (origin._tag === "Verified") return { _tag: "Backup", reference: origin.source, original: origin.original }
+  if (origin._tag === "Bumped") return { _tag: "Backup", reference: origin.source, original: undefined }
   const claim = origin._tag === "Forged"
     ? `; its annotation claims ${JSON.stringify(origin.claimed.slice(0, 200))}, which has another copy, and is ignored`
     : ""
@@ -75,9 +76,17 @@ export const sourceOfSlot = (
   return { _tag: "Source", reference }
 }
 
-/** Whether an entry of the annotation claims what the image's name contradicts. */
-export const isForged = (slot: ImageSlot, entry: string | undefined, backup: Backup): boolean => {
+/**
+ * What an entry of the annotation is that does not say what the image is a copy of: `Bumped` where somebody set another tag on the
+ * copy, `Forged` where the image's name contradicts it; undefined where there is nothing to say.
+ */
+export const strayEntry = (
+  slot: ImageSlot,
+  entry: string | undefined,
+  backup: Backup
+): "Bumped" | "Forged" | undefined => {
   const present = parse(slot.image)
-  return Result.isSuccess(present) && isUnder(backup, present.success) &&
-    originOf(backup, entry, present.success)._tag === "Forged"
+  if (Result.isFailure(present) || !isUnder(backup, present.success)) return undefined
+  const { _tag } = originOf(backup, entry, present.success)
+  return _tag === "Bumped" || _tag === "Forged" ? _tag : undefined
 }

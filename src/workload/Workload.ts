@@ -85,6 +85,10 @@ export interface Workload {
    * by a label of the pods. Of a ReplicaSet or a pod what is written there itself.
    */
   readonly revision: string | undefined
+  /** ReplicaSets: whether it was the newest of its Deployment before, and has become it again. */
+  readonly returned: boolean
+  /** Deployments and their ReplicaSets: what the template is apart from its images; see Shape. */
+  readonly shape: string | undefined
   readonly pullSecrets: ReadonlyArray<string>
   readonly serviceAccount: string | undefined
   /** When our field manager last changed it, milliseconds since the epoch. */
@@ -127,6 +131,8 @@ export interface Pod {
   readonly createdAt: number | undefined
   readonly finished: boolean
   readonly ready: boolean
+  /** Since when it is ready or not, milliseconds since the epoch. */
+  readonly readySince: number | undefined
   /** Why no node takes it, in the scheduler's own words. */
   readonly unschedulable: string | undefined
   readonly containers: ReadonlyArray<ContainerState>

@@ -458,4 +458,44 @@ describe("the actor of a workload", () => {
       ])
     }).pipe(Effect.provide(it.layer))
   })
+
+  it.effect("what somebody rolled back rests until its pods have been ready for fifteen minutes, and is then rewritten", () => {
+    const it = loop(Effect.succeed({ _tag: "Gone" }))
+    return Effect.gen(function*() {
+      const { decisions, inventory, queue, store } = yield* it.start
+      const of = (number: number, history: object = {}) => ({
+        metadata: { annotations: { "deployment.kubernetes.io/revision": String(number), ...history } }
+      })
+      const deployment = workload(of(3))
+      const owner = { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: deployment.uid, controller: true }
+      const replicaSet = (number: number, tag: string, history?: object) => {
+        const { metadata } = of(number, history)
+        const uid = `set-${number}`
+        return workload({
+          kind: "ReplicaSet",
+          name: `web-${number}`,
+          images: { app: `nginx:${tag}` },
+          metadata: { ...metadata, uid, ownerReferences: [owner] }
+        })
+      }
+      const newest = replicaSet(3, "1.27", { "deployment.kubernetes.io/revision-history": "1" })
+      for (const one of [deployment, replicaSet(2, "1.28"), newest]) store.putWorkload(one)
+      store.putPod(pod({ owner: newest, digest: digestOf("a"), readySince: 0 }))
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      yield* queue.offer(deployment.key)
+      yield* tick
+      const { verdict } = decisions.get(deployment.key)!
+      assert.strictEqual(verdict._tag === "Held" && verdict.reason, "rollback")
+      assert.include(verdict._tag === "Held" ? verdict.detail : "", "rollout undo deployment/web --to-revision=2")
+      assert.deepStrictEqual(it.patches, [])
+      // it wakes by itself
+      const seenNow = { _tag: "BackedUp", digest: digestOf("a"), contents: new Set([digestOf("a")]) } as const
+      yield* TestClock.adjust("898 seconds")
+      inventory.set(source, { ...seenNow, verifiedAt: 898_000 })
+      assert.deepStrictEqual(it.patches, [])
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(it.patches[0]?.key, deployment.key)
+    }).pipe(Effect.provide(it.layer))
+  })
 })

@@ -104,6 +104,7 @@ export interface GivenPod {
   readonly digest?: string | undefined
   readonly imageID?: string
   readonly ready?: boolean
+  readonly readySince?: number
   readonly node?: string
   readonly phase?: string
   readonly state?: Record<string, unknown>
@@ -130,7 +131,11 @@ export const podObject = (given: GivenPod = {}): Record<string, unknown> => {
     spec: { containers: containers(images), nodeName: given.node ?? "node-1", ...given.podSpec },
     status: {
       phase: given.phase ?? "Running",
-      conditions: [{ type: "Ready", status: given.ready ?? true ? "True" : "False" }],
+      conditions: [{
+        type: "Ready",
+        status: given.ready ?? true ? "True" : "False",
+        lastTransitionTime: new Date(given.readySince ?? 0).toISOString()
+      }],
       containerStatuses: Object.keys(images).map((name) => ({
         name,
         restartCount: 0,
@@ -158,6 +163,7 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   nodeHasPulled: () => true,
   state: () => undefined,
   assumeCopied: false,
+  rolledBack: undefined,
   unseen: [],
   ...given
 })

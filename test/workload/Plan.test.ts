@@ -1,4 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { backupOf } from "../../src/image/BackupName.ts"
+import { format, parse } from "../../src/image/ImageReference.ts"
 import type { ImageState } from "../../src/image/ImageState.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import type { Facts } from "../../src/workload/Facts.ts"
@@ -360,12 +363,65 @@ describe("images under the prefix", () => {
     assert.deepStrictEqual([bare.wants, bare.images[0]?.skip, bare.verdict._tag], [[nginx], "already-backup", "Done"])
   })
 
+  it("whose tag somebody has set to another are copies of that one, and the entry does not count", () => {
+    for (const layout of ["nested", "flat"] as const) {
+      const backup = { registry: "backup.example", prefix: "copies", layout }
+      const bump = (present: string, entry: string) =>
+        plan(
+          workload({
+            images: { app: present },
+            templateAnnotations: { "image-cloner.io/original-images": JSON.stringify({ app: entry }) }
+          }),
+          given({}, { backup })
+        )
+      const to = (image: string) => format(backupOf(backup, Result.getOrThrow(parse(image))))
+      const bumped = bump(to("nginx:1.28"), "nginx:1.27")
+      assert.deepStrictEqual(bumped.wants, ["docker.io/library/nginx:1.28"])
+      assert.deepStrictEqual([bumped.images[0]?.skip, bumped.images[0]?.stray], ["already-backup", "Bumped"])
+      assert.deepStrictEqual(bump(to(`nginx:1.27@${b}`), `nginx:1.27@${a}`).wants, [
+        `docker.io/library/nginx:1.27@${b}`
+      ])
+      assert.strictEqual(bump(to("nginx:1.27"), "nginx:1.27").images[0]?.stray, undefined)
+    }
+  })
+
   it("whose annotation claims another source are not followed there", () => {
     const planned = annotated(copy, "registry.internal/secret:1")
     assert.deepStrictEqual(planned.wants, [nginx])
-    assert.isTrue(planned.images[0]?.forged)
+    assert.strictEqual(planned.images[0]?.stray, "Forged")
     const hashed = annotated("backup.example/copies/hash_sha256/abc:1", "registry.internal/secret:1")
     assert.deepStrictEqual([hashed.wants, hashed.images[0]?.skip], [[], "under-prefix-unknown"])
+  })
+})
+
+describe("what somebody rolled back", () => {
+  const web = workload()
+  const about = (more: Partial<Facts> = {}) =>
+    given({}, {
+      pods: settled(web, a),
+      rolledBack: { until: undefined, wayBack: "; the release before is revision 2" },
+      ...more
+    })
+
+  it("is left alone, and its way back is named", () => {
+    const { verdict: of } = plan(web, about())
+    assert.strictEqual(of._tag === "Held" && of.reason, "rollback")
+    assert.include(of._tag === "Held" ? of.detail : "", "revision 2")
+    assert.strictEqual(verdict(web, about({ rolledBack: undefined })), "Rewrite")
+  })
+
+  it("comes after quarantine and before a fight", () => {
+    const mark = { detail: "x", count: 1, images: { app: ["nginx:1.27", copy] as const } }
+    const reasons = (["quarantined", "contested"] as const).map((reason) => {
+      return verdict(web, about({ remembered: { ...mark, reason } }))
+    })
+    assert.deepStrictEqual(reasons, ["quarantined", "rollback"])
+  })
+
+  it("is cured all the same: nothing else helps pods whose source is gone", () => {
+    const waiting = { state: { waiting: { reason: "ImagePullBackOff" } }, ready: false, owner: web }
+    const pods = [...settled(web, a), pod({ ...waiting, name: "other" })]
+    assert.deepStrictEqual(plan(web, about({ pods })).verdict, { _tag: "Rewrite", as: "cure" })
   })
 })
 

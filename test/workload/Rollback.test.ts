@@ -1,0 +1,113 @@
+// Deployments that somebody rolled back: `kubectl rollout undo` goes from the copy to the original and back again, because the
+// revision before a rewrite is the same release.
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { calm, calmAt, isRolledBack, releaseBefore, wayBack } from "../../src/workload/Rollback.ts"
+import type { Workload } from "../../src/workload/Workload.ts"
+import { type Given, pod, workload } from "../support/Objects.ts"
+
+const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
+const copy = (tag: string) => `backup.example/copies/docker.io/library/nginx:${tag}`
+
+/** A template as it was written, or as we rewrote it. */
+const template = (tag: string, rewritten = false): Given =>
+  rewritten
+    ? {
+      images: { app: copy(tag) },
+      templateAnnotations: { "image-cloner.io/original-images": JSON.stringify({ app: `nginx:${tag}` }) }
+    }
+    : { images: { app: `nginx:${tag}` } }
+
+const revision = (number: number, history?: string) => ({
+  annotations: {
+    "deployment.kubernetes.io/revision": String(number),
+    ...(history === undefined ? {} : { "deployment.kubernetes.io/revision-history": history })
+  }
+})
+
+const deployment = (number: number, given: Given, more: Given = {}) =>
+  workload({ ...given, ...more, metadata: { ...revision(number), ...more.metadata } })
+
+const replicaSet = (number: number, given: Given, history?: string) =>
+  workload({ kind: "ReplicaSet", name: `web-${number}`, ...given, metadata: revision(number, history) })
+
+describe("a rollback", () => {
+  it("is a Deployment whose newest ReplicaSet was the newest before", () => {
+    const first = replicaSet(3, template("1"), "1")
+    const second = replicaSet(2, template("2"))
+    assert.isTrue(isRolledBack(deployment(3, template("1")), [second, first]))
+    assert.isFalse(isRolledBack(deployment(2, template("2")), [second, replicaSet(1, template("1"))]))
+  })
+
+  it("is not told by an older ReplicaSet that was the newest again once, nor before the controller has looked", () => {
+    const [first, next] = [replicaSet(3, template("1"), "1"), replicaSet(4, template("3"))]
+    assert.isFalse(isRolledBack(deployment(4, template("3")), [first, next]))
+    const unobserved = deployment(3, template("1"), { metadata: { ...revision(3), generation: 2 } })
+    assert.isFalse(isRolledBack(unobserved, [first]))
+    // the template is another already, its ReplicaSet is not there yet
+    assert.isFalse(isRolledBack(deployment(3, template("9")), [first]))
+  })
+})
+
+describe("calm", () => {
+  const web = deployment(3, template("1"))
+  const ready = (at: number) => pod({ owner: web, readySince: at })
+
+  it("comes fifteen minutes after the last pod became ready", () => {
+    assert.strictEqual(calmAt(web, [ready(1000)]), 1000 + calm)
+    assert.strictEqual(calmAt(web, [ready(1000), pod({ owner: web, name: "b", readySince: 9000 })]), 9000 + calm)
+  })
+
+  it("does not come while a pod is missing or not ready", () => {
+    assert.isUndefined(calmAt(web, []))
+    assert.isUndefined(calmAt(web, [ready(0), pod({ owner: web, name: "b", ready: false })]))
+  })
+
+  it("is there at once where no pod is wanted", () => {
+    const none = deployment(3, template("1"), { spec: { replicas: 0 } })
+    assert.strictEqual(calmAt(none, []), 0)
+  })
+})
+
+describe("the release before", () => {
+  it("is not the revision before a rewrite, which is the same release", () => {
+    const sets = [replicaSet(1, template("1")), replicaSet(2, template("1", true)), replicaSet(3, template("2"))]
+    assert.strictEqual(releaseBefore(deployment(3, template("2")), sets, backup), 2)
+    const rewritten = [...sets, replicaSet(4, template("2", true))]
+    assert.strictEqual(releaseBefore(deployment(4, template("2", true)), rewritten, backup), 2)
+    assert.include(
+      wayBack(deployment(4, template("2", true)), rewritten, backup),
+      "revision 2: kubectl -n shop rollout undo deployment/web --to-revision=2"
+    )
+  })
+
+  it("is told from the same images with other variables", () => {
+    const other = { ...template("1", true), podSpec: { dnsPolicy: "None" } }
+    const sets = [replicaSet(1, template("1")), replicaSet(2, other), replicaSet(3, template("1", true))]
+    assert.strictEqual(releaseBefore(deployment(3, template("1", true)), sets, backup), 2)
+  })
+
+  it("is none where there was one release only", () => {
+    const sets = [replicaSet(1, template("1")), replicaSet(2, template("1", true))]
+    assert.isUndefined(releaseBefore(deployment(2, template("1", true)), sets, backup))
+    assert.strictEqual(wayBack(deployment(2, template("1", true)), sets, backup), "")
+  })
+
+  it.prop(
+    "is always of another release, whatever was rewritten, and the newest such",
+    [Schema.Array(Schema.Tuple([Schema.Literals(["1", "2", "3"]), Schema.Boolean]))],
+    ([history]) => {
+      const sets = history.map(([tag, rewritten], index): readonly [string, Workload] => [
+        tag,
+        replicaSet(index + 1, template(tag, rewritten))
+      ])
+      const [tag, rewritten] = history.at(-1) ?? ["1", false]
+      const now = deployment(history.length, template(tag, rewritten))
+      const expected = sets.findLastIndex(([of]) => of !== tag)
+      assert.strictEqual(
+        releaseBefore(now, sets.map(([, it]) => it), backup),
+        expected === -1 ? undefined : expected + 1
+      )
+    }
+  )
+})
