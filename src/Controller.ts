@@ -10,7 +10,7 @@ import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/ReconcileImage.ts"
 import * as ReconcileWorkload from "./controller/ReconcileWorkload.ts"
 import * as Waking from "./controller/Waking.ts"
-import { synced, watches } from "./controller/Watches.ts"
+import { resources, synced, watches } from "./controller/Watches.ts"
 import { WatchStates } from "./kube/WatchStates.ts"
 import { Pacing } from "./rewrite/Pacing.ts"
 import { backup } from "./settings/Settings.ts"
@@ -72,7 +72,9 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
 
     /** Names of the resources that are not heard of now; of the optional ones nobody need hear. */
     const unheard = (now: number) =>
-      watches.flatMap(([name]) => name !== "serviceaccounts" && states.unheard(name, now) !== undefined ? [name] : [])
+      resources.flatMap(({ optional, resource: { name } }) =>
+        !optional && states.unheard(name, now) !== undefined ? [name] : []
+      )
     let missed: ReadonlyArray<string> = []
 
     /** What is heard of again may be touched again. */

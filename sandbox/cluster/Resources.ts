@@ -69,6 +69,7 @@ export const resources: ReadonlyArray<Resource> = [
   define("apps/v1", "ControllerRevision", [], []),
   define("batch/v1", "Job", [], ["status"], workload),
   define("batch/v1", "CronJob", ["cj"], ["status"], workload),
+  define("policy/v1", "PodDisruptionBudget", ["pdb"], ["status"], { generation: true }),
   define("coordination.k8s.io/v1", "Lease", [], []),
   define("events.k8s.io/v1", "Event", ["ev"], [], { storage: "events" })
 ]

@@ -6,7 +6,7 @@ import { Priority } from "../queue/WorkQueue.ts"
 import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { collectionPath, kinds } from "../workload/Kinds.ts"
 import { projectPod, projectTemplated } from "../workload/Project.ts"
-import { projectAccount, projectNamespace, projectNode } from "../workload/ProjectSurroundings.ts"
+import { projectAccount, projectBudget, projectNamespace, projectNode } from "../workload/ProjectSurroundings.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { offerAll, WorkloadQueue } from "./Queues.ts"
 
@@ -69,6 +69,20 @@ const accounts: Watched<Kept["account"]> = {
   optional: true
 }
 
+const budgets: Watched<Kept["budget"]> = {
+  resource: {
+    name: "poddisruptionbudgets",
+    path: "/apis/policy/v1/poddisruptionbudgets",
+    project: projectBudget,
+    key: (it) => it.key
+  },
+  kept: "budget",
+  prefix: "",
+  put: (store, item) => store.putBudget(item),
+  // whoever takes the right away has rollouts that no budget holds
+  optional: true
+}
+
 const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): ReadonlyArray<string> => {
   switch (change._tag) {
     case "Applied":
@@ -108,6 +122,7 @@ export const resources: ReadonlyArray<AnyResource> = [
   anyResource(namespaces),
   anyResource(nodes),
   anyResource(accounts),
+  anyResource(budgets),
   ...templated.map((it) => anyResource(it)),
   anyResource(pods)
 ]
@@ -129,6 +144,7 @@ export const watches = [
   [namespaces.resource.name, follow(namespaces)] as const,
   [nodes.resource.name, follow(nodes)] as const,
   [accounts.resource.name, follow(accounts)] as const,
+  [budgets.resource.name, follow(budgets)] as const,
   ...templated.map((it) => [it.resource.name, follow(it)] as const),
   [pods.resource.name, follow(pods)] as const
 ]

@@ -2,7 +2,15 @@
 // Rebuilt from the cluster at every start; the keys that a change concerns are what its writers get back.
 import { Context, Effect, Layer } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import { type Account, accountKey, type Namespace, type Node, type Pod, type Workload } from "../workload/Workload.ts"
+import {
+  type Account,
+  type Budget,
+  nameKey,
+  type Namespace,
+  type Node,
+  type Pod,
+  type Workload
+} from "../workload/Workload.ts"
 
 /** A kind of watched object and what is kept of it. */
 export interface Kept {
@@ -11,6 +19,7 @@ export interface Kept {
   readonly namespace: Namespace
   readonly node: Node
   readonly account: Account
+  readonly budget: Budget
 }
 
 const maxOwners = 5
@@ -28,6 +37,7 @@ export class Workloads {
   readonly #namespaces = new Map<string, Namespace>()
   readonly #nodes = new Map<string, Node>()
   readonly #accounts = new Map<string, Account>()
+  readonly #budgets = new Map<string, Budget>()
   readonly #byUid = new Map<string, string>()
   readonly #owned = new Map<string, Set<string>>()
   readonly #synced = new Set<string>()
@@ -47,7 +57,12 @@ export class Workloads {
 
   /** A ServiceAccount by its namespace and name. */
   account(namespace: string, name: string): Account | undefined {
-    return this.#accounts.get(accountKey(namespace, name))
+    return this.#accounts.get(nameKey(namespace, name))
+  }
+
+  /** PodDisruptionBudgets of a namespace. */
+  budgetsIn(namespace: string): ReadonlyArray<Budget> {
+    return [...this.#budgets.values()].filter((it) => it.namespace === namespace)
   }
 
   nodeReady(name: string): boolean {
@@ -148,6 +163,12 @@ export class Workloads {
     return this.keys(account.namespace)
   }
 
+  putBudget(budget: Budget): ReadonlyArray<string> {
+    if (isDeepStrictEqual(this.#budgets.get(budget.key), budget)) return []
+    this.#budgets.set(budget.key, budget)
+    return this.keys(budget.namespace)
+  }
+
   putNode(node: Node): ReadonlyArray<string> {
     if (isDeepStrictEqual(this.#nodes.get(node.name), node)) return []
     this.#nodes.set(node.name, node)
@@ -159,6 +180,7 @@ export class Workloads {
     if (kind === "namespace") return this.#namespaces.delete(key) ? this.keys(key) : []
     if (kind === "node") return this.#nodes.delete(key) ? this.#onNode(key) : []
     if (kind === "account") return this.#accounts.delete(key) ? this.keys(key.slice(0, key.indexOf("/"))) : []
+    if (kind === "budget") return this.#budgets.delete(key) ? this.keys(key.slice(0, key.indexOf("/"))) : []
     const gone = this.get(key)
     if (gone === undefined) return []
     const keys = this.concerned(gone)
@@ -175,7 +197,8 @@ export class Workloads {
       pod: this.#pods,
       namespace: this.#namespaces,
       node: this.#nodes,
-      account: this.#accounts
+      account: this.#accounts,
+      budget: this.#budgets
     }[kind]
     return [...map.keys()].filter((it) => it.startsWith(prefix))
   }

@@ -142,6 +142,19 @@ export const AccountObject = Schema.Struct({
   imagePullSecrets: maybe(Schema.Array(Schema.Struct({ name: Text })))
 })
 
+const Selector = Schema.Struct({
+  matchLabels: Map,
+  matchExpressions: maybe(
+    Schema.Array(Schema.Struct({ key: Text, operator: Text, values: maybe(Schema.Array(Schema.String)) }))
+  )
+})
+
+export const BudgetObject = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: maybe(Schema.Struct({ selector: maybe(Selector) })),
+  status: maybe(Schema.Struct({ observedGeneration: Int, disruptionsAllowed: Int }))
+})
+
 export const NodeObject = Schema.Struct({
   metadata: ObjectMeta,
   status: maybe(Schema.Struct({ conditions: maybe(Schema.Array(Condition)) }))

@@ -3,7 +3,7 @@ import type { Backup } from "../image/BackupName.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Settings } from "../settings/Settings.ts"
 import type { HeldMark } from "./HeldMark.ts"
-import type { Namespace, Pod, Workload } from "./Workload.ts"
+import type { Budget, Namespace, Pod, Workload } from "./Workload.ts"
 
 export interface Facts {
   readonly settings: Settings
@@ -28,6 +28,8 @@ export interface Facts {
   readonly assumeCopied: boolean
   /** What must be seen to decide about this workload and is not, in words; none: all is seen. */
   readonly unseen: ReadonlyArray<string>
+  /** The PodDisruptionBudgets of its namespace, where they can be seen. */
+  readonly budgets: ReadonlyArray<Budget>
   /** How a person goes to the release before, where somebody has rolled it back and its pods have not been ready for long. */
   readonly rolledBack: { readonly until: number | undefined; readonly wayBack: string } | undefined
   /** What this process remembers of a fight over its images, as the mark says it: the mark itself may be taken away. */

@@ -1,6 +1,7 @@
 // Plan: the one decision about a workload: what to clone, what to rewrite, and for all else one reason. Pure and total.
 // Skipped is said of an image or a whole object; held of a workload, and one image that is not there holds all of it,
 // so that one patch changes all.
+import { budgetAgainst } from "./Budget.ts"
 import { curable, cureOf } from "./Cure.ts"
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
@@ -112,9 +113,15 @@ const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict
   if (health._tag === "Idle") return { _tag: "Rewrite", as: "harmless" }
   if (workload.paused) return held("paused", "somebody has paused the Deployment")
   if (health._tag === "Unhealthy") return held("unhealthy", health.detail)
-  return health._tag === "RollingOut"
-    ? held("rolling-out", health.detail)
-    : { _tag: "Rewrite", as: replacesPods(workload) ? "rollout" : "harmless" }
+  if (health._tag === "RollingOut") return held("rolling-out", health.detail)
+  if (!replacesPods(workload)) return { _tag: "Rewrite", as: "harmless" }
+  const budget = rewriteMark(workload, facts) === "patch" ? undefined : budgetAgainst(workload, facts.budgets)
+  return budget === undefined
+    ? { _tag: "Rewrite", as: "rollout" }
+    : held(
+      "no-disruption",
+      `PodDisruptionBudget ${budget.key}; image-cloner.io/rewrite: patch has it rolled all the same`
+    )
 }
 
 /** Whether what it names now was put back, by us or in a fight: by the mark on it, or by what is remembered. */

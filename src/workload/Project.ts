@@ -59,6 +59,8 @@ export const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<str
 const writable = [rewriteAnnotation, heldAnnotation, restoredAnnotation]
 /** What most objects have: shared, because there are many. */
 const nothingWritten: Workload["written"] = {}
+/** Kinds whose pods a change of the template replaces. */
+const rolling: ReadonlySet<WorkloadKind> = new Set(["Deployment", "StatefulSet", "DaemonSet"])
 
 const writtenOf = (annotations: Readonly<Record<string, string>>): Workload["written"] => {
   const found = writable.flatMap((name) => {
@@ -183,6 +185,7 @@ export const projectTemplated = (kind: Kind) => (object: unknown): Workload | un
         : it.spec?.concurrencyPolicy === "Forbid",
       succeededAt: timeOf(it.status?.lastSuccessfulTime),
       revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined),
+      podLabels: rolling.has(kind.kind) ? metadata?.labels ?? {} : nothingWritten,
       shape: kind.kind === "Deployment" || kind.kind === "ReplicaSet" ? shapeOf(object) : undefined
     }
   }))
@@ -246,6 +249,7 @@ export const projectPod = (object: unknown): Pod | undefined =>
       ordered: false,
       succeededAt: undefined,
       revision: revisionOf("Pod", it.metadata, undefined),
+      podLabels: nothingWritten,
       shape: undefined
     }
     const phase = it.status?.phase

@@ -1,12 +1,13 @@
-// ProjectSurroundings: what is kept of the objects around workloads: namespaces, accounts and nodes. As lenient as Project.
+// ProjectSurroundings: what is kept of the objects around workloads: namespaces, accounts, budgets and nodes. As lenient as Project.
 import { Option, Schema } from "effect"
-import { AccountObject, NamespaceObject, NodeObject } from "./ApiObjects.ts"
+import { AccountObject, BudgetObject, NamespaceObject, NodeObject } from "./ApiObjects.ts"
 import { marksOf } from "./Marks.ts"
 import { namesOf } from "./Project.ts"
-import { type Account, accountKey, type Namespace, type Node } from "./Workload.ts"
+import { type Account, type Budget, nameKey, type Namespace, type Node } from "./Workload.ts"
 
 const decodeNamespace = Schema.decodeUnknownOption(NamespaceObject)
 const decodeAccount = Schema.decodeUnknownOption(AccountObject)
+const decodeBudget = Schema.decodeUnknownOption(BudgetObject)
 const decodeNode = Schema.decodeUnknownOption(NodeObject)
 
 export const projectNamespace = (object: unknown): Namespace | undefined =>
@@ -19,7 +20,28 @@ export const projectNamespace = (object: unknown): Namespace | undefined =>
 export const projectAccount = (object: unknown): Account | undefined =>
   Option.getOrUndefined(Option.map(decodeAccount(object), ({ imagePullSecrets, metadata }) => {
     const namespace = metadata.namespace ?? "default"
-    return { key: accountKey(namespace, metadata.name ?? ""), namespace, pullSecrets: namesOf(imagePullSecrets) }
+    return { key: nameKey(namespace, metadata.name ?? ""), namespace, pullSecrets: namesOf(imagePullSecrets) }
+  }))
+
+/** As for an eviction, a budget whose status is older than itself allows nothing (registry/core/pod/storage, eviction.go). */
+export const projectBudget = (object: unknown): Budget | undefined =>
+  Option.getOrUndefined(Option.map(decodeBudget(object), ({ metadata, spec, status }) => {
+    const namespace = metadata.namespace ?? "default"
+    const selector = spec?.selector ?? undefined
+    return {
+      key: nameKey(namespace, metadata.name ?? ""),
+      namespace,
+      selector: selector && {
+        labels: selector.matchLabels ?? {},
+        expressions: (selector.matchExpressions ?? []).map((it) => ({
+          key: it.key ?? "",
+          operator: it.operator ?? "",
+          values: it.values ?? []
+        }))
+      },
+      exhausted: (status?.observedGeneration ?? 0) < (metadata.generation ?? 0) ||
+        (status?.disruptionsAllowed ?? 0) <= 0
+    }
   }))
 
 export const projectNode = (object: unknown): Node | undefined =>

@@ -35,6 +35,7 @@ export const holdReasons = {
   "unseen": "what it runs, or who has opted it out, cannot be seen now: it is not touched",
   "unhealthy": "not all of its pods are ready",
   "rolling-out": "a rollout of it is under way",
+  "no-disruption": "its rollout takes pods away, and a PodDisruptionBudget allows no disruption now",
   "paced": "as many rollouts as allowed are under way",
   "paused": "somebody has paused the Deployment",
   "stopped": "rollouts of ours are stuck, so no further ones are begun",

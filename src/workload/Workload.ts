@@ -89,6 +89,8 @@ export interface Workload {
   readonly returned: boolean
   /** Deployments and their ReplicaSets: what the template is apart from its images; see Shape. */
   readonly shape: string | undefined
+  /** Labels of the pods of Deployments, StatefulSets and DaemonSets. */
+  readonly podLabels: Readonly<Record<string, string>>
   readonly pullSecrets: ReadonlyArray<string>
   readonly serviceAccount: string | undefined
   /** When our field manager last changed it, milliseconds since the epoch. */
@@ -152,6 +154,25 @@ export interface Account {
   readonly pullSecrets: ReadonlyArray<string>
 }
 
+export interface LabelSelector {
+  readonly labels: Readonly<Record<string, string>>
+  readonly expressions: ReadonlyArray<{
+    readonly key: string
+    readonly operator: string
+    readonly values: ReadonlyArray<string>
+  }>
+}
+
+/** A PodDisruptionBudget, as far as a rollout is concerned. */
+export interface Budget {
+  /** `namespace/name`. */
+  readonly key: string
+  readonly namespace: string
+  readonly selector: LabelSelector | undefined
+  /** Whether it allows no disruption now. The count itself changes with every pod, and nobody needs it. */
+  readonly exhausted: boolean
+}
+
 export interface Node {
   readonly name: string
   readonly ready: boolean
@@ -159,4 +180,5 @@ export interface Node {
 
 export const workloadKey = (kind: string, namespace: string, name: string): string => `${kind}/${namespace}/${name}`
 
-export const accountKey = (namespace: string, name: string): string => `${namespace}/${name}`
+/** Of what is kept by its namespace and name: `namespace/name`. */
+export const nameKey = (namespace: string, name: string): string => `${namespace}/${name}`

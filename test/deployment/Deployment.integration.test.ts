@@ -46,6 +46,7 @@ describe.skipIf(skipped)("the deployment", () => {
           "jobs.batch [get list watch]",
           "namespaces [get list watch]",
           "nodes [get list watch]",
+          "poddisruptionbudgets.policy [get list watch]",
           "pods [get list watch]",
           "replicasets.apps [get list watch patch]",
           "replicationcontrollers [get list watch patch]",

@@ -163,6 +163,7 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   nodeHasPulled: () => true,
   state: () => undefined,
   assumeCopied: false,
+  budgets: [],
   rolledBack: undefined,
   unseen: [],
   ...given

@@ -394,6 +394,32 @@ describe("images under the prefix", () => {
   })
 })
 
+describe("a budget that allows no disruption", () => {
+  const budgets = [{ key: "shop/web", namespace: "shop", selector: { labels: {}, expressions: [] }, exhausted: true }]
+  const recreate = { spec: { strategy: { type: "Recreate" } } }
+
+  it("holds a rollout that takes pods away, unless somebody asked for it", () => {
+    const web = workload(recreate)
+    const about = given({}, { pods: settled(web, a), budgets })
+    const { verdict: of } = plan(web, about)
+    assert.strictEqual(of._tag === "Held" && of.reason, "no-disruption")
+    assert.include(of._tag === "Held" ? of.detail : "", "image-cloner.io/rewrite: patch")
+    assert.strictEqual(verdict(web, { ...about, budgets: [] }), "Rewrite")
+    const asked = workload({ ...recreate, metadata: { annotations: { "image-cloner.io/rewrite": "patch" } } })
+    assert.strictEqual(verdict(asked, given({}, { pods: settled(asked, a), budgets })), "Rewrite")
+  })
+
+  it("holds neither a surge, nor a cure, nor what interrupts nobody", () => {
+    const surge = workload()
+    assert.strictEqual(verdict(surge, given({}, { pods: settled(surge, a), budgets })), "Rewrite")
+    const web = workload(recreate)
+    const waiting = { state: { waiting: { reason: "ImagePullBackOff" } }, ready: false, owner: web }
+    const pods = [...settled(web, a), pod({ ...waiting, name: "other" })]
+    assert.strictEqual(verdict(web, given({}, { pods, budgets })), "Rewrite")
+    assert.strictEqual(verdict(workload({ kind: "CronJob" }), given({}, { budgets })), "Rewrite")
+  })
+})
+
 describe("what somebody rolled back", () => {
   const web = workload()
   const about = (more: Partial<Facts> = {}) =>
