@@ -2,6 +2,7 @@
 //   workload loop   watch → WorkloadStore → WorkloadQueue → plan → Rewriter
 //   image loop      Inventory → ImageQueue → Cloner → Inventory → WorkloadQueue
 import { Clock, Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { uptime } from "./telemetry/Uptime.ts"
 import { Cloner } from "./clone/Cloner.ts"
 import { Decisions } from "./controller/Decisions.ts"
 import { updateGauges } from "./controller/Gauges.ts"
@@ -79,7 +80,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
 
     /** What is heard of again may be touched again. */
     const listen = Effect.gen(function*() {
-      const now = unheard(yield* Clock.currentTimeMillis)
+      const now = unheard(yield* uptime)
       const back = missed.some((it) => !now.includes(it))
       missed = now
       if (back) yield* offerAll(workloads, store.keys())
@@ -108,7 +109,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     yield* health.add(
       "ready",
       "unseen",
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(uptime, (now) => {
         const names = known ? unheard(now) : []
         return names.length === 0 ? undefined : names.map((it) => states.unheard(it, now)).join("; ")
       })

@@ -138,7 +138,7 @@ const order = (row: Row): string => `${row.reason === "pull-unproven" ? 0 : 1}/$
 export const report = (store: Workloads, given: Given): Report => {
   const facts = { ...given, backup: backup(given.settings), assumeCopied: true }
   const state = (source: string) => given.looked.get(source)?.state
-  const planned = store.all.map((it) => plan(it, gatherFacts(store, it, { ...facts, state })))
+  const planned = store.all.map((it) => plan(it, gatherFacts(store, it, { ...facts, uptime: facts.now, state })))
   const unproven = given.settings.BACKUP_PULL_BY === "nodes"
     ? new Map<string, string>()
     : unshowable(store, planned, facts.backup)

@@ -1,6 +1,7 @@
 // Clones images: one flight per image however many ask, so many at once as there are permits, registries in turns.
 // Edge: retries of an image belong to whoever asks; within one flight only single requests are tried again.
 import { Cache, Clock, Context, Duration, Effect, Layer, Metric, Option, Result, Stream, SubscriptionRef } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
@@ -278,7 +279,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
       // a workload without a digest is pointed at the tag: it must still be there, and mean this image
       const pulledByTag = named.digest === undefined && tag !== undefined
       const held = yield* names(digest)
-      if (held && (!pulledByTag || (yield* names(tag)))) return yield* Clock.currentTimeMillis
+      if (held && (!pulledByTag || (yield* names(tag)))) return yield* uptime
       ledger.forgetWhole(repository, digest)
       return yield* new CloneError({
         image,

@@ -2,6 +2,7 @@
 // human one last. Everything is looked for in the backup before the source is asked, so a retry costs what is missing.
 // Edge: permits are given and the single flight is seen to by Cloner.ts; what the names are is image/BackupName.ts.
 import { Clock, Duration, Effect, Fiber, Option, Result, Semaphore } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import { convertedBackupOf, isProtectionTag, isUnder, protectionTag } from "../image/BackupName.ts"
 import { algorithmOf, type Digest, digestOf } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
@@ -100,7 +101,7 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         digest,
         ...(original === undefined ? {} : { original }),
         contents,
-        verifiedAt: yield* Clock.currentTimeMillis,
+        verifiedAt: yield* uptime,
         blobs,
         bytes,
         manifests: tally.pushed,

@@ -1,6 +1,7 @@
 // DecideWorkload: the plan of one workload as everything is at this moment: asked when its actor looks, and again when its
 // patch is about to be sent, because waiting for a turn takes time and settings, pods and copies change meanwhile.
 import { Clock, Effect, type Option, SubscriptionRef } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import type { Backup } from "../image/BackupName.ts"
 import { WatchStates } from "../kube/WatchStates.ts"
 import type { Settings } from "../settings/Settings.ts"
@@ -29,6 +30,8 @@ export interface Decided {
   readonly settings: Settings
   /** Milliseconds since the epoch. */
   readonly now: number
+  /** Milliseconds of a clock that only goes on. */
+  readonly uptime: number
   readonly plan: Plan
   /** What is remembered of a fight over its images. */
   readonly remembered: HeldMark | undefined
@@ -59,12 +62,13 @@ export const make = ({ contests, ownNamespace, seen, target }: Given) =>
       if (workload === undefined) return undefined
       const settings = yield* SubscriptionRef.get(settingsRef)
       const now = yield* Clock.currentTimeMillis
+      const up = yield* uptime
       const pods = store.podsOf(workload)
       const controlled = store.controlledBy(workload)
       const newest = newestPods(workload, controlled, pods)
       // of what another object controls, or what is never patched, there is nothing to remember
       const times = workload.owner === undefined && kindOf(workload.kind).mutable
-        ? seen.note(workload, patchOf(workload), pods, newest, now)
+        ? seen.note(workload, patchOf(workload), pods, newest, { now, uptime: up })
         : timesAt(now)
       const remembered = contests.look(workload, { newest, controlled }, now)
       const facts = gatherFacts(store, workload, {
@@ -72,11 +76,12 @@ export const make = ({ contests, ownNamespace, seen, target }: Given) =>
         backup: target,
         ownNamespace,
         now,
+        uptime: up,
         state: (source) => inventory.state(source),
         assumeCopied: settings.DRY_RUN,
         explained: contests.isExplained(key),
         pullFailsSince: times.pullFailsSince,
-        unheard: (resource) => states.unheard(resource, now)
+        unheard: (resource) => states.unheard(resource, up)
       })
       const planned = plan(workload, { ...facts, remembered })
       return {
@@ -87,6 +92,7 @@ export const make = ({ contests, ownNamespace, seen, target }: Given) =>
         times,
         settings,
         now,
+        uptime: up,
         plan: planned,
         remembered,
         rolledBack: facts.rolledBack

@@ -1,7 +1,8 @@
 // Disown: giving up what a rewrite made ours, after it and whenever a look finds it still ours: killed between the two patches,
 // or rewritten by version 0.1. What fails here neither undoes nor delays a rewrite: it is said once for each workload and
 // tried again at a later look.
-import { Clock, Duration, Effect } from "effect"
+import { Duration, Effect } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import { makeFairPermits, unclaimed } from "../queue/FairPermits.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
@@ -54,7 +55,7 @@ export const make = Effect.fnUntraced(function*({ decide }: Options) {
 
   const fail = Effect.fnUntraced(function*(key: string, { detail, rest }: Trouble) {
     const log = troubles.has(key) ? Effect.logDebug : Effect.logWarning
-    troubles.set(key, (yield* Clock.currentTimeMillis) + Duration.toMillis(rest))
+    troubles.set(key, (yield* uptime) + Duration.toMillis(rest))
     yield* workloads.offerAfter(key, rest)
     yield* log(
       `its images still count as changed by image-cloner, so a server-side apply of its manifest (kubectl --server-side, ` +
@@ -75,7 +76,7 @@ export const make = Effect.fnUntraced(function*({ decide }: Options) {
   }, (effect, { key }) => Effect.catchTag(effect, "KubeError", (error) => fail(key, troubleOf(error))))
 
   const disown: Disown["disown"] = Effect.fn("disown")(function*(workload) {
-    if ((troubles.get(workload.key) ?? 0) > (yield* Clock.currentTimeMillis)) return
+    if ((troubles.get(workload.key) ?? 0) > (yield* uptime)) return
     yield* permits.withPermit({ lane: workload.namespace, ...unclaimed })(attempt(workload))
   })
 

@@ -14,7 +14,7 @@ const needed: Partial<Record<WorkloadKind, string>> = {
   DaemonSet: "nodes"
 }
 
-type Given = Pick<Facts, "settings" | "backup" | "now" | "state" | "assumeCopied"> & {
+type Given = Pick<Facts, "settings" | "backup" | "now" | "uptime" | "state" | "assumeCopied"> & {
   /** Whether it is known that a fight, or we ourselves, brought its originals back: that is no rollback. */
   readonly explained?: boolean
   /** Without it pulls that fail are seen for the first time now. */

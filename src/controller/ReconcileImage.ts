@@ -1,7 +1,8 @@
 // ReconcileImage: the actor of one source image. Pending → copied or failed; a copy that was not seen for a while is looked
 // at again. Retries belong to the image: two hundred users of a dead one cost one retry. Where its registry answers nobody they
 // belong to that: its images wait, and Waking.ts says which of them is tried. Every change wakes its users.
-import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
+import { Duration, Effect, Result, SubscriptionRef } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import { type CloneError, Cloner } from "../clone/Cloner.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
@@ -97,7 +98,7 @@ export const make = Effect.gen(function*() {
       const wait = Duration.format(Duration.seconds(Math.ceil(Duration.toSeconds(rest))))
       const text = `${error.message}; one image of ${registry} is tried again in ${wait}, all when it answers`
       yield* said ? Effect.logDebug(text) : Effect.logWarning(text)
-      const retryAt = (yield* Clock.currentTimeMillis) + Duration.toMillis(rest)
+      const retryAt = (yield* uptime) + Duration.toMillis(rest)
       yield* become(source, { _tag: "Failed", reason: "failed", message: error.message, retryAt, silent: registry })
     }
   )
@@ -119,7 +120,7 @@ export const make = Effect.gen(function*() {
     const times = (failures.get(source) ?? 0) + 1
     failures.set(source, times)
     const rest = restOf(error, times)
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* uptime
     yield* Effect.logWarning(`${error.message}; tried again in ${Duration.format(rest)}`)
     yield* become(source, {
       _tag: "Failed",
@@ -166,7 +167,7 @@ export const make = Effect.gen(function*() {
     }
     const { DRY_RUN } = yield* SubscriptionRef.get(settings)
     if (DRY_RUN) return yield* Effect.logInfo("would be copied to the backup, but DRY_RUN is on")
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* uptime
     const { state } = entry
     if (state._tag === "Pending") return yield* copy(source)
     if (state._tag === "BackedUp") {

@@ -1,6 +1,7 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
-import { Clock, Duration, Effect, type Option, SubscriptionRef } from "effect"
+import { Duration, Effect, type Option, SubscriptionRef } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import { makeFairPermits } from "../queue/FairPermits.ts"
 import type { Backup } from "../image/BackupName.ts"
 import type { KubeError } from "../kube/KubeError.ts"
@@ -67,15 +68,15 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       })
 
     /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
-    const compareAgain = (sources: ReadonlyArray<string>, now: number) =>
+    const compareAgain = (sources: ReadonlyArray<string>, up: number) =>
       Effect.forEach(sources, (source) => {
         const state = inventory.state(source)
-        return source.includes("@") || state?._tag !== "BackedUp" || now - state.verifiedAt <= freshness
+        return source.includes("@") || state?._tag !== "BackedUp" || up - state.verifiedAt <= freshness
           ? Effect.void
           : doubt(source, "it is compared with its source for a new user")
       }, { discard: true })
 
-    /** What a refused patch becomes: the plan as it was, and a rest. */
+    /** What a refused patch becomes: a reason, and a rest. */
     const catchRefusal = <A>(patching: Effect.Effect<A, KubeError>, of: Plan) =>
       Effect.catchTag(
         patching,
@@ -84,15 +85,15 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
           yield* Effect.logWarning(`the patch was refused: ${error.message}`)
           const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
           const wait = yield* workloads.offerFailed(of.workload.key, { atLeast: error.retryAfter ?? patience })
-          rests.refused(of.workload, (yield* Clock.currentTimeMillis) + Duration.toMillis(wait))
-          return of.verdict
+          rests.refused(of.workload, error.message, (yield* uptime) + Duration.toMillis(wait))
+          return refusedFor(error.message)
         })
       )
 
     return Effect.fn("reconcileWorkload")(function*(key: string) {
       const decided = yield* decide(key)
       if (decided === undefined) return yield* forget(key)
-      const { now, plan: planned, pods, times, workload } = decided
+      const { now, plan: planned, pods, times, uptime: up, workload } = decided
       yield* pacing.observe(workload, pods, target, times.progressAt)
       const pod = store.pod(key)
       const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
@@ -102,27 +103,34 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       yield* offerAll(images, inventory.want(key, planned.wants))
       const before = decisions.get(key)?.plan.wants ?? []
       // pods that come and go are no new users: what they run is what their workload names
-      if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), now)
+      if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), up)
       yield* offerAll(images, planned.stale)
       yield* reportStray(decisions.get(key)?.plan, planned)
-      const refused = rests.isRefused(workload, now)
-      const back = refused ? undefined : yield* catchRefusal(putBack(decided), planned)
+      const refusal = rests.refusal(workload, up)
+      const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
       if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
-      const may = planned.verdict._tag === "Rewrite" && !refused && !rests.isLate(key, now)
+      const may = planned.verdict._tag === "Rewrite" && refusal === undefined && !rests.isLate(key, up)
       if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
       const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
         ? yield* catchRefusal(contest.inTurn(decided, rewrite(decided, planned.verdict.as)), planned)
+        : planned.verdict._tag === "Rewrite" && refusal !== undefined
+        ? refusedFor(refusal)
         : planned.verdict
       yield* decisions.set({ plan: planned, verdict })
+      // whatever woke it has taken the place of the wake that was to end its rest
+      const left = may ? undefined : rests.left(workload, up)
+      if (left !== undefined) yield* workloads.offerAfter(key, Duration.millis(left))
       const calmAt = decided.rolledBack?.until
       if (calmAt !== undefined) yield* workloads.offerAfter(key, Duration.millis(calmAt - now))
-      if (!refused) yield* catchRefusal(contest.rest(decided), planned)
+      if (refusal === undefined) yield* catchRefusal(contest.rest(decided), planned)
       // a Deployment's controller that loses its first word of a rollout to another write never says that it has begun
       if (workload.ownsImages && (workload.rollout === undefined || isObserved(workload))) {
         yield* ownership.disown(workload)
       }
     }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
   })
+
+const refusedFor = (why: string): Verdict => ({ _tag: "Held", reason: "refused", detail: why })
 
 /** Says once of each entry of the originals annotation that it does not count, and what that means. */
 const reportStray = (before: Plan | undefined, now: Plan): Effect.Effect<void> =>

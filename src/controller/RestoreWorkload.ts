@@ -2,6 +2,7 @@
 // touched, ask what it goes back to, patch, and wait until its pods are back. The first whose pods do not come back stops all
 // that have not begun. Edge: whose originals, when, and what is back are Restore's rules.
 import { Clock, Duration, Effect, Result } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import type { Backup } from "../image/BackupName.ts"
 import { KubeClient } from "../kube/KubeClient.ts"
 import type { KubeError } from "../kube/KubeError.ts"
@@ -123,7 +124,7 @@ export const make = ({ dry, patched, scope, store, target }: Options) =>
               owned = false
             }
             if (!waits && !owned) return { _tag: "Restored", key, changes }
-            const times = seen.note(workload, patchOf(workload), pods, newestPods, now)
+            const times = seen.note(workload, patchOf(workload), pods, newestPods, { now, uptime: yield* uptime })
             const back = waits ? returnOf(it.success, { ...times, began, now }) : undefined
             if (back?._tag === "Back") return { _tag: "Restored", key, changes }
             if (back?._tag === "Stuck") {

@@ -1,6 +1,7 @@
 // RewriteWorkload: from a plan that says "rewrite" to the patch. A place among the rollouts, then what the tags name at their
 // sources, then one of the permits for patches; and with that in hand the plan once more, because all three take time.
 import { Clock, Duration, Effect, Metric, Option } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import { SourceTags } from "../clone/SourceTags.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { type FairPermits, unclaimed } from "../queue/FairPermits.ts"
@@ -140,7 +141,7 @@ export const make = ({ contests, decide, permits, rests, target }: Options) =>
         if (sent === undefined) yield* workloads.offerAfter(key, "1 second")
         else {
           const wait = yield* workloads.offerFailed(key)
-          rests.late(key, (yield* Clock.currentTimeMillis) + Duration.toMillis(wait))
+          rests.late(key, (yield* uptime) + Duration.toMillis(wait))
         }
         return verdict
       }

@@ -1,5 +1,6 @@
 // RolloutsSeen: what changes of workloads and their pods mean only over time: since when a pull fails, and when a rollout last
-// got further. Memory of this process; after a restart every clock begins anew, which delays and never hastens anything.
+// got further. Memory of this process; after a restart every clock begins anew, which delays and never hastens anything. Times are
+// kept by a clock that only goes on, and told as the wall clock would have said them if it had never been set.
 import { cannotPull, livePods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 
@@ -14,6 +15,12 @@ interface Entry {
   progressAt: number
   /** Since when each container fails to pull, by pod and container. */
   failing: ReadonlyMap<string, number>
+}
+
+/** The same moment by two clocks, in milliseconds. */
+interface Moment {
+  readonly now: number
+  readonly uptime: number
 }
 
 export interface Times {
@@ -44,10 +51,16 @@ export class RolloutsSeen {
   readonly #entries = new Map<string, Entry>()
 
   /**
-   * Takes note of what a workload and its pods are now, in milliseconds since the epoch.
+   * Takes note of what a workload and its pods are now; answers in milliseconds since the epoch.
    * @param patch names the patch of ours that the workload shows; with another one all begins anew
    */
-  note(workload: Workload, patch: string, pods: ReadonlyArray<Pod>, newest: ReadonlySet<Pod>, now: number): Times {
+  note(
+    workload: Workload,
+    patch: string,
+    pods: ReadonlyArray<Pod>,
+    newest: ReadonlySet<Pod>,
+    { now, uptime }: Moment
+  ): Times {
     const { key, rollout } = workload
     const before = this.#entries.get(key)
     const entry: Entry = before?.patch === patch
@@ -57,21 +70,26 @@ export class RolloutsSeen {
         made: -1,
         updated: -1,
         available: -1,
-        madeAt: now,
-        progressAt: now,
+        madeAt: uptime,
+        progressAt: uptime,
         failing: before?.failing ?? new Map()
       }
     const made = livePods([...newest]).length
     const { available = 0, updated = 0 } = rollout ?? {}
-    if (made > entry.made) entry.madeAt = now
-    if (made > entry.made || updated > entry.updated || available > entry.available) entry.progressAt = now
+    if (made > entry.made) entry.madeAt = uptime
+    if (made > entry.made || updated > entry.updated || available > entry.available) entry.progressAt = uptime
     entry.made = Math.max(entry.made, made)
     entry.updated = Math.max(entry.updated, updated)
     entry.available = Math.max(entry.available, available)
-    entry.failing = failingOf(pods, entry.failing, now)
+    entry.failing = failingOf(pods, entry.failing, uptime)
     this.#entries.set(key, entry)
     const { failing, madeAt, progressAt } = entry
-    return { madeAt, progressAt, pullFailsSince: (pod, container) => failing.get(placeOf(pod, container)) ?? now }
+    const told = (at: number) => now - (uptime - at)
+    return {
+      madeAt: told(madeAt),
+      progressAt: told(progressAt),
+      pullFailsSince: (pod, container) => told(failing.get(placeOf(pod, container)) ?? uptime)
+    }
   }
 
   forget(key: string): void {

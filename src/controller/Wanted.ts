@@ -12,7 +12,7 @@ export interface WantedCopy {
   readonly backup: ImageReference
 }
 
-type Given = Omit<Parameters<typeof gatherFacts>[2], "assumeCopied">
+type Given = Omit<Parameters<typeof gatherFacts>[2], "assumeCopied" | "uptime">
 
 const copyOf = (backup: Backup, source: ImageReference): WantedCopy => ({ source, backup: backupOf(backup, source) })
 
@@ -26,7 +26,7 @@ export const copyNamed = (backup: Backup, reference: ImageReference): WantedCopy
 export const wanted = (store: Workloads, given: Given): ReadonlyArray<WantedCopy> => {
   const found = new Map<string, WantedCopy>()
   for (const workload of store.all) {
-    const { images } = plan(workload, gatherFacts(store, workload, { ...given, assumeCopied: true }))
+    const { images } = plan(workload, gatherFacts(store, workload, { ...given, uptime: given.now, assumeCopied: true }))
     for (const { skip, slot, wants } of images) {
       for (const text of skip === "under-prefix-unknown" ? [slot.image] : wants) {
         const reference = parse(text)

@@ -18,14 +18,14 @@ export type ImageState =
     readonly original?: Digest | undefined
     /** Every manifest and config digest below it, itself included: what a running container's imageID may name. */
     readonly contents: ReadonlySet<Digest>
-    /** When it was last seen whole in the backup, epoch milliseconds. */
+    /** When it was last seen whole in the backup: uptime in milliseconds. */
     readonly verifiedAt: number
   }
   | {
     readonly _tag: "Failed"
     readonly reason: "failed" | "not-found" | SkipOfImage
     readonly message: string
-    /** When it is tried next, epoch milliseconds. */
+    /** When it is tried next: uptime in milliseconds. */
     readonly retryAt: number
     /** It waits for this registry, source or backup, that gives nobody an answer, and is tried when that may be asked. */
     readonly silent?: string | undefined

@@ -12,7 +12,7 @@ export interface WatchState {
   readonly detail: string
   /** Epoch ms of the last word from the server, or of the last attempt to get one. */
   readonly progressAt: number
-  /** Epoch ms of the last word from the server: an event, a bookmark, a list. An attempt is none. */
+  /** Uptime in ms of the last word from the server: an event, a bookmark, a list. An attempt is none. */
   readonly heardAt: number
   /** For how many ms nothing may be heard while all is well. */
   readonly patience: number
@@ -47,12 +47,12 @@ export class States {
   }
 
   /** Why what is known of a resource may be out of date; undefined: it is heard of, or is not watched here. */
-  unheard(resource: string, now: number): string | undefined {
+  unheard(resource: string, uptime: number): string | undefined {
     const state = this.#states.get(resource)
     if (state === undefined) return undefined
     if (state.state === "refused") return `the API server does not let us see ${resource}`
     if (state.state === "starting") return `${resource} have not been seen whole yet`
-    const silence = now - state.heardAt
+    const silence = uptime - state.heardAt
     return silence > state.patience ? `nothing was heard of ${resource} for ${Math.round(silence / 1000)} s` : undefined
   }
 

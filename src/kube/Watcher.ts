@@ -2,6 +2,7 @@
 // One watch-list request does both where the server can; else pages and a watch. What happens after which error is WatchPolicy.
 // Each line is projected at once and forgotten; only the names of what is kept stay here.
 import { Clock, Context, Duration, Effect, Metric, Random, Stream } from "effect"
+import { uptimeUnsafe } from "../telemetry/Uptime.ts"
 import { touchWatch, watchEvents, watchProgress, watchRestarts, watchSynced } from "../telemetry/Metrics.ts"
 import { SILENCE } from "./Agents.ts"
 import { KubeClient } from "./KubeClient.ts"
@@ -100,7 +101,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
     const projector = makeProjector(name, resource.project)
 
     /** What is kept is what the server has; a line of a list that is not whole, or an error, says nothing of that. */
-    const heard = () => states.update(name, { heardAt: now() })
+    const heard = () => states.update(name, { heardAt: uptimeUnsafe(clock) })
 
     const complete = (items: Map<string, A>, names: Map<string, string>, at: string): Change<A> => {
       heard()

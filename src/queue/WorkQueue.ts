@@ -1,6 +1,7 @@
 // A queue of keys: each key is an actor that never runs twice at once and misses nothing. Carries the loop over workloads and the loop
 // over images. The rules are in Keys; here are time, fibers, failures and metrics.
-import { Cause, Clock, Duration, Effect, Exit, FiberSet, Metric, Random, type Scope } from "effect"
+import { Cause, Duration, Effect, Exit, FiberSet, Metric, Random, type Scope } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import {
   queueAdds,
   queueBusy,
@@ -97,7 +98,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
   )
 
   const add = (key: K, delay: number, priority: number | undefined) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(uptime, (now) => {
       if (closed) return Effect.void
       const level = priority ?? keys.priorityOf(key) ?? Priority.live
       const ready = keys.add(key, now + Math.ceil(delay), level, now)
@@ -110,7 +111,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
     failed.add(key)
     const wait = waitOf(backoff, before, yield* Random.next)
     const delay = Math.ceil(Math.max(wait, Duration.toMillis(given?.atLeast ?? 0)))
-    failures.set(key, { times: before + 1, until: (yield* Clock.currentTimeMillis) + delay })
+    failures.set(key, { times: before + 1, until: (yield* uptime) + delay })
     yield* Metric.update(metric.retries, 1)
     yield* add(key, delay, given?.priority)
     return Duration.millis(delay)
@@ -123,7 +124,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
     const said = failed.delete(key)
     if (Exit.isSuccess(exit)) {
       // what was woken early may have done nothing but see that it is too early
-      const early = (failures.get(key)?.until ?? 0) > (yield* Clock.currentTimeMillis)
+      const early = (failures.get(key)?.until ?? 0) > (yield* uptime)
       if (!said && !early) failures.delete(key)
     } else if (stopping) {
       yield* add(key, 0, undefined)
@@ -140,7 +141,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
 
   /** Until something may have changed since `seen` wakes, or a delayed key becomes ready. */
   const sleep = Effect.fnUntraced(function*(seen: number, full: boolean) {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* uptime
     const next = full ? undefined : keys.nextAt
     const woken = Effect.callback<void>((resume) => {
       if (wakes !== seen) return resume(Effect.void)
@@ -153,7 +154,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
   })
 
   const giveBack = (key: K) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(uptime, (now) => {
       const priority = keys.priorityOf(key)
       keys.done(key, now)
       return add(key, 0, priority)
@@ -172,9 +173,9 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
       const one = (key: K) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function*() {
-            const started = yield* Clock.currentTimeMillis
+            const started = yield* uptime
             const exit = yield* Effect.exit(restore(Effect.suspend(() => work(key))))
-            const now = yield* Clock.currentTimeMillis
+            const now = yield* uptime
             yield* Metric.update(metric.work, (now - started) / 1000)
             yield* settle(key, exit, stopping)
             keys.done(key, now)
@@ -184,7 +185,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
           })
         )
       while (true) {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* uptime
         const seen = wakes
         const next = mine.size < most ? keys.take(now) : undefined
         if (next === undefined) {
@@ -204,7 +205,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
     offerAfter: (key, delay, given) => add(key, Duration.toMillis(delay), given?.priority),
     offerFailed,
     forget,
-    depth: Effect.map(Clock.currentTimeMillis, (now) => keys.readyAt(now)),
+    depth: Effect.map(uptime, (now) => keys.readyAt(now)),
     run
   }
 })

@@ -2,6 +2,7 @@
 // but one workload that shows it before pulling is shown, none where rollouts of ours are stuck (invariant 13).
 // Edge: what is under way is told by Places, what is shown by Proofs; here is what follows for the next.
 import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
 import type { Backup } from "../image/BackupName.ts"
 import { rolloutsInFlight } from "../telemetry/Metrics.ts"
 import { kindOf } from "../workload/Kinds.ts"
@@ -86,10 +87,10 @@ const make = (rest: RestOptions) => {
     )?.[0]
 
   /** Until a set has shown that it can pull, one of it is begun: one that misses no pod by it, or that somebody named. */
-  const unproven = (workload: Workload, { as, asked, byNodes, pulls }: Request, now: number): Admission | undefined => {
+  const unproven = (workload: Workload, { as, asked, byNodes, pulls }: Request, up: number): Admission | undefined => {
     if (byNodes || (pulls !== undefined && proofs.isProven(pulls))) return undefined
     if (pulls === undefined) return asked ? undefined : held("pull-unproven", unshown(pulls))
-    const resting = proofs.resting(pulls, now)
+    const resting = proofs.resting(pulls, up)
     if (resting !== undefined) return held("pull-unproven", resting)
     const first = firstOf(pulls, workload)
     if (first !== undefined) {
@@ -127,7 +128,7 @@ const make = (rest: RestOptions) => {
     return go
   }
 
-  const admit = (workload: Workload, request: Request, now: number): Admission | undefined => {
+  const admit = (workload: Workload, request: Request, up: number): Admission | undefined => {
     const { key, namespace } = workload
     const { limit } = request
     // what was looked at is older than our own patch: another one would be refused, and give the place of the first away
@@ -136,7 +137,7 @@ const make = (rest: RestOptions) => {
     if (request.alone) alone.add(namespace)
     else alone.delete(namespace)
     const harmless = request.as === "harmless"
-    const hold = unproven(workload, request, now) ?? (harmless ? undefined : stopped(namespace))
+    const hold = unproven(workload, request, up) ?? (harmless ? undefined : stopped(namespace))
     if (hold !== undefined) return setAside(workload, hold)
     aside.delete(key)
     if (harmless) return go
@@ -156,8 +157,8 @@ const make = (rest: RestOptions) => {
     return go
   }
 
-  const next = (limit: number, now: number): ReadonlyArray<string> => {
-    const opened = [places.takeOpened(now), proofs.takeOpened(now)].includes(true)
+  const next = (limit: number, now: number, up: number): ReadonlyArray<string> => {
+    const opened = [places.takeOpened(now), proofs.takeOpened(up)].includes(true)
     const released = opened ? [...aside] : []
     return [...turns.heads(limit - places.taken().size, allowance(limit)), ...places.late(now), ...released]
   }
@@ -185,7 +186,9 @@ const say = (turn: Turn | undefined): Effect.Effect<void> => {
   }
 }
 
-const atNow = <A>(then: (now: number) => A) => Effect.map(Clock.currentTimeMillis, then)
+/** Rests of this process are by its uptime, what the cluster has written is by the wall clock. */
+const atNow = <A>(then: (now: number, up: number) => A) =>
+  Effect.flatMap(uptime, (up) => Effect.map(Clock.currentTimeMillis, (now) => then(now, up)))
 
 export class Pacing extends Context.Service<Pacing, {
   /**
@@ -248,7 +251,7 @@ export class Pacing extends Context.Service<Pacing, {
         notePod: (pod, set, backup) => Effect.sync(() => proofs.note(pod, set, backup)),
         observePod: (pod, set, backup) => Effect.sync(() => proofs.observe(pod, set, backup)),
         forget: (key, namespace) => Effect.sync(() => forget(key, namespace)),
-        admit: (workload, request) => atNow((now) => admit(workload, request, now)),
+        admit: (workload, request) => atNow((_, up) => admit(workload, request, up)),
         withdraw: (key, namespace) => Effect.sync(() => leave(key, namespace)),
         release: (key) => Effect.sync(() => places.free(key)),
         patched: (after, as) => Effect.andThen(Effect.sync(() => places.patched(after, as)), count),
@@ -257,16 +260,16 @@ export class Pacing extends Context.Service<Pacing, {
         isHarmless: (workload) => places.isHarmless(workload),
         underWay: Effect.sync(() => new Set([...places.taken().keys(), ...places.taken(true).keys()])),
         pullFailed: (set, detail, refused) =>
-          atNow((now) => {
+          atNow((now, up) => {
             if (refused) proofs.refuse(set, now)
-            proofs.rest(set, detail, now)
+            proofs.rest(set, detail, up)
           }),
         fits: (as, limit) =>
           Effect.sync(() =>
             as === "harmless" ||
             places.taken(as === "cure").size <= (as === "cure" ? limit * curesPerPlace : limit)
           ),
-        next: (limit) => atNow((now) => next(limit, now))
+        next: (limit) => atNow((now, up) => next(limit, now, up))
       })
     })
   )

@@ -90,9 +90,15 @@ export const referrers = series(
 )
 
 // --- workloads: the plan and the rewriter --------------------------------------------------------------------------
-export const workloads = series(gauge("workloads", "Workloads seen, by what has become of them"), {
-  state: ["rewritten", "wanted", "held", "skipped"]
-})
+export const workloads = series(
+  gauge(
+    "workloads",
+    "Workloads seen, by what has become of them; what another workload made, and static pods, are none"
+  ),
+  {
+    state: ["rewritten", "wanted", "held", "skipped"]
+  }
+)
 // the keys of two closed lists, which TypeScript widens to strings
 export const reasons = Object.keys({ ...skipReasons, ...holdReasons }) as ReadonlyArray<SkipReason | HoldReason>
 export const workloadReasons = series(

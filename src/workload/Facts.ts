@@ -12,6 +12,8 @@ export interface Facts {
   readonly ownNamespace: string | undefined
   /** Milliseconds since the epoch. */
   readonly now: number
+  /** Milliseconds of a clock that only goes on: the one by which copies were seen. */
+  readonly uptime: number
   readonly namespace: Namespace | undefined
   /** Controlling owners, nearest first. */
   readonly owners: ReadonlyArray<Workload>

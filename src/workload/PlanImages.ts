@@ -68,7 +68,7 @@ const rewriteTo = (
   // what an image will be converted to is not known before it is copied: `plan --check` has seen the original only
   const pins = facts.settings.PIN_DIGESTS && name.digest === undefined && state.digest !== state.original
   const to = format(pins ? { ...name, digest: state.digest } : name)
-  return facts.now - state.verifiedAt > facts.freshFor
+  return facts.uptime - state.verifiedAt > facts.freshFor
     ? outcome({ wants, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
     : outcome({ wants, to, detail: `${source} is backed up` })
 }

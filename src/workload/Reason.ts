@@ -40,6 +40,7 @@ export const holdReasons = {
   "paused": "somebody has paused the Deployment",
   "stopped": "rollouts of ours are stuck, so no further ones are begun",
   "rollback": "somebody rolled it back: it is left alone until its pods have been ready for 15 minutes",
+  "refused": "the API server did not take the patch: a policy, a webhook, a missing right or an outage",
   "contested": "something keeps undoing the change",
   "quarantined": "its pods did not become ready with the copy",
   "pull-unproven": "nothing has shown yet that its pods can pull from the backup registry",

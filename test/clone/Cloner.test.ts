@@ -3,6 +3,7 @@ import { Duration, Effect, Fiber, Layer, Metric, type Scope, SubscriptionRef } f
 import { PrometheusMetrics } from "effect/observability"
 import { type CloneError, Cloner, type Copied } from "../../src/clone/Cloner.ts"
 import { digestOf } from "../../src/image/Digest.ts"
+import { uptime } from "../../src/telemetry/Uptime.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
@@ -523,7 +524,7 @@ describe("verify", () => {
         source.add("app", image, "1")
         const copied = yield* clone()
         backup.forget()
-        const before = Date.now()
+        const before = yield* uptime
         const at = yield* cloner.verify(copied.source, copied.digest)
         assert.isAtLeast(at, before)
         assert.deepStrictEqual(backup.seen.map((it) => `${it.method} ${it.path}`), [

@@ -18,6 +18,7 @@ const unseen = (
     backup: { registry: "backup.example", prefix: "copies", layout: "nested" },
     ownNamespace: Option.none(),
     now: 0,
+    uptime: 0,
     state: () => undefined,
     assumeCopied: false,
     ...(unheard === undefined ? {} : { unheard })

@@ -4,7 +4,10 @@ import { look, makeProgress } from "../../src/clone/Progress.ts"
 import { DecisionMap } from "../../src/controller/Decisions.ts"
 import { updateGauges } from "../../src/controller/Gauges.ts"
 import { Images } from "../../src/store/Inventory.ts"
+import { settingsOf } from "../../src/settings/Settings.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
+import { plan } from "../../src/workload/Plan.ts"
+import { facts, workload } from "../support/Objects.ts"
 
 const value = (metric: Metric.Metric<number, Metric.GaugeState<number>>) =>
   Effect.map(Metric.value(metric), (it) => it.value)
@@ -21,5 +24,32 @@ describe("gauges", () => {
         assert.strictEqual(yield* value(Metrics.clonesInFlight), copied)
         assert.strictEqual(yield* value(Metrics.clonesWaiting), waiting)
       }
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+  it.effect("count what people call workloads, and not what those made", () =>
+    Effect.gen(function*() {
+      const decisions = new DecisionMap()
+      const owned = (kind: string) => ({ ownerReferences: [{ kind, name: "of", uid: "of", controller: true }] })
+      const others = (["Pod", "ReplicaSet", "Job"] as const).map((kind) =>
+        workload({ kind, name: `made-${kind.toLowerCase()}`, metadata: owned("Deployment") })
+      )
+      const bare = [workload(), workload({ kind: "CronJob" }), workload({ kind: "Pod", name: "bare" })]
+      const rolled = [3, 0].map((replicas) =>
+        workload({ kind: "ReplicaSet", name: `rollout-${replicas}`, metadata: owned("Rollout"), spec: { replicas } })
+      )
+      const mirror = { annotations: { "kubernetes.io/config.mirror": "x" }, ...owned("Node") }
+      const all = [...others, ...bare, ...rolled, workload({ kind: "Pod", name: "static", metadata: mirror })]
+      const settings = settingsOf("backup.example/copies")
+      for (const one of all) {
+        const planned = plan(one, facts(settings))
+        yield* decisions.set({ plan: planned, verdict: planned.verdict })
+      }
+      const cloner = { inFlight: Effect.succeed([]), waiting: Effect.succeed(0) }
+      yield* updateGauges(decisions, new Images(), cloner)
+      const counts = yield* Effect.forEach(
+        ["rewritten", "wanted", "held", "skipped"] as const,
+        (state) => value(Metrics.workloads({ state }))
+      )
+      assert.strictEqual(counts.reduce((sum, it) => sum + it), bare.length + 1)
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 })

@@ -289,7 +289,7 @@ describe("the actor of a workload", () => {
   it.effect("rests for minutes after a policy refused its patch", () => {
     const it = loop(Effect.fail(kubeError("Denied")))
     return Effect.gen(function*() {
-      const { inventory, queue, store } = yield* it.start
+      const { decisions, inventory, queue, store } = yield* it.start
       const deployment = workload(unstarted)
       store.putWorkload(deployment)
       inventory.want(deployment.key, [source])
@@ -297,6 +297,14 @@ describe("the actor of a workload", () => {
       yield* queue.offer(deployment.key)
       yield* TestClock.adjust("4 minutes")
       assert.strictEqual(it.patches.length, 1)
+      // whoever looks is told, also when pods have had it looked at again
+      for (const _ of [1, 2]) {
+        const { verdict } = decisions.get(deployment.key)!
+        assert.strictEqual(verdict._tag === "Held" && verdict.reason, "refused")
+        assert.include(verdict._tag === "Held" ? verdict.detail : "", "PATCH /x")
+        yield* queue.offer(deployment.key)
+        yield* tick
+      }
       yield* TestClock.adjust("2 minutes")
       assert.strictEqual(it.patches.length, 2)
     }).pipe(Effect.provide(it.layer))

@@ -14,7 +14,7 @@ describe("what is seen of a rollout over time", () => {
         "one",
         pods,
         new Set(pods),
-        now
+        { now, uptime: now }
       )
       return [madeAt, progressAt]
     }
@@ -28,14 +28,15 @@ describe("what is seen of a rollout over time", () => {
 
   it("begins anew with another patch of ours", () => {
     const seen = new RolloutsSeen()
-    const note = (patch: string, now: number) => seen.note(workload(), patch, [], new Set(), now).progressAt
+    const note = (patch: string, now: number) =>
+      seen.note(workload(), patch, [], new Set(), { now, uptime: now }).progressAt
     assert.deepStrictEqual([note("one", 1), note("one", 2), note("two", 3)], [1, 1, 3])
   })
 
   it("is since when each pod fails to pull, until it does not", () => {
     const seen = new RolloutsSeen()
     const since = (now: number, ...pods: ReadonlyArray<ReturnType<typeof pod>>) => {
-      const { pullFailsSince } = seen.note(workload(), "one", pods, new Set(), now)
+      const { pullFailsSince } = seen.note(workload(), "one", pods, new Set(), { now, uptime: now })
       return pods.map((it) => pullFailsSince(it, "app"))
     }
     assert.deepStrictEqual(since(1, failing("a")), [1])
@@ -44,5 +45,17 @@ describe("what is seen of a rollout over time", () => {
     assert.deepStrictEqual(since(4, failing("a"), failing("b")), [4, 2])
     seen.forget(workload().key)
     assert.deepStrictEqual(since(5, failing("b")), [5])
+  })
+
+  it("goes on when somebody sets the wall clock: nothing is over sooner or later for it", () => {
+    const seen = new RolloutsSeen()
+    const note = (now: number, uptime: number) =>
+      seen.note(workload(), "one", [failing("a")], new Set(), { now, uptime })
+    note(10_000, 0)
+    for (const now of [10_000, 0, 3_600_000]) {
+      const times = note(now, 5000)
+      assert.strictEqual(now - times.progressAt, 5000)
+      assert.strictEqual(now - times.pullFailsSince(failing("a"), "app"), 5000)
+    }
   })
 })

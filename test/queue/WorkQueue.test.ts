@@ -24,6 +24,21 @@ describe("WorkQueue", () => {
       assert.deepStrictEqual(done, ["a", "b", "c", "a"])
     }).pipe(Effect.provide(quiet)))
 
+  it.effect("keeps its waits when somebody sets the clock", () =>
+    Effect.gen(function*() {
+      const it = yield* queue
+      const done: Array<string> = []
+      yield* TestClock.setTime(3_600_000)
+      yield* Effect.forkChild(it.run(1, (key) => Effect.sync(() => void done.push(key))))
+      yield* it.offerAfter("a", "10 seconds")
+      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.setTime(1000)
+      yield* TestClock.adjust("6 seconds")
+      yield* it.offer("b")
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(done, ["a", "b"])
+    }).pipe(Effect.provide(quiet)))
+
   it.effect("lets live changes overtake what was there at the start", () =>
     Effect.gen(function*() {
       const it = yield* queue

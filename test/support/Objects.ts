@@ -154,6 +154,7 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   backup: { registry: "backup.example", prefix: "copies", layout: "nested" },
   ownNamespace: "image-cloner",
   now: 1_000_000_000,
+  uptime: given.now ?? 1_000_000_000,
   namespace: undefined,
   owners: [],
   pods: [],
