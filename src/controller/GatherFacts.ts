@@ -1,6 +1,7 @@
 // GatherFacts: all that a decision about one workload depends on, out of the store. The same for the daemon and for `plan`.
 import { Option } from "effect"
 import type { Workloads } from "../store/WorkloadStore.ts"
+import { fightsIn } from "../workload/Contest.ts"
 import type { Facts } from "../workload/Facts.ts"
 import { kindOf, type WorkloadKind } from "../workload/Kinds.ts"
 import { calmAt, isRolledBack, wayBack } from "../workload/Rollback.ts"
@@ -41,7 +42,9 @@ const rolledBackOf = (
   pods: ReadonlyArray<Pod>,
   { backup, now }: Given
 ): Facts["rolledBack"] => {
-  if (!isRolledBack(workload, controlled)) return undefined
+  // a fight that is written on it explains it, too
+  const fought = workload.images.some((it) => fightsIn(workload.held, it.container, it.image, now) > 0)
+  if (fought || !isRolledBack(workload, controlled)) return undefined
   const until = calmAt(workload, pods)
   return until !== undefined && until <= now ? undefined : { until, wayBack: wayBack(workload, controlled, backup) }
 }

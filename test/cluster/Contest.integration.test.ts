@@ -29,8 +29,10 @@ const restorer = Effect.fnUntraced(function*(kind: string, namespaceName: string
   return () => times
 })
 
-/** A policy that makes one image of all others in workloads of this name, once it is in force. */
+/** A policy that makes one image of all others in workloads whose names begin so, once it is in force. */
 const revertBy = Effect.fnUntraced(function*(namespaceName: string, name: string, image: string) {
+  const probe = `${name}-probe`
+  yield* W.make("Deployment", { namespace: namespaceName, name: probe, image, spec: { replicas: 0 } })
   const client = yield* KubeClient
   const post = (resource: string, kind: string, spec: object) =>
     client.request({
@@ -44,7 +46,7 @@ const revertBy = Effect.fnUntraced(function*(namespaceName: string, name: string
     matchConstraints: {
       resourceRules: [{ apiGroups: ["apps"], apiVersions: ["v1"], operations: ["UPDATE"], resources: ["deployments"] }]
     },
-    matchConditions: [{ name: "named", expression: `object.metadata.name == '${name}'` }],
+    matchConditions: [{ name: "named", expression: `object.metadata.name.startsWith('${name}')` }],
     mutations: [{
       patchType: "JSONPatch",
       jsonPatch: { expression: `[JSONPatch{op: "replace", path: "${path}", value: "${image}"}]` }
@@ -57,11 +59,13 @@ const revertBy = Effect.fnUntraced(function*(namespaceName: string, name: string
   yield* W.eventually(
     "the policy is not in force",
     Effect.andThen(
-      W.jsonPatch("tester", "Deployment", namespaceName, name, [{ op: "replace", path, value: `${image}-changed` }]),
-      W.imageNow("Deployment", namespaceName, name)
+      W.jsonPatch("tester", "Deployment", namespaceName, probe, [{ op: "replace", path, value: `${image}-changed` }]),
+      W.imageNow("Deployment", namespaceName, probe)
     ),
     (now) => now === image
   )
+  const where = `/apis/apps/v1/namespaces/${namespaceName}/deployments/${probe}`
+  yield* client.request({ method: "DELETE", path: where })
 })
 
 for (const place of W.controlPlanes) {
