@@ -1,5 +1,9 @@
-// May a registry's credential go to the token server it names? (R2.1: a realm of a foreign host gets none.)
+// May a registry's credential go to the token server it names? A realm of a foreign host gets none: whoever answers for a
+// registry could name any (docker/distribution's token specification says nothing of it).
 // Edge: names only; where the realm's address may be is AddressPolicy's.
+
+import { Effect } from "effect"
+import type { getDomain } from "tldts"
 
 // token servers outside their registry's own domain
 const known: ReadonlyMap<string, string> = new Map([
@@ -8,52 +12,63 @@ const known: ReadonlyMap<string, string> = new Map([
   ["registry.digitalocean.com", "api.digitalocean.com"]
 ])
 
-// under these, neighbours are strangers (a short cut through the public suffix list, erring on the side of "no")
-const shared: ReadonlySet<string> = new Set([
-  "github.io",
-  "gitlab.io",
+/**
+ * Registry hosts whose customers are neighbours of one another. The public suffix list knows the hosts where strangers can have
+ * names, where their owners have asked for it; few of those that sell registries have. Each with what is below it.
+ */
+const shared: ReadonlyArray<string> = [
   "azurecr.io",
   "azurecr.cn",
-  "azurewebsites.net",
-  "cloudfront.net",
-  "cloudapp.net",
-  "herokuapp.com",
-  "vercel.app",
-  "netlify.app",
-  "pages.dev",
-  "workers.dev",
-  "fly.dev",
-  "web.app",
-  "run.app",
-  "ngrok.io",
-  "nip.io",
-  "sslip.io",
-  "duckdns.org",
+  "azurecr.us",
+  "azurecr.de",
   "jfrog.io",
-  "amazonaws.com"
-])
+  "cloudsmith.io",
+  "pkg.dev",
+  "gcr.io",
+  "amazonaws.com",
+  "amazonaws.com.cn",
+  "amazonaws.eu",
+  "on.aws",
+  "on.amazonwebservices.com.cn",
+  "sc2s.sgov.gov",
+  "c2s.ic.gov",
+  "hci.ic.gov",
+  "cloud.adc-e.uk",
+  "s3nsregistry.fr",
+  "ocir.io",
+  "oraclecloud.com",
+  "aliyuncs.com",
+  "myhuaweicloud.com",
+  "tencentcloudcr.com",
+  "icr.io",
+  "scw.cloud",
+  "ovh.net",
+  "ovh.us",
+  "nip.io",
+  "sslip.io"
+]
 
-const isShared = (domain: string): boolean => [...shared].some((it) => domain === it || domain.endsWith(`.${it}`))
+const isShared = (domain: string): boolean => shared.some((it) => domain === it || domain.endsWith(`.${it}`))
 
-const parentOf = (hostname: string): string | undefined => {
-  const labels = hostname.split(".")
-  const parent = labels.slice(1)
-  if (labels.length < 3 || /^[\d.]+$/.test(hostname) || hostname.startsWith("[")) return undefined
-  const [name = "", top = ""] = parent
-  // "co.uk" and its like: a short second level below a country
-  if (parent.length === 2 && top.length === 2 && name.length <= 3) return undefined
-  const domain = parent.join(".")
-  return isShared(domain) ? undefined : domain
+/** The domain of which a host is a direct neighbour; undefined where strangers may have names beside it. */
+const parentOf = (domainOf: typeof getDomain, hostname: string): string | undefined => {
+  const registrable = domainOf(hostname, { allowPrivateDomains: true, extractHostname: false })
+  const parent = hostname.slice(hostname.indexOf(".") + 1)
+  // an address has no domain; what is a domain itself has none but strangers beside it
+  if (registrable === null || hostname === registrable || isShared(parent)) return undefined
+  return parent
 }
 
 /**
  * True where the realm belongs to the registry: same host, a neighbour or the parent in one domain
  * (registry.example.com and gitlab.example.com), or a known pair. TLS may not be left on the way.
  */
-export const isTrustedRealm = (registry: string, endpoint: URL, realm: URL): boolean => {
+export const isTrustedRealm = Effect.fnUntraced(function*(registry: string, endpoint: URL, realm: URL) {
   if (realm.protocol !== "https:" && endpoint.protocol === "https:") return false
   if (realm.hostname === endpoint.hostname) return true
   if (known.get(registry) === realm.host) return true
-  const domain = parentOf(endpoint.hostname)
-  return domain !== undefined && (realm.hostname === domain || parentOf(realm.hostname) === domain)
-}
+  // the public suffix list is long, and most registries are their own token servers
+  const { getDomain: domainOf } = yield* Effect.promise(() => import("tldts"))
+  const domain = parentOf(domainOf, endpoint.hostname)
+  return domain !== undefined && (realm.hostname === domain || parentOf(domainOf, realm.hostname) === domain)
+})

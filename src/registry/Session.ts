@@ -149,7 +149,7 @@ export const makeSession = (options: {
   ): Effect.fn.Return<TokenRequest, RegistryError> {
     const { registry, repository } = spec.repository
     if (scheme.realm.protocol !== "https:" && at.protocol === "https:") return yield* unsafeRealm(spec, scheme.realm)
-    const trusted = isTrustedRealm(registry, at, scheme.realm)
+    const trusted = yield* isTrustedRealm(registry, at, scheme.realm)
     if (!trusted && identity !== anonymous && warned.get(scheme.realm.host) === undefined) {
       warned.set(scheme.realm.host, true)
       yield* Effect.logWarning("the token server does not belong to the registry: credentials are withheld").pipe(
