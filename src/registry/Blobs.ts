@@ -8,7 +8,7 @@ import type { Access, Identity, Repository } from "./Access.ts"
 import type { Bandwidth } from "./Bandwidth.ts"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import type { BufferPool } from "./BufferPool.ts"
-import { chunkBytes, makeChunks, mostChunkBytes } from "./Chunks.ts"
+import { chunkBytes, leastChunkBytes, makeChunks, mostChunkBytes, smallerChunk } from "./Chunks.ts"
 import { firstOf, refusal } from "./Classify.ts"
 import type { BodySink } from "./Dispatch.ts"
 import { targetOf } from "./Manifests.ts"
@@ -176,10 +176,24 @@ export const makeBlobs = (
 
   /** By registry: the smallest blob that it would not take in one request. */
   const largest = makeBoundedMap<string, number>(64)
+  /** By registry: how large chunks are sent to it, where the usual ones were refused. */
+  const chunkLengths = makeBoundedMap<string, number>(64)
+  const chunkLengthOf = (registry: string): number => chunkLengths.get(registry) ?? chunkBytes
   /** By blob: how often its PUT was cut off. */
   const resets = makeBoundedMap<Digest, number>(1024)
   const needsChunks = (registry: string, digest: Digest, size: number) =>
-    size > chunkBytes && (size >= (largest.get(registry) ?? Infinity) || (resets.get(digest) ?? 0) >= mostResets)
+    size >= (largest.get(registry) ?? Infinity) ||
+    (size > chunkLengthOf(registry) && (resets.get(digest) ?? 0) >= mostResets)
+
+  /** A blob was refused in one piece because of its size; answers whether chunks may do. */
+  const learnLargest = (registry: string, size: number): boolean => {
+    if (size <= leastChunkBytes) return false
+    largest.set(registry, Math.min(largest.get(registry) ?? Infinity, size))
+    let length = chunkLengthOf(registry)
+    while (length >= size) length = smallerChunk(length, 0) ?? 0
+    chunkLengths.set(registry, length)
+    return true
+  }
 
   const stored = Effect.fnUntraced(function*(request: Spec, answer: Answer, digest: Digest) {
     const told = firstOf(answer.headers["docker-content-digest"])
@@ -236,7 +250,8 @@ export const makeBlobs = (
   const putChunks = Effect.fnUntraced(function*(upload: Upload, digest: Digest, size: number, body: Readable) {
     const request = spec("PATCH", upload.repository, digest, upload.location)
     yield* ours(request)
-    const length = Math.max(chunkBytes, upload.chunkMin)
+    const { registry } = upload.repository
+    let length = Math.max(chunkLengthOf(registry), upload.chunkMin)
     if (length > mostChunkBytes) {
       return yield* registryError({
         ...request,
@@ -246,11 +261,15 @@ export const makeBlobs = (
     }
     const chunks = makeChunks(body)
     let at = upload
+    let read: Buffer = Buffer.alloc(0)
     for (let from = 0; from < size;) {
-      const chunk = yield* Effect.mapError(
-        chunks.next(Math.min(length, size - from)),
-        () => registryError({ ...request, reason: "Unreachable", detail: "the blob's bytes ended early" })
-      )
+      if (read.length === 0) {
+        read = yield* Effect.mapError(
+          chunks.next(Math.min(length, size - from)),
+          () => registryError({ ...request, reason: "Unreachable", detail: "the blob's bytes ended early" })
+        )
+      }
+      const chunk = read.subarray(0, length)
       const patch: Spec = {
         ...request,
         path: at.location,
@@ -267,8 +286,17 @@ export const makeBlobs = (
       }
       const answer = yield* session.run(patch, transport.send)
       // 202 is right; others say the same with 201 or 204
-      if (answer.status < 200 || answer.status >= 300) return yield* refusal(patch, answer)
+      if (answer.status < 200 || answer.status >= 300) {
+        const error = yield* Effect.flip(refusal(patch, answer))
+        const smaller = error.reason === "TooLarge" ? smallerChunk(chunk.length, upload.chunkMin) : undefined
+        if (smaller === undefined) return yield* error
+        // mostly what stands before the registry: the registry has seen nothing of it, and goes on where it was
+        chunkLengths.set(registry, smaller)
+        length = smaller
+        continue
+      }
       from += chunk.length
+      read = read.subarray(chunk.length)
       // the newest Location is the one that counts: it may carry the state of the upload
       if (answer.headers["location"] !== undefined) at = yield* locate(patch, answer, upload.chunkMin)
     }
@@ -323,10 +351,9 @@ export const makeBlobs = (
       const inChunks = body !== undefined && needsChunks(registry, digest, size)
       yield* (inChunks ? putChunks(upload, digest, size, body) : putWhole(upload, digest, size, body)).pipe(
         Effect.catch((error) => {
-          if (inChunks || size <= chunkBytes) return Effect.fail(error)
+          if (inChunks || body === undefined) return Effect.fail(error)
           if (error.reason === "TooLarge") {
-            largest.set(registry, Math.min(largest.get(registry) ?? Infinity, size))
-            return Effect.fail(registryError({ ...error, retryable: true }))
+            return Effect.fail(learnLargest(registry, size) ? registryError({ ...error, retryable: true }) : error)
           }
           if (error.reason === "Unreachable") resets.set(digest, (resets.get(digest) ?? 0) + 1)
           return Effect.fail(error)

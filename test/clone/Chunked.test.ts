@@ -48,7 +48,47 @@ describe("a backup that refuses large requests", () => {
         const error = yield* Effect.flip(it.clone())
         assert.deepStrictEqual([error.reason, error.side, error.retryable], ["denied", "backup", false])
         assert.include(error.message, "413")
-        assert.strictEqual(patches(it).length, 1)
+        // halved down to what nobody should refuse
+        assert.deepStrictEqual(patches(it).map((seen) => seen.body.length / 1024), [4096, 2048, 1024, 512, 256])
+      })
+    ))
+
+  it.live("gets chunks that are halved until they pass, and remembers it", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        const again = imageOf([layerOf("larger", 3_000_000)])
+        it.source.add("app", large, "1")
+        it.source.add("app", again, "2")
+        // nginx without client_max_body_size
+        const front: Handler = (seen, response, next) =>
+          seen.body.length > megabytes ? void response.writeHead(413).end("<html>413</html>") : next()
+        it.backup.on(/(PUT|PATCH) .*uploads/, front)
+        yield* it.clone()
+        assertWhole(it.backup, it.into, large)
+        const sizes = patches(it).map((seen) => seen.body.length)
+        assert.deepStrictEqual(sizes.slice(0, 3), [4 * megabytes, 2 * megabytes, megabytes])
+        assert.strictEqual(patches(it)[2]?.headers["content-range"], "0-1048575")
+        assert.isTrue(sizes.slice(2).every((size) => size <= megabytes))
+        it.backup.forget()
+        // smaller than the usual chunk, and too large for the front
+        yield* it.clone({ tag: "2" })
+        assertWhole(it.backup, it.into, again)
+        assert.deepStrictEqual(patches(it).map((seen) => seen.body.length <= megabytes), [true, true, true])
+      })
+    ))
+
+  it.live("refuses a blob that is smaller than a chunk: it gets smaller chunks", () =>
+    world((it) =>
+      Effect.gen(function*() {
+        const small = imageOf([layerOf("small", 3_000_000)])
+        it.source.add("app", small, "1")
+        it.backup.on(
+          /(PUT|PATCH) .*uploads/,
+          (seen, response, next) => seen.body.length > megabytes ? void response.writeHead(413).end() : next()
+        )
+        yield* it.clone()
+        assertWhole(it.backup, it.into, small)
+        assert.deepStrictEqual(patches(it).map((seen) => seen.body.length).slice(1), [megabytes, megabytes, 902_848])
       })
     ))
 

@@ -385,6 +385,9 @@ const last = (path: string, answer: Answer = { status: 201 }): Step => ({
   with: { "content-length": "0" },
   body: ""
 })
+/** The first chunk in all sizes down to 256 KiB. */
+const halved = (answer: Answer): ReadonlyArray<Step> =>
+  [1, 2, 4, 8, 16].map((it) => patch("/u/2", 0, first / it, answer))
 /** Fails once for its size, and is sent again. */
 const again = (talk: Talk) => Effect.andThen(Effect.exit(push(large)(talk)), push(large)(talk))
 const refusedWhole = [at("/u/1"), { ...put("/u/1?", { ...tooLarge, early: "reads on" }, large), body: "" }]
@@ -462,14 +465,28 @@ const chunks: ReadonlyArray<Row> = [
     steps: [
       ...refusedWhole,
       at("/u/2"),
-      patch("/u/2", 0, first, refused(416, "BLOB_UPLOAD_INVALID", "exceeds the maximum permissible limit of 4.00MiB"))
+      ...halved(refused(416, "BLOB_UPLOAD_INVALID", "exceeds the maximum permissible limit of 4.00MiB"))
     ],
     outcome: { failure: { reason: "TooLarge", retryable: false } }
   },
   {
-    name: "a chunk that is too large as well",
+    name: "a chunk that is too large, and goes in two",
     call: again,
-    steps: [...refusedWhole, at("/u/2"), patch("/u/2", 0, first, tooLarge)],
+    steps: [
+      ...refusedWhole,
+      at("/u/2"),
+      patch("/u/2", 0, first, tooLarge),
+      patch("/u/2", 0, first / 2, { status: 202, headers: { location: "/u/3" } }),
+      patch("/u/3", first / 2, first, { status: 202 }),
+      patch("/u/3", first, 5_000_000, { status: 202 }),
+      last("/u/3?")
+    ],
+    outcome: stored
+  },
+  {
+    name: "chunks that are too large however small they are",
+    call: again,
+    steps: [...refusedWhole, at("/u/2"), ...halved(tooLarge)],
     outcome: { failure: { reason: "TooLarge", retryable: false } }
   },
   {
