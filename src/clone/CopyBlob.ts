@@ -2,7 +2,8 @@
 // A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
 import { Deferred, Duration, Effect, Fiber, type Scope, type Semaphore } from "effect"
 import type { Repository } from "../registry/Access.ts"
-import type { Blobs, Upload } from "../registry/Blobs.ts"
+import type { Blobs } from "../registry/Blobs.ts"
+import type { Upload } from "../registry/Uploads.ts"
 import type { Limits } from "../registry/Limits.ts"
 import type { Descriptor } from "../registry/ManifestDocument.ts"
 import { targetOf } from "../registry/Manifests.ts"

@@ -3,21 +3,11 @@
 import { Data, Effect } from "effect"
 import type { Readable } from "node:stream"
 
-/** GHCR takes no more in one PATCH; smaller ones trip registries that count requests. */
-export const chunkBytes = 4 * 1024 * 1024
-/** What refuses chunks of this size takes no blobs; nginx takes four times as much unless it is told otherwise. */
-export const leastChunkBytes = 256 * 1024
 /** A registry that wants larger chunks than this is refused: each is held in memory. */
 export const mostChunkBytes = 64 * 1024 * 1024
 
 /** The body ended before its time: whoever fills it knows why. */
 export class BodyEnded extends Data.TaggedError("BodyEnded")<{ readonly cause: unknown }> {}
-
-/** How large chunks are sent after one of `refused` bytes was too large; undefined: smaller ones would not help. */
-export const smallerChunk = (refused: number, chunkMin: number): number | undefined => {
-  const least = Math.max(leastChunkBytes, chunkMin)
-  return refused <= least ? undefined : Math.max(least, Math.ceil(refused / 2))
-}
 
 /** A body that is taken piece by piece. */
 export interface Chunks {

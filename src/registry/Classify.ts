@@ -25,6 +25,10 @@ export interface Refusal {
   readonly elsewhere?: boolean
 }
 
+/** A header that is a count of bytes; undefined where it is none. */
+export const numberOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
+
 /** The first value of a header that may come several times. */
 export const firstOf = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "object" ? value[0] : value
