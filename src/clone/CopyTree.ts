@@ -8,6 +8,7 @@ import { targetOf, tooLarge } from "../registry/Manifests.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "./CloneError.ts"
 import { type BlobContext, copyBlob, type How } from "./CopyBlob.ts"
+import { tooDeep, tooMany } from "./TreeLimits.ts"
 
 export interface TreeContext extends BlobContext {
   readonly registry: BlobContext["registry"] & Manifests
@@ -38,8 +39,6 @@ export interface Tally {
   readonly tagged: boolean
 }
 
-const deepest = 8
-const mostDescriptors = 10_000
 const childrenAtOnce = 3
 /** An image can have thousands of blobs; more at once would only wait for each other's connections. */
 const blobsAtOnce = 16
@@ -184,15 +183,8 @@ class Walk {
     function*(digest: Digest, depth: number, force: boolean, given: Fetched | undefined) {
       const { limits, progress, registry, target } = this.#context
       if (!force) progress.manifests.total++
-      if (depth > deepest) {
-        return yield* failed(
-          this.#context,
-          digest,
-          "source",
-          "unsupported",
-          `indexes are nested deeper than ${deepest}`
-        )
-      }
+      const deep = tooDeep(depth)
+      if (deep !== undefined) return yield* failed(this.#context, digest, "source", "unsupported", deep)
       const { manifest, present } = given ?? (yield* fetchManifest(this.#context, digest))
       this.#manifestBytes += manifest.bytes.length
       if (this.#manifestBytes > mostManifestBytes) {
@@ -251,9 +243,10 @@ class Walk {
     }
     const below = document._tag === "Index" ? document.manifests : blobsOf(document)
     if (!force) this.#descriptors += below.length
-    if (this.#descriptors > mostDescriptors) {
+    const many = tooMany(this.#descriptors)
+    if (many !== undefined) {
       return Effect.fail(
-        failed(this.#context, digest, "source", "unsupported", `it refers to more than ${mostDescriptors} parts`)
+        failed(this.#context, digest, "source", "unsupported", many)
       )
     }
     if (document._tag === "Index") {

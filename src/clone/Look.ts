@@ -8,6 +8,7 @@ import type { Manifest } from "../registry/Manifests.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { type CloneError, fromRegistry } from "./CloneError.ts"
 import { layersOf, readSchema1 } from "./Schema1.ts"
+import { mostManifests } from "./TreeLimits.ts"
 
 export interface Sight {
   readonly digest: Digest
@@ -23,8 +24,6 @@ export interface Sight {
 class Unreadable extends Data.TaggedError("Unreadable")<{ readonly detail: string }> {}
 
 const looksAtOnce = 8
-/** How many manifests of one image are read at most: an index of more is not looked at to its end. */
-const mostManifests = 1000
 
 /** Schema 1 does not say how large its layers are; the registry does, mostly. */
 const schema1Sizes = Effect.fnUntraced(function*(source: ImageReference, manifest: Manifest) {

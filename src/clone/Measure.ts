@@ -5,9 +5,8 @@ import type { Digest } from "../image/Digest.ts"
 import { blobsOf, isManifestType, parseManifest } from "../registry/ManifestDocument.ts"
 import { CloneError } from "./CloneError.ts"
 import { type Fetched, fetchManifest, type TreeContext } from "./CopyTree.ts"
+import { mostManifests } from "./TreeLimits.ts"
 
-/** An index of more is not measured to its end; CopyTree's own limits hold all the same. */
-const mostManifests = 1000
 /** Bytes of manifests that are kept. */
 const mostKept = 16 * 1024 * 1024
 

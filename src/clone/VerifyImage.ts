@@ -16,6 +16,7 @@ import {
 import type { ManifestHead, Manifests } from "../registry/Manifests.ts"
 import { quoted, type RegistryError } from "../registry/RegistryError.ts"
 import type { Progress } from "./Progress.ts"
+import { tooDeep, tooMany } from "./TreeLimits.ts"
 import { type BlobChecks, type Check, checkOf, type Fault } from "./VerifyBlobs.ts"
 
 /** An image that the backup should hold. */
@@ -60,8 +61,6 @@ export interface VerifyContext {
   readonly blobs: BlobChecks
 }
 
-const deepest = 8
-const mostDescriptors = 10_000
 const childrenAtOnce = 3
 
 /** Is this a manifest in Docker's format of before 2017? Its copy has another digest. */
@@ -240,10 +239,8 @@ class Walk {
           this.contents.add(digest)
           const parts = document._tag === "Index" ? document.manifests : blobsOf(document)
           this.#descriptors += parts.length
-          if (this.#descriptors > mostDescriptors) {
-            return wrong("invalid", `it refers to more than ${mostDescriptors} parts`)
-          }
-          if (depth >= deepest) return wrong("invalid", `indexes are nested deeper than ${deepest}`)
+          const beyond = tooMany(this.#descriptors) ?? tooDeep(depth)
+          if (beyond !== undefined) return wrong("invalid", beyond)
           if (document._tag === "Index") {
             return Effect.forEach(parts, (it) => this.#child(it, digest, depth + 1), {
               concurrency: childrenAtOnce,

@@ -1,14 +1,14 @@
 // Verifying a backup: every fault that a copy can have is named with its part, and a repair mends what the registry lets be
 // mended and says what it does not.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { copyNamed } from "../../src/controller/Wanted.ts"
 import type { Backup } from "../../src/image/BackupName.ts"
 import type { ImageReference } from "../../src/image/ImageReference.ts"
 import { makeVerifier, type Verified } from "../../src/clone/Verify.ts"
 import { type FakeRegistry, refuse } from "../support/FakeRegistry.ts"
 import { clonerLayer } from "../support/Registries.ts"
-import { imageOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
+import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
 import { assertWhole, image, index, protection, type World, world } from "./World.ts"
 
 const tagged = { tag: "1" }
@@ -106,6 +106,19 @@ describe("what is whole", () => {
         assert.strictEqual(from.backup.count(/^(PUT|POST|PATCH|DELETE) /), 0)
         assert.strictEqual(from.source.seen.length, 0)
       })))
+
+  // seen: copied with eight indexes around it, called damaged ever after, and no repair could mend it
+  it.live("is as deep as what is copied: an image in eight indexes, one in another", () => {
+    let deep = image
+    for (let level = 0; level < 8; level++) deep = indexOf([deep])
+    return damaged(deep, () => {}, (from) =>
+      Effect.gen(function*() {
+        assert.deepInclude(yield* one(from), { status: "whole", manifests: 9, problems: [] })
+        from.source.add("app", indexOf([deep]), "2")
+        const refused = yield* Effect.result(from.clone({ tag: "2" }))
+        assert.strictEqual(Result.isFailure(refused) && refused.failure.reason, "unsupported")
+      }))
+  })
 
   it.live("is found to the last byte with --deep; what images share is asked for once", () =>
     world((from) =>
