@@ -121,7 +121,7 @@ export const make = ({ contests, decide, target }: Options) =>
 
     const undo = Effect.fnUntraced(
       function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
-        const { now, workload } = decided
+        const { now, settings, workload } = decided
         const problem = problemOf(of, workload, target)
         if (of._tag === "CannotPull") {
           if (pacing.isCure(workload)) {
@@ -144,6 +144,11 @@ export const make = ({ contests, decide, target }: Options) =>
           // the watch brings the newer object; a look a moment later covers a watch that is behind
           yield* workloads.offerFailed(workload.key)
           return undefined
+        }
+        if (of._tag === "CannotPull") {
+          const set = pullSetOfSeen(store, of.failure.pod)
+          const byNodes = settings.BACKUP_PULL_BY === "nodes"
+          yield* pacing.letRest({ workload, set, detail: problem, byNodes })
         }
         const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined
         yield* Effect.logError(`${problem}; its original images were put back${stuckPod(workload, pod)}`)

@@ -37,6 +37,8 @@ const stuckShare = 10
 /** How many cures may be under way for each place of a rollout. */
 const curesPerPlace = 4
 
+const waysOn = "the others go on when it is mended, or undone with image-cloner restore"
+
 const go: Admission = { _tag: "Go" }
 
 const held = (reason: Exclude<Admission, { _tag: "Go" }>["reason"], detail: string): Admission => ({
@@ -60,6 +62,19 @@ export interface Request {
   readonly alone: boolean
 }
 
+/** A workload that was put back because its pods could not pull their copies. */
+export interface Unpulled {
+  readonly workload: Workload
+  /** Undefined: nobody can tell. */
+  readonly set: PullSet | undefined
+  readonly detail: string
+  /** BACKUP_PULL_BY=nodes. */
+  readonly byNodes: boolean
+}
+
+/** What rests beside sets of pull secrets: the namespace of a workload whose pods could not pull. */
+const namespaceRest = (namespace: string) => ({ key: `namespace ${namespace}` })
+
 /** The state of pacing; one instance, used by Pacing alone. */
 const make = (rest: RestOptions) => {
   const places = new Places()
@@ -74,9 +89,9 @@ const make = (rest: RestOptions) => {
   const stopped = (namespace: string): Admission | undefined => {
     const { stuck } = places
     const here = stuck.get(namespace)
-    if (here !== undefined) return held("stopped", `rollouts in ${namespace} are stopped: ${here}`)
+    if (here !== undefined) return held("stopped", `rollouts in ${namespace} are stopped: ${here}; ${waysOn}`)
     return stuck.size >= stuckNamespaces && stuck.size * stuckShare >= places.rewritten
-      ? held("stopped", `rollouts are stuck in ${[...stuck.keys()].join(", ")}, so all are stopped`)
+      ? held("stopped", `rollouts are stuck in ${[...stuck.keys()].join(", ")}, so all are stopped; ${waysOn}`)
       : undefined
   }
 
@@ -88,6 +103,8 @@ const make = (rest: RestOptions) => {
 
   /** Until a set has shown that it can pull, one of it is begun: one that misses no pod by it, or that somebody named. */
   const unproven = (workload: Workload, { as, asked, byNodes, pulls }: Request, up: number): Admission | undefined => {
+    const failed = proofs.resting(workload, up) ?? proofs.resting(namespaceRest(workload.namespace), up)
+    if (failed !== undefined) return held("pull-unproven", failed)
     if (byNodes || (pulls !== undefined && proofs.isProven(pulls))) return undefined
     if (pulls === undefined) return asked ? undefined : held("pull-unproven", unshown(pulls))
     const resting = proofs.resting(pulls, up)
@@ -97,6 +114,15 @@ const make = (rest: RestOptions) => {
       return held("pull-unproven", `${first} shows first whether ${pulls.words} can pull from the backup`)
     }
     return asked || (as === "rollout" && canShow(workload)) ? undefined : held("pull-unproven", unshown(pulls))
+  }
+
+  const letRest = ({ byNodes, detail, set, workload }: Unpulled, up: number): void => {
+    if (set !== undefined && !byNodes && !proofs.isProven(set)) return
+    // others could pull: it is this copy, or the backup for a while. It rests twice as long as its neighbours, which can then show
+    // that it was it alone; were none to rest, the next database would be tried, and the next
+    proofs.rest(workload, `${detail}; it is tried again in an hour at most`, up, 2)
+    const { key, namespace } = workload
+    proofs.rest(namespaceRest(namespace), `pods of ${key} could not pull, ${namespace} rests: ${detail}`, up)
   }
 
   /** How many more places a namespace may have: never all of several while others could need one. */
@@ -165,11 +191,12 @@ const make = (rest: RestOptions) => {
 
   const forget = (key: string, namespace: string): void => {
     places.forget(key)
+    proofs.forget({ key })
     shows.delete(key)
     leave(key, namespace)
   }
 
-  return { places, proofs, admit, forget, leave, next }
+  return { places, proofs, admit, forget, leave, letRest, next }
 }
 
 /** What has become of a rollout of ours, for people. */
@@ -231,13 +258,15 @@ export class Pacing extends Context.Service<Pacing, {
    * @param refused whether the backup refused their secrets: then what was shown before is taken back
    */
   readonly pullFailed: (set: PullSet, detail: string, refused: boolean) => Effect.Effect<void>
+  /** Lets it and its namespace rest for a while, where its set has shown that it can pull or its owner says so. */
+  readonly letRest: (of: Unpulled) => Effect.Effect<void>
   /** Keys to be looked at again: those whose turn it is, and those whose hold may have ended. */
   readonly next: (limit: number) => Effect.Effect<ReadonlyArray<string>>
 }>()("image-cloner/rewrite/Pacing") {
   static readonly layer = Layer.effect(
     Pacing,
     Effect.gen(function*() {
-      const { admit, forget, leave, next, places, proofs } = make(yield* PullRest)
+      const { admit, forget, leave, letRest, next, places, proofs } = make(yield* PullRest)
       const count = Effect.suspend(() => Metric.update(rolloutsInFlight, places.taken().size + places.taken(true).size))
       return Pacing.of({
         observe: (workload, pods, backup, progressAt) =>
@@ -264,6 +293,7 @@ export class Pacing extends Context.Service<Pacing, {
             if (refused) proofs.refuse(set, now)
             proofs.rest(set, detail, up)
           }),
+        letRest: (of) => atNow((_, up) => letRest(of, up)),
         fits: (as, limit) =>
           Effect.sync(() =>
             as === "harmless" ||

@@ -71,20 +71,28 @@ export class Proofs {
     if (this.#proven.delete(set.key)) this.#refused.set(set.key, now)
   }
 
-  /** Pods of a set could not pull: nothing of it is begun for a while, twice as long each time. */
-  rest(set: PullSet, detail: string, now: number): void {
-    const before = this.#rests.get(set.key)
+  /**
+   * Pods of a set, or of whatever else has a key, could not pull: nothing of it is begun for a while, twice as long each time.
+   * @param factor of the usual time
+   */
+  rest({ key }: Pick<PullSet, "key">, detail: string, now: number, factor = 1): void {
+    const before = this.#rests.get(key)
     // several pods, and looks at a cache that is behind, tell of the same failure
     if (before !== undefined && before.until > now) return
     const times = (before?.times ?? 0) + 1
-    const wait = Math.min(Duration.toMillis(this.#rest.first) * 2 ** (times - 1), Duration.toMillis(this.#rest.most))
-    this.#rests.set(set.key, { until: now + wait, times, detail })
+    const first = Duration.toMillis(this.#rest.first) * factor
+    const wait = Math.min(first * 2 ** (times - 1), Duration.toMillis(this.#rest.most))
+    this.#rests.set(key, { until: now + wait, times, detail })
   }
 
-  /** Why nothing of a set is begun now; undefined when it does not rest. */
-  resting(set: PullSet, now: number): string | undefined {
-    const found = this.#rests.get(set.key)
+  /** Why nothing of it is begun now; undefined when it does not rest. */
+  resting({ key }: Pick<PullSet, "key">, now: number): string | undefined {
+    const found = this.#rests.get(key)
     return found !== undefined && found.until > now ? found.detail : undefined
+  }
+
+  forget({ key }: Pick<PullSet, "key">): void {
+    this.#rests.delete(key)
   }
 
   /** Whether a set has been proven, or a rest has ended, since this was asked last. */

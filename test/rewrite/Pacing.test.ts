@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { Pacing, PullRest, type Request } from "../../src/rewrite/Pacing.ts"
+import { Pacing, PullRest, type Request, type Unpulled } from "../../src/rewrite/Pacing.ts"
 import { withoutSecrets } from "../../src/workload/PullSet.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
@@ -49,6 +49,14 @@ const admit = (given: Given, more: Partial<Request> = {}) =>
   )
 
 const at = (namespace: string, name: string) => ({ namespace, name })
+
+const unpulled = (given: Given, more: Partial<Unpulled> = {}): Unpulled => ({
+  workload: workload(given),
+  set: withoutSecrets,
+  detail: "no secret",
+  byNodes: false,
+  ...more
+})
 
 describe("places", () => {
   it.effect("are as many as the limit, and are given back when the cluster shows that pods reached the revision", () =>
@@ -316,6 +324,52 @@ describe("until it is shown that pods can pull", () => {
       yield* TestClock.adjust("2 minutes")
       assert.include(yield* pacing.next(5), "Deployment/b/web")
       assert.strictEqual(yield* admit(at("b", "web"), ofLocked), "go")
+    }).pipe(Effect.provide(layer)))
+})
+
+describe("pods that cannot pull although their set has shown that it can, or its owner says so", () => {
+  // seen: with BACKUP_PULL_BY=nodes one Deployment was rewritten and put back every second for as long as it was watched
+  it.effect("let their workload rest, twice as long as its namespace, and nobody else", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      for (const [namespace, byNodes] of [["shown", false], ["nodes", true]] as const) {
+        if (!byNodes) yield* prove(namespace)
+        const ask = (name: string) => admit(at(namespace, name), { byNodes, limit: 100 })
+        yield* pacing.letRest(unpulled(at(namespace, "bad"), { byNodes }))
+        assert.deepStrictEqual([yield* ask("bad"), yield* ask("good")], ["pull-unproven", "pull-unproven"])
+        assert.strictEqual(yield* admit(at(`not-${namespace}`, "good"), { byNodes, limit: 100 }), "go")
+        yield* TestClock.adjust("2 minutes")
+        assert.include(yield* pacing.next(100), `Deployment/${namespace}/good`)
+        assert.deepStrictEqual([yield* ask("bad"), yield* ask("good")], ["pull-unproven", "go"])
+        yield* TestClock.adjust("2 minutes")
+        assert.include(yield* pacing.next(100), `Deployment/${namespace}/bad`)
+        assert.strictEqual(yield* ask("bad"), "go")
+        yield* pacing.release(`Deployment/${namespace}/bad`)
+        // the second time each rests twice as long, the longest rest at most
+        yield* pacing.letRest(unpulled(at(namespace, "bad"), { byNodes }))
+        yield* TestClock.adjust("4 minutes")
+        assert.deepStrictEqual([yield* ask("bad"), yield* ask("other")], ["pull-unproven", "go"])
+        yield* TestClock.adjust("1 minutes")
+        assert.strictEqual(yield* ask("bad"), "go")
+      }
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("let nobody rest beside their set where that has shown nothing", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* pacing.letRest(unpulled(at("a", "bad")))
+      assert.strictEqual(yield* admit(at("a", "bad")), "go")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("forget their rest with the workload", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* pacing.letRest(unpulled(at("a", "bad")))
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(yield* admit(at("a", "bad")), "pull-unproven")
+      yield* pacing.forget("Deployment/a/bad", "a")
+      assert.strictEqual(yield* admit(at("a", "bad")), "go")
     }).pipe(Effect.provide(layer)))
 })
 
