@@ -34,10 +34,12 @@ const skipReasonsOfState: ReadonlySet<string> = new Set<SkipReason>([
   "unsupported"
 ])
 
+const waysOn = "it is tried again by itself, and IMAGES_TO_IGNORE lets the others of the workload go on without it"
+
 const failedOf = (state: Extract<ImageState, { _tag: "Failed" }>, source: string) =>
   skipReasonsOfState.has(state.reason)
     ? { skip: state.reason as SkipReason, hold: undefined, detail: state.message } // in the set just asked
-    : { skip: undefined, hold: "failed" as const, detail: `${source}: ${state.message}` }
+    : { skip: undefined, hold: "failed" as const, detail: `${source}: ${state.message}; ${waysOn}` }
 
 interface Context extends Facts {
   /** How long after a copy was seen whole it may be pointed to, in milliseconds. */

@@ -202,6 +202,9 @@ describe("held", () => {
 
   it("failed: an image that could not be copied", () => {
     assert.strictEqual(deployed({}, {}, { state: states({ [nginx]: failed("not-found") }) }), "failed")
+    const it = workload()
+    const planned = plan(it, given({}, { pods: settled(it), state: states({ [nginx]: failed("not-found") }) }))
+    assert.include("detail" in planned.verdict ? planned.verdict.detail : "", "IMAGES_TO_IGNORE")
   })
 
   for (
