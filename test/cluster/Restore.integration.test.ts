@@ -1,12 +1,12 @@
 // The restore command of the bundled program, on the sandbox and on a real control plane: what a daemon has rewritten goes
 // back to what it was, the cluster's word is asked at the end, and whatever cannot go back is named.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, FileSystem, Path, Stream } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { cli, program } from "../cli/Cli.ts"
-import { copyOf, daemon, login, namespace, Stage, stage } from "../support/Stage.ts"
+import { copyOf, daemon, namespace, Stage, stage, user as userOf } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 
 const rolling = ["Deployment", "StatefulSet", "DaemonSet"] as const
@@ -14,23 +14,11 @@ const kinds = [...rolling, "CronJob", "ReplicaSet"] as const
 const never = "image-cloner.io/rewrite"
 const restored = "image-cloner.io/restored"
 
-/** What a user of the command has: a kubeconfig, a login for the backup, and the names of the registries. */
-const user = Effect.gen(function*() {
-  const { backup, controlPlane, upstream } = yield* Stage
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "image-cloner-user-" })
-  const auth = Buffer.from(`${login.username}:${login.password}`).toString("base64")
-  yield* fs.writeFileString(path.join(folder, "config.json"), JSON.stringify({ auths: { [backup.host]: { auth } } }))
-  yield* fs.writeFileString(path.join(folder, "kubeconfig"), controlPlane.kubeconfig)
-  const env = {
-    KUBECONFIG: path.join(folder, "kubeconfig"),
-    DOCKER_CONFIG: folder,
-    BACKUP_REGISTRY: `${backup.host}/copies`,
-    PLAIN_HTTP_REGISTRIES: `${upstream.host},${backup.host}`
-  }
-  return { env, restore: (...args: ReadonlyArray<string>) => cli(["restore", ...args], { env }) }
-})
+/** What a user of the command has, and the command. */
+const user = Effect.map(userOf, (env) => ({
+  env,
+  restore: (...args: ReadonlyArray<string>) => cli(["restore", ...args], { env })
+}))
 
 const templateOf = (kind: string) =>
   kind === "CronJob" ? ["spec", "jobTemplate", "spec", "template"] : ["spec", "template"]

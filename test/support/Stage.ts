@@ -1,5 +1,5 @@
 // The stage that end-to-end tests play on: a world, a public registry, and a backup registry that wants a login.
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, FileSystem, Layer, Path, Redacted, type Scope } from "effect"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
 import * as W from "./World.ts"
@@ -14,9 +14,10 @@ export class Stage extends Context.Service<Stage, {
   readonly backup: EmbeddedRegistry.EmbeddedRegistry
 }>()("test/Stage") {}
 
-export const stage = (start: (typeof W.controlPlanes)[number]["start"]) =>
+/** @param ofNode a scope of its own for the first node, so that it can end before all else */
+export const stage = (start: (typeof W.controlPlanes)[number]["start"], ofNode?: Scope.Scope) =>
   Layer.effectContext(Effect.gen(function*() {
-    const { context, world } = yield* W.start(start)
+    const { context, world } = yield* W.start(start, ofNode)
     const upstream = yield* EmbeddedRegistry.make()
     const backup = yield* EmbeddedRegistry.make({
       exactLocations: true,
@@ -57,6 +58,23 @@ export const daemon = Effect.fnUntraced(function*(
       auths: { [backup.host]: { auth: Buffer.from(`${login.username}:${login.password}`).toString("base64") } }
     }
   })
+})
+
+/** What a user of the commands has: a kubeconfig, a login for the backup, and the names of the registries. */
+export const user = Effect.gen(function*() {
+  const { backup, controlPlane, upstream } = yield* Stage
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "image-cloner-user-" })
+  const auth = Buffer.from(`${login.username}:${login.password}`).toString("base64")
+  yield* fs.writeFileString(path.join(folder, "config.json"), JSON.stringify({ auths: { [backup.host]: { auth } } }))
+  yield* fs.writeFileString(path.join(folder, "kubeconfig"), controlPlane.kubeconfig)
+  return {
+    KUBECONFIG: path.join(folder, "kubeconfig"),
+    DOCKER_CONFIG: folder,
+    BACKUP_REGISTRY: `${backup.host}/copies`,
+    PLAIN_HTTP_REGISTRIES: `${upstream.host},${backup.host}`
+  }
 })
 
 export const copyOf = (stageOf: Stage["Service"], repository: string, tag: string) =>

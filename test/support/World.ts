@@ -1,7 +1,7 @@
 // A world for end-to-end tests: a control plane (the sandbox, or a real one), a public and a backup registry, a node that
 // pulls for real, and the daemon as a process. The same tests run on both control planes.
 import { NodeServices } from "@effect/platform-node"
-import { Cause, Data, type Duration, Effect, Layer, Schedule, Stream } from "effect"
+import { Cause, Data, type Duration, Effect, Layer, Schedule, Scope, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { FileSystem, Path } from "effect"
 import { fileURLToPath } from "node:url"
@@ -59,12 +59,23 @@ export class World extends Data.Class<{
   readonly kubelet: Kubelet.Kubelet
 }> {}
 
-/** A control plane with one node; everything a test needs to speak to it. */
-export const start = <E, R>(controlPlane: Effect.Effect<ControlPlane.ControlPlane, E, R>) =>
+/** A node of a control plane, for as long as the scope. */
+export const node = (controlPlane: ControlPlane.ControlPlane, name?: string) =>
+  Kubelet.make({
+    bind: !controlPlane.hasScheduler,
+    events: false,
+    ...(name === undefined ? {} : { node: name })
+  })
+
+/** A control plane with one node, in a scope of its own where it is given one; everything a test needs to speak to it. */
+export const start = <E, R>(controlPlane: Effect.Effect<ControlPlane.ControlPlane, E, R>, ofNode?: Scope.Scope) =>
   Effect.gen(function*() {
     const it = yield* controlPlane
     const context = yield* Layer.build(Layer.merge(it.client, NodeServices.layer))
-    const kubelet = yield* Kubelet.make({ bind: !it.hasScheduler, events: false }).pipe(Effect.provide(context))
+    const kubelet = yield* node(it).pipe(
+      ofNode === undefined ? (running) => running : Scope.provide(ofNode),
+      Effect.provide(context)
+    )
     return { world: new World({ controlPlane: it, kubelet }), context }
   }).pipe(Effect.provide(NodeServices.layer))
 
@@ -83,6 +94,10 @@ export const get = (kind: string, namespace: string, name: string) => Objects.ge
 
 const patch = (kind: string, namespace: string, name: string, body: JsonObject) =>
   Objects.patch(manager, place(kind, namespace, name), body)
+
+/** Sets annotations of an object. */
+export const annotate = (kind: string, namespace: string, name: string, annotations: JsonObject) =>
+  patch(kind, namespace, name, { metadata: { annotations } })
 
 const changeOf =
   (contentType: string) => (fieldManager: string, kind: string, namespace: string, name: string, body: unknown) => {
@@ -145,6 +160,16 @@ export interface Given {
   readonly spec?: JsonObject
 }
 
+/** Makes a CronJob of one container that does not come to run. */
+export const makeCronJob = (namespaceName: string, name: string, image: string) =>
+  create("CronJob", namespaceName, {
+    metadata: { name },
+    spec: {
+      schedule: "0 0 1 1 *",
+      jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "app", image }] } } } }
+    }
+  })
+
 /** Makes a Deployment, DaemonSet or StatefulSet of one container. */
 export const make = (kind: "Deployment" | "DaemonSet" | "StatefulSet", it: Given) =>
   create(kind, it.namespace, {
@@ -169,7 +194,7 @@ export const imageOf = (object: JsonObject): string =>
 export const imageNow = (kind: string, namespaceName: string, name: string) =>
   Effect.map(get(kind, namespaceName, name), imageOf)
 
-const isReady = (pod: JsonObject): boolean =>
+export const isReady = (pod: JsonObject): boolean =>
   J.text(pod, "metadata", "deletionTimestamp") === undefined &&
   J.list(pod, "status", "conditions").some((it) => J.text(it, "type") === "Ready" && J.text(it, "status") === "True")
 
@@ -202,6 +227,8 @@ export interface Daemon {
   /** Log lines about one workload or image. */
   readonly about: (what: string) => ReadonlyArray<string>
   readonly kill: Effect.Effect<void>
+  /** Changes settings of the running daemon, as a kubelet that has seen another ConfigMap. */
+  readonly configure: (settings: Readonly<Record<string, string>>) => Effect.Effect<void>
   readonly exitCode: Effect.Effect<number>
   /** Text of a path of its HTTP server. */
   readonly http: (path: string) => Effect.Effect<string>
@@ -223,9 +250,14 @@ export const daemon = Effect.fnUntraced(function*(options: DaemonOptions) {
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "image-cloner-test-" })
   const settings = path.join(folder, "settings")
   yield* fs.makeDirectory(settings)
-  for (const [key, value] of Object.entries(options.settings)) {
-    yield* fs.writeFileString(path.join(settings, key), value)
-  }
+  const configure = Effect.fnUntraced(function*(changed: Readonly<Record<string, string>>) {
+    for (const [key, value] of Object.entries(changed)) {
+      // nobody ever reads half of a file
+      yield* fs.writeFileString(path.join(folder, key), value)
+      yield* fs.rename(path.join(folder, key), path.join(settings, key))
+    }
+  }, Effect.orDie)
+  yield* configure(options.settings)
   yield* fs.writeFileString(path.join(folder, "config.json"), JSON.stringify(options.dockerConfig ?? {}))
   yield* fs.writeFileString(path.join(folder, "kubeconfig"), options.kubeconfig)
   const child = yield* spawner.spawn(ChildProcess.make(
@@ -262,6 +294,7 @@ export const daemon = Effect.fnUntraced(function*(options: DaemonOptions) {
       log.filter((line) => J.text(line, "workload") === what || J.text(line, "image") === what)
         .map((line) => J.text(line, "message") ?? ""),
     kill: child.kill({ killSignal: "SIGKILL" }).pipe(Effect.ignore),
+    configure,
     exitCode: Effect.orDie(child.exitCode),
     http,
     metric: (series) =>
