@@ -2,6 +2,7 @@
 // Edge: forwards bytes as they are, in both directions; the registry's absolute Locations lead past it unless rewritten.
 import { Effect, type Scope } from "effect"
 import * as http from "node:http"
+import * as https from "node:https"
 import type { AddressInfo } from "node:net"
 
 export interface Proxy {
@@ -17,8 +18,12 @@ export type Meddler = (
   forward: (then?: (answer: http.IncomingMessage) => void) => void
 ) => void
 
-/** Runs until the scope ends. */
-export const startProxy = (before: string, meddle: Meddler): Effect.Effect<Proxy, never, Scope.Scope> =>
+/**
+ * Runs until the scope ends.
+ * @param before host and port
+ * @param ca PEM of the authority of a server that wants TLS
+ */
+export const startProxy = (before: string, meddle: Meddler, ca?: string): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.gen(function*() {
     const seen: Array<string> = []
     const server = yield* Effect.acquireRelease(
@@ -27,7 +32,8 @@ export const startProxy = (before: string, meddle: Meddler): Effect.Effect<Proxy
           seen.push(`${request.method} ${request.url} ${request.headers.range ?? ""}`.trim())
           meddle(request, response, (then) => {
             const [host = "", port = ""] = before.split(":")
-            const onward = http.request({
+            const onward = (ca === undefined ? http : https).request({
+              ...(ca === undefined ? {} : { ca }),
               host,
               port,
               method: request.method,
