@@ -24,7 +24,7 @@ const workloads = kinds.flatMap((kind) =>
 )
 
 const manifest = (image: string, name: string, replicas: number, kind: string, release: string): JsonObject => ({
-  metadata: { labels: { release } },
+  metadata: { labels: { release, "image-cloner.io/rewrite": "patch" } },
   spec: {
     ...(kind === "DaemonSet" ? {} : { replicas }),
     ...(kind === "StatefulSet" ? { serviceName: name } : {}),
