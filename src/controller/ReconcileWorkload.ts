@@ -12,7 +12,8 @@ import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import type { Plan, Verdict } from "../workload/Plan.ts"
 import { freshness } from "../workload/PlanImages.ts"
-import { isObserved } from "../workload/Rollout.ts"
+import { cannotPull, isObserved, livePods } from "../workload/Rollout.ts"
+import type { Pod } from "../workload/Workload.ts"
 import { Contests } from "./Contests.ts"
 import { make as makeContest } from "./ContestWorkload.ts"
 import { Decisions } from "./Decisions.ts"
@@ -104,7 +105,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       const before = decisions.get(key)?.plan.wants ?? []
       // pods that come and go are no new users: what they run is what their workload names
       if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), up)
-      yield* offerAll(images, planned.stale)
+      yield* offerAll(images, [...planned.stale, ...unpulled(planned, pods)])
       yield* reportStray(decisions.get(key)?.plan, planned)
       const refusal = rests.refusal(workload, up)
       const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
@@ -131,6 +132,12 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
   })
 
 const refusedFor = (why: string): Verdict => ({ _tag: "Held", reason: "refused", detail: why })
+
+/** Sources of the copies that pods of it cannot pull: the backup may have lost them, and the source may still have them. */
+const unpulled = ({ images }: Plan, pods: ReadonlyArray<Pod>): ReadonlyArray<string> => {
+  const failing = new Set(livePods(pods).flatMap((it) => it.containers.filter(cannotPull).map(({ image }) => image)))
+  return images.flatMap(({ skip, slot, wants }) => skip === "already-backup" && failing.has(slot.image) ? wants : [])
+}
 
 /** Says once of each entry of the originals annotation that it does not count, and what that means. */
 const reportStray = (before: Plan | undefined, now: Plan): Effect.Effect<void> =>

@@ -13,6 +13,8 @@ interface Entry {
   available: number
   madeAt: number
   progressAt: number
+  /** When a container of it last failed to pull, and had not run since; -Infinity where none did. */
+  unpulledAt: number
   /** Since when each container fails to pull, by pod and container. */
   failing: ReadonlyMap<string, number>
 }
@@ -26,11 +28,17 @@ interface Moment {
 export interface Times {
   readonly madeAt: number
   readonly progressAt: number
+  readonly unpulledAt: number
   readonly pullFailsSince: (pod: Pod, container: string) => number
 }
 
 /** Of what is seen for the first time. */
-export const timesAt = (now: number): Times => ({ madeAt: now, progressAt: now, pullFailsSince: () => now })
+export const timesAt = (now: number): Times => ({
+  madeAt: now,
+  progressAt: now,
+  unpulledAt: -Infinity,
+  pullFailsSince: () => now
+})
 
 const placeOf = (pod: Pod, container: string): string => `${pod.workload.uid} ${pod.workload.key} ${container}`
 
@@ -72,6 +80,7 @@ export class RolloutsSeen {
         available: -1,
         madeAt: uptime,
         progressAt: uptime,
+        unpulledAt: -Infinity,
         failing: before?.failing ?? new Map()
       }
     const made = livePods([...newest]).length
@@ -82,12 +91,14 @@ export class RolloutsSeen {
     entry.updated = Math.max(entry.updated, updated)
     entry.available = Math.max(entry.available, available)
     entry.failing = failingOf(pods, entry.failing, uptime)
+    if (entry.failing.size > 0) entry.unpulledAt = uptime
     this.#entries.set(key, entry)
-    const { failing, madeAt, progressAt } = entry
+    const { failing, madeAt, progressAt, unpulledAt } = entry
     const told = (at: number) => now - (uptime - at)
     return {
       madeAt: told(madeAt),
       progressAt: told(progressAt),
+      unpulledAt: told(unpulledAt),
       pullFailsSince: (pod, container) => told(failing.get(placeOf(pod, container)) ?? uptime)
     }
   }

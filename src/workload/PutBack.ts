@@ -13,6 +13,7 @@ import {
   isObserved,
   lasting,
   livePods,
+  patienceOf,
   replacesPods
 } from "./Rollout.ts"
 import type { Pod, Workload } from "./Workload.ts"
@@ -26,6 +27,8 @@ export interface Seen {
   readonly madeAt: number
   /** When it last got further. */
   readonly progressAt: number
+  /** When pods of it last failed to pull; -Infinity where that was not seen. */
+  readonly unpulledAt: number
   /** None of its pods had run before our patch: nothing was lost by it. */
   readonly harmless: boolean
   readonly pullFailsSince: (pod: Pod, container: string) => number
@@ -111,7 +114,10 @@ export const putBackOf = (given: Given): PutBack => {
   if (!rolling || patchedAt === undefined || !isOurPatch(workload, backup)) return keep
   if (!isObserved(workload) || isBehindUs(workload, patchedAt, now) || seen.harmless) return keep
   const late: Judgement = { _tag: "NotReady", ...complaint(newestPods) }
-  const judged = isGivenUp(workload) ? late : until(deadlineOf(workload, patchedAt, seen.progressAt), now, late)
+  // an outage has an end: the kubelet tries again, and says nothing of pulling while it does
+  const tried = seen.unpulledAt + patienceOf(workload)
+  const deadline = isGivenUp(workload) ? -Infinity : deadlineOf(workload, patchedAt, seen.progressAt)
+  const judged = until(Math.max(tried, deadline), now, late)
   if (!lacksPods(given)) return judged
   const lacking = seen.madeAt + nothingMade
   if (now < lacking) return { _tag: "Later", at: lacking }

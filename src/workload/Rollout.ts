@@ -149,6 +149,10 @@ export const isGivenUp = ({ rollout }: Workload): boolean => rollout?.progress =
 const longestOf = ({ rollout }: Workload): number =>
   Math.min(longestRolloutHours, Math.max(1, Math.ceil((rollout?.desired ?? 0) / 50))) * 3600 * 1000
 
+/** How long a rollout may get no further: milliseconds. */
+export const patienceOf = ({ deadlineSeconds }: Workload): number =>
+  Math.min(deadlineSeconds ?? defaultDeadlineSeconds, longestDeadlineSeconds) * 1000
+
 /**
  * When a rollout is late, by the clock alone, in milliseconds since the epoch. Deadlines are of progress; a Deployment's is judged
  * by its own controller, and whatever the progress, none may take longer than so many pods can need.
@@ -158,8 +162,7 @@ const longestOf = ({ rollout }: Workload): number =>
 export const deadlineOf = (workload: Workload, began: number, progressAt: number): number => {
   const judged = workload.kind === "Deployment" && workload.rollout?.progress !== undefined
   const longest = began + longestOf(workload)
-  const seconds = Math.min(workload.deadlineSeconds ?? defaultDeadlineSeconds, longestDeadlineSeconds)
-  return judged ? longest : Math.min(longest, progressAt + seconds * 1000)
+  return judged ? longest : Math.min(longest, progressAt + patienceOf(workload))
 }
 
 /** What the kubelet says of a container whose image does not come (pkg/kubelet/images/types.go). */

@@ -506,4 +506,25 @@ describe("the actor of a workload", () => {
       assert.strictEqual(it.patches[0]?.key, deployment.key)
     }).pipe(Effect.provide(it.layer))
   })
+
+  // the model: the backup lost a copy that nobody was pointed to any more, and no new node could pull it for ever
+  it.effect("has the copy looked at again that its pods cannot pull", () => {
+    const it = loop(Effect.succeed({ _tag: "Gone" }))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const deployment = workload({ images: { app: copy }, templateAnnotations: annotated })
+      store.putWorkload(deployment)
+      inventory.want(deployment.key, [source])
+      inventory.set(source, backedUp())
+      store.putPod(pod({ owner: deployment, images: { app: copy }, digest: digestOf("a") }))
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.strictEqual(yield* (yield* ImageQueue).depth, 0)
+      const waiting = { waiting: { reason: "ImagePullBackOff" } }
+      store.putPod(pod({ owner: deployment, name: "new", images: { app: copy }, ready: false, state: waiting }))
+      yield* queue.offer(deployment.key)
+      yield* tick
+      assert.strictEqual(yield* (yield* ImageQueue).depth, 1)
+    }).pipe(Effect.provide(it.layer))
+  })
 })

@@ -58,4 +58,18 @@ describe("what is seen of a rollout over time", () => {
       assert.strictEqual(now - times.pullFailsSince(failing("a"), "app"), 5000)
     }
   })
+
+  it("is when a pod last failed to pull and did not run yet", () => {
+    const seen = new RolloutsSeen()
+    const at = (now: number, ...pods: ReadonlyArray<ReturnType<typeof pod>>) =>
+      seen.note(workload(), "one", pods, new Set(), { now, uptime: now }).unpulledAt
+    const tries = pod({ name: "a", ready: false, state: { waiting: { reason: "ContainerCreating" } } })
+    assert.deepStrictEqual([at(1), at(2, failing("a")), at(3, tries), at(4, pod({ name: "a" })), at(5)], [
+      -Infinity,
+      2,
+      3,
+      3,
+      3
+    ])
+  })
 })

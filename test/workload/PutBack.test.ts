@@ -61,7 +61,14 @@ const judge = (
     newestPods: new Set(pods.filter((it) => it !== old)),
     backup,
     now,
-    seen: { madeAt: patched, progressAt: patched, harmless: false, pullFailsSince: () => now, ...seen }
+    seen: {
+      madeAt: patched,
+      progressAt: patched,
+      unpulledAt: -Infinity,
+      harmless: false,
+      pullFailsSince: () => now,
+      ...seen
+    }
   })
 const tag = (...of: Parameters<typeof judge>) => judge(...of)._tag
 
@@ -111,6 +118,22 @@ describe("a rollout of ours whose pods cannot pull", () => {
     assert.strictEqual(tag(changed, [fails()], patched + 2 * day), "Outage")
     const before = rewritten({ metadata: { managedFields: [ours, theirs("2025-12-31T00:00:00Z")] } })
     assert.strictEqual(tag(before, [fails()]), "CannotPull")
+  })
+
+  // the model: a backup was down for twenty minutes, and what had waited for it was put back when it came up again
+  it("is waited for when the outage ends: while the kubelet tries again it says nothing of pulling", () => {
+    const tries = pod({ images: { app: copy }, ready: false, state: { waiting: { reason: "ContainerCreating" } } })
+    const givenUp = [{ type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded" }]
+    for (const kind of ["Deployment", "StatefulSet", "DaemonSet"] as const) {
+      const late = patched + 20 * minute
+      const of = rewritten({ kind, ...(kind === "Deployment" ? { status: { conditions: givenUp } } : {}) })
+      const seen = { progressAt: patched + minute }
+      assert.strictEqual(tag(of, [runs, tries], late, seen), "NotReady")
+      assert.deepStrictEqual(judge(of, [runs, tries], late, { ...seen, unpulledAt: late - 1000 }), {
+        _tag: "Later",
+        at: late - 1000 + 10 * minute
+      })
+    }
   })
 
   it("is none where it is not a copy of ours that cannot be pulled", () => {
