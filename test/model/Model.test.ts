@@ -1,0 +1,68 @@
+// Five thousand random steps of people, tools, registries and nodes, with the program in the midst of them. Each patch is judged
+// as it comes; in the end everything is left in peace for hours, and an oracle says who has to run its copy.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { lines, Run } from "./Commands.ts"
+import { judge } from "./Oracle.ts"
+import { live } from "./Program.ts"
+import { World } from "./World.ts"
+
+/** More and other runs than those of every day: MODEL_RUNS=1000 MODEL_SEED=7 npm test -- test/model */
+const runs = Number(process.env["MODEL_RUNS"] ?? 260)
+const seed = process.env["MODEL_SEED"] ?? "1"
+
+const total = { runs: 0, steps: 0, patches: 0, putBacks: 0, restarts: 0, marks: 0 }
+
+const play = Effect.fnUntraced(function*(run: Run) {
+  const { byNodes } = run
+  const world = new World(run)
+  let left = [...run.steps]
+  let ends: ReadonlyArray<string> = []
+  while (left.length > 0) {
+    const until = left.findIndex((step) => step.do === "restart")
+    const now = until === -1 ? left : left.slice(0, until)
+    left = until === -1 ? [] : left.slice(until + 1)
+    const last = left.length === 0
+    yield* live(world, byNodes, ({ pass, said }) =>
+      Effect.gen(function*() {
+        yield* pass(5, 5)
+        for (const step of now) {
+          world.take(step)
+          yield* pass(step.do === "pass" ? step.seconds : 5, step.do === "pass" && step.seconds > 60 ? 30 : 5)
+        }
+        if (!last) return void world.counts.restarts++
+        world.take({ do: "source", up: true })
+        world.take({ do: "backup", up: true })
+        world.take({ do: "secrets", refused: false })
+        // longer than anything rests, an hour at most, once nothing changes any more
+        for (let quiet = 0, minutes = 0; quiet < 75 && minutes < 8 * 60; minutes += 5) {
+          const before = world.summary()
+          yield* pass(300, 60)
+          quiet = world.summary() === before ? quiet + 5 : 0
+        }
+        ends = judge(world, byNodes, said)
+      }))
+  }
+  total.runs++
+  total.steps += run.steps.length
+  for (const key of ["patches", "putBacks", "restarts", "marks"] as const) total[key] += world.counts[key]
+  const wrongs = [...world.wrongs, ...ends]
+  if (wrongs.length > 0) assert.fail([...wrongs, "after", lines(run)].join("\n"))
+})
+
+describe("a model of bad days", () => {
+  it.effect.prop(
+    "whatever happens, bytes stay, nobody is left behind, and all that can be is rewritten",
+    [Run],
+    Effect.fnUntraced(function*([run]) {
+      yield* play(run)
+    }),
+    { arbitrary: { runs, seed, size: 80 }, timeout: 300_000 }
+  )
+
+  it("has taken as many steps as it should", () => {
+    const { system, user } = process.cpuUsage()
+    console.log(`model: ${JSON.stringify(total)}, ${((system + user) / 1e6).toFixed(0)} s of CPU`)
+    assert.isAtLeast(total.steps, runs * 15)
+  })
+})

@@ -1,0 +1,191 @@
+// The program over the model: the real stores, queues, actors and pacing, with the model's API server, registries and clock. A
+// restart is a new one of these over the same world.
+import { Effect, Layer, Logger, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { CloneError, type CloneReason } from "../../src/clone/CloneError.ts"
+import { Cloner } from "../../src/clone/Cloner.ts"
+import { SourceTags } from "../../src/clone/SourceTags.ts"
+import { Decisions } from "../../src/controller/Decisions.ts"
+import { pullSetOfSeen } from "../../src/controller/PullSets.ts"
+import { ImageQueue, offerAll, WorkloadQueue } from "../../src/controller/Queues.ts"
+import * as ReconcileImage from "../../src/controller/ReconcileImage.ts"
+import * as ReconcileWorkload from "../../src/controller/ReconcileWorkload.ts"
+import type { Backup } from "../../src/image/BackupName.ts"
+import { backupOf } from "../../src/image/BackupName.ts"
+import type { Digest } from "../../src/image/Digest.ts"
+import { format, type ImageReference } from "../../src/image/ImageReference.ts"
+import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { Pacing } from "../../src/rewrite/Pacing.ts"
+import { Rewriter } from "../../src/rewrite/Rewriter.ts"
+import { settingsOf } from "../../src/settings/Settings.ts"
+import { SettingsRef } from "../../src/settings/SettingsRef.ts"
+import { Inventory } from "../../src/store/Inventory.ts"
+import { type Workloads, WorkloadStore } from "../../src/store/WorkloadStore.ts"
+import { uptime } from "../../src/telemetry/Uptime.ts"
+import { kindOf } from "../../src/workload/Kinds.ts"
+import { projectPod, projectTemplated } from "../../src/workload/Project.ts"
+import { resources } from "../support/Objects.ts"
+import { podObject } from "./Pods.ts"
+import { present } from "./Present.ts"
+import { backupPrefix } from "./Registries.ts"
+import type { World } from "./World.ts"
+
+const target: Backup = { registry: "backup.example", prefix: "copies", layout: "nested" }
+
+const failed = (image: string, reason: CloneReason, side: "source" | "backup", retryable: boolean) =>
+  new CloneError({ image, reason, side, detail: "the model says so", retryable, retryAfter: undefined })
+
+/** What copies: both sides have to answer, and a tag of the backup that a rollout uses stays where it is. */
+const cloner = (world: World) => {
+  const { registries } = world
+  const nameOf = (reference: ImageReference) => format(backupOf(target, reference))
+  const tagOf = ({ registry, repository, tag }: ImageReference) => nameOf({ registry, repository, tag })
+  const clone: Cloner["Service"]["clone"] = Effect.fnUntraced(function*(reference, request) {
+    const source = format(reference)
+    if (!(yield* request?.wanted ?? Effect.succeed(true))) return yield* failed(source, "unwanted", "source", true)
+    yield* Effect.sleep("1 second")
+    if (!registries.sourceUp) return yield* failed(source, "unavailable", "source", true)
+    if (!registries.backupUp) return yield* failed(source, "unavailable", "backup", true)
+    const digest = registries.atSource(source)
+    if (digest === undefined) return yield* failed(source, "not-found", "source", false)
+    const before = registries.atBackup(tagOf(reference))
+    if (before !== undefined && before !== digest && (yield* request?.tagInUse ?? Effect.succeed(false))) {
+      return yield* failed(source, "tag-in-use", "backup", true)
+    }
+    registries.store(nameOf(reference), digest)
+    registries.note(world.now)
+    const nothing = { uploaded: 0, mounted: 0, present: 0 }
+    return {
+      source: reference,
+      target: backupOf(target, reference),
+      digest,
+      contents: new Set([digest]),
+      verifiedAt: yield* uptime,
+      blobs: nothing,
+      bytes: nothing,
+      manifests: 1,
+      upToDate: false,
+      seconds: 0
+    }
+  })
+  const verify = Effect.fnUntraced(function*(reference: ImageReference, digest: Digest) {
+    const source = format(reference)
+    if (!registries.backupUp) return yield* failed(source, "unavailable", "backup", true)
+    const there = registries.atBackup(nameOf({ ...reference, digest })) === digest
+    const named = reference.digest !== undefined || registries.atBackup(tagOf(reference)) === digest
+    return there && named ? yield* uptime : yield* failed(source, "not-found", "backup", true)
+  })
+  return Layer.mock(Cloner, {
+    clone,
+    verify,
+    silenceOf: () => Effect.undefined,
+    inFlight: Effect.succeed([]),
+    waiting: Effect.succeed(0)
+  })
+}
+
+const layerOf = (world: World, byNodes: boolean) =>
+  Layer.mergeAll(
+    Rewriter.layer.pipe(
+      Layer.provideMerge(Layer.mock(KubeClient, { server: "https://model", request: (it) => world.request(it) }))
+    ),
+    cloner(world),
+    Layer.mock(SourceTags, {
+      named: (source) =>
+        Effect.sync(() =>
+          world.registries.sourceUp ? Option.fromNullishOr(world.registries.atSource(source)) : Option.none()
+        )
+    }),
+    Pacing.layer,
+    Decisions.layer,
+    Inventory.layer,
+    WorkloadStore.layer,
+    ImageQueue.layer,
+    WorkloadQueue.layer,
+    SettingsRef.layerOf(settingsOf(backupPrefix, {
+      MAX_CONCURRENT_ROLLOUTS: world.limit,
+      BACKUP_PULL_BY: byNodes ? "nodes" : "auto"
+    }))
+  ).pipe(Layer.provideMerge(Logger.layer([])))
+
+/** Takes what the cluster is now into the store, as watches do; answers the keys that it concerns. */
+const observe = (world: World, store: Workloads) =>
+  Effect.sync(() => {
+    const keys: Array<string> = []
+    const gone = new Set(store.held("pod", ""))
+    for (const it of world.workloads) {
+      const { own, sets } = present(it, world.nodes)
+      for (const set of sets) {
+        const projected = projectTemplated(kindOf("ReplicaSet"))(set)
+        if (projected !== undefined) keys.push(...store.putWorkload(projected))
+      }
+      const projected = projectTemplated(kindOf(it.shape.kind))(own)
+      if (projected !== undefined) keys.push(...store.putWorkload(projected))
+      for (const one of it.pods) {
+        const pod = projectPod(podObject(one))
+        if (pod === undefined) continue
+        gone.delete(pod.workload.key)
+        keys.push(...store.putPod(pod))
+      }
+    }
+    for (const key of gone) keys.push(...store.remove("pod", key))
+    for (const node of world.nodes.objects()) store.putNode(node)
+    return keys
+  })
+
+/** What of it is under way and proven is known before anything is rewritten, as in Controller.ts. */
+const takeStock = Effect.gen(function*() {
+  const store = yield* WorkloadStore
+  const pacing = yield* Pacing
+  for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, 0)
+  for (const take of [pacing.notePod, pacing.observePod]) {
+    for (const pod of store.pods) {
+      const set = pullSetOfSeen(store, pod)
+      if (set !== undefined) yield* take(pod, set, target)
+    }
+  }
+})
+
+/** One life of the program: from its start until the scope ends. `pass` lets time go by. */
+const start = (world: World) =>
+  Effect.gen(function*() {
+    const store = yield* WorkloadStore
+    const workloads = yield* WorkloadQueue
+    const images = yield* ImageQueue
+    const pacing = yield* Pacing
+    const decisions = yield* Decisions
+    for (const resource of resources) store.markSynced(resource)
+    for (const name of ["shop", "bank"]) {
+      store.putNamespace({ name, uid: name, marks: { ignore: undefined, rewrite: undefined } })
+    }
+    yield* observe(world, store)
+    yield* takeStock
+    const reconcileWorkload = yield* ReconcileWorkload.make({ ownNamespace: Option.none() })
+    const reconcileImage = yield* ReconcileImage.make
+    yield* Effect.forkScoped(workloads.run("unbounded", reconcileWorkload))
+    yield* Effect.forkScoped(images.run("unbounded", reconcileImage))
+    yield* offerAll(workloads, store.keys())
+    const pass = Effect.fnUntraced(function*(seconds: number, tick: number) {
+      for (let passed = 0; passed < seconds; passed += tick) {
+        yield* TestClock.adjust(tick * 1000)
+        world.now += tick * 1000
+        world.step()
+        yield* offerAll(workloads, yield* observe(world, store))
+        yield* offerAll(workloads, yield* pacing.next(world.limit))
+        yield* TestClock.adjust(0)
+      }
+    })
+    const said = (key: string): string => {
+      const verdict = decisions.get(key)?.verdict
+      return verdict !== undefined && "reason" in verdict
+        ? `${verdict.reason}: ${verdict.detail}`
+        : verdict?._tag ?? "nothing"
+    }
+    return { pass, said }
+  })
+
+export type Life = Effect.Success<ReturnType<typeof start>>
+
+/** Lives from a start to an end. */
+export const live = <A, E>(world: World, byNodes: boolean, of: (life: Life) => Effect.Effect<A, E>) =>
+  Effect.flatMap(start(world), of).pipe(Effect.scoped, Effect.provide(layerOf(world, byNodes), { local: true }))
