@@ -8,7 +8,7 @@ NODE := node_modules/.bin/node
 SYSTEM_CA := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CA)
 
-.PHONY: help install build check test demo bench plan package image deploy undeploy clean
+.PHONY: help install build check test judge demo bench plan package image deploy undeploy clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,11 @@ check: install ## types, Effect diagnostics, lint, format, dead code, documentat
 
 test: install build ## every test that this machine has the parts for
 	@npm test --silent
+
+judge: install build ## what Helm and Flux do to rewritten workloads; needs Go and KUBEBUILDER_ASSETS, the first time for 15 minutes
+	@[ -x "$$KUBEBUILDER_ASSETS/kube-apiserver" ] && [ -x "$$KUBEBUILDER_ASSETS/kubectl" ] || \
+	  { echo "make judge needs a control plane: KUBEBUILDER_ASSETS, a folder with etcd, kube-apiserver and kubectl" >&2; exit 1; }
+	@JUDGES=$$(sh tools/judges.sh) && export JUDGES && npm run --silent judge
 
 demo: install build ## the real daemon on a cluster and registries of its own; STAY=1 leaves them up
 	@npm run --silent demo -- $(if $(STAY),--stay)

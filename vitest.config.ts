@@ -19,6 +19,10 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false
         }
+      },
+      {
+        extends: true,
+        test: { name: "judge", include: ["test/judges/*.judge.ts"], hookTimeout: 120_000, fileParallelism: false }
       }
     ]
   }

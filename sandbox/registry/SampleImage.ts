@@ -36,7 +36,7 @@ const descriptorOf = (mediaType: string, content: Uint8Array): Descriptor => ({
 })
 
 /** A tar with one file, as POSIX ustar; time zero, so that the same words give the same digest. */
-const tar = (name: string, content: Uint8Array): Uint8Array => {
+export const tar = (name: string, content: Uint8Array): Uint8Array => {
   const header = Buffer.alloc(512)
   const put = (value: string, offset: number) => header.write(value, offset, "latin1")
   put(name, 0)
