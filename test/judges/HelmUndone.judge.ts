@@ -90,17 +90,19 @@ for (const place of real) {
         () =>
           Effect.gen(function*() {
             const { upstream } = yield* Stage
-            const namespaces = ["undone", "secretless"]
+            // what cannot pull has its whole namespace rest
+            const secretless = ["helm3-secretless", "helm4-secretless"]
+            const namespaces = ["undone", ...secretless]
             for (const at of namespaces) {
               for (const tag of ["1", "2"] as const) yield* upstream.load(`${at}/app`, bytesOf(tag), tag)
             }
             yield* namespace("undone")
-            yield* W.namespace("secretless")
+            for (const at of secretless) yield* W.namespace(at)
             const it = yield* daemon(namespaces, { BACKUP_PULL_BY: "nodes", MAX_CONCURRENT_ROLLOUTS: "8" })
             const each = (name: "helm3" | "helm4") => [
               restored(tool(name), { namespace: "undone", name: `${name}-marked` }, true, it),
               restored(tool(name), { namespace: "undone", name: `${name}-by-hand` }, false, it),
-              putBack(tool(name), { namespace: "secretless", name: `${name}-put-back` }, it)
+              putBack(tool(name), { namespace: `${name}-secretless`, name: `${name}-put-back` }, it)
             ]
             const all = [...each("helm3"), ...each("helm4"), takenOver({ namespace: "undone", name: "taken-over" })]
             yield* Effect.all(all, { concurrency: "unbounded", discard: true })
