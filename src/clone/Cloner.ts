@@ -48,7 +48,7 @@ export class Cloner extends Context.Service<Cloner, {
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /**
    * Asks the backup for the digest of an image and, where the source is named without one, whether the copy's tag still
-   * names it; epoch milliseconds of its answer.
+   * names it; uptime of its answer, in milliseconds.
    */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
   /** How long a registry that gives no answer is left alone: zero where the next image asks it, undefined where it answers. */
@@ -152,7 +152,8 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
-    { claim = unclaimed, tagInUse = Effect.succeed(false), wanted = Effect.succeed(true) }: CloneRequest,
+    { claim = unclaimed, last: expected, tagInUse = Effect.succeed(false), wanted = Effect.succeed(true) }:
+      CloneRequest,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
@@ -215,6 +216,7 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
       believeTags,
       mostBytes,
       tagInUse,
+      expected,
       seconds,
       looking: ((part) => looks.withPermit(ours)(Effect.andThen(stillWanted, spent(part)))) satisfies Place,
       inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
@@ -256,7 +258,9 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
         return Effect.ensuring(Cache.get(flights, image), Effect.sync(() => requests.delete(image)))
       }).pipe(
         Effect.catchIf(
-          (error) => request.last !== undefined && error.side === "source" && source.digest === undefined,
+          (error) =>
+            request.last !== undefined && source.digest === undefined &&
+            (error.side === "source" || error.reason === "tag-in-use"),
           (error) =>
             request.last === undefined
               ? Effect.fail(error)

@@ -37,6 +37,8 @@ export interface CopyEnvironment {
   readonly damaged?: ReadonlySet<Digest>
   /** Whether pods are being started from the backup's tag: it does not move then. */
   readonly tagInUse: Effect.Effect<boolean>
-  /** What the backup's tag was last seen to name: put back where tag and source are lost. */
+  /** What the backup's tag was last seen to name: what whoever uses it expects there where it was lost. */
+  readonly expected: Digest | undefined
+  /** The same, where it is to be used instead of the source: put back where tag and source are lost. */
   readonly last?: Digest
 }

@@ -26,7 +26,7 @@ export interface Copied {
   readonly original?: Digest
   /** Every manifest and config digest below the image, itself included; none where a tag was believed. */
   readonly contents: ReadonlySet<Digest>
-  /** When the backup was last seen to hold it, epoch milliseconds. */
+  /** When the backup was last seen to hold it: uptime in milliseconds. */
   readonly verifiedAt: number
   readonly blobs: { readonly uploaded: number; readonly mounted: number; readonly present: number }
   readonly bytes: { readonly uploaded: number; readonly mounted: number; readonly present: number }
@@ -167,9 +167,12 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
      * lost is put back to what was last seen under it.
      */
     const insteadOf = Effect.fnUntraced(function*(why: CloneError) {
-      if (source.digest !== undefined || why.side !== "source") return yield* why
+      // a tag in use that was lost comes back as what it was, whatever its source means by it now
+      const inUse = why.reason === "tag-in-use"
+      if (source.digest !== undefined || (why.side !== "source" && !inUse)) return yield* why
       const tag = source.tag ?? "latest"
       const held = Option.getOrUndefined(yield* Effect.option(backupTag(tag)))?.digest
+      if (inUse && held !== undefined) return yield* why
       const digest = held ?? environment.last
       return digest === undefined ? yield* why : { digest, lost: held === undefined ? tag : undefined, why }
     })
@@ -184,7 +187,10 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
         const missing = lost === undefined || tally.root === undefined
           ? []
           : yield* missingOf([protectionTag(digest), lost], tally.root)
-        yield* Effect.logInfo("the source cannot be asked; the backup holds the image").pipe(
+        const told = why.reason === "tag-in-use"
+          ? "the tag was lost while a rollout uses it; it names the same image again"
+          : "the source cannot be asked; the backup holds the image"
+        yield* Effect.logInfo(told).pipe(
           Effect.annotateLogs({ image, reason: why.reason, restores: missing.join(", ") })
         )
         return doneOf(digest, tally, missing)
@@ -319,15 +325,16 @@ export const copyImage = (environment: CopyEnvironment, source: ImageReference, 
 
     /** The backup's tag does not move while pods are started from it: a pin does without it, the copy of a tag waits. */
     const keepTag = Effect.fnUntraced(function*(resolved: Resolved) {
-      const moves = resolved.tag !== undefined && !resolved.held && resolved.named !== undefined
+      // a tag that was lost is used all the same: pods wait for it
+      const named = resolved.named ?? environment.expected
+      const moves = resolved.tag !== undefined && !resolved.held && named !== undefined && named !== resolved.digest
       if (!moves || !(yield* environment.tagInUse)) return resolved
       if (source.digest !== undefined) return { ...resolved, tag: undefined }
       return yield* new CloneError({
         image,
         reason: "tag-in-use",
         side: "backup",
-        detail:
-          `a rollout brings up ${resolved.named} by the copy's tag, which is moved to ${resolved.digest} afterwards`,
+        detail: `a rollout brings up ${named} by the copy's tag, which is moved to ${resolved.digest} afterwards`,
         retryable: true,
         retryAfter: inUseRest
       })

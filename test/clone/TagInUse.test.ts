@@ -22,6 +22,23 @@ describe("the tag of a copy that a rollout uses", () => {
       })
     ))
 
+  // the model: the backup lost a tag in the midst of a rollout, its source had moved on, and the rest got other bytes
+  it.live("does not come back as another image when it was lost, but as what it was", () =>
+    world(({ backup, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const app = { registry: source.host, repository: "app", tag: "1" }
+        const { digest } = image.root
+        source.add("app", image, "1")
+        yield* cloner.clone(app)
+        backup.remove(into, "1")
+        source.add("app", index, "1")
+        assert.strictEqual((yield* cloner.clone(app, { ...inUse, last: digest })).digest, digest)
+        assert.isTrue(backup.manifest(into, "1")?.equals(image.root.bytes))
+        yield* cloner.clone(app)
+        assert.isTrue(backup.manifest(into, "1")?.equals(index.root.bytes))
+      })
+    ))
+
   it.live("holds up neither an image that is new, nor one that is as it was, nor one that is named by digest", () =>
     world(({ backup, cloner, into, source }) =>
       Effect.gen(function*() {
