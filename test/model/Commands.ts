@@ -20,6 +20,8 @@ export const Command = Schema.Union([
   Schema.Struct({ do: Schema.Literal("break"), which: Which, tag: Schema.Literals(["1", "2", "3"]) }),
   Schema.Struct({ do: Schema.Literal("node") }),
   Schema.Struct({ do: Schema.Literal("revert"), which: Which }),
+  /** From now on, or until the next time, somebody puts the original back in each step. */
+  Schema.Struct({ do: Schema.Literal("fight"), which: Which }),
   Schema.Struct({ do: Schema.Literal("undo"), which: Which }),
   Schema.Struct({ do: Schema.Literal("scale"), which: Which, replicas: Schema.Literals([0, 1, 2, 3]) }),
   Schema.Struct({ do: Schema.Literal("mark"), which: Which, as: Schema.Literals(["never", "patch", "none"]) }),

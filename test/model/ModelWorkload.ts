@@ -34,6 +34,8 @@ export class ModelWorkload {
   /** The generation that its controller has seen. */
   observed = 0
   replicas: number
+  /** Whether it was us who changed its template last. */
+  ours = false
   readonly revisions: Array<Revision> = []
   #made = 0
   /** The revision whose pods were all ready once. */
@@ -54,6 +56,8 @@ export class ModelWorkload {
         uid: this.uid,
         generation: 1,
         resourceVersion: "1",
+        // their controllers write there
+        ...(shape.kind === "Deployment" || shape.kind === "DaemonSet" ? { annotations: {} } : {}),
         managedFields: [{
           manager: "author",
           operation: "Update",
@@ -92,6 +96,7 @@ export class ModelWorkload {
     metadata["resourceVersion"] = String(Number(metadata["resourceVersion"]) + 1)
     if (noticed) metadata["generation"] = this.generation + 1
     if (this.#template() === before.template) return
+    this.ours = manager === "image-cloner"
     const images = this.image === image
       ? {}
       : { "f:spec": { "f:containers": { "k:{\"name\":\"app\"}": { "f:image": {} } } } }
@@ -193,6 +198,7 @@ export class ModelWorkload {
       tries: 0,
       message: "",
       digest: undefined,
+      pulled: false,
       readyAt: undefined
     })
   }

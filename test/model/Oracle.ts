@@ -18,6 +18,9 @@ const excuse = (world: World, it: ModelWorkload, byNodes: boolean): string | und
   // of what nobody recorded, nobody knows the source: the copy of a pin is such a template's own matter
   if (isCopy(it.image)) return "it is one already"
   if (registries.atSource(it.image) === undefined) return "its tag is gone"
+  // a pod of an older template that does not come up stops what comes after it, until a person deletes it
+  const stuck = it.pods.some((pod) => pod.state !== "running" && pod.image !== it.image)
+  if (it.shape.kind === "StatefulSet" && stuck) return "its controller waits for a pod"
   const running = new Set(it.pods.flatMap((pod) => pod.digest ?? []))
   if (running.size > 1) return "its pods run several images"
   for (const digest of running) {

@@ -17,6 +17,8 @@ export interface ModelPod {
   tries: number
   message: string
   digest: string | undefined
+  /** Whether its image was pulled for it, and not there already. */
+  pulled: boolean
   readyAt: number | undefined
 }
 
@@ -63,6 +65,7 @@ export const advance = (pod: ModelPod, nodes: Nodes, registries: Registries, now
     pod.message = `failed to pull ${pod.image}: ${found}`
     return
   }
+  pod.pulled = here?.get(pod.image) === undefined
   here?.set(pod.image, found)
   pod.digest = found
   pod.state = registries.broken.has(found) ? "crashed" : "running"

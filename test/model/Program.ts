@@ -46,11 +46,17 @@ const cloner = (world: World) => {
     yield* Effect.sleep("1 second")
     if (!registries.sourceUp) return yield* failed(source, "unavailable", "source", true)
     if (!registries.backupUp) return yield* failed(source, "unavailable", "backup", true)
-    const digest = registries.atSource(source)
+    let digest = registries.atSource(source)
     if (digest === undefined) return yield* failed(source, "not-found", "source", false)
-    const before = registries.atBackup(tagOf(reference))
+    const before = registries.atBackup(tagOf(reference)) ?? request?.last
     if (before !== undefined && before !== digest && (yield* request?.tagInUse ?? Effect.succeed(false))) {
-      return yield* failed(source, "tag-in-use", "backup", true)
+      const last = request?.last
+      const lost = registries.atBackup(tagOf(reference)) === undefined
+      // what was lost comes back as what it was, if its source still has it
+      if (!lost || last === undefined || registries.atSource(`${source}@${last}`) === undefined) {
+        return yield* failed(source, "tag-in-use", "backup", true)
+      }
+      digest = last
     }
     registries.store(nameOf(reference), digest)
     registries.note(world.now)

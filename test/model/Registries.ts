@@ -23,6 +23,8 @@ export class Registries {
   backupUp = true
   /** Whether the backup refuses the secrets of pods. */
   backupRefuses = false
+  /** Whether the backup has lost anything. */
+  hasLost = false
   /** What images crash, whatever they are called. */
   readonly broken = new Set<string>()
   readonly #tags = new Map<string, Digest>()
@@ -49,7 +51,9 @@ export class Registries {
     this.#kept.delete(name)
   }
 
+  /** The backup loses all of a repository. */
   lose(copy: string): void {
+    this.hasLost = true
     const { name } = split(copy)
     for (const it of this.#copies.keys()) if (split(it).name === name) this.#copies.delete(it)
     this.#blobs.delete(name)

@@ -13,6 +13,15 @@ import { present } from "./Present.ts"
 import { advance, type ModelPod, Nodes } from "./Pods.ts"
 import { backupPrefix, Registries, sourceHost } from "./Registries.ts"
 
+/** A workload as it was when a patch of it was sent. */
+interface Sent {
+  readonly runs: ReadonlySet<string>
+  readonly ready: number
+  /** Whether it may be short of pods: some cannot pull, or none has started. */
+  readonly excused: boolean
+  readonly desired: number
+}
+
 const minutes = 60_000
 /** How long the program sees nothing of what has happened, at most. */
 const tick = 5000
@@ -47,6 +56,8 @@ export class World {
   now = 0
   /** When somebody wrote the mark of a workload last. */
   readonly #marked = new Map<string, number>()
+  /** Those whose originals somebody puts back all the time. */
+  readonly #fought = new Set<ModelWorkload>()
   readonly #times = new Map<string, ReadonlyArray<number>>()
   #next: Extract<Command, { readonly do: "webhook" }>["next"] | undefined
 
@@ -73,9 +84,16 @@ export class World {
   /** Controllers and kubelets do what they do in a moment. */
   step(): void {
     this.registries.note(this.now)
+    for (const workload of this.#fought) this.#revert(workload)
     for (const workload of this.workloads) {
       workload.control(this.nodes, this.now)
       for (const pod of workload.pods) advance(pod, this.nodes, this.registries, this.now)
+      // later the tag may mean something else; while it is rolled all its pods get the same, unless the backup has lost it and a
+      // program that has just started cannot know what it was
+      const runs = new Set(workload.current.flatMap((pod) => isCopy(pod.image) && pod.pulled ? pod.digest ?? [] : []))
+      if (workload.ours && !this.registries.hasLost && workload.reached !== workload.newest.number && runs.size > 1) {
+        this.#wrong(workload, `was rolled to ${[...runs].join(" and ")}`)
+      }
     }
   }
 
@@ -122,10 +140,12 @@ export class World {
         this.nodes.lose()
         this.nodes.add()
         break
-      case "revert": {
+      case "revert":
+        this.#revert(this.#workload(command.which))
+        break
+      case "fight": {
         const it = this.#workload(command.which)
-        const original = this.original(it)
-        if (isCopy(it.image) && original !== undefined) it.setImage(original, "restorer", this.now)
+        if (!this.#fought.delete(it)) this.#fought.add(it)
         break
       }
       case "undo":
@@ -158,6 +178,11 @@ export class World {
 
   #workload(which: number): ModelWorkload {
     return this.workloads[which % this.workloads.length] ?? this.workloads[0] as ModelWorkload // there is at least one
+  }
+
+  #revert(it: ModelWorkload): void {
+    const original = this.original(it)
+    if (isCopy(it.image) && original !== undefined) it.setImage(original, "restorer", this.now)
   }
 
   #imageOf(workload: ModelWorkload): number {
@@ -194,6 +219,14 @@ export class World {
     this.#next = undefined
     const rewrites = Array.isArray(operations) &&
       operations.some((op) => J.text(op, "op") === "replace" && (J.text(op, "path") ?? "").endsWith("image"))
+    // as they are when it is sent, whatever takes long; nobody can tell whether a pod of another revision ran what this means
+    const states = it.pods.map((pod) => pod.state)
+    const sent: Sent = {
+      runs: new Set(it.current.flatMap((pod) => pod.digest ?? [])),
+      ready: states.filter((state) => state === "running").length,
+      excused: states.includes("failing") || states.every((state) => state === "new"),
+      desired: it.desired(this.nodes)
+    }
     if (next === "refuses") return Effect.fail(refusal({}))
     const apply = Effect.suspend(() =>
       decode("application/json-patch+json", it.shape.kind === "CronJob" ? inTemplate(operations) : operations).pipe(
@@ -206,7 +239,7 @@ export class World {
             const [container] = J.list(after.success, "spec", "template", "spec", "containers")
             if (J.isObject(container)) container["image"] = before
           } else if (rewrites) {
-            this.#judge(it, J.text(after.success, "spec", "template", "spec", "containers", 0, "image") ?? "")
+            this.#judge(it, J.text(after.success, "spec", "template", "spec", "containers", 0, "image") ?? "", sent)
           } else this.counts.marks++
           it.replace(after.success, "image-cloner", this.now)
           return next === "loses"
@@ -223,7 +256,7 @@ export class World {
   }
 
   /** Whether a patch of an image is one that may be made. */
-  #judge(it: ModelWorkload, to: string): void {
+  #judge(it: ModelWorkload, to: string, { desired, excused, ready, runs }: Sent): void {
     if (!isCopy(to)) return this.#judgePutBack(it, to)
     this.counts.patches++
     const times = [...this.#times.get(it.key) ?? [], this.now].filter((at) => at > this.now - 60 * minutes)
@@ -239,22 +272,19 @@ export class World {
     if (this.now - seen.at > 10 * minutes + 30_000) {
       this.#wrong(it, `pointed to ${to}, which was whole ${(this.now - seen.at) / 1000} s ago`)
     }
-    // nobody can tell whether a pod of another revision ran what this template means
-    const runs = new Set(it.current.flatMap((pod) => pod.digest ?? []))
     for (const digest of runs) {
       if (digest !== seen.digest) this.#wrong(it, `runs ${digest}, and ${to} is ${seen.digest}`)
     }
-    const ready = it.pods.filter((pod) => pod.state === "running").length
-    const cures = it.pods.some((pod) => pod.state === "failing")
-    const idle = it.pods.every((pod) => pod.state === "new" || pod.state === "failing")
-    if (!cures && !idle && it.shape.kind !== "DaemonSet" && ready < it.desired(this.nodes)) {
-      this.#wrong(it, `was begun with ${ready} of ${it.desired(this.nodes)} pods ready`)
+    if (!excused && it.shape.kind !== "DaemonSet" && ready < desired) {
+      this.#wrong(it, `was begun with ${ready} of ${desired} pods ready`)
     }
   }
 
   #judgePutBack(it: ModelWorkload, to: string): void {
     this.counts.putBacks++
-    const states = new Set(it.current.map((pod) => pod.state))
+    // what came up a moment ago no watch has brought yet
+    const served = it.current.filter((pod) => pod.state !== "running" || (pod.readyAt ?? 0) < this.now - 6 * tick)
+    const states = new Set(served.map((pod) => pod.state))
     // what others of its revision could pull is an outage; what crashes does not come up, whoever else serves
     if (states.has("running") && !states.has("crashed")) {
       this.#wrong(it, `was put back to ${to} while a pod of its copies served`)
