@@ -2,7 +2,7 @@
 // process's environment or the registry logins, is named in one error, so that it can be mended in one go.
 import { Effect, type Layer, Option, Path, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
-import { readDockerConfig } from "../registry/Credentials.ts"
+import { readDockerConfig } from "../registry/auth/Credentials.ts"
 import { dockerFolder } from "../settings/DockerFolder.ts"
 import { load } from "../settings/Load.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"

@@ -2,9 +2,9 @@
 // come before parents, and a parent is pushed by its digest once all below it is there.
 import { Effect, Fiber, Result, type Semaphore } from "effect"
 import { algorithmOf, type Digest } from "../image/Digest.ts"
-import { blobsOf, type Descriptor, isManifestType, type Parsed, parseManifest } from "../registry/ManifestDocument.ts"
-import type { Manifest, Manifests } from "../registry/Manifests.ts"
-import { targetOf, tooLarge } from "../registry/Manifests.ts"
+import { blobsOf, type Descriptor, isManifestType, type Parsed, parseManifest } from "../image/ManifestDocument.ts"
+import type { Manifest, Manifests } from "../registry/api/Manifests.ts"
+import { targetOf, tooLarge } from "../registry/api/Manifests.ts"
 import type { RegistryError } from "../registry/RegistryError.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "./CloneError.ts"
 import { type BlobContext, copyBlob, type How } from "./CopyBlob.ts"

@@ -2,7 +2,7 @@
 // Range, at the registry's own URL (what a redirect led to may have expired). Source: RFC 9110 §14; the rule when that
 // is worth it is containers/image's. Edge: bytes in order and no more than there should be; their digest is Transfer's.
 import { Clock, Duration, Effect, Latch, Metric, Random, type Scope } from "effect"
-import type { OpenBlob } from "../registry/Blobs.ts"
+import type { OpenBlob } from "../registry/api/Blobs.ts"
 import type { Limits } from "../registry/Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../registry/RegistryError.ts"
 import { retrying } from "../registry/Retry.ts"

@@ -2,7 +2,7 @@
 // for the copy, because registries count every one that is asked for.
 import { Effect, Result } from "effect"
 import type { Digest } from "../image/Digest.ts"
-import { blobsOf, isManifestType, parseManifest } from "../registry/ManifestDocument.ts"
+import { blobsOf, isManifestType, parseManifest } from "../image/ManifestDocument.ts"
 import { CloneError } from "./CloneError.ts"
 import { type Fetched, fetchManifest, type TreeContext } from "./CopyTree.ts"
 import { mostManifests } from "./TreeLimits.ts"

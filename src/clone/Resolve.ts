@@ -4,9 +4,9 @@ import { Effect, Option } from "effect"
 import { type Backup, backupOf, isProtectionTag, protectionTag } from "../image/BackupName.ts"
 import { algorithmOf, type Digest } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
-import type { Repository } from "../registry/Access.ts"
-import { dockerManifest, mayBeSchema1 } from "../registry/ManifestDocument.ts"
-import type { ManifestHead, Manifests } from "../registry/Manifests.ts"
+import type { Repository } from "../registry/auth/Access.ts"
+import { dockerManifest, mayBeSchema1 } from "../image/ManifestDocument.ts"
+import type { ManifestHead, Manifests } from "../registry/api/Manifests.ts"
 import { CloneError, fromRegistry } from "./CloneError.ts"
 
 /** What is to be copied, and the tag it gets. */

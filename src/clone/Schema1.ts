@@ -4,8 +4,8 @@
 // Edge: pure; where the layers' contents come from is Schema1Copy.ts.
 import { Option, Result, Schema } from "effect"
 import { type Digest, digestOf, isDigest } from "../image/Digest.ts"
-import { dockerManifest } from "../registry/ManifestDocument.ts"
-import { signedPayload } from "../registry/SignedManifest.ts"
+import { dockerManifest } from "../image/ManifestDocument.ts"
+import { signedPayload } from "../image/SignedManifest.ts"
 import { configText, readEntry, type Step, type V1Entry } from "./Schema1Config.ts"
 
 export interface Schema1Layer {

@@ -4,7 +4,7 @@ import { Effect, Option, Result } from "effect"
 import { protectionTag } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import type { ImageReference } from "../image/ImageReference.ts"
-import type { Repository } from "../registry/Access.ts"
+import type { Repository } from "../registry/auth/Access.ts"
 import {
   blobsOf,
   type Descriptor,
@@ -12,8 +12,8 @@ import {
   parseManifest,
   schema1,
   schema1Signed
-} from "../registry/ManifestDocument.ts"
-import type { ManifestHead, Manifests } from "../registry/Manifests.ts"
+} from "../image/ManifestDocument.ts"
+import type { ManifestHead, Manifests } from "../registry/api/Manifests.ts"
 import { quoted, type RegistryError } from "../registry/RegistryError.ts"
 import type { Progress } from "./Progress.ts"
 import { tooDeep, tooMany } from "./TreeLimits.ts"

@@ -1,7 +1,7 @@
 // From an answer to a decision: body code first, status second, text third. Source: OCI distribution-spec "Error Codes"
 // and the quirks of registries that use them differently.
 import { Clock, Duration, Effect, Option, Schema } from "effect"
-import { isDisguised, isExhausted, retryAfterInText, retryAfterOf } from "./RateLimit.ts"
+import { isDisguised, isExhausted, retryAfterInText, retryAfterOf } from "./RateLimitHeaders.ts"
 import { quoted, type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
 
 const Body = Schema.fromJsonString(Schema.Struct({

@@ -2,7 +2,7 @@
 // at once what the last one was told. So five hundred images of a dead host cost what one costs, and hold up nobody.
 // A registry is what references name, its token server included. No connection is what counts: a registry that says no, is
 // slow or breaks off answers. Edge: who asks next, and who is told when it answers, is the controller's; a registry that asks
-// for rest gets it by HostLimits.ts.
+// for rest gets it by HostRests.ts.
 import { Clock, Duration, Effect, Result } from "effect"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"

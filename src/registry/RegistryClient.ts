@@ -4,23 +4,23 @@ import { Clock, Context, Effect, FiberSet, type FileSystem, Layer, Metric, type 
 import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
-import { type Access, makeAccess } from "./Access.ts"
-import { Resolver } from "./AddressPolicy.ts"
-import { makeAgents } from "./Agents.ts"
-import { makeBandwidth } from "./Bandwidth.ts"
-import { type Blobs, makeBlobs } from "./Blobs.ts"
-import { makeCertificates } from "./Certificates.ts"
-import { Credentials } from "./Credentials.ts"
-import { makeHostLimits } from "./HostLimits.ts"
+import { type Access, makeAccess } from "./auth/Access.ts"
+import { Resolver } from "./transport/AddressPolicy.ts"
+import { makeAgents } from "./transport/Agents.ts"
+import { makeBandwidth } from "./transport/Bandwidth.ts"
+import { type Blobs, makeBlobs } from "./api/Blobs.ts"
+import { makeCertificates } from "./transport/Certificates.ts"
+import { Credentials } from "./auth/Credentials.ts"
+import { makeHostRests } from "./HostRests.ts"
 import { CurrentLimits } from "./Limits.ts"
-import { makeManifests, type Manifests } from "./Manifests.ts"
-import type { Budget } from "./RateLimit.ts"
+import { makeManifests, type Manifests } from "./api/Manifests.ts"
+import type { Budget } from "./RateLimitHeaders.ts"
 import { makeReachability, type Reachability } from "./Reachability.ts"
-import { makeReferrers, type Referrers } from "./Referrers.ts"
+import { makeReferrers, type Referrers } from "./api/Referrers.ts"
 import { RegistrySettings } from "./RegistrySettings.ts"
-import { makeSession } from "./Session.ts"
-import { makeTokens } from "./Tokens.ts"
-import { makeTransport } from "./Transport.ts"
+import { makeSession } from "./auth/Session.ts"
+import { makeTokens } from "./auth/Tokens.ts"
+import { makeTransport } from "./transport/Transport.ts"
 
 export class RegistryClient extends Context.Service<
   RegistryClient,
@@ -65,7 +65,7 @@ export class RegistryClient extends Context.Service<
         yield* Effect.addFinalizer(() =>
           Effect.timeoutOrElse(FiberSet.awaitEmpty(ends), { duration: "5 seconds", orElse: () => Effect.void })
         )
-        const hosts = makeHostLimits({
+        const hosts = makeHostRests({
           longestWait: limits.longestWait,
           reserve: () => settings().reserve,
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { type Digest, digestOf } from "../../src/image/Digest.ts"
-import { ociIndex } from "../../src/registry/ManifestDocument.ts"
+import { ociIndex } from "../../src/image/ManifestDocument.ts"
 import { refuse } from "../support/FakeRegistry.ts"
 import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../support/TestImages.ts"
 import { until, untilTrue } from "../support/Until.ts"

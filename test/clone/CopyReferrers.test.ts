@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Metric } from "effect"
 import { Cloner } from "../../src/clone/Cloner.ts"
-import { ociIndex } from "../../src/registry/ManifestDocument.ts"
+import { ociIndex } from "../../src/image/ManifestDocument.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse } from "../support/FakeRegistry.ts"
 import { clonerLayer } from "../support/Registries.ts"

@@ -1,7 +1,7 @@
 // Bounds of one image's walk: how much of it is held, and asked for, at once.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ociIndex } from "../../src/registry/ManifestDocument.ts"
+import { ociIndex } from "../../src/image/ManifestDocument.ts"
 import { imageOf, layerOf, manifestOf } from "../support/TestImages.ts"
 import { image, world } from "./World.ts"
 

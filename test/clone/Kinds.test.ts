@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { digestOf } from "../../src/image/Digest.ts"
-import { ociManifest } from "../../src/registry/ManifestDocument.ts"
+import { ociManifest } from "../../src/image/ManifestDocument.ts"
 import { refuse } from "../support/FakeRegistry.ts"
 import { imageOf, layerOf, manifestOf, type TestBlob, type TestImage } from "../support/TestImages.ts"
 import { assertWhole, image, protection, world } from "./World.ts"

@@ -2,7 +2,7 @@
 // that the source lists under the fallback tag. Its layers are real, for the tools that unpack it.
 import { Effect } from "effect"
 import { digestOf } from "../../src/image/Digest.ts"
-import { fallbackTag } from "../../src/registry/Referrers.ts"
+import { fallbackTag } from "../../src/registry/api/Referrers.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { pushImage } from "../support/PushImage.ts"
 import { indexOf, type TestImage } from "../support/TestImages.ts"

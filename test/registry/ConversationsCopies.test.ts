@@ -2,7 +2,7 @@
 // that loses, refuses or has things already, and of a source that lies or says no.
 import { protectionTag } from "../../src/image/BackupName.ts"
 import { digestOf } from "../../src/image/Digest.ts"
-import { dockerManifest, ociIndex, ociManifest } from "../../src/registry/ManifestDocument.ts"
+import { dockerManifest, ociIndex, ociManifest } from "../../src/image/ManifestDocument.ts"
 import { conversations, refused, type Row, type Step, type Told } from "../support/Conversation.ts"
 import {
   apart,

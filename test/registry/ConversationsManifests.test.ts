@@ -3,8 +3,8 @@
 import { Effect, Option } from "effect"
 import { gzipSync } from "node:zlib"
 import { digestOf } from "../../src/image/Digest.ts"
-import { acceptManifests, ociIndex, schema1Signed } from "../../src/registry/ManifestDocument.ts"
-import { fallbackTag } from "../../src/registry/Referrers.ts"
+import { acceptManifests, ociIndex, schema1Signed } from "../../src/image/ManifestDocument.ts"
+import { fallbackTag } from "../../src/registry/api/Referrers.ts"
 import {
   type Answer,
   conversations,

@@ -5,7 +5,7 @@ import { Effect, FileSystem, Layer } from "effect"
 import { spawnSync } from "node:child_process"
 import { Cloner } from "../../src/clone/Cloner.ts"
 import { digestOf } from "../../src/image/Digest.ts"
-import { basic } from "../../src/registry/DockerConfig.ts"
+import { basic } from "../../src/registry/auth/DockerConfig.ts"
 import { makeCertificates } from "../kube/Certificates.ts"
 import { pushImage } from "../support/PushImage.ts"
 import {

@@ -3,7 +3,7 @@
 // business to be.
 import { Effect, FileSystem, Option, Redacted, type Scope } from "effect"
 import type { ServerResponse } from "node:http"
-import { basic, type Credential, identityToken } from "../../src/registry/DockerConfig.ts"
+import { basic, type Credential, identityToken } from "../../src/registry/auth/DockerConfig.ts"
 import { parseProxies } from "../../src/settings/Proxies.ts"
 import type { makeCertificatesFor } from "../kube/Certificates.ts"
 import { refuse, type Seen, startFakeRegistry, startServer } from "../support/FakeRegistry.ts"

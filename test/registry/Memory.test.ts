@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { makeBoundedMap } from "../../src/registry/BoundedMap.ts"
-import { BufferPool } from "../../src/registry/BufferPool.ts"
+import { BufferPool } from "../../src/registry/transport/BufferPool.ts"
 
 describe("BoundedMap", () => {
   it.prop("holds the latest entries, never more than its capacity", [

@@ -1,7 +1,7 @@
 // Several logins for one repository, over real sockets: which is tried when, what is remembered, what a write never does.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { basic, type Login } from "../../src/registry/DockerConfig.ts"
+import { basic, type Login } from "../../src/registry/auth/DockerConfig.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { type FakeRegistry, refuse, type Seen, startFakeRegistry, startServer } from "../support/FakeRegistry.ts"
 import { clientLayer, type TestOptions } from "../support/Registries.ts"

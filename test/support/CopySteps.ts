@@ -3,7 +3,7 @@
 import { Effect } from "effect"
 import { protectionTag } from "../../src/image/BackupName.ts"
 import { digestOf } from "../../src/image/Digest.ts"
-import { ociManifest } from "../../src/registry/ManifestDocument.ts"
+import { ociManifest } from "../../src/image/ManifestDocument.ts"
 import type { Answer, Row, Step, Talk, Told } from "./Conversation.ts"
 import { layerOf, manifestOf, type TestBlob, type TestManifest } from "./TestImages.ts"
 

@@ -2,7 +2,7 @@
 // Edge: the signatures are none that anybody could verify; nobody does.
 import { gzipSync } from "node:zlib"
 import { type Digest, digestOf } from "../../src/image/Digest.ts"
-import { schema1, schema1Signed } from "../../src/registry/ManifestDocument.ts"
+import { schema1, schema1Signed } from "../../src/image/ManifestDocument.ts"
 import type { TestBlob, TestImage, TestManifest } from "./TestImages.ts"
 
 const blobOf = (bytes: Buffer): TestBlob => ({ digest: digestOf(bytes), bytes })

@@ -3,7 +3,7 @@
 import { createCipheriv, createHash } from "node:crypto"
 import { gunzipSync } from "node:zlib"
 import { type Digest, digestOf } from "../../src/image/Digest.ts"
-import { dockerList, dockerManifest, ociIndex, ociManifest } from "../../src/registry/ManifestDocument.ts"
+import { dockerList, dockerManifest, ociIndex, ociManifest } from "../../src/image/ManifestDocument.ts"
 
 export interface TestBlob {
   readonly digest: Digest

@@ -1,0 +1,148 @@
+// Blobs of a repository: look and open. Source: OCI distribution-spec, "Pulling blobs". Edge: storing them is Uploads.ts.
+import { Effect, type FiberSet, Option, type Scope } from "effect"
+import type { Digest } from "../../image/Digest.ts"
+import type { Access, Repository } from "../auth/Access.ts"
+import type { Bandwidth } from "../transport/Bandwidth.ts"
+import type { BufferPool } from "../transport/BufferPool.ts"
+import { firstOf, numberOf, refusal } from "../Classify.ts"
+import type { BodySink } from "../transport/Dispatch.ts"
+import { targetOf } from "./Manifests.ts"
+import { type RegistryError, registryError } from "../RegistryError.ts"
+import { retrying } from "../Retry.ts"
+import type { Session, Spec } from "../auth/Session.ts"
+import type { Transport } from "../transport/Transport.ts"
+import { makeUploads, type Uploads } from "./Uploads.ts"
+
+/** A blob whose bytes wait to be read. */
+export interface OpenBlob {
+  /** Of the whole blob, as the registry says; undefined when it does not. */
+  readonly size: number | undefined
+  /** Where in the blob its bytes begin. */
+  readonly offset: number
+  readonly start: (sink: BodySink) => void
+  readonly resume: () => void
+  /** Nanoseconds it was held back by MAX_BANDWIDTH so far. */
+  readonly rested: () => bigint
+  /** Bytes that were handed on are needed no more: for who does not write them to a socket, which says so by itself. */
+  readonly release: (chunk: Buffer) => void
+  /** Ends the connection unless all has been read. */
+  readonly close: () => void
+}
+
+export interface Blobs extends Uploads {
+  readonly hasBlob: (repository: Repository, digest: Digest) => Effect.Effect<boolean, RegistryError>
+  /**
+   * None where it is not there; else its size in bytes as far as the registry tells, which need not be true. Fails with
+   * status 405 at registries that know no HEAD of blobs.
+   */
+  readonly headBlob: (
+    repository: Repository,
+    digest: Digest
+  ) => Effect.Effect<Option.Option<{ readonly size: number | undefined }>, RegistryError>
+  /** Opens a blob, from `offset` on if the registry knows ranges, else from its start; it is closed with the scope. */
+  readonly openBlob: (
+    repository: Repository,
+    digest: Digest,
+    offset: number
+  ) => Effect.Effect<OpenBlob, RegistryError, Scope.Scope>
+}
+
+/** `bytes 5-9/10`; the size may be `*`. */
+const partOf = (text: string | undefined) => {
+  const match = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/i.exec(text?.trim() ?? "")
+  return match === null ? undefined : { first: Number(match[1]), size: numberOf(match[2]) }
+}
+
+/** `ends`: where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
+export const makeBlobs = (
+  transport: Transport,
+  session: Session,
+  access: Access,
+  { bandwidth, pool }: { readonly bandwidth: Bandwidth; readonly pool: BufferPool },
+  ends: FiberSet.FiberSet
+): Blobs => {
+  const { limits } = transport
+  const retry = retrying(limits)
+
+  const spec = (
+    method: Spec["method"],
+    repository: Repository,
+    digest: Digest | undefined,
+    path: string | URL
+  ): Spec => ({
+    operation: `${method} blob`,
+    target: digest === undefined ? `${repository.registry}/${repository.repository}` : targetOf(repository, digest),
+    method,
+    repository,
+    path,
+    actions: access.roleOf(repository) === "backup" ? "pull,push" : "pull",
+    cost: "free",
+    agent: "control",
+    most: limits.errorBytes
+  })
+
+  const headBlob: Blobs["headBlob"] = Effect.fnUntraced(function*(repository, digest) {
+    const request = spec("HEAD", repository, digest, `/v2/${repository.repository}/blobs/${digest}`)
+    const answer = yield* retry(Effect.filterOrElse(
+      session.run(request, transport.send),
+      (it) => it.status === 200 || it.status === 404,
+      (it) => refusal(request, it)
+    ))
+    return answer.status === 200
+      ? Option.some({ size: numberOf(firstOf(answer.headers["content-length"])) })
+      : Option.none()
+  })
+
+  const hasBlob: Blobs["hasBlob"] = (repository, digest) =>
+    headBlob(repository, digest).pipe(
+      Effect.map(Option.isSome),
+      Effect.catchIf((error) => error.status === 405, () => Effect.succeed(false))
+    )
+
+  return {
+    ...makeUploads({ transport, session, access, spec, hasBlob, ends }),
+    hasBlob,
+    headBlob,
+    openBlob: Effect.fnUntraced(function*(repository, digest, offset) {
+      const request = {
+        ...spec("GET", repository, digest, `/v2/${repository.repository}/blobs/${digest}`),
+        ...(offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } })
+      }
+      const answer = yield* session.run(request, transport.open)
+      if (answer.stream === undefined) return yield* refusal(request, answer)
+      const encoding = firstOf(answer.headers["content-encoding"])
+      if (encoding !== undefined && encoding !== "identity") {
+        return yield* registryError({ ...request, reason: "Corrupt", detail: `the blob came encoded as ${encoding}` })
+      }
+      const length = numberOf(firstOf(answer.headers["content-length"]))
+      const part = answer.status === 206 ? partOf(firstOf(answer.headers["content-range"])) : undefined
+      if (answer.status === 206 && part?.first !== offset) {
+        return yield* registryError({
+          ...request,
+          reason: "Protocol",
+          detail: `the registry was asked for the bytes from ${offset} on and sends others`
+        })
+      }
+      const stream = yield* bandwidth.pace(answer.stream, length)
+      return {
+        size: answer.status === 206 ? part?.size : length,
+        offset: part?.first ?? 0,
+        resume: stream.resume,
+        rested: stream.rested,
+        release: (chunk) => pool.give(chunk),
+        close: stream.abort,
+        start: (sink) =>
+          stream.start(
+            // only a body of known length yields exactly one slice per read (BufferPool.disown)
+            length !== undefined ? sink : {
+              ...sink,
+              data: (chunk) => {
+                pool.disown(chunk)
+                return sink.data(chunk)
+              }
+            }
+          )
+      }
+    })
+  }
+}

@@ -1,0 +1,59 @@
+// UploadSizes: what is learned of how large a body may be: which blobs a registry does not take in one request, and how large the
+// chunks are that it takes. Memory of this process. Edge: sending is Uploads.ts'.
+import type { Digest } from "../../image/Digest.ts"
+import { makeBoundedMap } from "../BoundedMap.ts"
+
+/** GHCR takes no more in one PATCH; smaller ones trip registries that count requests. */
+const chunkBytes = 4 * 1024 * 1024
+/** What refuses chunks of this size takes no blobs; nginx takes four times as much unless it is told otherwise. */
+const leastChunkBytes = 256 * 1024
+/** A blob whose PUT was cut off so often is sent in chunks: something on the way may not like its size. */
+const mostResets = 2
+
+/** How large chunks are sent after one of `refused` bytes was too large; undefined: smaller ones would not help. */
+const smallerChunk = (refused: number, chunkMin: number): number | undefined => {
+  const least = Math.max(leastChunkBytes, chunkMin)
+  return refused <= least ? undefined : Math.max(least, Math.ceil(refused / 2))
+}
+
+export interface UploadSizes {
+  readonly needsChunks: (registry: string, digest: Digest, size: number) => boolean
+  /** Bytes of a chunk for a registry. */
+  readonly chunkLength: (registry: string) => number
+  /** A blob was refused in one piece because of its size; answers whether chunks may do. */
+  readonly refusedWhole: (registry: string, size: number) => boolean
+  /** A chunk was refused because of its size; answers how large the next ones are, undefined where none may do. */
+  readonly refusedChunk: (registry: string, bytes: number, chunkMin: number) => number | undefined
+  /** The connection ended under a blob that was sent in one piece. */
+  readonly cutOff: (digest: Digest) => void
+}
+
+export const makeUploadSizes = (): UploadSizes => {
+  /** By registry: the smallest blob that it would not take in one request. */
+  const largest = makeBoundedMap<string, number>(64)
+  /** By registry: how large chunks are sent to it, where the usual ones were refused. */
+  const lengths = makeBoundedMap<string, number>(64)
+  /** By blob: how often its PUT was cut off. */
+  const resets = makeBoundedMap<Digest, number>(1024)
+  const chunkLength = (registry: string): number => lengths.get(registry) ?? chunkBytes
+  return {
+    needsChunks: (registry, digest, size) =>
+      size >= (largest.get(registry) ?? Infinity) ||
+      (size > chunkLength(registry) && (resets.get(digest) ?? 0) >= mostResets),
+    chunkLength,
+    refusedWhole: (registry, size) => {
+      if (size <= leastChunkBytes) return false
+      largest.set(registry, Math.min(largest.get(registry) ?? Infinity, size))
+      let length = chunkLength(registry)
+      while (length >= size) length = smallerChunk(length, 0) ?? 0
+      lengths.set(registry, length)
+      return true
+    },
+    refusedChunk: (registry, bytes, chunkMin) => {
+      const smaller = smallerChunk(bytes, chunkMin)
+      if (smaller !== undefined) lengths.set(registry, smaller)
+      return smaller
+    },
+    cutOff: (digest) => resets.set(digest, (resets.get(digest) ?? 0) + 1)
+  }
+}

@@ -1,0 +1,164 @@
+// As whom a repository may be asked (invariants 6 and 7), decided by parsed names in one place: as the backup's owner for
+// repositories under its prefix only, as the owner of a source's login only where an anonymous client was let in before.
+// A client certificate is a credential like any other, and so is a login that several hosts share: what opens the backup
+// is never shown to a source.
+import { Clock, Effect } from "effect"
+import { isUnder } from "../../image/BackupName.ts"
+import { makeBoundedMap } from "../BoundedMap.ts"
+import type { Credentials } from "./Credentials.ts"
+import type { Credential } from "./DockerConfig.ts"
+import type { RegistryOptions } from "../RegistrySettings.ts"
+
+/** A repository of a registry; its part (source or backup) follows from its name. */
+export interface Repository {
+  readonly registry: string
+  readonly repository: string
+}
+
+export type Role = "source" | "backup"
+
+/** As whom a request is sent. */
+export interface Identity {
+  /** For caches, budgets and logs: `anonymous`, or something that tells identities apart without telling secrets. */
+  readonly name: string
+  readonly credential: Credential | undefined
+  /** The client certificate for the registry's host is shown. */
+  readonly certificate: boolean
+}
+
+export const anonymous: Identity = { name: "anonymous", credential: undefined, certificate: false }
+
+/** Reading and writing are settled apart: the login that may read need not be the one that may write. */
+export type Use = "read" | "write"
+
+export interface Access {
+  readonly roleOf: (repository: Repository) => Role
+  /**
+   * As whom the repository may be asked now, in the order in which they are tried, at least one. `settled`: the first of
+   * them has been let in before.
+   */
+  readonly identitiesFor: (
+    repository: Repository,
+    use: Use
+  ) => Effect.Effect<{ readonly identities: ReadonlyArray<Identity>; readonly settled: boolean }>
+  /** This one was let in: the next requests begin with it. */
+  readonly settle: (repository: Repository, use: Use, identity: Identity) => Effect.Effect<void>
+  /** Is there an identity that only waits for the proof that the repository is public? */
+  readonly needsProof: (repository: Repository) => Effect.Effect<boolean>
+  /** An anonymous HEAD of the source has just succeeded. */
+  readonly provenPublic: (repository: Repository) => Effect.Effect<void>
+  /**
+   * It was refused, at this repository or by the token server: a source does not see it for a while, a backup sees it last.
+   * True when that is news.
+   */
+  readonly refused: (
+    repository: Repository,
+    use: Use,
+    identity: Identity,
+    by: "repository" | "realm"
+  ) => Effect.Effect<boolean>
+}
+
+const proofNanos = 24n * 3_600_000_000_000n
+const distrustNanos = 600_000_000_000n
+
+const nameOf = (it: Repository) => `${it.registry}/${it.repository}`
+
+export const makeAccess = (
+  settings: () => RegistryOptions,
+  credentials: Credentials["Service"],
+  hasCertificate: (registry: string) => boolean
+): Access => {
+  /** Monotonic nanoseconds at which the proof ends, by `registry/repository`. */
+  const proofs = makeBoundedMap<string, bigint>(50_000)
+  const distrusted = makeBoundedMap<string, bigint>(4096)
+  /** Names of the identities that were let in. */
+  const letIn = makeBoundedMap<string, string>(50_000)
+
+  const roleOf = (repository: Repository): Role => isUnder(settings().backup, repository) ? "backup" : "source"
+  const mustProve = () => settings().sourceCredentials === "proven-public"
+
+  const isProven = (repository: Repository) =>
+    Effect.map(Clock.monotonicTimeNanos, (now) => (proofs.get(nameOf(repository)) ?? 0n) > now)
+
+  /** Everybody that we could be at a repository, anonymous aside. */
+  const known = ({ registry, repository }: Repository) =>
+    Effect.map(credentials.lookup(registry, repository), (found): ReadonlyArray<Identity> => {
+      const certificate = hasCertificate(registry)
+      return found.length === 0 && certificate
+        ? [{ name: "certificate", credential: undefined, certificate }]
+        : found.map((credential) => ({ name: credential.fingerprint, credential, certificate }))
+    })
+
+  const isDistrusted = (repository: Repository, use: Use, { name }: Identity, now: bigint): boolean =>
+    (distrusted.get(`${use} ${repository.registry} ${name}`) ?? 0n) > now ||
+    (distrusted.get(`${use} ${nameOf(repository)} ${name}`) ?? 0n) > now
+
+  /** What there is for a source, were it known to be public. */
+  const offered = Effect.fnUntraced(function*(repository: Repository) {
+    const { backup } = settings()
+    // a tenant may name any repository on the backup's host: its login must not open them
+    if (mustProve() && repository.registry === backup.registry) return []
+    const all = yield* known(repository)
+    if (all.length === 0) return all
+    const now = yield* Clock.monotonicTimeNanos
+    const owners = new Set(
+      mustProve()
+        ? (yield* known({ registry: backup.registry, repository: backup.prefix })).map((it) => it.name)
+        : []
+    )
+    return all.filter((it) =>
+      !(it.credential !== undefined && owners.has(it.name)) && !isDistrusted(repository, "read", it, now)
+    )
+  })
+
+  /** The backup's owners, those whom it has refused lately last. */
+  const owning = Effect.fnUntraced(function*(repository: Repository, use: Use) {
+    const all = yield* known(repository)
+    if (all.length < 2) return all
+    const now = yield* Clock.monotonicTimeNanos
+    const late = all.filter((it) => isDistrusted(repository, use, it, now))
+    return [...all.filter((it) => !late.includes(it)), ...late]
+  })
+
+  return {
+    roleOf,
+    identitiesFor: Effect.fnUntraced(function*(repository, use) {
+      const isBackup = roleOf(repository) === "backup"
+      const possible: ReadonlyArray<Identity> = isBackup
+        ? yield* owning(repository, use)
+        : mustProve() && !(yield* isProven(repository))
+        ? []
+        : yield* offered(repository)
+      // a public image must not fail because a login has gone stale; nobody but its owner writes to a backup
+      const identities = isBackup && possible.length > 0 ? possible : [...possible, anonymous]
+      if (identities.length === 1) return { identities, settled: true }
+      const name = letIn.get(`${use} ${nameOf(repository)}`)
+      const settled = identities.find((it) => it.name === name)
+      return settled === undefined
+        ? { identities, settled: false }
+        : { identities: [settled, ...identities.filter((it) => it !== settled)], settled: true }
+    }),
+    settle: (repository, use, identity) => Effect.sync(() => letIn.set(`${use} ${nameOf(repository)}`, identity.name)),
+    needsProof: Effect.fnUntraced(function*(repository) {
+      if (roleOf(repository) === "backup" || !mustProve() || (yield* isProven(repository))) return false
+      return (yield* offered(repository)).length > 0
+    }),
+    provenPublic: Effect.fnUntraced(function*(repository) {
+      if (roleOf(repository) === "source") {
+        proofs.set(nameOf(repository), (yield* Clock.monotonicTimeNanos) + proofNanos)
+      }
+    }),
+    refused: Effect.fnUntraced(function*(repository, use, identity, by) {
+      const now = yield* Clock.monotonicTimeNanos
+      const key = `${use} ${by === "realm" ? repository.registry : nameOf(repository)} ${identity.name}`
+      const news = (distrusted.get(key) ?? 0n) <= now
+      distrusted.set(key, now + distrustNanos)
+      const settled = `${use} ${nameOf(repository)}`
+      if (letIn.get(settled) === identity.name) letIn.delete(settled)
+      // a helper is a process: it is not started for every refusal
+      if (news && identity.credential !== undefined) yield* credentials.refused(identity.credential)
+      return news
+    })
+  }
+}
