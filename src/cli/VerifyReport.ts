@@ -1,6 +1,6 @@
 // VerifyReport: what a verification found, as people and scripts read it: a line an image with what is wrong below it, and
 // one line of totals.
-import type { Problem, Status, Verified } from "../clone/Verify.ts"
+import type { Problem, Status, Verified } from "../clone/verify/Verify.ts"
 import { format } from "../image/ImageReference.ts"
 import { bytes } from "./Table.ts"
 

@@ -3,7 +3,7 @@
 import { Clock, Console, Effect, Layer, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
-import { look } from "../clone/Look.ts"
+import { look } from "../clone/steps/Look.ts"
 import { parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Budget } from "../registry/RateLimitHeaders.ts"

@@ -3,7 +3,7 @@
 import { Clock, Console, Effect, Layer, Option, References } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
-import { makeVerifier, type Target, type Verified } from "../clone/Verify.ts"
+import { makeVerifier, type Target, type Verified } from "../clone/verify/Verify.ts"
 import { copyNamed, wanted } from "../controller/Wanted.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"

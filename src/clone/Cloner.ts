@@ -11,17 +11,17 @@ import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { CloneError, fromRegistry, type Side } from "./CloneError.ts"
-import type { CopyEnvironment, Place } from "./CopyEnvironment.ts"
-import { type Copied, copyImage } from "./CopyImage.ts"
+import type { CopyEnvironment, Place } from "./steps/CopyEnvironment.ts"
+import { type Copied, copyImage } from "./steps/CopyImage.ts"
 import { type Claim, unclaimed } from "../queue/FairPermits.ts"
-import { makeLandings } from "./Landings.ts"
+import { makeLandings } from "./blob/Landings.ts"
 import { makeLedger } from "./Ledger.ts"
 import { type Ahead, makePermits, type Permits } from "./Permits.ts"
 import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
 
 export { CloneError } from "./CloneError.ts"
-export type { Copied } from "./CopyImage.ts"
 export type { CopyProgress } from "./Progress.ts"
+export type { Copied } from "./steps/CopyImage.ts"
 
 /** Far more than a cluster has images: an evicted flight could be flown twice. */
 const mostFlights = 1_000_000

@@ -1,7 +1,7 @@
 // CopyInBackup: what the backup itself says of a copy, for a command that has no inventory: a HEAD of its name, and where pods
 // name another digest, its manifests, one of which it may be.
 import { Duration, Effect, Option } from "effect"
-import { look } from "../clone/Look.ts"
+import { look } from "../clone/steps/Look.ts"
 import { SourceTags } from "../clone/SourceTags.ts"
 import { keptBy } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
