@@ -19,7 +19,7 @@ import { SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
 import { Supervisor } from "./Supervisor.ts"
-import { Health } from "./telemetry/Health.ts"
+import { Health } from "./telemetry/HealthChecks.ts"
 
 /** Every watch is heard of at least every few minutes, by bookmarks or by its attempts: milliseconds. */
 const longestSilence = 15 * 60 * 1000

@@ -2,7 +2,7 @@
 import { Effect, Redacted } from "effect"
 import type { RequestOptions } from "node:https"
 import { type Access, cached, type Credentials } from "./Access.ts"
-import type { Options } from "./Credentials.ts"
+import type { Options } from "./KubeconfigCredentials.ts"
 import { credentialsError, type KubeError } from "./KubeError.ts"
 
 const sayWhy = (cause: unknown): string => cause instanceof Error ? cause.message.trim() : String(cause)
@@ -43,7 +43,7 @@ export const fromKubeconfig = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Credentials, KubeError> {
   const where = options.kubeconfig ?? "the kubeconfig"
   const open = Effect.tryPromise({
-    try: () => import("./Credentials.ts").then((it) => it.open(options)),
+    try: () => import("./KubeconfigCredentials.ts").then((it) => it.open(options)),
     catch: (cause) => sayWhy(cause)
   }).pipe(
     Effect.flatMap(Effect.fromResult),

@@ -4,7 +4,7 @@
 import { Clock, Context, Duration, Effect, Metric, Random, Stream } from "effect"
 import { uptimeUnsafe } from "../telemetry/Uptime.ts"
 import { touchWatch, watchEvents, watchProgress, watchRestarts, watchSynced } from "../telemetry/Metrics.ts"
-import { SILENCE } from "./Agents.ts"
+import { SILENCE } from "./ApiConnections.ts"
 import { KubeClient } from "./KubeClient.ts"
 import { fromEvent, type KubeError, protocolError } from "./KubeError.ts"
 import { listPages } from "./ListPages.ts"

@@ -4,7 +4,7 @@ import { Clock, Context, Effect, FiberSet, type FileSystem, Layer, Metric, type 
 import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
-import { type Access, makeAccess } from "./auth/Access.ts"
+import { type Access, makeAccess } from "./auth/Identities.ts"
 import { Resolver } from "./transport/AddressPolicy.ts"
 import { makeAgents } from "./transport/Agents.ts"
 import { makeBandwidth } from "./transport/Bandwidth.ts"

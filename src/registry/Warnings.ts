@@ -1,5 +1,5 @@
 // What registries want their users to know: `Warning: 299 - "text"`. Source: OCI distribution-spec, "Warnings".
-// Edge: the API server's are kube/Warnings.ts.
+// Edge: the API server's are kube/ApiWarnings.ts.
 import { Effect } from "effect"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { quoted } from "./RegistryError.ts"

@@ -5,7 +5,7 @@ import { Data, Effect, Layer } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import * as http from "node:http"
-import { format, Health, type Report } from "./Health.ts"
+import { format, Health, type Report } from "./HealthChecks.ts"
 
 /** The port cannot be had. Another one must be chosen. */
 export class ListenError extends Data.TaggedError("ListenError")<{ readonly port: number; readonly cause: unknown }> {

@@ -15,7 +15,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
-import { Health } from "../../src/telemetry/Health.ts"
+import { Health } from "../../src/telemetry/HealthChecks.ts"
 import { copyOf, login, Stage, stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { makeFramer } from "../../src/kube/Lines.ts"
 import { isNewer, latest } from "../../src/kube/ResourceVersion.ts"
-import { textsOf } from "../../src/kube/Warnings.ts"
+import { textsOf } from "../../src/kube/ApiWarnings.ts"
 import { parseEvent } from "../../src/kube/WatchEvent.ts"
 
 const Text = Schema.Array(Schema.String)

@@ -4,7 +4,7 @@
 import { Effect, Option, Semaphore } from "effect"
 import { createHash } from "node:crypto"
 import { algorithmOf, type Digest, hexOf } from "../../image/Digest.ts"
-import type { Repository } from "../../registry/auth/Access.ts"
+import type { Repository } from "../../registry/auth/Identities.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
 import { type BoundedMap, makeBoundedMap } from "../../registry/BoundedMap.ts"
 import type { Limits } from "../../registry/Limits.ts"

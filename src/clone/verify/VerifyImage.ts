@@ -4,7 +4,7 @@ import { Effect, Option, Result } from "effect"
 import { protectionTag } from "../../image/BackupName.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { ImageReference } from "../../image/ImageReference.ts"
-import type { Repository } from "../../registry/auth/Access.ts"
+import type { Repository } from "../../registry/auth/Identities.ts"
 import {
   blobsOf,
   type Descriptor,

@@ -1,7 +1,7 @@
 // Blobs of a repository: look and open. Source: OCI distribution-spec, "Pulling blobs". Edge: storing them is Uploads.ts.
 import { Effect, type FiberSet, Option, type Scope } from "effect"
 import type { Digest } from "../../image/Digest.ts"
-import type { Access, Repository } from "../auth/Access.ts"
+import type { Access, Repository } from "../auth/Identities.ts"
 import type { Bandwidth } from "../transport/Bandwidth.ts"
 import type { BufferPool } from "../transport/BufferPool.ts"
 import { firstOf, numberOf, refusal } from "../Classify.ts"

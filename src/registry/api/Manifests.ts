@@ -2,7 +2,7 @@
 // Source: OCI distribution-spec, "Pulling manifests" and "Pushing manifests".
 import { Effect, Option, Result } from "effect"
 import { algorithmOf, type Digest, digestOf, isAnother, isDigest } from "../../image/Digest.ts"
-import type { Access, Repository } from "../auth/Access.ts"
+import type { Access, Repository } from "../auth/Identities.ts"
 import { firstOf, refusal } from "../Classify.ts"
 import type { Limits } from "../Limits.ts"
 import { acceptManifests, mayBeSchema1 } from "../../image/ManifestDocument.ts"

@@ -2,7 +2,7 @@
 // "Referrers tag schema". Edge: finds and lists; copying them is clone/CopyReferrers.ts.
 import { Clock, Effect, Option, Schema } from "effect"
 import { algorithmOf, type Digest, hexOf, isDigest } from "../../image/Digest.ts"
-import type { Access, Repository } from "../auth/Access.ts"
+import type { Access, Repository } from "../auth/Identities.ts"
 import { makeBoundedMap } from "../BoundedMap.ts"
 import { firstOf, refusal } from "../Classify.ts"
 import { ociIndex } from "../../image/ManifestDocument.ts"

@@ -4,7 +4,7 @@
 import { Effect, FiberSet } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest, isAnother } from "../../image/Digest.ts"
-import type { Access, Identity, Repository } from "../auth/Access.ts"
+import type { Access, Identity, Repository } from "../auth/Identities.ts"
 import { makeChunks, mostChunkBytes } from "./Chunks.ts"
 import { firstOf, numberOf, refusal } from "../Classify.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"

@@ -1,5 +1,5 @@
 // Who we are at a registry: docker's config.json, read again when it changes, and the helpers it names.
-// Edge: says what there is for a repository; whether it may be used there is decided in Access.ts.
+// Edge: says what there is for a repository; whether it may be used there is decided in Identities.ts.
 import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { makeBoundedMap } from "../BoundedMap.ts"

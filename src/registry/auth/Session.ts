@@ -1,7 +1,7 @@
 // A request as somebody: tries those whom we may be in turn, answers challenges, retries once with a fresh token.
 // Edge: what an answer other than 401 means is for Manifests.ts and Blobs.ts.
 import { Clock, Effect, Redacted, Result } from "effect"
-import { type Access, anonymous, type Identity, type Repository } from "./Access.ts"
+import { type Access, anonymous, type Identity, type Repository } from "./Identities.ts"
 import { mayBePrivate } from "../transport/AddressPolicy.ts"
 import { makeBoundedMap } from "../BoundedMap.ts"
 import { type Challenge, parseChallenges } from "./Challenge.ts"

@@ -3,7 +3,7 @@
 // Refresh tokens (docker's "identity tokens") go by POST, everything else by GET. One that the server replaces is kept for as
 // long as the process runs, and for the server that gave it: config.json is the user's.
 import { Cache, Clock, Duration, Effect, Option, Redacted, Schema, Semaphore } from "effect"
-import type { Identity } from "./Access.ts"
+import type { Identity } from "./Identities.ts"
 import { makeBoundedMap } from "../BoundedMap.ts"
 import { classify } from "../Classify.ts"
 import type { Credential, Login } from "./DockerConfig.ts"

@@ -2,7 +2,7 @@
 // system's roots and never instead of them; the first `NAME.cert` with `NAME.key` is our client certificate there.
 // Read again when they change. A broken file is named in the log and in the errors of its host; the host keeps what was
 // good before, and no other host is touched.
-// Edge: a client certificate is a credential. Who may show it is Access.ts's to say; Agents.ts keeps the sockets apart.
+// Edge: a client certificate is a credential. Who may show it is Identities.ts's to say; Agents.ts keeps the sockets apart.
 import { Clock, Effect, FileSystem, Option, Path, Redacted, Result } from "effect"
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto"
 import * as tls from "node:tls"

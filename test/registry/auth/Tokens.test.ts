@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { anonymous, type Identity } from "../../../src/registry/auth/Access.ts"
+import { anonymous, type Identity } from "../../../src/registry/auth/Identities.ts"
 import { basic, identityToken } from "../../../src/registry/auth/DockerConfig.ts"
 import { defaultLimits } from "../../../src/registry/Limits.ts"
 import { registryError } from "../../../src/registry/RegistryError.ts"
