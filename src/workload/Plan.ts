@@ -145,7 +145,10 @@ const heldByPeople = (
   const { rolledBack } = facts
   return rolledBack === undefined || cures
     ? marked
-    : held("rollback", `it went back to a revision of before${rolledBack.wayBack}`)
+    : held(
+      "rollback",
+      `it went back to a revision of before, and rests until its pods were ready for 15 minutes${rolledBack.wayBack}`
+    )
 }
 
 /** What cannot be seen is not touched: nobody can tell what a workload runs, or who has opted it out meanwhile. */

@@ -68,14 +68,21 @@ export const costOf = Effect.fnUntraced(
   }
 )
 
-/** Waits until the object is gone, and its pods with it. */
+/**
+ * Waits until the object is gone, and its ReplicaSets and pods with it. A pod that was made while its ReplicaSet went is the garbage
+ * collector's, which the sandbox has for what is there at that moment only.
+ */
 export const gone = Effect.fnUntraced(function*({ name, namespace }: Subject) {
   yield* W.eventually(
     `${name} is still there`,
-    Effect.all([W.list("Deployment", namespace), W.list("Pod", namespace)]),
-    ([objects, pods]) =>
+    Effect.all([W.list("Deployment", namespace), W.list("ReplicaSet", namespace), W.list("Pod", namespace)]),
+    ([objects, sets, pods]) =>
       objects.every((it) => J.text(it, "metadata", "name") !== name) &&
-      pods.every((it) => J.text(it, "metadata", "labels", "app") !== name)
+      sets.every((it) => J.text(it, "metadata", "labels", "app") !== name) &&
+      pods.every((it) =>
+        J.text(it, "metadata", "labels", "app") !== name ||
+        sets.every((set) => J.text(set, "metadata", "uid") !== J.text(it, "metadata", "ownerReferences", 0, "uid"))
+      )
   )
 })
 

@@ -68,8 +68,8 @@ const others = (all: ReadonlyArray<readonly [string, Standing]>, endings: Ending
   ]
 }
 
-/** A setting, an annotation, a command, or the secret that is missing. */
-const way = /pull secret|\b[A-Z]{2,}(?:_[A-Z]+)+\b|image-cloner\.io\/|\bkubectl |\bimage-cloner [a-z]+/
+/** A setting, an annotation, a command, the secret that is missing, or when it goes on by itself. */
+const way = /pull secret|\b[A-Z]{2,}(?:_[A-Z]+)+\b|image-cloner\.io\/|\bkubectl |\bimage-cloner [a-z]+|\d+ minutes/
 
 interface Row {
   readonly reason: string | null
