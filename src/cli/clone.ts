@@ -14,7 +14,7 @@ import { SettingsRef } from "../settings/SettingsRef.ts"
 import { CommandFailed, failed } from "./Failure.ts"
 import { withProgress } from "./ProgressBars.ts"
 import { parseAll } from "./References.ts"
-import { root } from "./root.ts"
+import { outputFlag, root } from "./root.ts"
 import { checkLogins, settingsWithCluster } from "./Startup.ts"
 import { bytes } from "./Table.ts"
 
@@ -28,11 +28,7 @@ const flags = {
     Flag.withMetavar("REGISTRY/PREFIX"),
     Flag.optional
   ),
-  output: Flag.Literals("output", ["text", "json"]).pipe(
-    Flag.withAlias("o"),
-    Flag.withDescription("How to print the result of each image"),
-    Flag.withDefault("text")
-  )
+  output: outputFlag("How to print the result of each image")
 }
 
 const stop = (text: string) => new CommandFailed({ text, code: failed })

@@ -11,7 +11,7 @@ import { namespacesOf, parseKey, type Scope } from "../workload/Scope.ts"
 import { rewriting } from "./ControllerMode.ts"
 import { CommandFailed, failed, usage } from "./Failure.ts"
 import { asJson, asText, lineOf, Tally, undoneAsJson, undoneAsText } from "./RestoreReport.ts"
-import { root } from "./root.ts"
+import { outputFlag, root } from "./root.ts"
 import { everyWorkload } from "./Snapshots.ts"
 import { checkLogins, settingsWithCluster } from "./Startup.ts"
 
@@ -38,11 +38,7 @@ const flags = {
     Flag.withDescription("Put nothing back; take away the marks that keep the controller from rewriting"),
     Flag.withDefault(false)
   ),
-  output: Flag.Literals("output", ["text", "json"]).pipe(
-    Flag.withAlias("o"),
-    Flag.withDescription("How to print"),
-    Flag.withDefault("text")
-  )
+  output: outputFlag()
 }
 
 interface Options {

@@ -1,4 +1,4 @@
-// The root command and the flags that every command takes, before and after its name.
+// The root command, the flags that every command takes, before and after its name, and what several call alike.
 import { Command, Flag } from "effect/cli"
 
 export const root = Command.make("image-cloner").pipe(
@@ -22,3 +22,11 @@ export const root = Command.make("image-cloner").pipe(
     )
   })
 )
+
+/** How a command that prints line by line does so. */
+export const outputFlag = (description = "How to print") =>
+  Flag.Literals("output", ["text", "json"]).pipe(
+    Flag.withAlias("o"),
+    Flag.withDescription(description),
+    Flag.withDefault("text")
+  )

@@ -15,7 +15,7 @@ import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed } from "./Failure.ts"
 import { withProgress } from "./ProgressBars.ts"
 import { parseAll } from "./References.ts"
-import { root } from "./root.ts"
+import { outputFlag, root } from "./root.ts"
 import { workloadsOfCluster, workloadsOfFiles } from "./Snapshots.ts"
 import { checkLogins, controllerNamespace, settingsWithCluster } from "./Startup.ts"
 import { asJson, linesOf, notWhole, totalLine } from "./VerifyReport.ts"
@@ -41,11 +41,7 @@ const flags = {
     Flag.withDescription("Copy again what is not whole, and look at it once more"),
     Flag.withDefault(false)
   ),
-  output: Flag.Literals("output", ["text", "json"]).pipe(
-    Flag.withAlias("o"),
-    Flag.withDescription("How to print"),
-    Flag.withDefault("text")
-  )
+  output: outputFlag()
 }
 
 interface Options {

@@ -57,7 +57,7 @@ export const gatherFacts = (store: Workloads, workload: Workload, given: Given):
     rolledBack: given.explained === true ? undefined : rolledBackOf(workload, controlled, pods, given),
     ownNamespace: Option.getOrUndefined(given.ownNamespace),
     namespace: store.namespace(workload.namespace),
-    budgets: store.budgetsIn(workload.namespace),
+    budgets: () => store.budgetsIn(workload.namespace),
     owners: store.ownersOf(workload),
     pods,
     newestPods: newestPods(workload, controlled, pods),

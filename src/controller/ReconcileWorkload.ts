@@ -105,7 +105,9 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       const before = decisions.get(key)?.plan.wants ?? []
       // pods that come and go are no new users: what they run is what their workload names
       if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), up)
-      yield* offerAll(images, [...planned.stale, ...unpulled(planned, pods)])
+      yield* offerAll(images, planned.stale)
+      // of others another look is due already, or nothing is copied at all
+      yield* offerAll(images, unpulled(planned, pods).filter((it) => inventory.state(it)?._tag === "BackedUp"))
       yield* reportStray(decisions.get(key)?.plan, planned)
       const refusal = rests.refusal(workload, up)
       const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)

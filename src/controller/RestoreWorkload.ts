@@ -114,6 +114,8 @@ export const make = ({ dry, patched, scope, store, target }: Options) =>
           const it = yield* Effect.result(sight(of))
           const now = yield* Clock.currentTimeMillis
           if (Result.isFailure(it)) {
+            // what it may not see any more it could wait for for ever
+            if (!it.failure.retryable) return left(key, "unseen", it.failure.message)
             yield* Effect.logWarning(`${key} cannot be looked at: ${it.failure.message}`)
           } else {
             if (it.success === undefined) return { _tag: "Nothing", key }

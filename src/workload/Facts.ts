@@ -30,8 +30,8 @@ export interface Facts {
   readonly assumeCopied: boolean
   /** What must be seen to decide about this workload and is not, in words; none: all is seen. */
   readonly unseen: ReadonlyArray<string>
-  /** The PodDisruptionBudgets of its namespace, where they can be seen. */
-  readonly budgets: ReadonlyArray<Budget>
+  /** Tells the PodDisruptionBudgets of its namespace that can be seen; few plans come to ask. */
+  readonly budgets: () => ReadonlyArray<Budget>
   /** How a person goes to the release before, where somebody has rolled it back and its pods have not been ready for long. */
   readonly rolledBack: { readonly until: number | undefined; readonly wayBack: string } | undefined
   /** What this process remembers of a fight over its images, as the mark says it: the mark itself may be taken away. */

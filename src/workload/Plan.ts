@@ -115,7 +115,7 @@ const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict
   if (health._tag === "Unhealthy") return held("unhealthy", health.detail)
   if (health._tag === "RollingOut") return held("rolling-out", health.detail)
   if (!replacesPods(workload)) return { _tag: "Rewrite", as: "harmless" }
-  const budget = rewriteMark(workload, facts) === "patch" ? undefined : budgetAgainst(workload, facts.budgets)
+  const budget = rewriteMark(workload, facts) === "patch" ? undefined : budgetAgainst(workload, facts.budgets())
   return budget === undefined
     ? { _tag: "Rewrite", as: "rollout" }
     : held(

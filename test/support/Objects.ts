@@ -164,7 +164,7 @@ export const facts = (settings: Facts["settings"], given: Partial<Facts> = {}): 
   nodeHasPulled: () => true,
   state: () => undefined,
   assumeCopied: false,
-  budgets: [],
+  budgets: () => [],
   rolledBack: undefined,
   unseen: [],
   ...given

@@ -398,7 +398,8 @@ describe("images under the prefix", () => {
 })
 
 describe("a budget that allows no disruption", () => {
-  const budgets = [{ key: "shop/web", namespace: "shop", selector: { labels: {}, expressions: [] }, exhausted: true }]
+  const budgets =
+    () => [{ key: "shop/web", namespace: "shop", selector: { labels: {}, expressions: [] }, exhausted: true }]
   const recreate = { spec: { strategy: { type: "Recreate" } } }
 
   it("holds a rollout that takes pods away, unless somebody asked for it", () => {
@@ -407,7 +408,7 @@ describe("a budget that allows no disruption", () => {
     const { verdict: of } = plan(web, about)
     assert.strictEqual(of._tag === "Held" && of.reason, "no-disruption")
     assert.include(of._tag === "Held" ? of.detail : "", "image-cloner.io/rewrite: patch")
-    assert.strictEqual(verdict(web, { ...about, budgets: [] }), "Rewrite")
+    assert.strictEqual(verdict(web, { ...about, budgets: () => [] }), "Rewrite")
     const asked = workload({ ...recreate, metadata: { annotations: { "image-cloner.io/rewrite": "patch" } } })
     assert.strictEqual(verdict(asked, given({}, { pods: settled(asked, a), budgets })), "Rewrite")
   })

@@ -45,7 +45,7 @@ export const makeUploadSizes = (): UploadSizes => {
       if (size <= leastChunkBytes) return false
       largest.set(registry, Math.min(largest.get(registry) ?? Infinity, size))
       let length = chunkLength(registry)
-      while (length >= size) length = smallerChunk(length, 0) ?? 0
+      while (length >= size) length = Math.max(leastChunkBytes, Math.ceil(length / 2))
       lengths.set(registry, length)
       return true
     },
