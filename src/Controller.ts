@@ -10,6 +10,7 @@ import { pullSetOfSeen } from "./controller/PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/ReconcileImage.ts"
 import * as ReconcileWorkload from "./controller/ReconcileWorkload.ts"
+import { timesAt } from "./controller/RolloutsSeen.ts"
 import * as Waking from "./controller/Waking.ts"
 import { resources, synced, watches } from "./controller/Watches.ts"
 import { WatchStates } from "./kube/WatchStates.ts"
@@ -44,8 +45,8 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     /** What is under way and what is proven must be known of all workloads before the first of them is rewritten. */
     const takeStock = Effect.gen(function*() {
       const target = backup(yield* SubscriptionRef.get(settings))
-      const now = yield* Clock.currentTimeMillis
-      for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, now)
+      const seen = timesAt(yield* Clock.currentTimeMillis)
+      for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, seen)
       // what other pods run on a node takes the proof from an image that is there already
       for (const observe of [pacing.notePod, pacing.observePod]) {
         for (const pod of store.pods) {

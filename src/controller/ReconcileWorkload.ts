@@ -95,7 +95,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       const decided = yield* decide(key)
       if (decided === undefined) return yield* forget(key)
       const { now, plan: planned, pods, times, uptime: up, workload } = decided
-      yield* pacing.observe(workload, pods, target, times.progressAt)
+      yield* pacing.observe(workload, pods, target, times)
       const pod = store.pod(key)
       const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
       if (pod !== undefined && set !== undefined) yield* pacing.observePod(pod, set, target)

@@ -1,7 +1,7 @@
 // RolloutsSeen: what changes of workloads and their pods mean only over time: since when a pull fails, and when a rollout last
 // got further. Memory of this process; after a restart every clock begins anew, which delays and never hastens anything. Times are
 // kept by a clock that only goes on, and told as the wall clock would have said them if it had never been set.
-import { cannotPull, livePods } from "../workload/Rollout.ts"
+import { cannotPull, livePods, wasReached } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 
 interface Entry {
@@ -15,6 +15,8 @@ interface Entry {
   progressAt: number
   /** When a container of it last failed to pull, and had not run since; -Infinity where none did. */
   unpulledAt: number
+  /** Whether all of it was seen to serve once: of a DaemonSet the status says so only while it does. */
+  reached: boolean
   /** Since when each container fails to pull, by pod and container. */
   failing: ReadonlyMap<string, number>
 }
@@ -29,6 +31,7 @@ export interface Times {
   readonly madeAt: number
   readonly progressAt: number
   readonly unpulledAt: number
+  readonly reached: boolean
   readonly pullFailsSince: (pod: Pod, container: string) => number
 }
 
@@ -37,6 +40,7 @@ export const timesAt = (now: number): Times => ({
   madeAt: now,
   progressAt: now,
   unpulledAt: -Infinity,
+  reached: false,
   pullFailsSince: () => now
 })
 
@@ -81,24 +85,27 @@ export class RolloutsSeen {
         madeAt: uptime,
         progressAt: uptime,
         unpulledAt: -Infinity,
+        reached: false,
         failing: before?.failing ?? new Map()
       }
     const made = livePods([...newest]).length
     const { available = 0, updated = 0 } = rollout ?? {}
     if (made > entry.made) entry.madeAt = uptime
     if (made > entry.made || updated > entry.updated || available > entry.available) entry.progressAt = uptime
+    entry.reached ||= wasReached(workload) && available >= (rollout?.desired ?? 0)
     entry.made = Math.max(entry.made, made)
     entry.updated = Math.max(entry.updated, updated)
     entry.available = Math.max(entry.available, available)
     entry.failing = failingOf(pods, entry.failing, uptime)
     if (entry.failing.size > 0) entry.unpulledAt = uptime
     this.#entries.set(key, entry)
-    const { failing, madeAt, progressAt, unpulledAt } = entry
+    const { failing, madeAt, progressAt, reached, unpulledAt } = entry
     const told = (at: number) => now - (uptime - at)
     return {
       madeAt: told(madeAt),
       progressAt: told(progressAt),
       unpulledAt: told(unpulledAt),
+      reached,
       pullFailsSince: (pod, container) => told(failing.get(placeOf(pod, container)) ?? uptime)
     }
   }

@@ -220,13 +220,13 @@ const atNow = <A>(then: (now: number, up: number) => A) =>
 export class Pacing extends Context.Service<Pacing, {
   /**
    * Takes note of what a workload and its pods are now; to be called for every workload before the first admission.
-   * @param progressAt when its rollout last got further, milliseconds since the epoch
+   * @param seen what was seen of its rollout over time, milliseconds since the epoch
    */
   readonly observe: (
     workload: Workload,
     pods: ReadonlyArray<Pod>,
     backup: Backup,
-    progressAt: number
+    seen: { readonly progressAt: number; readonly reached: boolean }
   ) => Effect.Effect<void>
   /** Takes note of what a pod runs where; to be called for every pod before the first is taken as proof. */
   readonly notePod: (pod: Pod, set: PullSet, backup: Backup) => Effect.Effect<void>
@@ -269,11 +269,11 @@ export class Pacing extends Context.Service<Pacing, {
       const { admit, forget, leave, letRest, next, places, proofs } = make(yield* PullRest)
       const count = Effect.suspend(() => Metric.update(rolloutsInFlight, places.taken().size + places.taken(true).size))
       return Pacing.of({
-        observe: (workload, pods, backup, progressAt) =>
+        observe: (workload, pods, backup, { progressAt, reached }) =>
           // most of what is observed are pods and ReplicaSets, of which there is nothing to remember
           kindOf(workload.kind).rolls
             ? atNow((now) => {
-              const state = rolloutState(workload, pods, backup, { now, progressAt })
+              const state = rolloutState(workload, pods, backup, { now, progressAt, reached })
               return places.observe(workload, state, missing(workload) === undefined)
             }).pipe(Effect.flatMap(say), Effect.annotateLogs({ workload: workload.key }), Effect.andThen(count))
             : Effect.void,

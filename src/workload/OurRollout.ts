@@ -59,6 +59,8 @@ export interface Times {
   readonly now: number
   /** When it last got further. */
   readonly progressAt: number
+  /** Whether all its pods were seen to serve once, where the status says so only while they do. */
+  readonly reached: boolean
 }
 
 /** Where the rollout that our patch started stands. */
@@ -66,14 +68,14 @@ export const rolloutState = (
   workload: Workload,
   pods: ReadonlyArray<Pod>,
   backup: Backup,
-  { now, progressAt }: Times
+  { now, progressAt, reached }: Times
 ): RolloutState => {
   const { patchedAt, rollout } = workload
   const rolls = replacesPods(workload) && rollout !== undefined && rollout.desired > 0
   if (!rolls || workload.deleting || workload.paused) return { _tag: "None" }
   const ours = verifiedOriginals(workload, backup)
   // images and annotation can come from a manifest that somebody exported: such a rollout is not ours, and has no deadline
-  if (patchedAt === undefined || ours.size === 0) return { _tag: "None" }
+  if (patchedAt === undefined || ours.size === 0 || reached) return { _tag: "None" }
   // a place is kept until the pods are there again
   const back = !wasReached(workload) || rollout.available >= rollout.desired
   if (isBehindUs(workload, patchedAt, now) && back) return { _tag: "None" }

@@ -27,6 +27,8 @@ export interface Seen {
   readonly madeAt: number
   /** When it last got further. */
   readonly progressAt: number
+  /** Whether all its pods were seen to serve once. */
+  readonly reached: boolean
   /** When pods of it last failed to pull; -Infinity where that was not seen. */
   readonly unpulledAt: number
   /** None of its pods had run before our patch: nothing was lost by it. */
@@ -76,7 +78,8 @@ const hasPulled = (workload: Workload, backup: Backup, pod: Pod): boolean => {
 
 const pulling = ({ backup, now, pods, seen, workload }: Given, failure: PullFailure): Judgement => {
   const pulled = livePods(pods).some((it) => hasPulled(workload, backup, it))
-  if (pulled || !isOurPatch(workload, backup) || isBehindUs(workload, workload.patchedAt ?? 0, now)) {
+  const behind = seen.reached || isBehindUs(workload, workload.patchedAt ?? 0, now)
+  if (pulled || !isOurPatch(workload, backup) || behind) {
     return { _tag: "Outage", failure }
   }
   const since = seen.pullFailsSince(failure.pod, failure.container.container)
@@ -112,7 +115,8 @@ export const putBackOf = (given: Given): PutBack => {
   const { patchedAt, rollout } = workload
   const rolling = rollout !== undefined && rollout.desired > 0 && replacesPods(workload) && !workload.paused
   if (!rolling || patchedAt === undefined || !isOurPatch(workload, backup)) return keep
-  if (!isObserved(workload) || isBehindUs(workload, patchedAt, now) || seen.harmless) return keep
+  const behind = seen.reached || isBehindUs(workload, patchedAt, now)
+  if (!isObserved(workload) || behind || seen.harmless) return keep
   const late: Judgement = { _tag: "NotReady", ...complaint(newestPods) }
   // an outage has an end: the kubelet tries again, and says nothing of pulling while it does
   const tried = seen.unpulledAt + patienceOf(workload)

@@ -72,4 +72,15 @@ describe("what is seen of a rollout over time", () => {
       3
     ])
   })
+
+  it("is whether all of a revision was seen to serve, whatever is missing later, until another patch", () => {
+    const seen = new RolloutsSeen()
+    const at = (patch: string, numberAvailable: number) =>
+      seen.note(workload({ kind: "DaemonSet", status: { numberAvailable } }), patch, [], new Set(), {
+        now: 0,
+        uptime: 0
+      })
+        .reached
+    assert.deepStrictEqual([at("one", 0), at("one", 1), at("one", 0), at("two", 0)], [false, true, true, false])
+  })
 })

@@ -5,6 +5,9 @@ import { Pacing, PullRest, type Request, type Unpulled } from "../../src/rewrite
 import { withoutSecrets } from "../../src/workload/PullSet.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
+/** What was seen of a rollout that got no further since the epoch. */
+const begun = { progressAt: 0, reached: false }
+
 const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
 const copy = "backup.example/copies/docker.io/library/nginx:1.27"
 const patchedAt = "1970-01-01T00:00:00Z"
@@ -67,9 +70,9 @@ describe("places", () => {
       assert.strictEqual(yield* admit(at("a", "2")), "go")
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
-      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, begun)
       assert.deepStrictEqual(yield* pacing.next(2), ["Deployment/a/3"])
       assert.strictEqual(yield* admit(at("a", "3")), "go")
     }).pipe(Effect.provide(layer)))
@@ -80,7 +83,7 @@ describe("places", () => {
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* pacing.observe(workload(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(workload(at("a", "1")), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
     }).pipe(Effect.provide(layer)))
 
@@ -88,7 +91,7 @@ describe("places", () => {
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      for (const name of ["1", "2"]) yield* pacing.observe(rewritten(at("a", name)), oldPods, backup, 0)
+      for (const name of ["1", "2"]) yield* pacing.observe(rewritten(at("a", name)), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "3")), "paced")
     }).pipe(Effect.provide(layer)))
 
@@ -96,8 +99,8 @@ describe("places", () => {
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, 0)
-      yield* pacing.observe({ ...rewritten(at("a", "1")), generation: 3 }, oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, begun)
+      yield* pacing.observe({ ...rewritten(at("a", "1")), generation: 3 }, oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -108,7 +111,7 @@ describe("places", () => {
       yield* admit(at("a", "1"), { limit: 1 })
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1, as: "harmless" }), "go")
       yield* pacing.patched(rewritten(at("a", "2")), "harmless")
-      yield* pacing.observe(rewritten(at("a", "2")), [], backup, 0)
+      yield* pacing.observe(rewritten(at("a", "2")), [], backup, begun)
       yield* pacing.release("Deployment/a/1")
       assert.strictEqual(yield* admit(at("a", "3"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
@@ -119,7 +122,7 @@ describe("places", () => {
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
       yield* pacing.patched({ ...rewritten(at("a", "1")), generation: 7 }, "rollout")
-      yield* pacing.observe({ ...workload(at("a", "1")), uid: "another" }, [], backup, 0)
+      yield* pacing.observe({ ...workload(at("a", "1")), uid: "another" }, [], backup, begun)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -139,12 +142,12 @@ describe("places", () => {
       const pacing = yield* Pacing
       yield* Effect.forEach(["a", "b"], prove)
       const set = rewritten({ ...at("a", "1"), kind: "StatefulSet" })
-      yield* pacing.observe(set, oldPods, backup, 0)
+      yield* pacing.observe(set, oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("b", "1"), { limit: 1 }), "paced")
       assert.notInclude(yield* pacing.next(1), set.key)
       yield* TestClock.adjust("11 minutes")
       assert.include(yield* pacing.next(1), set.key)
-      yield* pacing.observe(set, oldPods, backup, 0)
+      yield* pacing.observe(set, oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("b", "1"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -152,9 +155,9 @@ describe("places", () => {
     Effect.gen(function*() {
       const pacing = yield* Pacing
       yield* prove("a")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
       yield* pacing.patched(rewritten(at("a", "1")), "harmless")
-      yield* pacing.observe(rewritten(at("a", "1")), [], backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), [], backup, begun)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -214,7 +217,7 @@ describe("cures", () => {
       yield* pacing.patched(rewritten(at("a", "1")), "cure")
       assert.isTrue(pacing.isCure(rewritten(at("a", "1"))))
       yield* TestClock.adjust("11 minutes")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "2")), "go")
     }).pipe(Effect.provide(layer)))
 })
@@ -226,7 +229,7 @@ describe("what is put back", () => {
       yield* prove("a")
       yield* admit(at("a", "1"), { limit: 1 })
       yield* pacing.patched(rewritten(at("a", "1")), "rollout")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
       const original = (updatedReplicas: number) =>
         workload({
           ...at("a", "1"),
@@ -234,10 +237,10 @@ describe("what is put back", () => {
           status: { observedGeneration: 3, replicas: 1, updatedReplicas }
         })
       yield* pacing.putBack(original(0))
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
-      yield* pacing.observe(original(0), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
+      yield* pacing.observe(original(0), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
-      yield* pacing.observe(original(1), oldPods, backup, 0)
+      yield* pacing.observe(original(1), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
@@ -260,12 +263,12 @@ describe("stuck rollouts", () => {
       const pacing = yield* Pacing
       yield* Effect.forEach(["a", "b", "c", "d"], prove)
       yield* TestClock.adjust("11 minutes")
-      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("a", "2")), "stopped")
       assert.strictEqual(yield* admit(at("d", "1")), "go")
-      for (const namespace of ["b", "c"]) yield* pacing.observe(rewritten(at(namespace, "1")), oldPods, backup, 0)
+      for (const namespace of ["b", "c"]) yield* pacing.observe(rewritten(at(namespace, "1")), oldPods, backup, begun)
       assert.strictEqual(yield* admit(at("d", "2")), "stopped")
-      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, 0)
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, begun)
       assert.sameMembers([...(yield* pacing.next(2))], ["Deployment/a/2", "Deployment/d/2"])
       assert.strictEqual(yield* admit(at("d", "2")), "go")
     }).pipe(Effect.provide(layer)))

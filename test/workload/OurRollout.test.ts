@@ -23,7 +23,7 @@ const rolling = (given: Given = {}) =>
   })
 
 const rolloutState = (of: Workload, pods: ReadonlyArray<Pod>, at: Backup, now: number, progressAt = patched) =>
-  stateOf(of, pods, at, { now, progressAt })
+  stateOf(of, pods, at, { now, progressAt, reached: false })
 
 const oldPod = pod({ digest: digestOf("a") })
 const waiting = (image: string, reason = "ImagePullBackOff") =>
@@ -36,6 +36,13 @@ describe("a rollout of ours", () => {
       status: { updatedReplicas: 1, conditions: [{ type: "Progressing", reason: "NewReplicaSetAvailable" }] }
     })
     assert.strictEqual(rolloutState(reached, [oldPod], backup, patched + minute)._tag, "None")
+  })
+
+  it("takes none again when pods of a DaemonSet are missing later that were all seen to serve", () => {
+    const missing = rolling({ kind: "DaemonSet", status: { updatedNumberScheduled: 0, numberAvailable: 0 } })
+    const at = { now: patched + minute, progressAt: patched }
+    assert.strictEqual(stateOf(missing, [oldPod], backup, { ...at, reached: false })._tag, "UnderWay")
+    assert.strictEqual(stateOf(missing, [oldPod], backup, { ...at, reached: true })._tag, "None")
   })
 
   it("is none where the originals are missing or forged, nor where nothing rolls", () => {

@@ -65,6 +65,7 @@ const judge = (
       madeAt: patched,
       progressAt: patched,
       unpulledAt: -Infinity,
+      reached: false,
       harmless: false,
       pullFailsSince: () => now,
       ...seen
@@ -118,6 +119,16 @@ describe("a rollout of ours whose pods cannot pull", () => {
     assert.strictEqual(tag(changed, [fails()], patched + 2 * day), "Outage")
     const before = rewritten({ metadata: { managedFields: [ours, theirs("2025-12-31T00:00:00Z")] } })
     assert.strictEqual(tag(before, [fails()]), "CannotPull")
+  })
+
+  // the model: a node was replaced twenty minutes after a DaemonSet was rolled, and all of it was put back for its one new pod
+  it("is behind us once all its pods were seen to serve, though its status says so only while they do", () => {
+    const creating = pod({ images: { app: copy }, ready: false, state: { waiting: { reason: "ContainerCreating" } } })
+    const of = rewritten({ kind: "DaemonSet" })
+    const late = patched + 20 * minute
+    assert.strictEqual(tag(of, [runs, creating], late), "NotReady")
+    assert.strictEqual(tag(of, [runs, creating], late, { reached: true }), "Keep")
+    assert.strictEqual(tag(of, [fails()], late, { reached: true }), "Outage")
   })
 
   // the model: a backup was down for twenty minutes, and what had waited for it was put back when it came up again
