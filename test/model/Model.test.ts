@@ -30,7 +30,7 @@ const play = Effect.fnUntraced(function*(run: Run) {
           world.take(step)
           yield* pass(step.do === "pass" ? step.seconds : 5, step.do === "pass" && step.seconds > 60 ? 30 : 5)
         }
-        if (!last) return void world.counts.restarts++
+        if (!last) return void world.judge.counts.restarts++
         world.take({ do: "source", up: true })
         world.take({ do: "backup", up: true })
         world.take({ do: "secrets", refused: false })
@@ -45,8 +45,8 @@ const play = Effect.fnUntraced(function*(run: Run) {
   }
   total.runs++
   total.steps += run.steps.length
-  for (const key of ["patches", "putBacks", "restarts", "marks"] as const) total[key] += world.counts[key]
-  const wrongs = [...world.wrongs, ...ends]
+  for (const key of ["patches", "putBacks", "restarts", "marks"] as const) total[key] += world.judge.counts[key]
+  const wrongs = [...world.judge.wrongs, ...ends]
   if (wrongs.length > 0) assert.fail([...wrongs, "after", lines(run)].join("\n"))
 })
 

@@ -2,7 +2,8 @@
 // truth. Written apart from the program: it imports none of it.
 import * as J from "../../sandbox/Json.ts"
 import type { ModelWorkload } from "./ModelWorkload.ts"
-import { isCopy, type World } from "./World.ts"
+import { isCopy } from "./Registries.ts"
+import type { World } from "./World.ts"
 
 const annotation = (it: ModelWorkload, name: string): string | undefined =>
   J.text(it.object, "metadata", "annotations", `image-cloner.io/${name}`)
@@ -21,6 +22,11 @@ const excuse = (world: World, it: ModelWorkload, byNodes: boolean): string | und
   // a pod of an older template that does not come up stops what comes after it, until a person deletes it
   const stuck = it.pods.some((pod) => pod.state !== "running" && pod.image !== it.image)
   if (it.shape.kind === "StatefulSet" && stuck) return "its controller waits for a pod"
+  // what is stuck stops its namespace
+  const neighbours = world.workloads.filter((other) => other !== it && other.shape.namespace === it.shape.namespace)
+  if (neighbours.some((other) => other.shape.kind !== "CronJob" && !other.settled)) {
+    return "its namespace may be stopped"
+  }
   const running = new Set(it.pods.flatMap((pod) => pod.digest ?? []))
   if (running.size > 1) return "its pods run several images"
   for (const digest of running) {

@@ -54,9 +54,14 @@ export class Nodes {
   }
 }
 
+/** How long a pod takes at least until its image is there, in milliseconds. */
+const pulling = 10_000
+
 /** What the kubelet does about a pod at one moment. */
 export const advance = (pod: ModelPod, nodes: Nodes, registries: Registries, now: number): void => {
   if (pod.state === "running" || pod.state === "crashed") return
+  // pulling takes a while, and things happen meanwhile
+  if (now - pod.createdAt < pulling) return
   const here = nodes.all.get(pod.node)
   const found = here?.get(pod.image) ?? registries.pull(pod.image)
   if (!found.startsWith("sha256:")) {

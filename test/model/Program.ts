@@ -9,6 +9,7 @@ import { Decisions } from "../../src/controller/Decisions.ts"
 import { pullSetOfSeen } from "../../src/controller/PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../src/controller/ReconcileImage.ts"
+import { timesAt } from "../../src/controller/RolloutsSeen.ts"
 import * as ReconcileWorkload from "../../src/controller/ReconcileWorkload.ts"
 import type { Backup } from "../../src/image/BackupName.ts"
 import { backupOf } from "../../src/image/BackupName.ts"
@@ -143,7 +144,7 @@ const observe = (world: World, store: Workloads) =>
 const takeStock = Effect.gen(function*() {
   const store = yield* WorkloadStore
   const pacing = yield* Pacing
-  for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, 0)
+  for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, timesAt(0))
   for (const take of [pacing.notePod, pacing.observePod]) {
     for (const pod of store.pods) {
       const set = pullSetOfSeen(store, pod)

@@ -4,6 +4,8 @@ import type { Digest } from "../../src/image/Digest.ts"
 export const sourceHost = "up.example"
 export const backupPrefix = "backup.example/copies"
 
+export const isCopy = (image: string): boolean => image.startsWith(`${backupPrefix}/`)
+
 /** When a name of the backup was whole last, and as what. */
 export interface Seen {
   readonly digest: Digest
@@ -33,15 +35,22 @@ export class Registries {
   readonly #copies = new Map<string, Digest>()
   readonly #blobs = new Map<string, Set<string>>()
   readonly #seen = new Map<string, Seen>()
+  readonly #pushed = new Map<string, number>()
   #made = 0
 
   /** Pushes a new image to a tag of the source. */
-  push(image: string): Digest {
+  push(image: string, now: number): Digest {
+    this.#pushed.set(image, now)
     const digest: Digest = `sha256:${String(++this.#made).padStart(64, "0")}`
     const { name } = split(image)
     this.#tags.set(image, digest)
     this.#kept.set(name, (this.#kept.get(name) ?? new Set()).add(digest))
     return digest
+  }
+
+  /** When a tag was pushed last. */
+  pushedAt(image: string): number {
+    return this.#pushed.get(image) ?? 0
   }
 
   /** Takes a tag away, and all of its repository with it. */
@@ -96,7 +105,7 @@ export class Registries {
 
   /** What a node gets that pulls an image; a text where it gets none. */
   pull(image: string): Digest | "unreachable" | "denied" | "not found" {
-    const own = image.startsWith(`${backupPrefix}/`)
+    const own = isCopy(image)
     if (own ? !this.backupUp : !this.sourceUp) return "unreachable"
     if (own && this.backupRefuses) return "denied"
     return (own ? this.atBackup(image) : this.atSource(image)) ?? "not found"

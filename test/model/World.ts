@@ -1,6 +1,5 @@
-// The world of the model: workloads, nodes and registries, and the API server through which the program changes them. It checks
-// each patch of ours as it comes: what it names was whole ten minutes before at most, has the bytes that run, and takes no
-// ready pod beyond what a rolling update of its own would.
+// The world of the model: workloads, nodes and registries, and the API server through which the program changes them.
+// Edge: whether a patch is one that may be made is Judge's.
 import { Duration, Effect, Result } from "effect"
 import * as J from "../../sandbox/Json.ts"
 import type { JsonObject } from "../../sandbox/Json.ts"
@@ -8,25 +7,11 @@ import { decode } from "../../sandbox/cluster/Patch.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import type { KubeRequest } from "../../src/kube/KubeClient.ts"
 import type { Command, Run } from "./Commands.ts"
+import { Judge, type Sent, tick } from "./Judge.ts"
 import { ModelWorkload } from "./ModelWorkload.ts"
 import { present } from "./Present.ts"
 import { advance, type ModelPod, Nodes } from "./Pods.ts"
-import { backupPrefix, Registries, sourceHost } from "./Registries.ts"
-
-/** A workload as it was when a patch of it was sent. */
-interface Sent {
-  readonly runs: ReadonlySet<string>
-  readonly ready: number
-  /** Whether it may be short of pods: some cannot pull, or none has started. */
-  readonly excused: boolean
-  readonly desired: number
-}
-
-const minutes = 60_000
-/** How long the program sees nothing of what has happened, at most. */
-const tick = 5000
-/** Releases and restarts are steps of a run, and a handful an hour; who is rewritten more often is fought with. */
-const mostInAnHour = 12
+import { backupPrefix, isCopy, Registries, sourceHost } from "./Registries.ts"
 
 const refusal = (given: Partial<KubeError>) =>
   new KubeError({
@@ -41,8 +26,6 @@ const refusal = (given: Partial<KubeError>) =>
     ...given
   })
 
-export const isCopy = (image: string): boolean => image.startsWith(`${backupPrefix}/`)
-
 const repository = (which: number): string => `${sourceHost}/app-${which}`
 
 export class World {
@@ -50,21 +33,17 @@ export class World {
   readonly nodes = new Nodes(4)
   readonly workloads: ReadonlyArray<ModelWorkload>
   readonly limit: number
-  /** What was done wrong, for people. */
-  readonly wrongs: Array<string> = []
-  readonly counts = { patches: 0, putBacks: 0, restarts: 0, marks: 0 }
+  readonly judge = new Judge(this.registries)
   now = 0
-  /** When somebody wrote the mark of a workload last. */
-  readonly #marked = new Map<string, number>()
+  readonly #reverted = new Set<ModelWorkload>()
   /** Those whose originals somebody puts back all the time. */
   readonly #fought = new Set<ModelWorkload>()
-  readonly #times = new Map<string, ReadonlyArray<number>>()
   #next: Extract<Command, { readonly do: "webhook" }>["next"] | undefined
 
   constructor({ limit, workloads }: Run) {
     this.limit = limit
     for (let which = 0; which < 6; which++) {
-      for (const tag of ["1", "2", "3"]) this.registries.push(`${repository(which)}:${tag}`)
+      for (const tag of ["1", "2", "3"]) this.registries.push(`${repository(which)}:${tag}`, -60_000)
     }
     this.workloads = workloads.map(({ image, ...it }, index) =>
       new ModelWorkload({
@@ -72,9 +51,10 @@ export class World {
         recreate: it.recreate && it.kind === "Deployment",
         name: `w${index}`,
         image: `${repository(image)}:1`
-      }, 0)
+      }, -200_000)
     )
-    for (let step = 0; step < 12; step++) this.step()
+    // everybody runs when the program comes
+    for (this.now = -200_000; this.now < 0; this.now += 10_000) this.step()
   }
 
   get pods(): ReadonlyArray<ModelPod> {
@@ -88,12 +68,7 @@ export class World {
     for (const workload of this.workloads) {
       workload.control(this.nodes, this.now)
       for (const pod of workload.pods) advance(pod, this.nodes, this.registries, this.now)
-      // later the tag may mean something else; while it is rolled all its pods get the same, unless the backup has lost it and a
-      // program that has just started cannot know what it was
-      const runs = new Set(workload.current.flatMap((pod) => isCopy(pod.image) && pod.pulled ? pod.digest ?? [] : []))
-      if (workload.ours && !this.registries.hasLost && workload.reached !== workload.newest.number && runs.size > 1) {
-        this.#wrong(workload, `was rolled to ${[...runs].join(" and ")}`)
-      }
+      this.judge.look(workload, this.now)
     }
   }
 
@@ -111,10 +86,11 @@ export class World {
       case "release": {
         const it = this.#workload(command.which)
         it.setImage(`${repository(this.#imageOf(it))}:${command.tag}`, "author", this.now)
+        this.judge.wentBack.delete(it.key)
         break
       }
       case "push":
-        registries.push(`${repository(command.which)}:${command.tag}`)
+        registries.push(`${repository(command.which)}:${command.tag}`, this.now)
         break
       case "vanish":
         registries.vanish(`${repository(command.which)}:1`)
@@ -148,9 +124,13 @@ export class World {
         if (!this.#fought.delete(it)) this.#fought.add(it)
         break
       }
-      case "undo":
-        this.#workload(command.which).undo(this.now)
+      case "undo": {
+        const it = this.#workload(command.which)
+        const before = it.image
+        const back = it.undo(this.now) && it.image !== before && !isCopy(it.image)
+        if (back && !this.#reverted.has(it)) this.judge.wentBack.set(it.key, this.now)
         break
+      }
       case "scale": {
         const it = this.#workload(command.which)
         if (it.shape.kind === "Deployment" || it.shape.kind === "StatefulSet") {
@@ -160,7 +140,7 @@ export class World {
         break
       }
       case "mark":
-        this.#marked.set(this.#workload(command.which).key, this.now)
+        this.judge.marked.set(this.#workload(command.which).key, this.now)
         this.#workload(command.which).change("author", this.now, (object) => {
           const annotations = J.ensure(object, "metadata", "annotations")
           if (command.as === "none") delete annotations["image-cloner.io/rewrite"]
@@ -181,6 +161,9 @@ export class World {
   }
 
   #revert(it: ModelWorkload): void {
+    // whoever fights has explained where its originals come from
+    this.#reverted.add(it)
+    this.judge.wentBack.delete(it.key)
     const original = this.original(it)
     if (isCopy(it.image) && original !== undefined) it.setImage(original, "restorer", this.now)
   }
@@ -213,20 +196,33 @@ export class World {
     return request.method === "GET" ? Effect.sync(shown) : Effect.suspend(() => this.#patch(it, request, shown))
   }
 
+  #sent(it: ModelWorkload): Sent {
+    const { image } = it
+    const states = it.pods.map((pod) => pod.state)
+    // it is asked for every ten seconds, and a look takes as long as it takes
+    const settled = this.registries.pushedAt(image) < this.now - 15_000 - tick
+    return {
+      image,
+      // nobody can tell whether a pod of another revision ran what this means
+      runs: new Set(it.current.flatMap((pod) => pod.digest ?? [])),
+      ready: states.filter((state) => state === "running").length,
+      readySince: Math.max(...it.pods.map((pod) => pod.readyAt ?? -Infinity)),
+      failing: states.includes("failing"),
+      idle: states.every((state) => state === "new" || state === "failing"),
+      desired: it.desired(this.nodes),
+      never: J.text(it.object, "metadata", "annotations", "image-cloner.io/rewrite") === "never" &&
+        (this.judge.marked.get(it.key) ?? 0) < this.now - tick,
+      means: this.registries.sourceUp && settled ? this.registries.atSource(image) : undefined
+    }
+  }
+
   #patch(it: ModelWorkload, { body }: KubeRequest, shown: () => JsonObject): Effect.Effect<unknown, KubeError> {
     const operations: J.Json = JSON.parse(JSON.stringify(body))
     const next = this.#next
     this.#next = undefined
     const rewrites = Array.isArray(operations) &&
       operations.some((op) => J.text(op, "op") === "replace" && (J.text(op, "path") ?? "").endsWith("image"))
-    // as they are when it is sent, whatever takes long; nobody can tell whether a pod of another revision ran what this means
-    const states = it.pods.map((pod) => pod.state)
-    const sent: Sent = {
-      runs: new Set(it.current.flatMap((pod) => pod.digest ?? [])),
-      ready: states.filter((state) => state === "running").length,
-      excused: states.includes("failing") || states.every((state) => state === "new"),
-      desired: it.desired(this.nodes)
-    }
+    const sent = this.#sent(it)
     if (next === "refuses") return Effect.fail(refusal({}))
     const apply = Effect.suspend(() =>
       decode("application/json-patch+json", it.shape.kind === "CronJob" ? inTemplate(operations) : operations).pipe(
@@ -239,8 +235,9 @@ export class World {
             const [container] = J.list(after.success, "spec", "template", "spec", "containers")
             if (J.isObject(container)) container["image"] = before
           } else if (rewrites) {
-            this.#judge(it, J.text(after.success, "spec", "template", "spec", "containers", 0, "image") ?? "", sent)
-          } else this.counts.marks++
+            const to = J.text(after.success, "spec", "template", "spec", "containers", 0, "image") ?? ""
+            this.judge.patch(it, to, sent, this.now)
+          } else this.judge.counts.marks++
           it.replace(after.success, "image-cloner", this.now)
           return next === "loses"
             ? Effect.fail(refusal({ reason: "Timeout", status: undefined, retryable: true, outcomeUnknown: true }))
@@ -249,47 +246,6 @@ export class World {
       )
     )
     return next === "slow" ? Effect.delay(apply, Duration.seconds(29)) : apply
-  }
-
-  #wrong(it: ModelWorkload, what: string): void {
-    this.wrongs.push(`at ${this.now / 1000} s: ${it.key}: ${what}`)
-  }
-
-  /** Whether a patch of an image is one that may be made. */
-  #judge(it: ModelWorkload, to: string, { desired, excused, ready, runs }: Sent): void {
-    if (!isCopy(to)) return this.#judgePutBack(it, to)
-    this.counts.patches++
-    const times = [...this.#times.get(it.key) ?? [], this.now].filter((at) => at > this.now - 60 * minutes)
-    this.#times.set(it.key, times)
-    if (times.length > mostInAnHour) this.#wrong(it, `was rewritten ${times.length} times in an hour`)
-    const never = J.text(it.object, "metadata", "annotations", "image-cloner.io/rewrite") === "never"
-    // what was written a moment ago no watch has brought yet
-    if (never && (this.#marked.get(it.key) ?? 0) < this.now - tick) {
-      this.#wrong(it, "was rewritten against its owner's word")
-    }
-    const seen = this.registries.seen(to)
-    if (seen === undefined) return this.#wrong(it, `pointed to ${to}, which was never whole`)
-    if (this.now - seen.at > 10 * minutes + 30_000) {
-      this.#wrong(it, `pointed to ${to}, which was whole ${(this.now - seen.at) / 1000} s ago`)
-    }
-    for (const digest of runs) {
-      if (digest !== seen.digest) this.#wrong(it, `runs ${digest}, and ${to} is ${seen.digest}`)
-    }
-    if (!excused && it.shape.kind !== "DaemonSet" && ready < desired) {
-      this.#wrong(it, `was begun with ${ready} of ${desired} pods ready`)
-    }
-  }
-
-  #judgePutBack(it: ModelWorkload, to: string): void {
-    this.counts.putBacks++
-    // what came up a moment ago no watch has brought yet
-    const served = it.current.filter((pod) => pod.state !== "running" || (pod.readyAt ?? 0) < this.now - 6 * tick)
-    const states = new Set(served.map((pod) => pod.state))
-    // what others of its revision could pull is an outage; what crashes does not come up, whoever else serves
-    if (states.has("running") && !states.has("crashed")) {
-      this.#wrong(it, `was put back to ${to} while a pod of its copies served`)
-    }
-    if (this.registries.atSource(to) === undefined) this.#wrong(it, `was put back to ${to}, which is not at its source`)
   }
 }
 
