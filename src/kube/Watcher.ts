@@ -93,9 +93,7 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
       if (said === "") return Effect.void
       said = ""
       states.update(name, { detail: "" })
-      // a kind that was refused for a while and is followed again from where it was
-      const back = version === undefined ? Effect.void : synced
-      return Effect.andThen(back, Effect.logInfo(`watching ${name} again`))
+      return Effect.logInfo(`watching ${name} again`)
     })
 
     const projector = makeProjector(name, resource.project)
@@ -275,6 +273,8 @@ export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never,
 
     const session = Stream.suspend(() => {
       if (pagesSince !== undefined && now() - pagesSince > REPROBE) pagesSince = undefined
+      // the first of what was missed would pass for all of it: after so long only a list tells when that has been seen
+      if (states.unheard(name, now()) !== undefined) version = undefined
       const phase = version !== undefined ? "follow" : pagesSince === undefined ? "stream" : "pages"
       const started: Session = { phase, startedAt: now(), synced: phase === "follow", lines: 0, lastEventAt: now() }
       return (phase === "pages" ? byPages : byWatch(started)).pipe(

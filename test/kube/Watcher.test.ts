@@ -164,6 +164,18 @@ describe("watch", () => {
       assert.strictEqual(yield* restarts("closed"), 2)
     }).pipe(Effect.provide(testing)))
 
+  // seen in the model: the first of what was missed passed for all of it, and a plan was made of pods that were gone
+  it.live("lists anew what it was not let see for a while: only then is all seen that was missed", () =>
+    Effect.gen(function*() {
+      const { changes, queries } = yield* run([
+        stream([initialEnd(7), event("ADDED", "a", 8)], "end"),
+        refuse(403, "Forbidden"),
+        stream([event("ADDED", "b", 9), initialEnd(20)], "open")
+      ], 3)
+      assert.deepStrictEqual(changes, ["= ", "+ a", "= b"])
+      assert.strictEqual(queries[2]?.["sendInitialEvents"], "true")
+    }).pipe(Effect.provide(testing)))
+
   it.live("goes on after the last whole line when the connection breaks in the middle of one", () =>
     Effect.gen(function*() {
       const { changes, queries } = yield* run([
