@@ -3,7 +3,7 @@
 import { Clock, Console, Effect, Layer, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
-import { look } from "../clone/steps/Look.ts"
+import { inspect } from "../clone/Inspect.ts"
 import { parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Budget } from "../registry/RateLimitHeaders.ts"
@@ -45,7 +45,7 @@ const failures: ReadonlySet<string> = new Set(["private", "internal", "not-found
 
 /** What one look tells, failures included: a report has room for both. */
 const lookAt = Effect.fnUntraced(function*(source: string, now: number) {
-  const seen = yield* Effect.fromResult(parse(source)).pipe(Effect.flatMap(look), Effect.result)
+  const seen = yield* Effect.fromResult(parse(source)).pipe(Effect.flatMap(inspect), Effect.result)
   if (Result.isSuccess(seen)) {
     const { bytes, contents, converts, digest, manifests } = seen.success
     const state: ImageState = {

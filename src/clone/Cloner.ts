@@ -1,27 +1,30 @@
 // Clones images: one flight per image however many ask, so many at once as there are permits, registries in turns.
 // Edge: retries of an image belong to whoever asks; within one flight only single requests are tried again.
-import { Cache, Clock, Context, Duration, Effect, Layer, Metric, Option, Result, Stream, SubscriptionRef } from "effect"
-import { uptime } from "../telemetry/Uptime.ts"
-import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
+import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect"
+import { makeOnce } from "../collections/Once.ts"
+import { backupOf } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
-import { format, type ImageReference, parse } from "../image/ImageReference.ts"
+import { format, type ImageReference } from "../image/ImageReference.ts"
+import { type Claim, unclaimed } from "../queue/FairPermits.ts"
 import { CurrentLimits } from "../registry/Limits.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
-import * as Metrics from "../telemetry/Metrics.ts"
-import { CloneError, fromRegistry, type Side } from "./CloneError.ts"
-import type { CopyEnvironment, Place } from "./steps/CopyEnvironment.ts"
-import { type Copied, copyImage } from "./steps/CopyImage.ts"
-import { type Claim, unclaimed } from "../queue/FairPermits.ts"
 import { makeLandings } from "./blob/Landings.ts"
+import type { CloneError } from "./CloneError.ts"
 import { makeLedger } from "./Ledger.ts"
-import { type Ahead, makePermits, type Permits } from "./Permits.ts"
-import { type CopyProgress, look, makeProgress, type Progress } from "./Progress.ts"
+import { makePermits, type Permits } from "./Permits.ts"
+import { makePlaces } from "./Places.ts"
+import { type CopyProgress, Progress } from "./Progress.ts"
+import { reportClone } from "./ReportClone.ts"
+import type { CopyEnvironment } from "./steps/CopyEnvironment.ts"
+import { copyImage } from "./steps/CopyImage.ts"
+import type { Copied } from "./steps/Tag.ts"
+import { confirm } from "./verify/Confirm.ts"
 
 export { CloneError } from "./CloneError.ts"
 export type { CopyProgress } from "./Progress.ts"
-export type { Copied } from "./steps/CopyImage.ts"
+export type { Copied } from "./steps/Tag.ts"
 
 /** Far more than a cluster has images: an evicted flight could be flown twice. */
 const mostFlights = 1_000_000
@@ -46,10 +49,7 @@ export class Cloner extends Context.Service<Cloner, {
   readonly clone: (source: ImageReference, request?: CloneRequest) => Effect.Effect<Copied, CloneError>
   /** The same for a copy that is not whole: believes nothing seen before, and sends the parts in `damaged` in any case. */
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
-  /**
-   * Asks the backup for the digest of an image and, where the source is named without one, whether the copy's tag still
-   * names it; uptime of its answer, in milliseconds.
-   */
+  /** Does the backup still have it, by the name under which it is pulled? Uptime of its answer, in milliseconds (Confirm.ts). */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
   /** How long a registry that gives no answer is left alone: zero where the next image asks it, undefined where it answers. */
   readonly silenceOf: RegistryClient["Service"]["silenceOf"]
@@ -94,28 +94,7 @@ export class Cloner extends Context.Service<Cloner, {
     )
 }
 
-const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side) =>
-  new CloneError({
-    image: format(source),
-    reason: "unavailable",
-    side,
-    detail: `it could not be copied within ${Duration.format(timeout)} (CLONE_TIMEOUT)`,
-    retryable: true,
-    retryAfter: undefined
-  })
-
-const unwanted = (source: ImageReference) =>
-  new CloneError({
-    image: format(source),
-    reason: "unwanted",
-    // not the source's: there is nothing to do without it
-    side: "backup",
-    detail: "it is not to be copied any more; nothing of it was",
-    retryable: true,
-    retryAfter: undefined
-  })
-
-const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }: Permits) {
+const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
@@ -124,32 +103,6 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
   const landings = makeLandings(clock)
   const running = new Set<Progress>()
 
-  const report = Effect.fnUntraced(function*(outcome: Result.Result<Copied, CloneError>, seconds: number) {
-    yield* Metric.update(Metrics.cloneSeconds, seconds)
-    if (Result.isFailure(outcome)) {
-      yield* Metric.update(Metrics.clones({ result: outcome.failure.reason }), 1)
-      return
-    }
-    const copied = outcome.success
-    yield* Metric.update(Metrics.clones({ result: copied.upToDate ? "up-to-date" : "copied" }), 1)
-    yield* Metric.update(Metrics.manifests, copied.manifests)
-    for (const how of ["uploaded", "mounted", "present"] as const) {
-      yield* Metric.update(Metrics.blobs({ how }), copied.blobs[how])
-      yield* Metric.update(Metrics.blobBytes({ how }), copied.bytes[how])
-    }
-    if (copied.upToDate) return
-    yield* Effect.logInfo("image copied").pipe(Effect.annotateLogs({
-      image: format(copied.source),
-      backup: format(copied.target),
-      digest: copied.digest,
-      ...(copied.original === undefined ? {} : { "converted-from": copied.original }),
-      uploaded: copied.bytes.uploaded,
-      mounted: copied.bytes.mounted,
-      present: copied.bytes.present,
-      seconds: Math.round(copied.seconds * 1000) / 1000
-    }))
-  })
-
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
     { claim = unclaimed, last: expected, tagInUse = Effect.succeed(false), wanted = Effect.succeed(true) }:
@@ -157,56 +110,16 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
-    const progress = makeProgress(source, backupOf(backup, source), 0)
-    let nanos = 0n
-    let since: bigint | undefined
-    const seconds = Effect.map(
-      Clock.monotonicTimeNanos,
-      (now) => Number(nanos + (since === undefined ? 0n : now - since)) / 1e9
-    )
-    const ours = { ...claim, lane: source.registry }
-    /** Counts the time that is spent in a place. */
-    const spent = <A, R>(part: Effect.Effect<A, CloneError, R>, side: Side = "source") =>
-      Effect.gen(function*() {
-        const started = since = yield* Clock.monotonicTimeNanos
-        return yield* part.pipe(
-          // a flight that takes longer gives its place back, whoever drips the bytes
-          Effect.timeoutOrElse({
-            duration: cloneTimeout,
-            orElse: () => Effect.fail(tooLong(source, cloneTimeout, side))
-          }),
-          Effect.ensuring(Effect.map(Clock.monotonicTimeNanos, (ended) => {
-            nanos += ended - started
-            since = undefined
-          }))
-        )
-      })
-    const stillWanted = Effect.flatMap(wanted, (it) => it ? Effect.void : unwanted(source))
-    const flying: Place = (part) =>
-      Effect.gen(function*() {
-        progress.startedAt = yield* Clock.currentTimeMillis
-        running.add(progress)
-        return yield* part
-      }).pipe(Effect.ensuring(Effect.sync(() => running.delete(progress))))
-    const inOnePlace: CopyEnvironment["inTurn"] = ({ copy: copying, fetch, name }) =>
-      copies.withPermit(ours)(
-        Effect.andThen(stillWanted, flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copying), name)))))
-      )
-    /** An image leaves a place only when it has the next, or manifests would pile up before a slow one. */
-    const handOverHand = ({ fetches, namings }: Ahead): CopyEnvironment["inTurn"] => ({ copy: copying, fetch, name }) =>
-      Effect.gen(function*() {
-        const fetching = yield* fetches.enter(ours)
-        yield* stillWanted
-        const fetched = yield* spent(fetch)
-        const place = yield* copies.enter(ours)
-        yield* stillWanted
-        yield* fetching.leave
-        const copied = yield* flying(spent(copying(fetched)))
-        yield* namings.enter(ours)
-        yield* place.leave
-        return yield* spent(name(copied), "backup")
-      }).pipe(Effect.scoped)
-    const environment = {
+    const progress = new Progress(source, backupOf(backup, source))
+    const { inTurn, looking, seconds } = makePlaces({
+      permits,
+      claim: { ...claim, lane: source.registry },
+      running,
+      progress,
+      timeout: cloneTimeout,
+      wanted
+    })
+    const environment: CopyEnvironment = {
       registry,
       limits,
       ledger,
@@ -218,45 +131,21 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
       tagInUse,
       expected,
       seconds,
-      looking: ((part) => looks.withPermit(ours)(Effect.andThen(stillWanted, spent(part)))) satisfies Place,
-      inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
+      looking,
+      inTurn,
       ...given
     }
     const outcome = yield* Effect.result(copyImage(environment, source, progress))
-    yield* report(outcome, yield* seconds)
+    yield* reportClone(outcome, yield* seconds)
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 
-  /** What was said for the images that are about to take off. */
-  const requests = new Map<string, CloneRequest>()
-  const flights = yield* Cache.makeWith(
-    (image: string): Effect.Effect<Copied, CloneError> => {
-      const source = parse(image)
-      if (Result.isFailure(source)) {
-        return Effect.fail(
-          new CloneError({
-            image,
-            reason: "unsupported",
-            side: "source",
-            detail: source.failure.message,
-            retryable: false,
-            retryAfter: undefined
-          })
-        )
-      }
-      return copy(source.success, requests.get(image) ?? {}, {})
-    },
-    // shared while it is under way, and not kept: what is known afterwards is the inventory's
-    { capacity: mostFlights, timeToLive: () => "0 millis" }
-  )
+  // shared while it is under way, and not kept: what is known afterwards is the inventory's
+  const flights = yield* makeOnce<Copied, CloneError>({ capacity: mostFlights, kept: false })
 
   return Cloner.of({
     clone: (source, request = {}) =>
-      Effect.suspend(() => {
-        const image = format(source)
-        requests.set(image, request)
-        return Effect.ensuring(Cache.get(flights, image), Effect.sync(() => requests.delete(image)))
-      }).pipe(
+      flights.get(format(source), copy(source, request, {})).pipe(
         Effect.catchIf(
           (error) =>
             request.last !== undefined && source.digest === undefined &&
@@ -268,36 +157,9 @@ const makeCloner = Effect.fnUntraced(function*({ ahead, copies, looks, waiting }
         )
       ),
     repair: (source, damaged) => copy(source, {}, { damaged }),
-    verify: Effect.fnUntraced(function*(source, digest) {
-      const image = format(source)
-      // another digest than the source's own: it was converted, and is pulled by the tag of what it was converted from
-      const named = source.digest === undefined || source.digest === digest
-        ? backupOf(settings().backup, source)
-        : convertedBackupOf(settings().backup, source)
-      const { registry: host, repository, tag } = named
-      const names = (reference: string) =>
-        registry.headManifest({ registry: host, repository }, reference, true).pipe(
-          Effect.mapError(fromRegistry(image, "backup")),
-          Effect.map((seen) => Option.isSome(seen) && seen.value.digest === digest)
-        )
-      // a workload without a digest is pointed at the tag: it must still be there, and mean this image
-      const pulledByTag = named.digest === undefined && tag !== undefined
-      const held = yield* names(digest)
-      if (held && (!pulledByTag || (yield* names(tag)))) return yield* uptime
-      ledger.forgetWhole(repository, digest)
-      return yield* new CloneError({
-        image,
-        reason: "not-found",
-        side: "backup",
-        detail: held
-          ? `the tag ${tag} of ${host}/${repository} no longer names ${digest}`
-          : `the backup no longer holds ${host}/${repository}@${digest}`,
-        retryable: true,
-        retryAfter: undefined
-      })
-    }),
+    verify: (source, digest) => confirm({ registry, ledger, backup: settings().backup }, source, digest),
     silenceOf: registry.silenceOf,
-    inFlight: Effect.sync(() => Array.from(running, look)),
-    waiting
+    inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),
+    waiting: permits.waiting
   })
 })

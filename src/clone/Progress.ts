@@ -1,5 +1,6 @@
-// How far a copy is, as counters that the hot path increments and anybody may read while it runs.
+// How far a copy is: the counters of all that is walked for one image, that anybody may read while it runs.
 import type { ImageReference } from "../image/ImageReference.ts"
+import { Counter } from "./Counter.ts"
 
 /** A look at one running copy. Totals grow while manifests are discovered. */
 export interface CopyProgress {
@@ -13,29 +14,37 @@ export interface CopyProgress {
   readonly manifests: { readonly total: number; readonly done: number }
 }
 
-/** The counters themselves. */
-export interface Progress {
+/** One copy, or one image that is verified, under way. */
+export class Progress {
+  startedAt = 0
+  readonly #counters: Array<Counter> = []
   readonly source: ImageReference
   readonly target: ImageReference
-  startedAt: number
-  readonly blobs: { total: number; done: number }
-  readonly bytes: { total: number; done: number }
-  readonly manifests: { total: number; done: number }
+  constructor(source: ImageReference, target: ImageReference) {
+    this.source = source
+    this.target = target
+  }
+
+  /** For the image itself, or for one of its signatures. */
+  count(): Counter {
+    const counter = new Counter()
+    this.#counters.push(counter)
+    return counter
+  }
+
+  /** What it is now: what is handed out does not change under the reader. */
+  get now(): CopyProgress {
+    const blobs = { total: 0, done: 0 }
+    const bytes = { total: 0, done: 0 }
+    const manifests = { total: 0, done: 0 }
+    for (const { done, manifests: ofThese, total } of this.#counters) {
+      blobs.total += total.blobs
+      blobs.done += done.blobs
+      bytes.total += total.bytes
+      bytes.done += done.bytes
+      manifests.total += ofThese.total
+      manifests.done += ofThese.done
+    }
+    return { source: this.source, target: this.target, startedAt: this.startedAt, blobs, bytes, manifests }
+  }
 }
-
-export const makeProgress = (source: ImageReference, target: ImageReference, startedAt: number): Progress => ({
-  source,
-  target,
-  startedAt,
-  blobs: { total: 0, done: 0 },
-  bytes: { total: 0, done: 0 },
-  manifests: { total: 0, done: 0 }
-})
-
-/** A copy of the counters: what is handed out does not change under the reader. */
-export const look = (progress: Progress): CopyProgress => ({
-  ...progress,
-  blobs: { ...progress.blobs },
-  bytes: { ...progress.bytes },
-  manifests: { ...progress.manifests }
-})

@@ -1,7 +1,7 @@
 // CopyInBackup: what the backup itself says of a copy, for a command that has no inventory: a HEAD of its name, and where pods
 // name another digest, its manifests, one of which it may be.
 import { Duration, Effect, Option } from "effect"
-import { look } from "../clone/steps/Look.ts"
+import { inspect } from "../clone/Inspect.ts"
 import { SourceTags } from "../clone/SourceTags.ts"
 import { keptBy } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
@@ -23,7 +23,7 @@ export const make = Effect.gen(function*() {
     const kept = keptBy(present.tag)
     const digests = kept === undefined ? [named] : [kept, named]
     if (told.every((it) => digests.includes(it))) return { digests, contents: new Set(digests) }
-    const contents = yield* look(present).pipe(
+    const contents = yield* inspect(present).pipe(
       Effect.provideService(RegistryClient, registry),
       Effect.timeout(patience),
       Effect.map((it) => it.contents),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
-import { look, makeProgress } from "../../src/clone/Progress.ts"
+import { Progress } from "../../src/clone/Progress.ts"
 import { DecisionMap } from "../../src/controller/Decisions.ts"
 import { updateGauges } from "../../src/controller/Gauges.ts"
 import { Images } from "../../src/store/Inventory.ts"
@@ -18,7 +18,7 @@ describe("gauges", () => {
       const image = { registry: "docker.io", repository: "library/nginx", tag: "1" }
       for (const [copied, waiting] of [[2, 5], [1, 0], [0, 0]] as const) {
         yield* updateGauges(new DecisionMap(), new Images(), {
-          inFlight: Effect.succeed(Array.from({ length: copied }, () => look(makeProgress(image, image, 0)))),
+          inFlight: Effect.succeed(Array.from({ length: copied }, () => new Progress(image, image).now)),
           waiting: Effect.succeed(waiting)
         })
         assert.strictEqual(yield* value(Metrics.clonesInFlight), copied)

@@ -10,12 +10,9 @@ import { targetOf } from "../../registry/api/Manifests.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"
 import { retrySchedule } from "../../registry/Retry.ts"
 import { type CloneError, fromRegistry } from "../CloneError.ts"
+import type { Counter, How } from "../Counter.ts"
 import type { Flight, Ledger } from "../Ledger.ts"
-import type { Progress } from "../Progress.ts"
 import { transfer } from "./Transfer.ts"
-
-/** How a blob got to the backup; `left` is a foreign layer that the source does not have. */
-export type How = "uploaded" | "mounted" | "present" | "left"
 
 export interface BlobContext {
   readonly image: string
@@ -24,7 +21,7 @@ export interface BlobContext {
   readonly ledger: Ledger
   readonly source: Repository
   readonly target: Repository
-  readonly progress: Progress
+  readonly counter: Counter
   /** The image is new to the backup: what a neighbour holds is mounted without a look. */
   readonly fresh?: boolean
   /** Blobs of the image that are moved at once: looks and mounts cost nothing but a round trip, and are not counted. */
@@ -180,7 +177,7 @@ const move = Effect.fnUntraced(function*(
   given: Upload | undefined,
   unseen: boolean
 ): Effect.fn.Return<How, CloneError> {
-  const { ledger, limits, progress, registry, source, target } = context
+  const { counter, ledger, limits, registry, source, target } = context
   const atSource = Effect.mapError(fromRegistry(context.image, "source"))
   const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
   let ready = given
@@ -222,12 +219,12 @@ const move = Effect.fnUntraced(function*(
         target: targetOf(source, blob.digest),
         onBytes: (count) => {
           moved += count
-          progress.bytes.done += count
+          counter.move(blob.digest, count)
         }
       }).pipe(Effect.mapError(({ error, side }) => fromRegistry(context.image, side)(error)))
     }).pipe(
       Effect.onError(() => {
-        progress.bytes.done -= moved
+        counter.move(blob.digest, -moved)
         return registry.cancelUpload(upload)
       })
     )

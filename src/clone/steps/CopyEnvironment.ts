@@ -14,11 +14,11 @@ export type Place = <A, R>(part: Effect.Effect<A, CloneError, R>) => Effect.Effe
 export interface CopyEnvironment {
   /** Where names are asked for. What is there already needs no more, and waits for no copy of another image. */
   readonly looking: Place
-  /** Does everything else, step after step: an image's own manifest, what is below it, its names; in one scope. */
+  /** Does everything else, step after step: an image's own manifest, what is below it, its tags; in one scope. */
   readonly inTurn: <A, B, C>(steps: {
     readonly fetch: Effect.Effect<A, CloneError>
     readonly copy: (fetched: A) => Effect.Effect<B, CloneError, Scope.Scope>
-    readonly name: (copied: B) => Effect.Effect<C, CloneError>
+    readonly tag: (copied: B) => Effect.Effect<C, CloneError>
   }) => Effect.Effect<C, CloneError>
   /** Spent in these places so far. */
   readonly seconds: Effect.Effect<number>

@@ -1,78 +1,75 @@
-// Look: what a source image is, without copying it: whether it can be read, its digest, its size. For `plan --check`.
-// Every manifest that is read counts at registries that count pulls; blobs are not read.
-import { Data, Effect, Option, Result } from "effect"
-import type { Digest } from "../../image/Digest.ts"
-import { format, type ImageReference } from "../../image/ImageReference.ts"
-import { blobsOf, isManifestType, parseManifest } from "../../image/ManifestDocument.ts"
-import type { Manifest } from "../../registry/api/Manifests.ts"
-import { RegistryClient } from "../../registry/RegistryClient.ts"
-import { type CloneError, fromRegistry } from "../CloneError.ts"
-import { layersOf, readSchema1 } from "../schema1/Schema1.ts"
-import { mostManifests } from "../tree/TreeLimits.ts"
+// Look, the first step: what the image's name means now, and whether the backup holds that already. Asks for names only, and
+// needs no permit of those that move bytes.
+import { Clock, Duration, Effect, Result } from "effect"
+import { CloneError } from "../CloneError.ts"
+import type { Whole } from "../Ledger.ts"
+import type { Job } from "./Job.ts"
+import type { Resolved } from "./Resolve.ts"
+import { Signatures } from "./Signatures.ts"
+import { type Copied, remembered, report, tagImage } from "./Tag.ts"
+import { type Instead, insteadOf } from "./WithoutSource.ts"
 
-export interface Sight {
-  readonly digest: Digest
-  /** It is in Docker's schema 1: its copy will be converted, to a digest that only the copy shows. */
-  readonly converts: boolean
-  /** Every manifest and config digest, the image's own included. */
-  readonly contents: ReadonlySet<Digest>
-  /** Of all its blobs, each counted once. */
-  readonly bytes: number
-  readonly manifests: number
-}
+/** After what time it is asked again whether a rollout still uses a tag. */
+const inUseRest = Duration.seconds(15)
 
-class Unreadable extends Data.TaggedError("Unreadable")<{ readonly detail: string }> {}
+/** What a look told. */
+export type Looked =
+  /** There is something to be done for it. */
+  | { readonly _tag: "Named"; readonly at: bigint; readonly resolved: Resolved }
+  /** The backup holds it, with all its names. */
+  | { readonly _tag: "There"; readonly at: bigint; readonly copied: Copied; readonly resolved: Resolved }
+  /** The source cannot say. */
+  | { readonly _tag: "Instead"; readonly at: bigint; readonly instead: Instead }
 
-const looksAtOnce = 8
+/** What was seen whole before, where the tag still names it. */
+export const knownOf = ({ environment, into }: Job, { digest, held, tag }: Resolved): Whole | undefined =>
+  environment.damaged === undefined && (tag === undefined || held)
+    ? environment.ledger.whole(into.repository, digest)
+    : undefined
 
-/** Schema 1 does not say how large its layers are; the registry does, mostly. */
-const schema1Sizes = Effect.fnUntraced(function*(source: ImageReference, manifest: Manifest) {
-  const registry = yield* RegistryClient
-  const image = readSchema1(manifest.bytes)
-  if (Result.isFailure(image)) return yield* new Unreadable({ detail: image.failure })
-  return yield* Effect.forEach(layersOf(image.success), (digest) =>
-    registry.headBlob(source, digest).pipe(
-      Effect.map((head) => [digest, Option.getOrUndefined(head)?.size ?? 0] as const),
-      Effect.catchIf((error) => error.status === 405, () => Effect.succeed([digest, 0] as const)),
-      Effect.mapError(fromRegistry(format(source), "source"))
-    ), { concurrency: looksAtOnce })
+/** All that there is to do for an image that is there, going by its tags and by what was seen before. */
+const recognise = Effect.fnUntraced(function*(job: Job, resolved: Resolved) {
+  const { damaged, believeTags } = job.environment
+  const { digest, held, original } = resolved
+  if (damaged === undefined && held && believeTags) {
+    return yield* report(job, remembered(digest, { blobs: 0, bytes: 0, contents: new Set(), manifests: [] }, original))
+  }
+  const known = knownOf(job, resolved)
+  if (known === undefined) return undefined
+  const signed = original !== undefined || new Signatures(job).isKnown(digest)
+  return signed ? yield* tagImage(job, remembered(digest, known, original)) : undefined
 })
 
-/** Reads every manifest below a source reference. */
-export const look = Effect.fn("look")(
-  function*(source: ImageReference): Effect.fn.Return<Sight, CloneError | Unreadable, RegistryClient> {
-    const registry = yield* RegistryClient
-    const contents = new Set<Digest>()
-    const sizes = new Map<Digest, number>()
-    const seen = new Set<Digest>()
-    const waiting: Array<string> = [source.digest ?? source.tag ?? "latest"]
-    let top: Digest | undefined
-    let converts = false
-    while (waiting.length > 0 && seen.size < mostManifests) {
-      const reference = waiting.pop() ?? ""
-      const manifest = yield* registry.getManifest(source, reference, true).pipe(
-        Effect.mapError(fromRegistry(format(source), "source"))
-      )
-      top ??= manifest.digest
-      seen.add(manifest.digest)
-      contents.add(manifest.digest)
-      const parsed = parseManifest(manifest.bytes, manifest.mediaType)
-      if (Result.isFailure(parsed)) return yield* new Unreadable({ detail: parsed.failure })
-      const { document } = parsed.success
-      if (document._tag === "Index") {
-        for (const child of document.manifests) {
-          if (!seen.has(child.digest) && isManifestType(child.mediaType)) waiting.push(child.digest)
-        }
-      }
-      if (document._tag === "Image") contents.add(document.config.digest)
-      for (const blob of blobsOf(document)) sizes.set(blob.digest, blob.size)
-      if (document._tag === "Schema1" && manifest.digest === top) {
-        converts = true
-        for (const [blob, size] of yield* schema1Sizes(source, manifest)) sizes.set(blob, size)
-      }
-    }
-    if (top === undefined) return yield* new Unreadable({ detail: "it has no manifest" })
-    const bytes = [...sizes.values()].reduce((sum, it) => sum + it, 0)
-    return { digest: top, converts, contents, bytes, manifests: seen.size }
-  }
-)
+/** The backup's tag does not move while pods are started from it: a pin does without it, the copy of a tag waits. */
+const keepTag = Effect.fnUntraced(function*({ environment, image, source }: Job, resolved: Resolved) {
+  // a tag that was lost is used all the same: pods wait for it
+  const named = resolved.named ?? environment.expected
+  const moves = resolved.tag !== undefined && !resolved.held && named !== undefined && named !== resolved.digest
+  if (!moves || !(yield* environment.tagInUse)) return resolved
+  if (source.digest !== undefined) return { ...resolved, tag: undefined }
+  return yield* new CloneError({
+    image,
+    reason: "tag-in-use",
+    side: "backup",
+    detail: `a rollout brings up ${named} by the copy's tag, which is moved to ${resolved.digest} afterwards`,
+    retryable: true,
+    retryAfter: inUseRest
+  })
+})
+
+export const look = Effect.fnUntraced(function*(job: Job): Effect.fn.Return<Looked, CloneError> {
+  const outcome = yield* Effect.result(Effect.flatMap(job.resolve, (it) => keepTag(job, it)))
+  const at = yield* Clock.monotonicTimeNanos
+  if (Result.isFailure(outcome)) return { _tag: "Instead", at, instead: yield* insteadOf(job, outcome.failure) }
+  const resolved = outcome.success
+  const copied = yield* recognise(job, resolved)
+  return copied === undefined ? { _tag: "Named", at, resolved } : { _tag: "There", at, copied, resolved }
+})
+
+/** The same answer, or a new one: a name may mean something else after a long wait. */
+export const lookAgain = (job: Job, before: Looked): Effect.Effect<Looked, CloneError> =>
+  Effect.flatMap(
+    Clock.monotonicTimeNanos,
+    (now) =>
+      now - before.at < Duration.toNanosUnsafe(job.environment.limits.namesKept) ? Effect.succeed(before) : look(job)
+  )

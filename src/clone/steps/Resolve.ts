@@ -23,6 +23,9 @@ export interface Resolved {
   readonly held: boolean
 }
 
+/** What the source calls it. */
+export const sourceDigest = ({ digest, original }: Resolved): Digest => original ?? digest
+
 export interface ResolveOptions {
   readonly registry: Manifests
   readonly backup: Backup
@@ -30,7 +33,22 @@ export interface ResolveOptions {
   readonly repair: boolean
 }
 
-export const makeResolver = ({ backup, registry, repair }: ResolveOptions, source: ImageReference) => {
+/** An image's names, and what they name. */
+export interface Resolver {
+  /** As people write it. */
+  readonly image: string
+  readonly from: Repository
+  readonly into: Repository
+  /** What the copy is called. */
+  readonly target: ImageReference
+  /** What a tag of the backup names. */
+  readonly backupTag: (tag: string) => Effect.Effect<ManifestHead | undefined, CloneError>
+  /** A source's tag that reads like one of the backup's protection tags, and is not what that would name. */
+  readonly keptForAnother: (tag: string, digest: Digest) => CloneError
+  readonly resolve: Effect.Effect<Resolved, CloneError>
+}
+
+export const makeResolver = ({ backup, registry, repair }: ResolveOptions, source: ImageReference): Resolver => {
   const image = format(source)
   const from: Repository = { registry: source.registry, repository: source.repository }
   const target = backupOf(backup, source)
@@ -39,11 +57,9 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
   const failed = (reason: "not-found" | "unsupported", detail: string) =>
     new CloneError({ image, reason, side: "source", detail, retryable: false, retryAfter: undefined })
 
-  /** A source's tag that reads like one of the backup's protection tags, and is not what that would name. */
   const keptForAnother = (tag: string, digest: Digest) =>
     failed("unsupported", `the backup keeps ${tag} for another digest than the source's ${digest}`)
 
-  /** What a tag of the backup names. */
   const backupTag = (tag: string): Effect.Effect<ManifestHead | undefined, CloneError> =>
     registry.headManifest(into, tag, true).pipe(
       // Distribution fails at a tag whose manifest it cannot parse any more; for a repair that is no tag

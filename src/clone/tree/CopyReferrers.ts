@@ -8,13 +8,17 @@ import { targetOf } from "../../registry/api/Manifests.ts"
 import { fallbackTag, mostReferrers, type ReferrerDescriptor, type Referrers } from "../../registry/api/Referrers.ts"
 import * as Metrics from "../../telemetry/Metrics.ts"
 import { type CloneError, fromRegistry } from "../CloneError.ts"
-import { copyTree, fetchManifest, type TreeContext } from "./CopyTree.ts"
+import type { Counter } from "../Counter.ts"
+import { copyTree, type TreeContext } from "./CopyTree.ts"
+import { fetchManifest } from "./FetchManifest.ts"
 import { measure } from "./Measure.ts"
 
 export interface ReferrerContext extends TreeContext {
   /** MAX_IMAGE_SIZE in bytes: a signature or an SBOM has to keep to it too. */
   readonly mostBytes: number | undefined
   readonly registry: TreeContext["registry"] & Referrers
+  /** A counter for one more walk. */
+  readonly count: () => Counter
 }
 
 /** Signatures of signatures, and no further. */
@@ -60,9 +64,12 @@ export const copyReferrers = Effect.fnUntraced(function*(
     const measured = mostBytes === undefined || fetched.present
       ? undefined
       : yield* measure(context, fetched, mostBytes)
-    const tally = yield* copyTree(measured === undefined ? context : { ...context, known: measured }, fetched)
+    const tally = yield* copyTree(
+      { ...context, counter: context.count(), ...(measured === undefined ? {} : { known: measured }) },
+      fetched
+    )
     yield* found(tally.pushed > 0 ? "copied" : "present")
-    return tally.root ?? fetched.manifest
+    return tally.root
   })
 
   const ofSubject = Effect.fnUntraced(function*(subject: Digest, depth: number) {

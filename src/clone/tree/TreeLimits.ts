@@ -3,6 +3,8 @@
 
 const deepest = 8
 const mostDescriptors = 10_000
+/** Of all manifests below one image: padded ones, each within what registries take, must not fill the memory. */
+const mostManifestBytes = 32 * 1024 * 1024
 /** How many manifests of one image are read where it is only looked at: an index of more is not looked at to its end. */
 export const mostManifests = 1000
 
@@ -10,6 +12,10 @@ export const mostManifests = 1000
 export const tooDeep = (depth: number): string | undefined =>
   depth > deepest ? `indexes are nested deeper than ${deepest}` : undefined
 
-/** What is wrong with an image whose manifests name so many parts so far; undefined: nothing. */
-export const tooMany = (descriptors: number): string | undefined =>
-  descriptors > mostDescriptors ? `it refers to more than ${mostDescriptors} parts` : undefined
+/** What is wrong with an image whose manifests name so many parts, and have so many bytes, so far; undefined: nothing. */
+export const tooMuch = (sum: { readonly descriptors: number; readonly bytes: number }): string | undefined =>
+  sum.descriptors > mostDescriptors
+    ? `it refers to more than ${mostDescriptors} parts`
+    : sum.bytes > mostManifestBytes
+    ? `its manifests have more than ${mostManifestBytes} bytes in all`
+    : undefined

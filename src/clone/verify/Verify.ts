@@ -9,11 +9,13 @@ import { CurrentLimits } from "../../registry/Limits.ts"
 import { RegistryClient } from "../../registry/RegistryClient.ts"
 import type { CloneError } from "../CloneError.ts"
 import { Cloner } from "../Cloner.ts"
-import { type CopyProgress, look, makeProgress, type Progress } from "../Progress.ts"
+import { type CopyProgress, Progress } from "../Progress.ts"
 import { type BlobChecks, type Fault, makeBlobChecks } from "./VerifyBlobs.ts"
-import { type Finding, isSchema1, type Problem, type Target, verifyImage } from "./VerifyImage.ts"
+import { type Finding, isSchema1, type Target, verifyImage } from "./VerifyImage.ts"
+import type { Problem } from "./VerifyTree.ts"
 
-export type { Finding, Problem, Status, Target } from "./VerifyImage.ts"
+export type { Finding, Status, Target } from "./VerifyImage.ts"
+export type { Problem } from "./VerifyTree.ts"
 
 /** One image, as it is in the end. */
 export interface Verified extends Finding {
@@ -54,13 +56,14 @@ const kept = (problem: Problem): Problem => ({
 export const makeVerifier = Effect.fnUntraced(function*(options: { readonly deep: boolean; readonly repair: boolean }) {
   const registry = yield* RegistryClient
   const cloner = yield* Cloner
-  const blobs = makeBlobChecks({ registry, limits: yield* CurrentLimits, deep: options.deep })
+  const blobs = yield* makeBlobChecks({ registry, limits: yield* CurrentLimits, deep: options.deep })
   const running = new Set<Progress>()
   /** What the registry keeps however often it is sent: not sent for the next image again. */
   const stubborn = new Set<Digest>()
 
   const walk = Effect.fnUntraced(function*(target: Target) {
-    const progress = makeProgress(target.source ?? target.backup, target.backup, yield* Clock.currentTimeMillis)
+    const progress = new Progress(target.source ?? target.backup, target.backup)
+    progress.startedAt = yield* Clock.currentTimeMillis
     running.add(progress)
     return yield* Effect.ensuring(
       verifyImage({ registry, blobs }, target, progress),
@@ -94,7 +97,7 @@ export const makeVerifier = Effect.fnUntraced(function*(options: { readonly deep
       digestsOf(found.problems.filter((it) => resent.has(it.fault))).filter((it) => !stubborn.has(it))
     )
     const outcome = yield* Effect.result(copyAgain(source, found.digest, damaged))
-    blobs.forget(target.backup, digestsOf(found.problems))
+    yield* blobs.forget(target.backup, digestsOf(found.problems))
     const again = yield* walk(target)
     const problems = again.problems.map((it) => {
       if (!resent.has(it.fault) || !isDigest(it.name) || (!damaged.has(it.name) && !stubborn.has(it.name))) return it
@@ -120,7 +123,7 @@ export const makeVerifier = Effect.fnUntraced(function*(options: { readonly deep
       return { ...found, repair: { before: found.status, failure } }
     }),
     // a copy shows its own bar while it is under way
-    inFlight: Effect.map(cloner.inFlight, (copies) => [...Array.from(running, look), ...copies]),
+    inFlight: Effect.map(cloner.inFlight, (copies) => [...Array.from(running, (it) => it.now), ...copies]),
     totals: blobs.totals
   }
   return verifier

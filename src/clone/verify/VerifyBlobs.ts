@@ -2,17 +2,14 @@
 // last byte and hashed. A blob that several images share is asked for once a repository, and read once.
 // Edge: one blob; which blobs an image has is VerifyImage.ts. No errors: not knowing is an answer here.
 import { Effect, Option, Semaphore } from "effect"
-import { createHash } from "node:crypto"
-import { algorithmOf, type Digest, hexOf } from "../../image/Digest.ts"
+import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../registry/auth/Identities.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
-import { type BoundedMap, makeBoundedMap } from "../../registry/BoundedMap.ts"
+import { makeOnce } from "../../collections/Once.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import type { Descriptor } from "../../image/ManifestDocument.ts"
-import { targetOf } from "../../registry/api/Manifests.ts"
-import { type RegistryError, registryError } from "../../registry/RegistryError.ts"
-import { retrySchedule } from "../../registry/Retry.ts"
-import { makeDownload } from "../blob/Download.ts"
+import type { RegistryError } from "../../registry/RegistryError.ts"
+import { readBlob } from "./ReadBlob.ts"
 
 /**
  * What is wrong with a part of an image: `size` and `corrupt` are other bytes than the digest's, `unreadable` is a part at
@@ -33,7 +30,7 @@ export interface BlobChecks {
     onBytes: (count: number) => void
   ) => Effect.Effect<Check>
   /** These have been sent again: the next look asks anew. */
-  readonly forget: (repository: Repository, digests: Iterable<Digest>) => void
+  readonly forget: (repository: Repository, digests: Iterable<Digest>) => Effect.Effect<void>
   /** Blobs that were asked for, each once a repository, with the sizes of those that are there, and bytes read. */
   readonly totals: () => { readonly blobs: number; readonly bytes: number; readonly bytesRead: number }
 }
@@ -55,131 +52,84 @@ export const checkOf = (error: RegistryError): Exclude<Check, { readonly _tag: "
   return { _tag: "Unknown", detail: error.message }
 }
 
-type Remembered<A> = BoundedMap<string, Effect.Effect<A>>
-
-/** Asks once, however many want to know. */
-const once = <A>(known: Remembered<A>, key: string, ask: Effect.Effect<A>): Effect.Effect<A> =>
-  Effect.suspend(() =>
-    known.get(key) ?? Effect.flatMap(Effect.cached(ask), (it) => {
-      known.set(key, it)
-      return it
-    })
-  )
-
 type Head = { readonly _tag: "There"; readonly size: number | undefined } | Exclude<Check, { readonly _tag: "Right" }>
 
-export const makeBlobChecks = (options: {
+/** Blobs that were asked for, with the sizes of those that are there. */
+interface Totals {
+  blobs: number
+  bytes: number
+  bytesRead: number
+}
+
+const headOf = (
+  registry: Pick<Blobs, "headBlob" | "openBlob">,
+  repository: Repository,
+  digest: Digest
+): Effect.Effect<Head> =>
+  registry.headBlob(repository, digest).pipe(
+    // a registry without HEAD shows by GET that it is there; nothing of it is read
+    Effect.catchIf(
+      (error) => error.status === 405,
+      () =>
+        Effect.map(
+          Effect.scoped(registry.openBlob(repository, digest, 0)),
+          ({ size }): Option.Option<{ readonly size: number | undefined }> => Option.some({ size })
+        )
+    ),
+    Effect.map((it): Head => Option.isNone(it) ? absent : { _tag: "There", size: it.value.size }),
+    Effect.catch((error) => Effect.succeed<Head>(checkOf(error)))
+  )
+
+export const makeBlobChecks = Effect.fnUntraced(function*(options: {
   readonly registry: Pick<Blobs, "headBlob" | "openBlob">
   readonly limits: Limits
   readonly deep: boolean
-}): BlobChecks => {
+}): Effect.fn.Return<BlobChecks> {
   const { deep, limits, registry } = options
-  const heads: Remembered<Head> = makeBoundedMap(mostRemembered)
-  const reads: Remembered<Check> = makeBoundedMap(mostRemembered)
-  const headSlots = Semaphore.makeUnsafe(headsAtOnce)
-  const readSlots = Semaphore.makeUnsafe(readsAtOnce)
-  let blobs = 0
-  let bytes = 0
-  let bytesRead = 0
+  const heads = yield* makeOnce<Head, never>({ capacity: mostRemembered, kept: true })
+  const reads = yield* makeOnce<Check, never>({ capacity: mostRemembered, kept: true })
+  const headSlots = yield* Semaphore.make(headsAtOnce)
+  const readSlots = yield* Semaphore.make(readsAtOnce)
+  const totals: Totals = { blobs: 0, bytes: 0, bytesRead: 0 }
 
   const head = (repository: Repository, { digest, size: stated }: Descriptor) =>
-    registry.headBlob(repository, digest).pipe(
-      // a registry without HEAD shows by GET that it is there; nothing of it is read
-      Effect.catchIf(
-        (error) => error.status === 405,
-        () =>
-          Effect.map(
-            Effect.scoped(registry.openBlob(repository, digest, 0)),
-            ({ size }): Option.Option<{ readonly size: number | undefined }> => Option.some({ size })
-          )
-      ),
-      Effect.map((it): Head => Option.isNone(it) ? absent : { _tag: "There", size: it.value.size }),
-      Effect.catch((error) => Effect.succeed<Head>(checkOf(error))),
+    headOf(registry, repository, digest).pipe(
       headSlots.withPermit,
       Effect.tap((it) =>
         Effect.sync(() => {
-          blobs++
-          if (it._tag === "There") bytes += it.size ?? stated
+          totals.blobs++
+          if (it._tag === "There") totals.bytes += it.size ?? stated
         })
       )
     )
 
-  const readOnce = Effect.fnUntraced(
-    function*(repository: Repository, blob: Descriptor, onBytes: (count: number) => void) {
-      const target = targetOf(repository, blob.digest)
-      const first = yield* registry.openBlob(repository, blob.digest, 0)
-      const hash = createHash(algorithmOf(blob.digest))
-      const download = makeDownload({
-        limits,
-        first,
-        reopen: (offset) => registry.openBlob(repository, blob.digest, offset),
-        size: blob.size,
-        target,
-        data: (chunk) => {
-          hash.update(chunk)
-          bytesRead += chunk.length
-          onBytes(chunk.length)
-          first.release(chunk)
-          return true
-        },
-        blocked: () => false
-      })
-      yield* Effect.mapError(download.run, (it) => it.error)
-      const actual = hash.digest("hex")
-      if (actual !== hexOf(blob.digest)) {
-        return yield* registryError({
-          operation: "read blob",
-          target,
-          reason: "Corrupt",
-          detail: `its bytes have the digest ${algorithmOf(blob.digest)}:${actual}`
-        })
-      }
-    },
-    Effect.scoped
-  )
-
   const read = (repository: Repository, blob: Descriptor, onBytes: (count: number) => void) =>
-    Effect.suspend(() => {
-      let corrupt = 0
-      let counted = 0
-      const count = (more: number) => {
-        counted += more
-        onBytes(more)
-      }
-      return readOnce(repository, blob, count).pipe(
-        Effect.tapError(() =>
-          Effect.sync(() => {
-            onBytes(-counted)
-            counted = 0
-          })
-        ),
-        // wrong bytes can be the network's fault once
-        Effect.retry({
-          schedule: retrySchedule(limits),
-          while: (error) => error.reason !== "Corrupt" || corrupt++ === 0
-        }),
-        Effect.as(right),
-        Effect.catch((error) => Effect.succeed<Check>(checkOf(error))),
-        readSlots.withPermit
-      )
-    })
+    readBlob({ registry, limits }, repository, blob, (count) => {
+      if (count > 0) totals.bytesRead += count
+      onBytes(count)
+    }).pipe(
+      Effect.as(right),
+      Effect.catch((error) => Effect.succeed<Check>(checkOf(error))),
+      readSlots.withPermit
+    )
 
   return {
     check: Effect.fnUntraced(function*(repository, blob, onBytes) {
-      const seen = yield* once(heads, `${repository.repository}@${blob.digest}`, head(repository, blob))
+      const seen = yield* heads.get(`${repository.repository}@${blob.digest}`, head(repository, blob))
       if (seen._tag !== "There") return seen
       if (seen.size !== undefined && seen.size !== blob.size) {
         const detail = `the backup has ${seen.size} bytes of it, its manifest says ${blob.size}`
         return { _tag: "Wrong", fault: "size", detail }
       }
-      return deep ? yield* once(reads, `${blob.digest} ${blob.size}`, read(repository, blob, onBytes)) : right
+      return deep ? yield* reads.get(`${blob.digest} ${blob.size}`, read(repository, blob, onBytes)) : right
     }),
-    forget: (repository, digests) => {
-      const gone = new Set(digests)
-      for (const digest of gone) heads.delete(`${repository.repository}@${digest}`)
-      const stale = [...reads.entries()].flatMap(([key]) => gone.has(key.split(" ", 1)[0] as Digest) ? [key] : []) // keys begin with one
-      for (const key of stale) reads.delete(key)
-    },
-    totals: () => ({ blobs, bytes, bytesRead })
+    forget: Effect.fnUntraced(function*(repository, digests) {
+      const gone = new Set<string>(digests)
+      const keys = new Set(Array.from(gone, (it) => `${repository.repository}@${it}`))
+      yield* heads.forget((key) => keys.has(key))
+      // keys begin with the digest
+      yield* reads.forget((key) => gone.has(key.split(" ", 1)[0] ?? ""))
+    }),
+    totals: () => ({ ...totals })
   }
-}
+})

@@ -1,37 +1,23 @@
-// Walks one image in the backup to its last blob: tags, manifests (read and hashed, because they are small), configs and
+// Looks at one image in the backup to its last blob: tags, manifests (read and hashed, because they are small), configs and
 // layers. Says what is wrong with which part. Edge: changes nothing; the source is asked only what the backup cannot say.
 import { Effect, Option, Result } from "effect"
 import { protectionTag } from "../../image/BackupName.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { ImageReference } from "../../image/ImageReference.ts"
 import type { Repository } from "../../registry/auth/Identities.ts"
-import {
-  blobsOf,
-  type Descriptor,
-  isManifestType,
-  parseManifest,
-  schema1,
-  schema1Signed
-} from "../../image/ManifestDocument.ts"
-import type { ManifestHead, Manifests } from "../../registry/api/Manifests.ts"
-import { quoted, type RegistryError } from "../../registry/RegistryError.ts"
+import { schema1, schema1Signed } from "../../image/ManifestDocument.ts"
+import type { ManifestHead } from "../../registry/api/Manifests.ts"
 import type { Progress } from "../Progress.ts"
-import { tooDeep, tooMany } from "../tree/TreeLimits.ts"
-import { type BlobChecks, type Check, checkOf, type Fault } from "./VerifyBlobs.ts"
+import type { Walk } from "../tree/Walk.ts"
+import type { Counter } from "../Counter.ts"
+import { checkOf } from "./VerifyBlobs.ts"
+import { type Asked, Findings, named, type Problem, type VerifyContext, verifyTree } from "./VerifyTree.ts"
 
 /** An image that the backup should hold. */
 export interface Target {
   /** Where it was copied from; undefined where nothing tells. */
   readonly source: ImageReference | undefined
   readonly backup: ImageReference
-}
-
-export interface Problem {
-  readonly part: "tag" | "manifest" | "config" | "layer"
-  /** A tag or a digest. */
-  readonly name: string
-  readonly fault: Fault
-  readonly detail: string
 }
 
 /**
@@ -56,241 +42,126 @@ export interface Finding {
   readonly problems: ReadonlyArray<Problem>
 }
 
-export interface VerifyContext {
-  readonly registry: Manifests
-  readonly blobs: BlobChecks
-}
-
-const childrenAtOnce = 3
-
 /** Is this a manifest in Docker's format of before 2017? Its copy has another digest. */
 export const isSchema1 = ({ mediaType }: ManifestHead): boolean => mediaType === schema1 || mediaType === schema1Signed
 
 const tagOf = (source: ImageReference | undefined): string => source?.tag ?? "latest"
 
-/** What a HEAD says: a head, none, or a registry that fails at it. */
-type Asked = Result.Result<Option.Option<ManifestHead>, RegistryError>
+const repositoryOf = ({ registry, repository }: ImageReference): Repository => ({ registry, repository })
 
-const named = (asked: Asked): ManifestHead | undefined =>
-  Result.isSuccess(asked) ? Option.getOrUndefined(asked.success) : undefined
+/** One image that is looked at, and what has been seen of it. */
+class Inquiry {
+  readonly #target: Target
+  readonly #registry: VerifyContext["registry"]
+  readonly #counter: Counter
+  readonly #walk: Walk<never>
+  readonly #found: Findings
+  constructor(
+    target: Target,
+    registry: VerifyContext["registry"],
+    counter: Counter,
+    walk: Walk<never>,
+    found: Findings
+  ) {
+    this.#target = target
+    this.#registry = registry
+    this.#counter = counter
+    this.#walk = walk
+    this.#found = found
+  }
+
+  #atBackup(reference: string): Effect.Effect<Asked> {
+    return Effect.result(this.#registry.headManifest(repositoryOf(this.#target.backup), reference))
+  }
+
+  #atSource(reference: string): Effect.Effect<Asked> {
+    const { source } = this.#target
+    return source === undefined
+      ? Effect.succeed(Result.succeed(Option.none()))
+      : Effect.result(this.#registry.headManifest(repositoryOf(source), reference))
+  }
+
+  #finding(status: Status, detail: string, digest?: Digest): Finding {
+    const { manifests, problems } = this.#found
+    const { contents } = this.#walk
+    return { target: this.#target, status, detail, digest, contents, manifests, ...this.#counter.total, problems }
+  }
+
+  /** The backup has nothing of it: who has? */
+  #absent(asked: Asked): Finding {
+    const there = "the backup does not have it"
+    if (this.#target.source === undefined) {
+      return this.#finding("missing", `${there}, and nothing tells what it was copied from`)
+    }
+    if (Result.isFailure(asked)) {
+      return this.#finding("missing", `${there}, and the source cannot be asked: ${asked.failure.detail}`)
+    }
+    return Option.isSome(asked.success)
+      ? this.#finding("source-only", `${there}, the source does`)
+      : this.#finding("missing", `${there}, and the source does not have it either`)
+  }
+
+  #conclude(digest: Digest): Finding {
+    const { problems, trouble } = this.#found
+    if (problems.length === 0) return this.#finding(trouble === undefined ? "whole" : "unknown", trouble ?? "", digest)
+    const count = `${problems.length} ${problems.length === 1 ? "part is" : "parts are"} not right`
+    const detail = trouble === undefined ? count : `${count}, and not all could be seen: ${trouble}`
+    return this.#finding("damaged", detail, digest)
+  }
+
+  /** Walks all below the root, then looks at the tag that protects it. */
+  readonly #below = Effect.fnUntraced({ self: this }, function*(digest: Digest, sourceHead?: ManifestHead) {
+    const { source } = this.#target
+    yield* this.#walk.from(digest)
+    const keeps = yield* this.#atBackup(protectionTag(digest))
+    if (named(keeps)?.digest === digest) return this.#conclude(digest)
+    const original = sourceHead ??
+      (source?.digest === undefined ? named(yield* this.#atSource(tagOf(source))) : undefined)
+    // what was converted is kept by the tag of what it was converted from
+    const converted = original !== undefined && isSchema1(original) &&
+      named(yield* this.#atBackup(protectionTag(original.digest)))?.digest === digest
+    if (!converted) this.#found.noteTag(protectionTag(digest), digest, keeps)
+    return this.#conclude(digest)
+  })
+
+  readonly byDigest = Effect.fnUntraced({ self: this }, function*(digest: Digest) {
+    const head = yield* this.#atBackup(digest)
+    const check = Result.isFailure(head) ? checkOf(head.failure) : undefined
+    if (check?._tag === "Unknown") return this.#finding("unknown", check.detail)
+    if (named(head) !== undefined || check !== undefined) return yield* this.#below(digest)
+    // an image in schema 1 has been converted: its own digest is the name of a tag
+    const converted = named(yield* this.#atBackup(protectionTag(digest)))
+    if (converted === undefined || converted.digest === digest) return this.#absent(yield* this.#atSource(digest))
+    yield* this.#walk.from(converted.digest)
+    return this.#conclude(converted.digest)
+  })
+
+  readonly byTag = Effect.fnUntraced({ self: this }, function*(tag: string) {
+    const head = yield* this.#atBackup(tag)
+    const found = named(head)
+    if (found !== undefined) return yield* this.#below(found.digest)
+    if (Result.isFailure(head) && checkOf(head.failure)._tag === "Unknown") {
+      return this.#finding("unknown", head.failure.message)
+    }
+    // the tag is lost; the image may still be there, and the source knows which one it was
+    const asked = yield* this.#atSource(tag)
+    const original = named(asked)
+    if (original === undefined) return this.#absent(asked)
+    const inBackup = yield* this.#atBackup(isSchema1(original) ? protectionTag(original.digest) : original.digest)
+    const broken = Result.isFailure(inBackup) && checkOf(inBackup.failure)._tag === "Wrong"
+    const kept = named(inBackup)?.digest ?? (broken && !isSchema1(original) ? original.digest : undefined)
+    if (kept === undefined) return this.#absent(asked)
+    this.#found.noteTag(tag, kept, head)
+    return yield* this.#below(kept, original)
+  })
+}
 
 /** Looks at one image. Never fails: what cannot be found out is `unknown`. */
 export const verifyImage = Effect.fnUntraced(function*(context: VerifyContext, target: Target, progress: Progress) {
-  const { registry } = context
-  const { backup, source } = target
-  const into: Repository = { registry: backup.registry, repository: backup.repository }
-  const atBackup = (reference: string): Effect.Effect<Asked> => Effect.result(registry.headManifest(into, reference))
-  const atSource = (reference: string) =>
-    source === undefined
-      ? Effect.succeed(Result.succeed(Option.none<ManifestHead>()))
-      : Effect.result(registry.headManifest({ registry: source.registry, repository: source.repository }, reference))
-  const walk = new Walk(context, into, progress)
-
-  const finding = (
-    status: Status,
-    detail: string,
-    digest: Digest | undefined = undefined
-  ): Finding => ({
-    target,
-    status,
-    detail,
-    digest,
-    contents: walk.contents,
-    manifests: walk.manifests,
-    blobs: walk.sizes.size,
-    bytes: [...walk.sizes.values()].reduce((sum, it) => sum + it, 0),
-    problems: walk.problems
-  })
-
-  /** The backup has nothing of it: who has? */
-  const absent = (asked: Asked): Finding => {
-    const there = "the backup does not have it"
-    if (source === undefined) return finding("missing", `${there}, and nothing tells what it was copied from`)
-    if (Result.isFailure(asked)) {
-      return finding("missing", `${there}, and the source cannot be asked: ${asked.failure.detail}`)
-    }
-    return Option.isSome(asked.success)
-      ? finding("source-only", `${there}, the source does`)
-      : finding("missing", `${there}, and the source does not have it either`)
-  }
-
-  const conclude = (digest: Digest): Finding => {
-    const { problems, trouble } = walk
-    if (problems.length === 0) return finding(trouble === undefined ? "whole" : "unknown", trouble ?? "", digest)
-    const count = `${problems.length} ${problems.length === 1 ? "part is" : "parts are"} not right`
-    return finding("damaged", trouble === undefined ? count : `${count}, and not all could be seen: ${trouble}`, digest)
-  }
-
-  const walkFrom = (digest: Digest) => walk.manifest(digest, 0)
-
-  /** Walks all below the root, then looks at the tag that protects it. */
-  const below = Effect.fnUntraced(function*(digest: Digest, sourceHead?: ManifestHead) {
-    yield* walkFrom(digest)
-    const keeps = yield* atBackup(protectionTag(digest))
-    if (named(keeps)?.digest === digest) return conclude(digest)
-    const original = sourceHead ?? (source?.digest === undefined ? named(yield* atSource(tagOf(source))) : undefined)
-    // what was converted is kept by the tag of what it was converted from
-    const converted = original !== undefined && isSchema1(original) &&
-      named(yield* atBackup(protectionTag(original.digest)))?.digest === digest
-    if (!converted) walk.tag(protectionTag(digest), digest, keeps)
-    return conclude(digest)
-  })
-
-  const byDigest = Effect.fnUntraced(function*(digest: Digest) {
-    const head = yield* atBackup(digest)
-    const check = Result.isFailure(head) ? checkOf(head.failure) : undefined
-    if (check?._tag === "Unknown") return finding("unknown", check.detail)
-    if (named(head) !== undefined || check !== undefined) return yield* below(digest)
-    // an image in schema 1 has been converted: its own digest is the name of a tag
-    const converted = named(yield* atBackup(protectionTag(digest)))
-    if (converted === undefined || converted.digest === digest) return absent(yield* atSource(digest))
-    yield* walkFrom(converted.digest)
-    return conclude(converted.digest)
-  })
-
-  const byTag = Effect.fnUntraced(function*(tag: string) {
-    const head = yield* atBackup(tag)
-    const found = named(head)
-    if (found !== undefined) return yield* below(found.digest)
-    if (Result.isFailure(head) && checkOf(head.failure)._tag === "Unknown") {
-      return finding("unknown", head.failure.message)
-    }
-    // the tag is lost; the image may still be there, and the source knows which one it was
-    const asked = yield* atSource(tag)
-    const original = named(asked)
-    if (original === undefined) return absent(asked)
-    const inBackup = yield* atBackup(isSchema1(original) ? protectionTag(original.digest) : original.digest)
-    const broken = Result.isFailure(inBackup) && checkOf(inBackup.failure)._tag === "Wrong"
-    const kept = named(inBackup)?.digest ?? (broken && !isSchema1(original) ? original.digest : undefined)
-    if (kept === undefined) return absent(asked)
-    walk.tag(tag, kept, head)
-    return yield* below(kept, original)
-  })
-
-  return yield* backup.digest === undefined ? byTag(tagOf(backup)) : byDigest(backup.digest)
+  const { backup } = target
+  const counter = progress.count()
+  const found = new Findings()
+  const walk = yield* verifyTree(context, repositoryOf(backup), counter, found)
+  const inquiry = new Inquiry(target, context.registry, counter, walk, found)
+  return yield* backup.digest === undefined ? inquiry.byTag(tagOf(backup)) : inquiry.byDigest(backup.digest)
 })
-
-class Walk {
-  readonly contents = new Set<Digest>()
-  /** By digest, of all blobs that are named, held or not. */
-  readonly sizes = new Map<Digest, number>()
-  readonly problems: Array<Problem> = []
-  manifests = 0
-  /** Why something could not be found out; the walk ends there, since the next question would not be answered either. */
-  trouble: string | undefined
-  #descriptors = 0
-  readonly #seen = new Set<Digest>()
-  readonly #context: VerifyContext
-  readonly #repository: Repository
-  readonly #progress: Progress
-  constructor(context: VerifyContext, repository: Repository, progress: Progress) {
-    this.#context = context
-    this.#repository = repository
-    this.#progress = progress
-  }
-
-  #note(part: Problem["part"], name: string, check: Check): void {
-    if (check._tag === "Wrong") this.problems.push({ part, name, fault: check.fault, detail: quoted(check.detail) })
-    if (check._tag === "Unknown") this.trouble ??= check.detail
-  }
-
-  /** A tag that should name the digest, and what was answered when it was asked for. */
-  tag(tag: string, digest: Digest, asked: Asked): void {
-    const other = named(asked)
-    this.#note(
-      "tag",
-      tag,
-      Result.isFailure(asked)
-        ? checkOf(asked.failure)
-        : other === undefined
-        ? { _tag: "Wrong", fault: "missing", detail: `nothing is tagged so; it is to name ${digest}` }
-        : { _tag: "Wrong", fault: "moved", detail: `it names ${other.digest} instead of ${digest}` }
-    )
-  }
-
-  /** `stated`: what the index above says of its size. */
-  readonly manifest = (
-    digest: Digest,
-    depth: number,
-    stated?: { readonly by: Digest; readonly size: number }
-  ): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (this.trouble !== undefined || this.#seen.has(digest)) return Effect.void
-      this.#seen.add(digest)
-      this.#progress.manifests.total++
-      const wrong = (fault: Fault, detail: string) =>
-        Effect.sync(() => this.#note("manifest", digest, { _tag: "Wrong", fault, detail }))
-      return Effect.matchEffect(this.#context.registry.getManifest(this.#repository, digest), {
-        onFailure: (error) => Effect.sync(() => this.#note("manifest", digest, checkOf(error))),
-        onSuccess: ({ bytes, mediaType }) => {
-          this.manifests++
-          this.#progress.manifests.done++
-          if (stated !== undefined && stated.size !== bytes.length) {
-            // both have the bytes of their digests: the index was made so, and to send either again mends nothing
-            const detail = `it says that ${digest} has ${stated.size} bytes, which has ${bytes.length}`
-            this.#note("manifest", stated.by, { _tag: "Wrong", fault: "invalid", detail })
-          }
-          const parsed = parseManifest(bytes, mediaType)
-          if (Result.isFailure(parsed)) return wrong("invalid", parsed.failure)
-          const { document } = parsed.success
-          if (document._tag === "Schema1") {
-            return wrong("invalid", `manifests of type ${mediaType} are not kept in a backup`)
-          }
-          this.contents.add(digest)
-          const parts = document._tag === "Index" ? document.manifests : blobsOf(document)
-          this.#descriptors += parts.length
-          const beyond = tooMany(this.#descriptors) ?? tooDeep(depth)
-          if (beyond !== undefined) return wrong("invalid", beyond)
-          if (document._tag === "Index") {
-            return Effect.forEach(parts, (it) => this.#child(it, digest, depth + 1), {
-              concurrency: childrenAtOnce,
-              discard: true
-            })
-          }
-          const config = document._tag === "Image" ? document.config : undefined
-          if (config !== undefined) this.contents.add(config.digest)
-          return Effect.forEach(
-            parts,
-            (it) => this.#blob(it, it === config ? "config" : "layer"),
-            { concurrency: "unbounded", discard: true }
-          )
-        }
-      })
-    })
-
-  /** A child of an index is a manifest; one of an unknown type can be a blob, and is looked for as both. */
-  readonly #child = (child: Descriptor, by: Digest, depth: number): Effect.Effect<void> =>
-    isManifestType(child.mediaType)
-      ? this.manifest(child.digest, depth, { by, size: child.size })
-      : Effect.flatMap(
-        Effect.result(this.#context.registry.headManifest(this.#repository, child.digest)),
-        (asked) =>
-          named(asked) === undefined
-            ? this.#blob(child, "layer")
-            : this.manifest(child.digest, depth, { by, size: child.size })
-      )
-
-  readonly #blob = (blob: Descriptor, part: "config" | "layer"): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const { blobs, bytes } = this.#progress
-      if (this.trouble !== undefined || this.sizes.has(blob.digest)) return Effect.void
-      this.sizes.set(blob.digest, blob.size)
-      blobs.total++
-      bytes.total += blob.size
-      let read = 0
-      const count = (more: number) => {
-        read += more
-        bytes.done += more
-      }
-      return Effect.map(this.#context.blobs.check(this.#repository, blob, count), (check) => {
-        blobs.done++
-        bytes.done += blob.size - read
-        // a foreign layer is at its vendor's, and need not be anywhere else
-        if (blob.foreign && check._tag === "Wrong" && check.fault === "missing") {
-          this.sizes.delete(blob.digest)
-          return
-        }
-        this.#note(part, blob.digest, check)
-      })
-    })
-}

@@ -4,7 +4,7 @@ import { Clock, Effect, Fiber, Semaphore } from "effect"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import { copyBlob } from "../../../src/clone/blob/CopyBlob.ts"
 import { makeLedger } from "../../../src/clone/Ledger.ts"
-import { makeProgress } from "../../../src/clone/Progress.ts"
+import { Counter } from "../../../src/clone/Counter.ts"
 import type { Blobs } from "../../../src/registry/api/Blobs.ts"
 import { defaultLimits } from "../../../src/registry/Limits.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
@@ -70,7 +70,6 @@ describe("a blob that two images share", () => {
     Effect.gen(function*() {
       const clock = yield* Clock.Clock
       const host = { registry: "source.example", repository: "app" }
-      const reference = { ...host, tag: "1" }
       const blob = { mediaType: "x", digest: layerOf("a").digest, size: 20_000, foreign: false }
       let flown = 0
       for (const operations of [3, 4, 5, 6, 7, 11, 17]) {
@@ -85,7 +84,7 @@ describe("a blob that two images share", () => {
                 ledger,
                 source: host,
                 target: { registry: "backup.example", repository: "mirror/app" },
-                progress: makeProgress(reference, reference, 0),
+                counter: new Counter(),
                 slots: Semaphore.makeUnsafe(3)
               },
               blob,

@@ -1,0 +1,35 @@
+// ReportClone: what is counted and said of every copy, well or not.
+import { Effect, Metric, Result } from "effect"
+import { format } from "../image/ImageReference.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import type { CloneError } from "./CloneError.ts"
+import type { Copied } from "./steps/Tag.ts"
+
+/** @param seconds what the copy took, waiting for its turns not counted */
+export const reportClone = Effect.fnUntraced(
+  function*(outcome: Result.Result<Copied, CloneError>, seconds: number): Effect.fn.Return<void> {
+    yield* Metric.update(Metrics.cloneSeconds, seconds)
+    if (Result.isFailure(outcome)) {
+      yield* Metric.update(Metrics.clones({ result: outcome.failure.reason }), 1)
+      return
+    }
+    const copied = outcome.success
+    yield* Metric.update(Metrics.clones({ result: copied.upToDate ? "up-to-date" : "copied" }), 1)
+    yield* Metric.update(Metrics.manifests, copied.manifests)
+    for (const how of ["uploaded", "mounted", "present"] as const) {
+      yield* Metric.update(Metrics.blobs({ how }), copied.blobs[how])
+      yield* Metric.update(Metrics.blobBytes({ how }), copied.bytes[how])
+    }
+    if (copied.upToDate) return
+    yield* Effect.logInfo("image copied").pipe(Effect.annotateLogs({
+      image: format(copied.source),
+      backup: format(copied.target),
+      digest: copied.digest,
+      ...(copied.original === undefined ? {} : { "converted-from": copied.original }),
+      uploaded: copied.bytes.uploaded,
+      mounted: copied.bytes.mounted,
+      present: copied.bytes.present,
+      seconds: Math.round(copied.seconds * 1000) / 1000
+    }))
+  }
+)

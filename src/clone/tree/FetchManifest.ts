@@ -1,0 +1,82 @@
+// FetchManifest: the bytes of one manifest, from the backup if they are there, else from the source. Damaged bytes in the backup
+// count as none.
+import { Effect, Fiber } from "effect"
+import type { Digest } from "../../image/Digest.ts"
+import type { Manifest, Manifests } from "../../registry/api/Manifests.ts"
+import { targetOf } from "../../registry/api/Manifests.ts"
+import type { Repository } from "../../registry/auth/Identities.ts"
+import { CloneError, type CloneReason, fromRegistry, type Side } from "../CloneError.ts"
+
+export interface ManifestContext {
+  readonly image: string
+  readonly registry: Manifests
+  readonly source: Repository
+  readonly target: Repository
+  /** Manifests that were read before, when the image was measured. */
+  readonly known?: ReadonlyMap<Digest, Fetched>
+  /** Parts whose bytes the backup is known to have wrong: they are sent again, whatever it says of them. */
+  readonly damaged?: ReadonlySet<Digest> | undefined
+  /** The image's own manifest is asked for: nothing is lost yet where a registry gives no answer. */
+  readonly first?: boolean
+}
+
+/** A manifest's bytes, and whether the backup has them. */
+export interface Fetched {
+  readonly manifest: Manifest
+  readonly present: boolean
+}
+
+/** Something is wrong with one part of the image, which no time will mend. */
+export const failed = (
+  context: Pick<ManifestContext, "image" | "source" | "target">,
+  digest: Digest,
+  side: Side,
+  reason: CloneReason,
+  detail: string
+): CloneError =>
+  new CloneError({
+    image: context.image,
+    reason,
+    side,
+    detail: `${targetOf(side === "source" ? context.source : context.target, digest)}: ${detail}`,
+    retryable: false,
+    retryAfter: undefined
+  })
+
+export const absent = (context: Pick<ManifestContext, "image" | "source" | "target">, digest: Digest): CloneError =>
+  failed(context, digest, "backup", "not-found", "the backup does not hold it")
+
+const heldManifest = ({ damaged, first, image, registry, target }: ManifestContext, digest: Digest) =>
+  damaged?.has(digest) === true
+    ? Effect.undefined
+    : registry.getManifest(target, digest, first).pipe(
+      Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
+      Effect.mapError(fromRegistry(image, "backup"))
+    )
+
+/** The same from the backup alone: `not-found` where it does not hold it. */
+export const fetchHeld = (context: ManifestContext, digest: Digest): Effect.Effect<Fetched, CloneError> =>
+  Effect.flatMap(
+    heldManifest(context, digest),
+    (manifest) =>
+      manifest === undefined ? Effect.fail(absent(context, digest)) : Effect.succeed({ manifest, present: true })
+  )
+
+/**
+ * The manifest of a digest from either side. `atOnce` asks both at the same time, at the price of a download that may not be
+ * needed.
+ */
+export const fetchManifest = Effect.fnUntraced(function*(
+  context: ManifestContext,
+  digest: Digest,
+  atOnce = false
+): Effect.fn.Return<Fetched, CloneError> {
+  const { first, image, registry, source } = context
+  const known = context.known?.get(digest)
+  if (known !== undefined) return known
+  const fromSource = Effect.mapError(registry.getManifest(source, digest, first), fromRegistry(image, "source"))
+  const asking = atOnce ? yield* Effect.forkChild(fromSource) : undefined
+  const held = yield* heldManifest(context, digest)
+  if (held !== undefined) return { manifest: held, present: true }
+  return { manifest: yield* (asking === undefined ? fromSource : Fiber.join(asking)), present: false }
+})
