@@ -1,10 +1,10 @@
 // Sources that count what is read of them: a manifest is one pull, and is asked for only where the backup does not have it.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Cloner } from "../../src/clone/Cloner.ts"
-import type { FakeRegistry } from "../support/FakeRegistry.ts"
-import { clonerLayer } from "../support/Registries.ts"
-import { assertWhole, image, index, world } from "./World.ts"
+import { Cloner } from "../../../src/clone/Cloner.ts"
+import type { FakeRegistry } from "../../support/FakeRegistry.ts"
+import { clonerLayer } from "../../support/Registries.ts"
+import { assertWhole, image, index, world } from "../World.ts"
 
 const manifests = /manifests/
 const pulls = /GET .*manifests/

@@ -1,8 +1,8 @@
 // A registry that gives no answer, source or backup: who is asked, who is told, and what is copied all the same.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { digestOf } from "../../src/image/Digest.ts"
-import { image, world } from "./World.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import { image, world } from "../World.ts"
 
 const tags = Array.from({ length: 20 }, (_, at) => `${at}`)
 

@@ -2,9 +2,9 @@
 // believed for ever.
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Result } from "effect"
-import { refuse } from "../support/FakeRegistry.ts"
-import { imageOf, layerOf } from "../support/TestImages.ts"
-import { assertWhole, image, protection, world } from "./World.ts"
+import { refuse } from "../../support/FakeRegistry.ts"
+import { imageOf, layerOf } from "../../support/TestImages.ts"
+import { assertWhole, image, protection, world } from "../World.ts"
 
 /** The real clock, that can be put forward. */
 const adjustable = Effect.map(Clock.Clock, (real) => {

@@ -1,11 +1,11 @@
 // Images that are unlike others: empty blobs, other digest algorithms, artifacts, tags that cannot be moved.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { digestOf } from "../../src/image/Digest.ts"
-import { ociManifest } from "../../src/image/ManifestDocument.ts"
-import { refuse } from "../support/FakeRegistry.ts"
-import { imageOf, layerOf, manifestOf, type TestBlob, type TestImage } from "../support/TestImages.ts"
-import { assertWhole, image, protection, world } from "./World.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import { ociManifest } from "../../../src/image/ManifestDocument.ts"
+import { refuse } from "../../support/FakeRegistry.ts"
+import { imageOf, layerOf, manifestOf, type TestBlob, type TestImage } from "../../support/TestImages.ts"
+import { assertWhole, image, protection, world } from "../World.ts"
 
 /** A manifest of any types over any blobs; the first is its config. */
 const artifactOf = (

@@ -1,7 +1,7 @@
 // A tag of the backup while a rollout brings up pods by it: it must not begin to name another image.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { assertWhole, image, index, world } from "./World.ts"
+import { assertWhole, image, index, world } from "../World.ts"
 
 const inUse = { tagInUse: Effect.succeed(true) }
 

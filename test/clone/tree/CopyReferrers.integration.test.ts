@@ -2,15 +2,15 @@
 // its clients: there before the tag, signed themselves, and found when they come later. Judged by what the servers say.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { Cloner } from "../../src/clone/Cloner.ts"
-import { digestOf } from "../../src/image/Digest.ts"
-import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
-import * as MediaTypes from "../../sandbox/registry/MediaTypes.ts"
-import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
-import { client, putImage, putManifest, type Send } from "../sandbox/registry/Servers.ts"
-import { distribution3, startRegistry } from "../support/RealRegistry.ts"
-import { clonerLayer } from "../support/Registries.ts"
-import { protection } from "./World.ts"
+import { Cloner } from "../../../src/clone/Cloner.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import * as EmbeddedRegistry from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as MediaTypes from "../../../sandbox/registry/MediaTypes.ts"
+import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
+import { client, putImage, putManifest, type Send } from "../../sandbox/registry/Servers.ts"
+import { distribution3, startRegistry } from "../../support/RealRegistry.ts"
+import { clonerLayer } from "../../support/Registries.ts"
+import { protection } from "../World.ts"
 
 const accept = { accept: [MediaTypes.ociIndex, MediaTypes.ociManifest].join(", ") }
 const types = { signature: "application/vnd.dev.sigstore.bundle.v0.3+json", sbom: "application/spdx+json" }
