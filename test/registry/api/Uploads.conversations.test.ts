@@ -2,11 +2,11 @@
 // Source: OCI distribution-spec, "Pushing blobs", and what registries make of it.
 import { Duration, Effect } from "effect"
 import { Readable } from "node:stream"
-import { digestOf } from "../../src/image/Digest.ts"
-import type { Upload } from "../../src/registry/api/Uploads.ts"
-import { basic } from "../../src/registry/auth/DockerConfig.ts"
-import { type Answer, conversations, refused, type Row, type Step, type Talk } from "../support/Conversation.ts"
-import { layerOf, type TestBlob } from "../support/TestImages.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import type { Upload } from "../../../src/registry/api/Uploads.ts"
+import { basic } from "../../../src/registry/auth/DockerConfig.ts"
+import { type Answer, conversations, refused, type Row, type Step, type Talk } from "../../support/Conversation.ts"
+import { layerOf, type TestBlob } from "../../support/TestImages.ts"
 
 const blob = layerOf("blob", 1000)
 const empty: TestBlob = { digest: digestOf(Buffer.alloc(0)), bytes: Buffer.alloc(0) }

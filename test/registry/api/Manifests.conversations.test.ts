@@ -2,9 +2,9 @@
 // Sources: OCI distribution-spec, "Pulling manifests", "Pushing manifests", "Listing referrers".
 import { Effect, Option } from "effect"
 import { gzipSync } from "node:zlib"
-import { digestOf } from "../../src/image/Digest.ts"
-import { acceptManifests, ociIndex, schema1Signed } from "../../src/image/ManifestDocument.ts"
-import { fallbackTag } from "../../src/registry/api/Referrers.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import { acceptManifests, ociIndex, schema1Signed } from "../../../src/image/ManifestDocument.ts"
+import { fallbackTag } from "../../../src/registry/api/Referrers.ts"
 import {
   type Answer,
   conversations,
@@ -13,9 +13,9 @@ import {
   type Step,
   type Talk,
   type Told
-} from "../support/Conversation.ts"
-import { schema1Image, tarLayer } from "../support/Schema1Images.ts"
-import { imageOf, indexOf, manifestOf } from "../support/TestImages.ts"
+} from "../../support/Conversation.ts"
+import { schema1Image, tarLayer } from "../../support/Schema1Images.ts"
+import { imageOf, indexOf, manifestOf } from "../../support/TestImages.ts"
 
 const image = imageOf([])
 const { root } = image

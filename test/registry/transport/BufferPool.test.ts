@@ -1,21 +1,6 @@
-// What keeps memory bounded: maps that forget, buffers that come back to where they belong.
+// Buffers that come back to where they belong.
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
-import { makeBoundedMap } from "../../src/registry/BoundedMap.ts"
-import { BufferPool } from "../../src/registry/transport/BufferPool.ts"
-
-describe("BoundedMap", () => {
-  it.prop("holds the latest entries, never more than its capacity", [
-    Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))),
-    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 8 }))
-  ], ([keys, capacity]) => {
-    const map = makeBoundedMap<number, number>(capacity)
-    keys.forEach((key, at) => map.set(key, at))
-    const latest = [...new Set(keys.toReversed())].slice(0, capacity)
-    assert.strictEqual(map.size(), latest.length)
-    for (const key of latest) assert.strictEqual(map.get(key), keys.lastIndexOf(key))
-  }, { arbitrary: { runs: 300 } })
-})
+import { BufferPool } from "../../../src/registry/transport/BufferPool.ts"
 
 describe("BufferPool", () => {
   it("hands a buffer out again once it is given back, by any slice of it", () => {

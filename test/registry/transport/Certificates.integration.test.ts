@@ -2,12 +2,12 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
-import { Cloner } from "../../src/clone/Cloner.ts"
-import { makeCertificates } from "../kube/Certificates.ts"
-import { pushImage } from "../support/PushImage.ts"
-import { distribution2, distribution3, startRegistry, storedBlob } from "../support/RealRegistry.ts"
-import { clonerLayer } from "../support/Registries.ts"
-import { imageOf, layerOf } from "../support/TestImages.ts"
+import { Cloner } from "../../../src/clone/Cloner.ts"
+import { makeCertificates } from "../../kube/Certificates.ts"
+import { pushImage } from "../../support/PushImage.ts"
+import { distribution2, distribution3, startRegistry, storedBlob } from "../../support/RealRegistry.ts"
+import { clonerLayer } from "../../support/Registries.ts"
+import { imageOf, layerOf } from "../../support/TestImages.ts"
 
 const image = imageOf([layerOf("a", 1_000_000)])
 

@@ -1,9 +1,9 @@
 // Whole copies of small images, as conversations: what is asked of both sides, in which order, and what becomes of a backup
 // that loses, refuses or has things already, and of a source that lies or says no.
-import { protectionTag } from "../../src/image/BackupName.ts"
-import { digestOf } from "../../src/image/Digest.ts"
-import { dockerManifest, ociIndex, ociManifest } from "../../src/image/ManifestDocument.ts"
-import { conversations, refused, type Row, type Step, type Told } from "../support/Conversation.ts"
+import { protectionTag } from "../../../src/image/BackupName.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import { dockerManifest, ociIndex, ociManifest } from "../../../src/image/ManifestDocument.ts"
+import { conversations, refused, type Row, type Step, type Told } from "../../support/Conversation.ts"
 import {
   apart,
   backup,
@@ -28,9 +28,9 @@ import {
   source,
   store,
   tag
-} from "../support/CopySteps.ts"
-import { schema1Image, tarOf } from "../support/Schema1Images.ts"
-import { manifestOf, type TestBlob } from "../support/TestImages.ts"
+} from "../../support/CopySteps.ts"
+import { schema1Image, tarOf } from "../../support/Schema1Images.ts"
+import { manifestOf, type TestBlob } from "../../support/TestImages.ts"
 
 const moved = [
   ...found(small),

@@ -1,11 +1,11 @@
 // Several logins for one repository, over real sockets: which is tried when, what is remembered, what a write never does.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { basic, type Login } from "../../src/registry/auth/DockerConfig.ts"
-import { RegistryClient } from "../../src/registry/RegistryClient.ts"
-import { type FakeRegistry, refuse, type Seen, startFakeRegistry, startServer } from "../support/FakeRegistry.ts"
-import { clientLayer, type TestOptions } from "../support/Registries.ts"
-import { imageOf, layerOf } from "../support/TestImages.ts"
+import { basic, type Login } from "../../../src/registry/auth/DockerConfig.ts"
+import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
+import { type FakeRegistry, refuse, type Seen, startFakeRegistry, startServer } from "../../support/FakeRegistry.ts"
+import { clientLayer, type TestOptions } from "../../support/Registries.ts"
+import { imageOf, layerOf } from "../../support/TestImages.ts"
 
 const image = imageOf([layerOf("a")])
 const [first, second, third] = ["first", "second", "third"].map((name) => basic(name, "pw")) as [Login, Login, Login]

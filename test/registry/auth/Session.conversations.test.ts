@@ -1,7 +1,7 @@
 // Who is let in with what, as conversations: challenges, token servers of every manner, realms, redirects, several logins.
 // Sources: distribution docs/spec/auth, RFC 9110 §11, and what registries make of them.
 import { Effect, Option, Result } from "effect"
-import { basic, identityToken, type Login } from "../../src/registry/auth/DockerConfig.ts"
+import { basic, identityToken, type Login } from "../../../src/registry/auth/DockerConfig.ts"
 import {
   type Answer,
   conversations,
@@ -10,8 +10,8 @@ import {
   type Step,
   type Talk,
   type Told
-} from "../support/Conversation.ts"
-import { imageOf, layerOf } from "../support/TestImages.ts"
+} from "../../support/Conversation.ts"
+import { imageOf, layerOf } from "../../support/TestImages.ts"
 
 const { root } = imageOf([])
 const blob = layerOf("blob", 1000)

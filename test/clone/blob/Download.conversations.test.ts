@@ -2,8 +2,8 @@
 // Source: RFC 9110 §14 (ranges).
 import { Duration } from "effect"
 import { gzipSync } from "node:zlib"
-import { digestOf } from "../../src/image/Digest.ts"
-import { conversations, refused, type Row, type Told } from "../support/Conversation.ts"
+import { digestOf } from "../../../src/image/Digest.ts"
+import { conversations, refused, type Row, type Told } from "../../support/Conversation.ts"
 import {
   apart,
   begin,
@@ -22,8 +22,8 @@ import {
   single,
   small,
   store
-} from "../support/CopySteps.ts"
-import type { TestBlob } from "../support/TestImages.ts"
+} from "../../support/CopySteps.ts"
+import type { TestBlob } from "../../support/TestImages.ts"
 
 const half = 1_500_000
 const part = (of: TestBlob, from: number, more: Partial<Told> = {}): Told => ({
