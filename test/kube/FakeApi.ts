@@ -1,7 +1,8 @@
 // An API server that answers by a script, over real sockets: one answer a request, in order; after the last it is silent.
-import { Clock, Duration, Effect, Layer, Logger, Metric } from "effect"
+import { Clock, Duration, Effect, Layer, Logger, Metric, Redacted } from "effect"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
+import type { Access } from "../../src/kube/Access.ts"
 import { States, WatchStates } from "../../src/kube/WatchStates.ts"
 
 interface Call {
@@ -96,6 +97,12 @@ const fastClock = (factor: number): Layer.Layer<never> =>
       }
     })
   )
+
+/** What an access sends as Authorization. */
+export const authorization = (access: Access): string | undefined => {
+  const header = access.headers["authorization"]
+  return header === undefined ? undefined : Redacted.value(header)
+}
 
 /** What a test of the client or the watcher needs: metrics and states of its own, no logs, fast time. */
 export const testing = Layer.mergeAll(

@@ -1,59 +1,10 @@
-import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  ConfigProvider,
-  Effect,
-  FileSystem,
-  Layer,
-  Logger,
-  Metric,
-  Option,
-  Schedule,
-  Stream,
-  SubscriptionRef
-} from "effect"
+import { Effect, FileSystem, Layer, Logger, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
-import { load } from "../../src/settings/Load.ts"
-import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
+import type { Settings } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { settingsRejected, settingsReloads, settingsRestartRequired } from "../../src/telemetry/Metrics.ts"
-
-const environment = (variables: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromEnvRecord(variables))
-
-const platform = Layer.mergeAll(
-  NodeFileSystem.layer,
-  Layer.sync(Metric.MetricRegistry, () => new Map()),
-  Logger.layer([]),
-  environment({})
-)
-
-const write = Effect.fnUntraced(function*(directory: string, texts: Record<string, string>) {
-  const fs = yield* FileSystem.FileSystem
-  for (const [key, text] of Object.entries(texts)) yield* fs.writeFileString(`${directory}/${key}`, text)
-})
-
-const folder = Effect.fnUntraced(function*(texts: Record<string, string>) {
-  const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-  yield* write(directory, texts)
-  return directory
-})
-
-/** A folder as the kubelet makes it: links to `..data/<key>`, where `..data` is a link to a version. */
-const mounted = Effect.fnUntraced(function*(texts: Record<string, string>) {
-  const fs = yield* FileSystem.FileSystem
-  const directory = yield* fs.makeTempDirectoryScoped()
-  let count = 0
-  const publish = Effect.fnUntraced(function*(next: Record<string, string>) {
-    const version = `..version-${++count}`
-    yield* fs.makeDirectory(`${directory}/${version}`)
-    yield* write(`${directory}/${version}`, next)
-    yield* fs.symlink(version, `${directory}/..data_tmp`)
-    yield* fs.rename(`${directory}/..data_tmp`, `${directory}/..data`)
-  })
-  yield* publish(texts)
-  for (const key of Object.keys(texts)) yield* fs.symlink(`..data/${key}`, `${directory}/${key}`)
-  return { directory, publish }
-})
+import { environment, folder, mounted, platform, write } from "./MountedFolder.ts"
 
 const until = (ref: SubscriptionRef.SubscriptionRef<Settings>, reached: (settings: Settings) => boolean) =>
   SubscriptionRef.changes(ref).pipe(
@@ -70,57 +21,6 @@ const reaches = (gauge: typeof settingsRejected, value: number) =>
     Effect.retry(Schedule.spaced("20 millis")),
     Effect.timeout("10 seconds")
   )
-
-describe("load", () => {
-  it.live("reads one file a key and leaves out what begins with a dot", () =>
-    Effect.gen(function*() {
-      const directory = yield* folder({
-        BACKUP_REGISTRY: "a.example/b\n",
-        DRY_RUN: "true",
-        ".hidden": "x",
-        "..data": "x"
-      })
-      assert.deepStrictEqual(yield* load(Option.some(directory)), settingsOf("a.example/b", { DRY_RUN: true }))
-    }).pipe(Effect.provide(platform)))
-
-  it.live("reads a folder as the kubelet mounts it", () =>
-    Effect.gen(function*() {
-      const { directory } = yield* mounted({ BACKUP_REGISTRY: "a.example/b", MAX_CONCURRENT_RECONCILES: "9" })
-      const settings = yield* load(Option.some(directory))
-      assert.deepStrictEqual(settings, settingsOf("a.example/b", { MAX_CONCURRENT_RECONCILES: 9 }))
-    }).pipe(Effect.provide(platform)))
-
-  it.live("lets the environment override the folder, and takes known keys only from it", () =>
-    Effect.gen(function*() {
-      const directory = yield* folder({ BACKUP_REGISTRY: "a.example/b", MAX_CONCURRENT_RECONCILES: "9" })
-      const settings = yield* load(Option.some(directory)).pipe(
-        Effect.provide(environment({ MAX_CONCURRENT_RECONCILES: "2", DRY_RUN: "", UNRELATED: "x" }))
-      )
-      assert.deepStrictEqual(settings, settingsOf("a.example/b", { MAX_CONCURRENT_RECONCILES: 2 }))
-    }).pipe(Effect.provide(platform)))
-
-  it.live("needs no folder", () =>
-    Effect.gen(function*() {
-      const settings = yield* load(Option.none())
-      assert.deepStrictEqual(settings, settingsOf("a.example/b"))
-    }).pipe(Effect.provide([platform, environment({ BACKUP_REGISTRY: "a.example/b" })])))
-
-  it.live("names all that is wrong in folder and environment in one error", () =>
-    Effect.gen(function*() {
-      const directory = yield* folder({ BACKUP_REGISTRY: "nowhere", UNKNOWN: "x" })
-      const error = yield* Effect.flip(load(Option.some(directory))).pipe(
-        Effect.provide(environment({ DRY_RUN: "maybe" }))
-      )
-      assert.deepStrictEqual(error.problems.map((it) => it.key).toSorted(), ["BACKUP_REGISTRY", "DRY_RUN", "UNKNOWN"])
-      assert.match(error.message, /^3 settings are wrong:\n {2}/)
-    }).pipe(Effect.provide(platform)))
-
-  it.live("says that the folder is not there", () =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(load(Option.some("/nowhere/at/all")))
-      assert.deepStrictEqual(error.problems.map((it) => it.key), ["/nowhere/at/all"])
-    }).pipe(Effect.provide(platform)))
-})
 
 describe("SettingsRef", () => {
   it.live("follows the swap of a mounted ConfigMap", () =>
