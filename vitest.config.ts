@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config"
-import ClosingLine from "./test/support/ClosingLine.ts"
+import ClosingLine from "./test/reporters/ClosingLine.ts"
+import SlowestFiles from "./test/reporters/SlowestFiles.ts"
 
 export default defineConfig({
   test: {
-    reporters: ["default", new ClosingLine()],
+    reporters: ["default", new SlowestFiles(10), new ClosingLine()],
     coverage: { provider: "v8", include: ["src/**", "sandbox/**"], reporter: ["text-summary"] },
     projects: [
       {
