@@ -2,7 +2,7 @@
 // and blobs on their way. Edge: knowledge, not truth: all of it can be lost or wrong, the registry has the last word.
 import { type Clock, type Deferred, Semaphore } from "effect"
 import type { Digest } from "../image/Digest.ts"
-import { makeBoundedMap } from "../registry/BoundedMap.ts"
+import { makeBoundedMap } from "../collections/BoundedMap.ts"
 
 /** An image seen whole in a repository of the backup. */
 export interface Whole {

@@ -2,7 +2,7 @@
 // A rate limit (429 and its disguises) rests everything; a budget that runs low rests what counts against it, for the
 // identity it was announced to: HEADs and blobs are free at the registries that announce budgets.
 import { Clock, Duration, Effect, Option } from "effect"
-import { makeBoundedMap } from "./BoundedMap.ts"
+import { makeBoundedMap } from "../collections/BoundedMap.ts"
 import { firstOf } from "./Classify.ts"
 import type { ResponseHeaders } from "./transport/Dispatch.ts"
 import { type Budget, budgetLeft } from "./RateLimitHeaders.ts"

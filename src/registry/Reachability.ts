@@ -4,7 +4,7 @@
 // slow or breaks off answers. Edge: who asks next, and who is told when it answers, is the controller's; a registry that asks
 // for rest gets it by HostRests.ts.
 import { Clock, Duration, Effect, Result } from "effect"
-import { makeBoundedMap } from "./BoundedMap.ts"
+import { makeBoundedMap } from "../collections/BoundedMap.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
 
 const firstRest = Duration.seconds(5)

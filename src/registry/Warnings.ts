@@ -1,7 +1,7 @@
 // What registries want their users to know: `Warning: 299 - "text"`. Source: OCI distribution-spec, "Warnings".
 // Edge: the API server's are kube/ApiWarnings.ts.
 import { Effect } from "effect"
-import { makeBoundedMap } from "./BoundedMap.ts"
+import { makeBoundedMap } from "../collections/BoundedMap.ts"
 import { quoted } from "./RegistryError.ts"
 
 const shape = /299 - "((?:[^"\\]|\\.)*)"/g

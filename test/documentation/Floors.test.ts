@@ -12,11 +12,12 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 /** What a folder imports, where that is a short list; its own sub-folders are held to the same. */
 const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
   image: [],
+  collections: [],
   workload: ["image", "settings"],
   store: ["image", "workload"],
   settings: ["image", "telemetry"],
   kube: ["telemetry"],
-  registry: ["image", "settings", "telemetry"]
+  registry: ["collections", "image", "settings", "telemetry"]
 }
 
 const foldersIn = (folder: string): ReadonlyArray<string> =>

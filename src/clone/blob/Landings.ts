@@ -3,7 +3,7 @@
 // Edge: names of one repository; what images share below their manifests is the ledger's.
 import { type Clock, Deferred, Effect, type Scope } from "effect"
 import type { Digest } from "../../image/Digest.ts"
-import { makeBoundedMap } from "../../registry/BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Entered } from "../../queue/FairPermits.ts"
 
 export interface Landings {

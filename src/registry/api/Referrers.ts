@@ -3,7 +3,7 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import { algorithmOf, type Digest, hexOf, isDigest } from "../../image/Digest.ts"
 import type { Access, Repository } from "../auth/Identities.ts"
-import { makeBoundedMap } from "../BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { firstOf, refusal } from "../Classify.ts"
 import { ociIndex } from "../../image/ManifestDocument.ts"
 import { type Manifests, targetOf } from "./Manifests.ts"

@@ -2,7 +2,7 @@
 // Edge: says what there is for a repository; whether it may be used there is decided in Identities.ts.
 import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import { makeBoundedMap } from "../BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { askHelper } from "./CredentialHelper.ts"
 import { authsOf, type Credential, type DockerConfig, empty, helperOf, parseDockerConfig } from "./DockerConfig.ts"
 

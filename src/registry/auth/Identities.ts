@@ -4,7 +4,7 @@
 // is never shown to a source.
 import { Clock, Effect } from "effect"
 import { isUnder } from "../../image/BackupName.ts"
-import { makeBoundedMap } from "../BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Credentials } from "./Credentials.ts"
 import type { Credential } from "./DockerConfig.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"

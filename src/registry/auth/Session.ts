@@ -3,7 +3,7 @@
 import { Clock, Effect, Redacted, Result } from "effect"
 import { type Access, anonymous, type Identity, type Repository } from "./Identities.ts"
 import { mayBePrivate } from "../transport/AddressPolicy.ts"
-import { makeBoundedMap } from "../BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { type Challenge, parseChallenges } from "./Challenge.ts"
 import { isTrustedRealm } from "./Realm.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"

@@ -4,7 +4,7 @@
 // long as the process runs, and for the server that gave it: config.json is the user's.
 import { Cache, Clock, Duration, Effect, Option, Redacted, Schema, Semaphore } from "effect"
 import type { Identity } from "./Identities.ts"
-import { makeBoundedMap } from "../BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { classify } from "../Classify.ts"
 import type { Credential, Login } from "./DockerConfig.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream"
 import { Agent, buildConnector, type Dispatcher } from "undici"
 import type { Proxy } from "../../settings/Proxies.ts"
 import { AddressRefused, isPublicAddress, refusedLiteral } from "./AddressPolicy.ts"
-import { makeBoundedMap } from "../BoundedMap.ts"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Certificates } from "./Certificates.ts"
 
 /** The proxy is dead, or will not do it. */
