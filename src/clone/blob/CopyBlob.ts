@@ -1,12 +1,11 @@
 // Brings one blob into a repository of the backup the cheapest way: there already, mounted from a neighbour, or moved.
 // A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
 import { Deferred, Duration, Effect, Fiber, type Scope, type Semaphore } from "effect"
-import type { Repository } from "../../registry/auth/Identities.ts"
+import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
 import type { Upload } from "../../registry/api/Uploads.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import type { Descriptor } from "../../image/ManifestDocument.ts"
-import { targetOf } from "../../registry/api/Manifests.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"
 import { retrySchedule } from "../../registry/Retry.ts"
 import { type CloneError, fromRegistry } from "../CloneError.ts"

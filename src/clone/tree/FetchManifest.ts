@@ -2,9 +2,8 @@
 // count as none.
 import { Effect, Fiber } from "effect"
 import type { Digest } from "../../image/Digest.ts"
+import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Manifest, Manifests } from "../../registry/api/Manifests.ts"
-import { targetOf } from "../../registry/api/Manifests.ts"
-import type { Repository } from "../../registry/auth/Identities.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "../CloneError.ts"
 
 export interface ManifestContext {

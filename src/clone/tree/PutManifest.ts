@@ -2,8 +2,8 @@
 import { Effect } from "effect"
 import { algorithmOf, type Digest } from "../../image/Digest.ts"
 import type { Parsed } from "../../image/ManifestDocument.ts"
+import type { Repository } from "../../image/Repository.ts"
 import type { Manifest, Manifests } from "../../registry/api/Manifests.ts"
-import type { Repository } from "../../registry/auth/Identities.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"
 import { CloneError, fromRegistry } from "../CloneError.ts"
 

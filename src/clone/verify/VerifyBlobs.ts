@@ -3,7 +3,7 @@
 // Edge: one blob; which blobs an image has is VerifyImage.ts. No errors: not knowing is an answer here.
 import { Effect, Option, Semaphore } from "effect"
 import type { Digest } from "../../image/Digest.ts"
-import type { Repository } from "../../registry/auth/Identities.ts"
+import type { Repository } from "../../image/Repository.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
 import { makeOnce } from "../../collections/Once.ts"
 import type { Limits } from "../../registry/Limits.ts"

@@ -2,8 +2,8 @@
 // Edge: tags are VerifyImage's, single blobs VerifyBlobs'.
 import { Effect, Option, Result } from "effect"
 import type { Digest } from "../../image/Digest.ts"
+import type { Repository } from "../../image/Repository.ts"
 import type { ManifestHead, Manifests } from "../../registry/api/Manifests.ts"
-import type { Repository } from "../../registry/auth/Identities.ts"
 import { quoted, type RegistryError } from "../../registry/RegistryError.ts"
 import type { Counter } from "../Counter.ts"
 import { makeWalk, type Part, type Place, type Read, type Visitor, type Walk } from "../tree/Walk.ts"

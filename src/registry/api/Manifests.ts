@@ -2,15 +2,16 @@
 // Source: OCI distribution-spec, "Pulling manifests" and "Pushing manifests".
 import { Effect, Option, Result } from "effect"
 import { algorithmOf, type Digest, digestOf, isAnother, isDigest } from "../../image/Digest.ts"
-import type { Access, Repository } from "../auth/Identities.ts"
+import { acceptManifests, mayBeSchema1 } from "../../image/ManifestDocument.ts"
+import { type Repository, targetOf } from "../../image/Repository.ts"
+import { signedPayload } from "../../image/SignedManifest.ts"
+import type { Access } from "../auth/Identities.ts"
+import type { Session, Spec } from "../auth/Session.ts"
 import { firstOf, refusal } from "../Classify.ts"
 import type { Limits } from "../Limits.ts"
-import { acceptManifests, mayBeSchema1 } from "../../image/ManifestDocument.ts"
 import type { Reachability } from "../Reachability.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
-import type { Session, Spec } from "../auth/Session.ts"
-import { signedPayload } from "../../image/SignedManifest.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"
 
 /** What a HEAD tells of a manifest. */
@@ -51,10 +52,6 @@ export interface Manifests {
     manifest: Manifest
   ) => Effect.Effect<void, RegistryError>
 }
-
-/** `registry/repository:tag` or `@digest`, for messages. */
-export const targetOf = (repository: Repository, reference: string): string =>
-  `${repository.registry}/${repository.repository}${isDigest(reference) ? "@" : ":"}${reference}`
 
 /** The digest of a manifest that came for a reference: of its bytes, or of what is signed of them in schema 1. */
 const identify = (bytes: Uint8Array, mediaType: string, reference: string): Result.Result<Digest, string> => {

@@ -1,16 +1,17 @@
 // What refers to a manifest: signatures, SBOMs, attestations. Sources: OCI distribution-spec, "Listing referrers" and
 // "Referrers tag schema". Edge: finds and lists; copying them is clone/CopyReferrers.ts.
 import { Clock, Effect, Option, Schema } from "effect"
-import { algorithmOf, type Digest, hexOf, isDigest } from "../../image/Digest.ts"
-import type { Access, Repository } from "../auth/Identities.ts"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
-import { firstOf, refusal } from "../Classify.ts"
+import { algorithmOf, type Digest, hexOf, isDigest } from "../../image/Digest.ts"
 import { ociIndex } from "../../image/ManifestDocument.ts"
-import { type Manifests, targetOf } from "./Manifests.ts"
+import { type Repository, targetOf } from "../../image/Repository.ts"
+import type { Access } from "../auth/Identities.ts"
+import type { Session, Spec } from "../auth/Session.ts"
+import { firstOf, refusal } from "../Classify.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrySchedule } from "../Retry.ts"
-import type { Session, Spec } from "../auth/Session.ts"
 import type { Transport } from "../transport/Transport.ts"
+import type { Manifests } from "./Manifests.ts"
 
 /** A referrer as lists describe it. Unknown members are dropped. */
 const ReferrerDescriptor = Schema.Struct({

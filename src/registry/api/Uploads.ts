@@ -4,13 +4,14 @@
 import { Effect, FiberSet } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest, isAnother } from "../../image/Digest.ts"
-import type { Access, Identity, Repository } from "../auth/Identities.ts"
-import { makeChunks, mostChunkBytes } from "./Chunks.ts"
+import type { Repository } from "../../image/Repository.ts"
+import type { Access, Identity } from "../auth/Identities.ts"
+import type { Session, Spec } from "../auth/Session.ts"
 import { firstOf, numberOf, refusal } from "../Classify.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
-import type { Session, Spec } from "../auth/Session.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"
+import { makeChunks, mostChunkBytes } from "./Chunks.ts"
 import { makeUploadSizes } from "./UploadSizes.ts"
 
 /** A place where one blob can be put, as the registry gave it. */

@@ -3,17 +3,12 @@
 // A client certificate is a credential like any other, and so is a login that several hosts share: what opens the backup
 // is never shown to a source.
 import { Clock, Effect } from "effect"
-import { isUnder } from "../../image/BackupName.ts"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import { isUnder } from "../../image/BackupName.ts"
+import type { Repository } from "../../image/Repository.ts"
+import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Credentials } from "./Credentials.ts"
 import type { Credential } from "./DockerConfig.ts"
-import type { RegistryOptions } from "../RegistrySettings.ts"
-
-/** A repository of a registry; its part (source or backup) follows from its name. */
-export interface Repository {
-  readonly registry: string
-  readonly repository: string
-}
 
 export type Role = "source" | "backup"
 

@@ -1,15 +1,16 @@
 // A request as somebody: tries those whom we may be in turn, answers challenges, retries once with a fresh token.
 // Edge: what an answer other than 401 means is for Manifests.ts and Blobs.ts.
 import { Clock, Effect, Redacted, Result } from "effect"
-import { type Access, anonymous, type Identity, type Repository } from "./Identities.ts"
-import { mayBePrivate } from "../transport/AddressPolicy.ts"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
-import { type Challenge, parseChallenges } from "./Challenge.ts"
-import { isTrustedRealm } from "./Realm.ts"
+import type { Repository } from "../../image/Repository.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { includesHost, type RegistryOptions } from "../RegistrySettings.ts"
-import { basicHeader, type TokenRequest, type Tokens } from "./Tokens.ts"
+import { mayBePrivate } from "../transport/AddressPolicy.ts"
 import type { Answer, Request } from "../transport/Transport.ts"
+import { type Challenge, parseChallenges } from "./Challenge.ts"
+import { type Access, anonymous, type Identity } from "./Identities.ts"
+import { isTrustedRealm } from "./Realm.ts"
+import { basicHeader, type TokenRequest, type Tokens } from "./Tokens.ts"
 
 /** A request to a repository, before it has a URL's origin and an identity. */
 export interface Spec extends Omit<Request, "url" | "authorization" | "identity" | "certificate" | "named"> {

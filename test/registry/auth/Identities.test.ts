@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { type Identity, makeAccess, type Repository } from "../../../src/registry/auth/Identities.ts"
+import type { Repository } from "../../../src/image/Repository.ts"
 import { basic, type Credential } from "../../../src/registry/auth/DockerConfig.ts"
+import { type Identity, makeAccess } from "../../../src/registry/auth/Identities.ts"
 import type { RegistryOptions } from "../../../src/registry/RegistrySettings.ts"
 import { registryOptions } from "../../support/Registries.ts"
 
