@@ -17,15 +17,18 @@ import {
 } from "effect"
 import { arch, platform } from "node:os"
 import type { Dispatcher } from "undici"
+import { firstOf } from "../http/HeaderValues.ts"
+import { makeFramer } from "../http/Lines.ts"
+import { retryAfterOf } from "../http/RetryAfter.ts"
+import { statusClass } from "../http/StatusClass.ts"
+import { makeNovelty, warningsOf } from "../http/Warnings.ts"
 import { kubeRequests, kubeRequestSeconds } from "../telemetry/Metrics.ts"
 import { version } from "../telemetry/Version.ts"
 import type { Access, Credentials, Tls } from "./Access.ts"
 import { type Agents, keyOf, makeAgents, type Purpose } from "./ApiConnections.ts"
 import { inCluster } from "./InCluster.ts"
 import { fromKubeconfig } from "./KubeconfigAccess.ts"
-import { fromStatus, fromTransport, KubeError, protocolError, retryAfterOf } from "./KubeError.ts"
-import { makeFramer } from "./Lines.ts"
-import { makeWarnings } from "./ApiWarnings.ts"
+import { fromStatus, fromTransport, KubeError, protocolError } from "./KubeError.ts"
 
 export interface KubeRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -122,8 +125,11 @@ const mayRepeat = (request: KubeRequest) => (error: KubeError): boolean => {
   return !error.outcomeUnknown && (error.reason === "Unreachable" || error.retryAfter !== undefined)
 }
 
-const codeClass = (status: number | undefined): "2xx" | "3xx" | "4xx" | "5xx" | "none" =>
-  status === undefined ? "none" : status < 300 ? "2xx" : status < 400 ? "3xx" : status < 500 ? "4xx" : "5xx"
+// deprecated kinds, unknown fields; names of objects can be part of a text, so not every one can be remembered
+const mostWarnings = 1000
+
+/** An object is at most 1.5 MB in etcd; JSON and managedFields make it larger, but not five times. */
+const longestLine = 8 * 1024 * 1024
 
 const parse = (text: string): { readonly json: unknown } | undefined => {
   if (text === "") return { json: undefined }
@@ -146,7 +152,7 @@ const textOf = (request: KubeRequest, response: Dispatcher.ResponseData) =>
 const make = Effect.fnUntraced(function*(credentials: Credentials) {
   const base = new URL(credentials.server)
   const root = base.pathname === "/" ? "" : base.pathname
-  const warn = makeWarnings()
+  const isNew = makeNovelty(mostWarnings, "new")
 
   // the connections are replaced when the certificates change; the old ones end with their last request
   let current: { readonly key: string; readonly agents: Agents } | undefined
@@ -196,11 +202,16 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
       mutation: request.method !== "GET",
       status: response.statusCode,
       body: parse(text)?.json ?? text,
-      retryAfter: retryAfterOf(first(response.headers["retry-after"]), now)
+      retryAfter: retryAfterOf(firstOf(response.headers["retry-after"]), now)
     })
   })
 
-  const answered = (response: Dispatcher.ResponseData) => warn(response.headers["warning"])
+  const answered = (response: Dispatcher.ResponseData) =>
+    Effect.forEach(
+      warningsOf(response.headers["warning"]).filter(({ text }) => isNew(text)),
+      ({ text }) => Effect.logWarning(`the API server warns: ${text}`),
+      { discard: true }
+    )
 
   const attempt = (request: KubeRequest) =>
     Effect.fnUntraced(function*(access: Access) {
@@ -208,7 +219,10 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
       const count = (status: number | undefined) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
           Effect.andThen(
-            Metric.update(kubeRequests({ method: request.method, code: codeClass(status) }), 1),
+            Metric.update(
+              kubeRequests({ method: request.method, code: status === undefined ? "none" : statusClass(status) }),
+              1
+            ),
             Metric.update(kubeRequestSeconds, (now - started) / 1000)
           ))
       return yield* Effect.gen(function*() {
@@ -249,7 +263,7 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
     lines: (request) =>
       Stream.unwrap(Effect.map(authenticated(open(request)), (response) => {
         const operation = `${request.method} ${request.path}`
-        const framer = makeFramer()
+        const framer = makeFramer(longestLine)
         return NodeStream.fromReadable<Uint8Array, KubeError>({
           evaluate: () => response.body,
           onError: (cause) => fromTransport(operation, false, cause)
@@ -265,9 +279,6 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
       }))
   })
 })
-
-const first = (header: string | Array<string> | undefined): string | undefined =>
-  Array.isArray(header) ? header[0] : header
 
 const retire = (agents: Agents): void => {
   // nobody waits for it, and a connection that cannot be closed is gone already

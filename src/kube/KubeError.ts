@@ -1,7 +1,6 @@
 // What went wrong between us and the API server, told apart so far that the caller knows what to do.
 // Sources: apimachinery pkg/api/errors, API conventions "HTTP Status codes"; how patches fail: apiserver handlers/patch.go.
-import { Data, DateTime, Duration, Result } from "effect"
-import { Headers } from "effect/http"
+import { Data, Duration } from "effect"
 
 export type Reason =
   /** 401, also after the credentials were read again. */
@@ -114,16 +113,6 @@ const causesOf = (status: Status): ReadonlyArray<Cause> => {
       field: text(it["field"])
     }))
     : []
-}
-
-/** `Retry-After` in either of its forms, as time from `now` (epoch ms). */
-export const retryAfterOf = (header: string | undefined, now: number): Duration.Duration | undefined => {
-  if (header === undefined) return undefined
-  const parsed = Headers.parseRetryAfter(header)
-  if (Result.isFailure(parsed)) return undefined
-  return parsed.success._tag === "Duration"
-    ? parsed.success.duration
-    : Duration.millis(Math.max(0, DateTime.toEpochMillis(parsed.success.dateTime) - now))
 }
 
 /** The error of an answer: `body` is a `Status` or, from something that is no API server, its text. */

@@ -1,7 +1,9 @@
 // From an answer to a decision: body code first, status second, text third. Source: OCI distribution-spec "Error Codes"
 // and the quirks of registries that use them differently.
 import { Clock, Duration, Effect, Option, Schema } from "effect"
-import { isDisguised, isExhausted, retryAfterInText, retryAfterOf } from "./RateLimitHeaders.ts"
+import { firstOf } from "../http/HeaderValues.ts"
+import { retryAfterOf } from "../http/RetryAfter.ts"
+import { isDisguised, isExhausted, longestRest, retryAfterInText } from "./RateLimitHeaders.ts"
 import { quoted, type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
 
 const Body = Schema.fromJsonString(Schema.Struct({
@@ -24,14 +26,6 @@ export interface Refusal {
   /** Another host than the registry's has answered: one that a redirect or an upload's Location led to. */
   readonly elsewhere?: boolean
 }
-
-/** A header that is a count of bytes; undefined where it is none. */
-export const numberOf = (text: string | undefined): number | undefined =>
-  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
-
-/** The first value of a header that may come several times. */
-export const firstOf = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
-  typeof value === "object" ? value[0] : value
 
 const transient: ReadonlySet<number> = new Set([408, 425, 499, 500, 502, 503, 504])
 
@@ -93,7 +87,8 @@ const byStatus = (
 }
 
 const restOf = (refusal: Refusal, reason: RegistryReason, text: string): Duration.Duration | undefined => {
-  const told = retryAfterOf(firstOf(refusal.headers["retry-after"]), refusal.now) ?? retryAfterInText(text)
+  const told = retryAfterOf(firstOf(refusal.headers["retry-after"]), refusal.now, longestRest) ??
+    retryAfterInText(text)
   if (told !== undefined || reason !== "RateLimited") return told
   if (isExhausted(text)) return Duration.minutes(15)
   // a secondary limit is told as "wait a few minutes"

@@ -3,10 +3,10 @@
 // identity it was announced to: HEADs and blobs are free at the registries that announce budgets.
 import { Clock, Duration, Effect, Option } from "effect"
 import { makeBoundedMap } from "../collections/BoundedMap.ts"
-import { firstOf } from "./Classify.ts"
-import type { ResponseHeaders } from "./transport/Dispatch.ts"
+import { firstOf } from "../http/HeaderValues.ts"
 import { type Budget, budgetLeft } from "./RateLimitHeaders.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
+import type { ResponseHeaders } from "./transport/Dispatch.ts"
 
 /** The longest rest for a low budget: after it one HEAD tells whether it has recovered. */
 const longestReserveRest = Duration.minutes(15)

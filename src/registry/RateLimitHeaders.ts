@@ -1,21 +1,9 @@
 // How long a registry wants to be left alone, read from what it answers: headers first, then the text some hide it in.
-// Sources: RFC 9110 §10.2.3 (Retry-After), Docker Hub's ratelimit-* headers, GHCR's messages.
-import { DateTime, Duration, Option, Result } from "effect"
-import { Headers } from "effect/http"
+// Sources: Docker Hub's ratelimit-* headers, GHCR's messages. Edge: Retry-After, which is no registry's own, is http/.
+import { Duration, Option } from "effect"
 
 /** No registry rests longer for one answer: what asks for more lies, or means for ever. */
-const longest = Duration.days(1)
-
-/** Retry-After in both its forms, seconds or a date; undefined if absent or nonsense. `now` in epoch milliseconds. */
-export const retryAfterOf = (header: string | undefined, now: number): Duration.Duration | undefined => {
-  if (header === undefined) return undefined
-  const parsed = Headers.parseRetryAfter(header)
-  if (Result.isFailure(parsed)) return undefined
-  const asked = parsed.success._tag === "Duration"
-    ? parsed.success.duration
-    : Duration.millis(Math.max(0, DateTime.toEpochMillis(parsed.success.dateTime) - now))
-  return Duration.min(asked, longest)
-}
+export const longestRest = Duration.days(1)
 
 // GHCR says `retry-after: 10.305464ms, allowed: 2000/minute` in the message alone (a Go duration)
 const messageForm = /retry-after:\s*((?:[0-9.]+(?:h|ms|µs|us|ns|m|s))+)/i
@@ -29,7 +17,7 @@ export const retryAfterInText = (text: string): Duration.Duration | undefined =>
   for (const [, amount, of] of found.matchAll(/([0-9.]+)(h|ms|µs|us|ns|m|s)/g)) {
     millis += Number(amount) * (unit[of ?? "s"] ?? 0)
   }
-  return Number.isFinite(millis) ? Duration.min(Duration.millis(Math.ceil(millis)), longest) : undefined
+  return Number.isFinite(millis) ? Duration.min(Duration.millis(Math.ceil(millis)), longestRest) : undefined
 }
 
 const secondary = /secondary rate limit|rate limit exceeded|toomanyrequests|too many requests/i

@@ -13,11 +13,12 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
   image: [],
   collections: [],
+  http: ["image"],
   workload: ["image", "settings"],
   store: ["image", "workload"],
   settings: ["image", "telemetry"],
-  kube: ["telemetry"],
-  registry: ["collections", "image", "settings", "telemetry"]
+  kube: ["http", "telemetry"],
+  registry: ["collections", "http", "image", "settings", "telemetry"]
 }
 
 const foldersIn = (folder: string): ReadonlyArray<string> =>

@@ -1,12 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import {
-  fromEvent,
-  fromStatus,
-  fromTransport,
-  isTooLargeResourceVersion,
-  retryAfterOf
-} from "../../src/kube/KubeError.ts"
+import { fromEvent, fromStatus, fromTransport, isTooLargeResourceVersion } from "../../src/kube/KubeError.ts"
 import { failure } from "./FakeApi.ts"
 
 const answer = (status: number, body: unknown, mutation = true, retryAfter?: Duration.Duration) =>
@@ -52,10 +46,6 @@ describe("KubeError", () => {
     const slow = failure(429, "TooManyRequests", "", { retryAfterSeconds: 7 })
     assert.deepStrictEqual(answer(429, slow).retryAfter, Duration.seconds(7))
     assert.deepStrictEqual(answer(429, slow, false, Duration.seconds(2)).retryAfter, Duration.seconds(2))
-    assert.deepStrictEqual(retryAfterOf("3", 0), Duration.seconds(3))
-    assert.deepStrictEqual(retryAfterOf("Thu, 01 Jan 1970 00:00:05 GMT", 1000), Duration.seconds(4))
-    assert.isUndefined(retryAfterOf("soon", 0))
-    assert.isUndefined(retryAfterOf(undefined, 0))
   })
 
   it("knows which changes may have been made", () => {

@@ -1,10 +1,11 @@
 // Blobs of a repository: look and open. Source: OCI distribution-spec, "Pulling blobs". Edge: storing them is Uploads.ts.
 import { Effect, type FiberSet, Option, type Scope } from "effect"
+import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Access } from "../auth/Identities.ts"
 import type { Session, Spec } from "../auth/Session.ts"
-import { firstOf, numberOf, refusal } from "../Classify.ts"
+import { refusal } from "../Classify.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Bandwidth } from "../transport/Bandwidth.ts"

@@ -1,13 +1,14 @@
 // Manifests of a repository: look, fetch, push. Bytes stay as they are; digests are computed here, never believed.
 // Source: OCI distribution-spec, "Pulling manifests" and "Pushing manifests".
 import { Effect, Option, Result } from "effect"
+import { firstOf } from "../../http/HeaderValues.ts"
 import { algorithmOf, type Digest, digestOf, isAnother, isDigest } from "../../image/Digest.ts"
 import { acceptManifests, mayBeSchema1 } from "../../image/ManifestDocument.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import { signedPayload } from "../../image/SignedManifest.ts"
 import type { Access } from "../auth/Identities.ts"
 import type { Session, Spec } from "../auth/Session.ts"
-import { firstOf, refusal } from "../Classify.ts"
+import { refusal } from "../Classify.ts"
 import type { Limits } from "../Limits.ts"
 import type { Reachability } from "../Reachability.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"

@@ -3,11 +3,12 @@
 // Edge: moving bytes from an opened blob into a PUT is clone/Transfer.ts; which sizes pass is UploadSizes'.
 import { Effect, FiberSet } from "effect"
 import type { Readable } from "node:stream"
+import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import { algorithmOf, type Digest, isAnother } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
 import type { Access, Identity } from "../auth/Identities.ts"
 import type { Session, Spec } from "../auth/Session.ts"
-import { firstOf, numberOf, refusal } from "../Classify.ts"
+import { refusal } from "../Classify.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"

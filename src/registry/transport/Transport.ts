@@ -3,17 +3,19 @@
 import { Clock, Duration, Effect, Metric, Option, Redacted, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
+import { firstOf } from "../../http/HeaderValues.ts"
+import { statusClass } from "../../http/StatusClass.ts"
 import type { HostLabel } from "../../telemetry/HostLabel.ts"
 import { registryRequests } from "../../telemetry/Metrics.ts"
-import type { Agents, Kind } from "./Agents.ts"
-import type { Certificates } from "./Certificates.ts"
-import { classify, firstOf } from "../Classify.ts"
-import * as Dispatch from "./Dispatch.ts"
+import { classify } from "../Classify.ts"
 import type { Cost, HostRests } from "../HostRests.ts"
 import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
-import { wantsLogin } from "./Tunnels.ts"
 import { makeWarnings } from "../Warnings.ts"
+import type { Agents, Kind } from "./Agents.ts"
+import type { Certificates } from "./Certificates.ts"
+import * as Dispatch from "./Dispatch.ts"
+import { wantsLogin } from "./Tunnels.ts"
 
 /** A request as the registry client sees it. */
 export interface Request {
@@ -60,9 +62,6 @@ const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** Host and path of a URL: queries carry signatures and tokens, so they are never shown. */
 const shown = (url: URL): string => `${url.origin}${url.pathname}`
-
-const codeClass = (status: number): "2xx" | "3xx" | "4xx" | "429" | "5xx" =>
-  status === 429 ? "429" : status < 300 ? "2xx" : status < 400 ? "3xx" : status < 500 ? "4xx" : "5xx"
 
 type Perform<R> = (
   dispatcher: Dispatcher,
@@ -144,7 +143,10 @@ export const makeTransport = (options: {
         })
       )
     )
-    yield* Metric.update(registryRequests({ host, code: codeClass(incoming.status) }), 1)
+    yield* Metric.update(
+      registryRequests({ host, code: incoming.status === 429 ? "429" : statusClass(incoming.status) }),
+      1
+    )
     if (incoming.headers["warning"] !== undefined) yield* warnings(url.host, incoming.headers["warning"])
     if (incoming.status === 407 && Option.isSome(proxy)) {
       const error = fail(request, "Unreachable", `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`)

@@ -1,16 +1,14 @@
-// Newline framing of a watch: bytes in, whole lines out. A line that never ends is cut off before it fills the memory.
+// Newline framing of an answer's body: bytes in, whole lines out. A line that never ends is cut off before it fills the memory.
 // What follows the last newline is not a line: the connection broke in the middle of it.
 const NEWLINE = 0x0a
-
-/** An object is at most 1.5 MB in etcd; JSON and managedFields make it larger, but not five times. */
-const LONGEST = 8 * 1024 * 1024
 
 export interface Framer {
   /** The lines that end in `chunk`; undefined once a line has become too long. Empty lines are left out. */
   readonly push: (chunk: Uint8Array) => ReadonlyArray<string> | undefined
 }
 
-export const makeFramer = (longest: number = LONGEST): Framer => {
+/** `longest`: bytes of a line, without its newline. */
+export const makeFramer = (longest: number): Framer => {
   let parts: Array<Uint8Array> = []
   let size = 0
   const whole = (last: Buffer): string => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { makeFramer } from "../../src/kube/Lines.ts"
+import { makeFramer } from "../../src/http/Lines.ts"
 
 const Text = Schema.Array(Schema.String)
 const Cuts = Schema.Array(Schema.Int)
@@ -10,7 +10,7 @@ describe("framing", () => {
     const whole = lines.map((it) => `é${it.replaceAll("\n", "").toWellFormed()}`)
     const bytes = Buffer.from(whole.map((it) => `${it}\n`).join(""))
     const at = cuts.map((it) => Math.abs(it) % (bytes.length + 1)).toSorted((a, b) => a - b)
-    const framer = makeFramer()
+    const framer = makeFramer(1024 * 1024)
     const seen = [...at, bytes.length].flatMap((end, index) =>
       framer.push(bytes.subarray(at[index - 1] ?? 0, end)) ?? []
     )
@@ -18,7 +18,7 @@ describe("framing", () => {
   })
 
   it("leaves out empty lines and what follows the last newline", () => {
-    assert.deepStrictEqual(makeFramer().push(Buffer.from("\n\na\n\nb")), ["a"])
+    assert.deepStrictEqual(makeFramer(1024 * 1024).push(Buffer.from("\n\na\n\nb")), ["a"])
   })
 
   it("gives up on a line that is too long, at once or in pieces", () => {
