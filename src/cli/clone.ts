@@ -41,14 +41,14 @@ const lineOf = (output: "text" | "json", source: string, result: Result.Result<C
       ? JSON.stringify({ source, result: "failed", reason, side, detail, retryable })
       : `${source} failed ${reason} (${side}): ${detail}`
   }
-  const { blobs, bytes: moved, digest, manifests, original, seconds, target, upToDate } = result.success
+  const { blobs, bytes: moved, digest, manifests, original, seconds, backup: copy, upToDate } = result.success
   const how = upToDate ? "up-to-date" : "copied"
   return output === "json"
     // `original` is left out where it is undefined
     ? JSON.stringify({
       source,
       result: how,
-      target: format(target),
+      target: format(copy),
       digest,
       original,
       blobs,
@@ -56,7 +56,7 @@ const lineOf = (output: "text" | "json", source: string, result: Result.Result<C
       manifests,
       seconds
     })
-    : `${source} ${how} ${format(target)} ${digest} ${
+    : `${source} ${how} ${format(copy)} ${digest} ${
       original === undefined ? "" : `converted-from=${original} `
     }uploaded=${blobs.uploaded} mounted=${blobs.mounted} `
       + `present=${blobs.present} bytes=${bytes(moved.uploaded).replace(" ", "")} seconds=${seconds.toFixed(1)}`

@@ -5,7 +5,7 @@ import { Counter } from "./Counter.ts"
 /** A look at one running copy. Totals grow while manifests are discovered. */
 export interface CopyProgress {
   readonly source: ImageReference
-  readonly target: ImageReference
+  readonly backup: ImageReference
   /** Epoch milliseconds. */
   readonly startedAt: number
   readonly blobs: { readonly total: number; readonly done: number }
@@ -19,10 +19,10 @@ export class Progress {
   startedAt = 0
   readonly #counters: Array<Counter> = []
   readonly source: ImageReference
-  readonly target: ImageReference
-  constructor(source: ImageReference, target: ImageReference) {
+  readonly backup: ImageReference
+  constructor(source: ImageReference, backup: ImageReference) {
     this.source = source
-    this.target = target
+    this.backup = backup
   }
 
   /** For the image itself, or for one of its signatures. */
@@ -45,6 +45,6 @@ export class Progress {
       manifests.total += ofThese.total
       manifests.done += ofThese.done
     }
-    return { source: this.source, target: this.target, startedAt: this.startedAt, blobs, bytes, manifests }
+    return { source: this.source, backup: this.backup, startedAt: this.startedAt, blobs, bytes, manifests }
   }
 }

@@ -23,7 +23,7 @@ export const reportClone = Effect.fnUntraced(
     if (copied.upToDate) return
     yield* Effect.logInfo("image copied").pipe(Effect.annotateLogs({
       image: format(copied.source),
-      backup: format(copied.target),
+      backup: format(copied.backup),
       digest: copied.digest,
       ...(copied.original === undefined ? {} : { "converted-from": copied.original }),
       uploaded: copied.bytes.uploaded,

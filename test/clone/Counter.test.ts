@@ -91,7 +91,7 @@ it("the progress of a copy is that of all that is walked for it, and stays what 
   ofImage.settle(b, "uploaded")
   assert.deepStrictEqual(now, {
     source: image,
-    target: image,
+    backup: image,
     startedAt: 0,
     blobs: { total: 2, done: 1 },
     bytes: { total: 11, done: 1 },

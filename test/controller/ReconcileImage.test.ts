@@ -18,7 +18,7 @@ const reference = Result.getOrThrow(parse(source))
 
 const copied: Copied = {
   source: reference,
-  target: reference,
+  backup: reference,
   digest: digestOf("a"),
   contents: new Set([digestOf("a")]),
   verifiedAt: 0,

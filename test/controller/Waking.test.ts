@@ -25,7 +25,7 @@ const healthy = Array.from({ length: 20 }, (_, at) => `well.test/team/app${at}:1
 
 const copied = (source: ImageReference): Copied => ({
   source,
-  target: source,
+  backup: source,
   digest: digestOf("a"),
   contents: new Set([digestOf("a")]),
   verifiedAt: 0,

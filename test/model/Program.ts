@@ -64,7 +64,7 @@ const cloner = (world: World) => {
     const nothing = { uploaded: 0, mounted: 0, present: 0 }
     return {
       source: reference,
-      target: backupOf(target, reference),
+      backup: backupOf(target, reference),
       digest,
       contents: new Set([digest]),
       verifiedAt: yield* uptime,

@@ -209,6 +209,6 @@ describe("skopeo", () => {
         )
       const flags = ["--tls-verify=false"]
       assert.strictEqual(judged(source, "team/app:1", flags), copied.digest)
-      assert.strictEqual(judged(backup, `${copied.target.repository}:1`, flags), copied.digest)
+      assert.strictEqual(judged(backup, `${copied.backup.repository}:1`, flags), copied.digest)
     }))
 })

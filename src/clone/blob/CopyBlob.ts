@@ -19,7 +19,7 @@ export interface BlobContext {
   readonly limits: Limits
   readonly ledger: Ledger
   readonly source: Repository
-  readonly target: Repository
+  readonly backup: Repository
   readonly counter: Counter
   /** The image is new to the backup: what a neighbour holds is mounted without a look. */
   readonly fresh?: boolean
@@ -33,7 +33,7 @@ const mountTries = 2
 const longestWaitForStranger = Duration.seconds(60)
 
 /**
- * Makes sure that `target` has the blob. `force` believes neither the ledger nor a HEAD: the registry has just said that
+ * Makes sure that `backup` has the blob. `force` believes neither the ledger nor a HEAD: the registry has just said that
  * the blob is missing although both said it was there.
  */
 export const copyBlob = Effect.fnUntraced(function*(
@@ -41,16 +41,16 @@ export const copyBlob = Effect.fnUntraced(function*(
   blob: Descriptor,
   force: boolean
 ): Effect.fn.Return<How, CloneError> {
-  const { ledger, registry, target } = context
+  const { ledger, registry, backup } = context
   const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
   let upload: Upload | undefined
-  if (!force && ledger.holds(target.repository, blob.digest)) return "present"
+  if (!force && ledger.holds(backup.repository, blob.digest)) return "present"
   const has = Effect.tap(
-    atBackup(registry.hasBlob(target, blob.digest)),
-    (there) => Effect.sync(() => there && ledger.noteBlob(target.repository, blob.digest))
+    atBackup(registry.hasBlob(backup, blob.digest)),
+    (there) => Effect.sync(() => there && ledger.noteBlob(backup.repository, blob.digest))
   )
   const tried = new Set<string>()
-  const untried = () => ledger.holders(blob.digest).find((it) => it !== target.repository && !tried.has(it))
+  const untried = () => ledger.holders(blob.digest).find((it) => it !== backup.repository && !tried.has(it))
   /** From whoever has come to hold the blob since the last call; without a pause where there is nobody. */
   const mount = Effect.fnUntraced(function*() {
     for (let tries = 0; tries < mountTries; tries++) {
@@ -58,10 +58,10 @@ export const copyBlob = Effect.fnUntraced(function*(
       if (from === undefined) return false
       tried.add(from)
       const outcome = yield* atBackup(
-        registry.mountBlob(target, blob.digest, { registry: target.registry, repository: from })
+        registry.mountBlob(backup, blob.digest, { registry: backup.registry, repository: from })
       )
       if (outcome === "mounted") {
-        ledger.noteBlob(target.repository, blob.digest)
+        ledger.noteBlob(backup.repository, blob.digest)
         ledger.mounting = true
         return true
       }
@@ -99,20 +99,20 @@ export const copyBlob = Effect.fnUntraced(function*(
     for (;;) {
       // during the look, or the wait, another image may have brought it
       if (!force && (yield* mount())) return "mounted"
-      if (!force && ledger.holds(target.repository, blob.digest)) return "present"
+      if (!force && ledger.holds(backup.repository, blob.digest)) return "present"
       const other = ledger.flights.get(blob.digest)
       if (other !== undefined) {
         const wait = Deferred.await(other.landed)
         yield* other.from === context.source.registry
           ? wait
           : Effect.timeoutOrElse(wait, { duration: longestWaitForStranger, orElse: () => Effect.void })
-        if (ledger.holds(target.repository, blob.digest)) return "present"
+        if (ledger.holds(backup.repository, blob.digest)) return "present"
         if (ledger.flights.get(blob.digest) !== other) continue
       }
       const flown = yield* fly(context, blob, {
         moving: Effect.suspend(() => move(context, blob, given(), unseen)),
         overtaken: other,
-        landed: () => !force && (ledger.holds(target.repository, blob.digest) || untried() !== undefined)
+        landed: () => !force && (ledger.holds(backup.repository, blob.digest) || untried() !== undefined)
       })
       if (flown !== undefined) return flown
     }
@@ -176,7 +176,7 @@ const move = Effect.fnUntraced(function*(
   given: Upload | undefined,
   unseen: boolean
 ): Effect.fn.Return<How, CloneError> {
-  const { counter, ledger, limits, registry, source, target } = context
+  const { counter, ledger, limits, registry, source, backup } = context
   const atSource = Effect.mapError(fromRegistry(context.image, "source"))
   const atBackup = Effect.mapError(fromRegistry(context.image, "backup"))
   let ready = given
@@ -184,10 +184,10 @@ const move = Effect.fnUntraced(function*(
   let corrupt = 0
   /** The backup has said that it stored other bytes: what it says of the blob now means nothing. */
   let spoiled = false
-  const has = atBackup(registry.hasBlob(target, blob.digest))
-  const start = atBackup(begin(registry, registry.startUpload(target, blob.digest)))
+  const has = atBackup(registry.hasBlob(backup, blob.digest))
+  const start = atBackup(begin(registry, registry.startUpload(backup, blob.digest)))
   const startUnlessThere = Effect.gen(function*() {
-    const answer = yield* atBackup(begin(registry, registry.mountBlob(target, blob.digest, target)))
+    const answer = yield* atBackup(begin(registry, registry.mountBlob(backup, blob.digest, backup)))
     return answer ?? ((yield* has) ? "mounted" : yield* start)
   })
 
@@ -244,6 +244,6 @@ const move = Effect.fnUntraced(function*(
       () => Effect.succeed<How>("left")
     )
   )
-  if (outcome !== "left") ledger.noteBlob(target.repository, blob.digest)
+  if (outcome !== "left") ledger.noteBlob(backup.repository, blob.digest)
   return outcome
 })

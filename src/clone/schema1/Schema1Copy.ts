@@ -62,15 +62,15 @@ const refusing = ({ image, source }: TreeContext, original: Manifest) => (detail
 
 /** How large a layer is: schema 1 does not say it. The backup is asked first, and a source that says nothing is read. */
 const sizeOf = Effect.fnUntraced(function*(context: TreeContext, digest: Digest): Effect.fn.Return<number, CloneError> {
-  const { damaged, image, ledger, limits, registry, source, target } = context
+  const { damaged, image, ledger, limits, registry, source, backup } = context
   const atSource = Effect.mapError(fromRegistry(image, "source"))
   const headOf = (where: typeof source) =>
     Effect.catchIf(registry.headBlob(where, digest), (error) => error.status === 405, () => Effect.succeedNone)
   const here = damaged?.has(digest) === true
     ? undefined
-    : Option.getOrUndefined(yield* Effect.mapError(headOf(target), fromRegistry(image, "backup")))
+    : Option.getOrUndefined(yield* Effect.mapError(headOf(backup), fromRegistry(image, "backup")))
   if (here?.size !== undefined) {
-    ledger.noteBlob(target.repository, digest)
+    ledger.noteBlob(backup.repository, digest)
     return here.size
   }
   const there = Option.getOrUndefined(yield* atSource(headOf(source)))
@@ -88,11 +88,11 @@ const contentOf = Effect.fnUntraced(function*(
   budget: Budget,
   refused: (detail: string) => CloneError
 ): Effect.fn.Return<LayerContent, CloneError> {
-  const { counter, damaged, image, ledger, limits, registry, target } = context
+  const { counter, damaged, image, ledger, limits, registry, backup } = context
   const { digest, size } = layer
   const bring = (force: boolean) =>
     Effect.map(copyBlob(context, layer, force), (how) => {
-      if (how === "uploaded" || how === "mounted") ledger.noteBlob(target.repository, digest)
+      if (how === "uploaded" || how === "mounted") ledger.noteBlob(backup.repository, digest)
       counter.settle(layer, how)
     })
   const unpack = readLayer({
@@ -100,8 +100,8 @@ const contentOf = Effect.fnUntraced(function*(
     budget,
     digest,
     size,
-    target: targetOf(target, digest),
-    open: (offset) => registry.openBlob(target, digest, offset)
+    target: targetOf(backup, digest),
+    open: (offset) => registry.openBlob(backup, digest, offset)
   })
   const again = damaged?.has(digest) === true
   yield* bring(again)
@@ -144,7 +144,7 @@ export const convert = Effect.fnUntraced(function*<C extends TreeContext>(
   original: Manifest,
   most: number | undefined
 ): Effect.fn.Return<Conversion<C>, CloneError> {
-  const { counter, damaged, image, registry, target } = context
+  const { counter, damaged, image, registry, backup } = context
   const refused = refusing(context, original)
   const read = yield* Effect.mapError(Effect.fromResult(readSchema1(original.bytes)), refused)
   const layers = yield* Effect.forEach(
@@ -173,7 +173,7 @@ export const convert = Effect.fnUntraced(function*<C extends TreeContext>(
   const digest = digestOf(manifest)
   const held = damaged?.has(digest) === true
     ? Option.none()
-    : yield* Effect.mapError(registry.headManifest(target, digest), fromRegistry(image, "backup"))
+    : yield* Effect.mapError(registry.headManifest(backup, digest), fromRegistry(image, "backup"))
   return {
     // equal digest, no PUT
     fetched: {

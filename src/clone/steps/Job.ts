@@ -30,7 +30,7 @@ export const makeJob = (environment: CopyEnvironment, source: ImageReference, pr
   const resolver = makeResolver({ registry, backup, repair: damaged !== undefined }, source)
   const { from, image, into } = resolver
   const slots = Semaphore.makeUnsafe(blobsAtOnce)
-  const manifests = { image, registry, source: from, target: into, damaged }
+  const manifests = { image, registry, source: from, backup: into, damaged }
   const count = () => progress.count()
   return {
     ...resolver,

@@ -15,7 +15,7 @@ import type { Job } from "./Job.ts"
 /** What became of one image. */
 export interface Copied {
   readonly source: ImageReference
-  readonly target: ImageReference
+  readonly backup: ImageReference
   readonly digest: Digest
   /** What the source calls it, where it was converted from Docker's schema 1: an image under another digest. */
   readonly original?: Digest
@@ -87,7 +87,7 @@ export const report = Effect.fnUntraced(function*(job: Job, untagged: Untagged):
   const { blobs, bytes, contents, pushed } = talliedOf(untagged)
   return {
     source,
-    target: original === undefined ? target : convertedBackupOf(environment.backup, source),
+    backup: original === undefined ? target : convertedBackupOf(environment.backup, source),
     digest,
     ...(original === undefined ? {} : { original }),
     contents,

@@ -38,7 +38,7 @@ export const copyReferrers = Effect.fnUntraced(function*(
   subjects: ReadonlyArray<Digest>,
   known: boolean
 ) {
-  const { image, registry, source, target } = context
+  const { image, registry, source, backup } = context
   const atSource = Effect.mapError(fromRegistry(image, "source"))
   const atBackup = Effect.mapError(fromRegistry(image, "backup"))
   const seen = new Set<Digest>(subjects)
@@ -75,7 +75,7 @@ export const copyReferrers = Effect.fnUntraced(function*(
   const ofSubject = Effect.fnUntraced(function*(subject: Digest, depth: number) {
     const listed = yield* warned(subject, atSource(registry.referrersOf(source, subject)))
     if (listed === undefined || listed.length === 0) return
-    const present = known ? yield* warned(subject, atBackup(registry.referrersOf(target, subject))) : undefined
+    const present = known ? yield* warned(subject, atBackup(registry.referrersOf(backup, subject))) : undefined
     const there = new Set(present?.map((it) => it.digest))
     const copied: Array<ReferrerDescriptor> = []
     for (const referrer of listed) {
@@ -95,9 +95,9 @@ export const copyReferrers = Effect.fnUntraced(function*(
     if (Option.isNone(head)) return
     const { digest } = head.value
     left--
-    const present = yield* atBackup(registry.headManifest(target, tag))
+    const present = yield* atBackup(registry.headManifest(backup, tag))
     if (Option.isSome(present) && present.value.digest === digest) yield* found("present")
-    else yield* atBackup(registry.putManifest(target, tag, yield* bring(digest)))
+    else yield* atBackup(registry.putManifest(backup, tag, yield* bring(digest)))
     if (seen.has(digest)) return
     seen.add(digest)
     yield* allOf(digest, depth + 1)
@@ -128,15 +128,15 @@ const list = Effect.fnUntraced(function*(
   subject: Digest,
   copied: ReadonlyArray<ReferrerDescriptor>
 ) {
-  const { image, registry, target } = context
+  const { image, registry, backup } = context
   const atBackup = Effect.mapError(fromRegistry(image, "backup"))
-  const present = yield* atBackup(registry.referrersOf(target, subject))
+  const present = yield* atBackup(registry.referrersOf(backup, subject))
   const missing = copied.filter((it) => !present.some((other) => other.digest === it.digest))
   if (missing.length === 0) return
   const bytes = Buffer.from(
     JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: [...present, ...missing] })
   )
-  yield* atBackup(registry.putManifest(target, fallbackTag(subject), {
+  yield* atBackup(registry.putManifest(backup, fallbackTag(subject), {
     bytes,
     mediaType: ociIndex,
     digest: digestOf(bytes)

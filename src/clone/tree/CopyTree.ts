@@ -90,7 +90,7 @@ export const copyTree = Effect.fnUntraced(function*(
   context: TreeContext,
   root: Fetched
 ): Effect.fn.Return<Tally, CloneError> {
-  const { counter, damaged, ledger, limits, target } = context
+  const { counter, damaged, ledger, limits, backup } = context
   const { digest: rootDigest } = root.manifest
   return yield* walkTree(context, root, {
     read: Effect.fnUntraced(function*({ digest }) {
@@ -103,7 +103,7 @@ export const copyTree = Effect.fnUntraced(function*(
     blob: Effect.fnUntraced(function*(blob, _, again) {
       const how = yield* copyBlob(context, blob, again || damaged?.has(blob.digest) === true)
       counter.settle(blob, how)
-      if (how === "uploaded" || how === "mounted") ledger.noteBlob(target.repository, blob.digest)
+      if (how === "uploaded" || how === "mounted") ledger.noteBlob(backup.repository, blob.digest)
     }),
     done: Effect.fnUntraced(function*({ digest, manifests, parsed, read: { manifest, present } }, again) {
       // a second time it is pushed whatever the backup says: it has just missed what it had said was there
@@ -126,7 +126,7 @@ export const lookAtTree = (
   walkTree(context, root, {
     read: ({ digest }) => digest === root.manifest.digest ? Effect.succeed(root) : fetchHeld(context, digest),
     blob: (blob) =>
-      context.slots.withPermit(context.registry.hasBlob(context.target, blob.digest)).pipe(
+      context.slots.withPermit(context.registry.hasBlob(context.backup, blob.digest)).pipe(
         Effect.mapError(fromRegistry(context.image, "backup")),
         Effect.flatMap((there) =>
           there

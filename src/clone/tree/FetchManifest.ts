@@ -10,7 +10,7 @@ export interface ManifestContext {
   readonly image: string
   readonly registry: Manifests
   readonly source: Repository
-  readonly target: Repository
+  readonly backup: Repository
   /** Manifests that were read before, when the image was measured. */
   readonly known?: ReadonlyMap<Digest, Fetched>
   /** Parts whose bytes the backup is known to have wrong: they are sent again, whatever it says of them. */
@@ -27,7 +27,7 @@ export interface Fetched {
 
 /** Something is wrong with one part of the image, which no time will mend. */
 export const failed = (
-  context: Pick<ManifestContext, "image" | "source" | "target">,
+  context: Pick<ManifestContext, "image" | "source" | "backup">,
   digest: Digest,
   side: Side,
   reason: CloneReason,
@@ -37,18 +37,18 @@ export const failed = (
     image: context.image,
     reason,
     side,
-    detail: `${targetOf(side === "source" ? context.source : context.target, digest)}: ${detail}`,
+    detail: `${targetOf(context[side], digest)}: ${detail}`,
     retryable: false,
     retryAfter: undefined
   })
 
-export const absent = (context: Pick<ManifestContext, "image" | "source" | "target">, digest: Digest): CloneError =>
+export const absent = (context: Pick<ManifestContext, "image" | "source" | "backup">, digest: Digest): CloneError =>
   failed(context, digest, "backup", "not-found", "the backup does not hold it")
 
-const heldManifest = ({ damaged, first, image, registry, target }: ManifestContext, digest: Digest) =>
+const heldManifest = ({ damaged, first, image, registry, backup }: ManifestContext, digest: Digest) =>
   damaged?.has(digest) === true
     ? Effect.undefined
-    : registry.getManifest(target, digest, first).pipe(
+    : registry.getManifest(backup, digest, first).pipe(
       Effect.catchIf((error) => error.reason === "NotFound" || error.reason === "Corrupt", () => Effect.undefined),
       Effect.mapError(fromRegistry(image, "backup"))
     )

@@ -10,7 +10,7 @@ import { CloneError, fromRegistry } from "../CloneError.ts"
 interface PutContext {
   readonly image: string
   readonly registry: Manifests
-  readonly target: Repository
+  readonly backup: Repository
 }
 
 /** Registries can know manifests by sha256 only: Distribution is one. Whoever asks for another digest gets nothing there. */
@@ -50,13 +50,13 @@ const refusedPut = (image: string, digest: Digest, { document }: Parsed, error: 
  * undefined: that has been done.
  */
 export const putManifest = Effect.fnUntraced(function*(
-  { image, registry, target }: PutContext,
+  { image, registry, backup }: PutContext,
   name: string,
   manifest: Manifest,
   parsed: Parsed,
   incomplete: Effect.Effect<void, CloneError> | undefined
 ): Effect.fn.Return<void, CloneError> {
-  const put = registry.putManifest(target, name, { ...manifest, mediaType: parsed.mediaType })
+  const put = registry.putManifest(backup, name, { ...manifest, mediaType: parsed.mediaType })
   const refused = (error: RegistryError) => refusedPut(image, manifest.digest, parsed, error)
   yield* put.pipe(Effect.catch((error) =>
     error.reason !== "Incomplete" || incomplete === undefined

@@ -83,7 +83,7 @@ describe("a blob that two images share", () => {
                 limits: defaultLimits,
                 ledger,
                 source: host,
-                target: { registry: "backup.example", repository: "mirror/app" },
+                backup: { registry: "backup.example", repository: "mirror/app" },
                 counter: new Counter(),
                 slots: Semaphore.makeUnsafe(3)
               },

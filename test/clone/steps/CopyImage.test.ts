@@ -66,14 +66,14 @@ describe("a fresh image", () => {
         source.add("app", image, "1")
         const digest = image.root.digest
         const copied = yield* clone({ digest })
-        assert.strictEqual(copied.target.tag, undefined)
+        assert.strictEqual(copied.backup.tag, undefined)
         assert.isUndefined(backup.manifest(into, "latest"))
         assert.isDefined(backup.manifest(into, protection(digest)))
         yield* clone({ digest, tag: "other" })
         assert.isUndefined(backup.manifest(into, "other"))
         const pinned = yield* clone({ digest, tag: "1" })
         assert.isDefined(backup.manifest(into, "1"))
-        assert.deepStrictEqual([pinned.target.tag, pinned.target.digest], ["1", digest])
+        assert.deepStrictEqual([pinned.backup.tag, pinned.backup.digest], ["1", digest])
       })
     ))
 
@@ -82,7 +82,7 @@ describe("a fresh image", () => {
       Effect.gen(function*() {
         source.add("app", image, "latest")
         const copied = yield* clone({})
-        assert.strictEqual(copied.target.tag, "latest")
+        assert.strictEqual(copied.backup.tag, "latest")
         assert.isDefined(backup.manifest(into, "latest"))
       })
     ))
