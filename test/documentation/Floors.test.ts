@@ -13,12 +13,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
   image: [],
   collections: [],
+  files: [],
   http: ["image"],
   workload: ["image", "settings"],
   store: ["image", "workload"],
   settings: ["image", "telemetry"],
   kube: ["http", "telemetry"],
-  registry: ["collections", "http", "image", "settings", "telemetry"]
+  registry: ["collections", "files", "http", "image", "settings", "telemetry"]
 }
 
 const foldersIn = (folder: string): ReadonlyArray<string> =>

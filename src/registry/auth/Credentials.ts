@@ -3,6 +3,7 @@
 import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import { makeReloading } from "../../files/Reloading.ts"
 import { askHelper } from "./CredentialHelper.ts"
 import { authsOf, type Credential, type DockerConfig, empty, helperOf, parseDockerConfig } from "./DockerConfig.ts"
 
@@ -16,7 +17,6 @@ export class CredentialsError extends Data.TaggedError("CredentialsError")<{
   }
 }
 
-const recheck = 5_000_000_000n // nanoseconds between looks at the file
 const helperMemory = 300_000_000_000n // helpers cost a process each; their tokens live for hours
 const mostBytes = 1024 * 1024
 /** So many are tried for one repository: each costs requests. */
@@ -71,7 +71,9 @@ export class Credentials extends Context.Service<Credentials, {
           return Credentials.of({ lookup: () => nobody, refused: () => Effect.void })
         }
         const file = path.join(options.directory.value, "config.json")
-        const { current: config } = yield* makeReloading(file)
+        const text = yield* readText(file)
+        const config = yield* Effect.fromResult(parse(file, text))
+        const docker = yield* makeReloading<Read, FileSystem.FileSystem>({ text, config }, readAgain(file))
         const helpers = makeBoundedMap<string, Answer>(1024)
 
         const ask = Effect.fnUntraced(function*(helper: string, serverUrl: string) {
@@ -113,7 +115,8 @@ export class Credentials extends Context.Service<Credentials, {
         }
 
         return Credentials.of({
-          lookup: (registry, repository) => Effect.flatMap(config, (current) => lookup(current, registry, repository)),
+          lookup: (registry, repository) =>
+            Effect.flatMap(docker.refreshed, ({ config: current }) => lookup(current, registry, repository)),
           refused: (credential) =>
             Effect.sync(() => {
               for (const [key, answer] of helpers.entries()) {
@@ -137,9 +140,7 @@ interface Answer {
 /** Reads the file once, without keeping it: to name what is wrong together with the other settings. */
 export const readDockerConfig = Effect.fnUntraced(
   function*(file: string): Effect.fn.Return<DockerConfig, CredentialsError, FileSystem.FileSystem> {
-    const text = yield* readText(file)
-    const parsed = parse(file, text)
-    return Result.isFailure(parsed) ? yield* parsed.failure : parsed.success
+    return yield* Effect.fromResult(parse(file, yield* readText(file)))
   }
 )
 
@@ -164,30 +165,22 @@ const readText = Effect.fnUntraced(
   }
 )
 
+interface Read {
+  readonly text: string | undefined
+  readonly config: DockerConfig
+}
+
 // The text is compared rather than the file's time: a mounted ConfigMap is swapped by a link, and times can be equal.
-const makeReloading = Effect.fnUntraced(function*(file: string) {
-  let text = yield* readText(file)
-  const first = parse(file, text)
-  if (Result.isFailure(first)) return yield* first.failure
-  let config = first.success
-  let looked = yield* Clock.monotonicTimeNanos
-  const services = yield* Effect.context<FileSystem.FileSystem>()
-  const again = Effect.gen(function*() {
-    const read = yield* Effect.result(readText(file))
-    const next = Result.flatMap(read, (it) => it === text ? Result.succeed(config) : parse(file, it))
-    if (Result.isSuccess(read)) text = read.success
-    if (Result.isFailure(next)) {
-      yield* Effect.logWarning("the last good registry credentials stay in use", next.failure.message)
-      return config
-    }
-    if (next.success !== config) yield* Effect.logInfo("registry credentials were read again")
-    config = next.success
-    return config
-  }).pipe(Effect.provideContext(services))
-  const current = Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
-    if (now - looked < recheck) return Effect.succeed(config)
-    looked = now
-    return again
-  })
-  return { current }
-})
+const readAgain = (file: string) =>
+  Effect.fnUntraced(function*(before: Read) {
+    const text = yield* readText(file)
+    if (text === before.text) return before
+    const parsed = parse(file, text)
+    const config = Result.getOrElse(parsed, () => before.config)
+    if (Result.isFailure(parsed)) yield* keep(parsed.failure)
+    else if (config !== before.config) yield* Effect.logInfo("registry credentials were read again")
+    return { text, config }
+  }, (read, before) => read.pipe(Effect.catch((error) => Effect.as(keep(error), before))))
+
+const keep = (error: CredentialsError) =>
+  Effect.logWarning("the last good registry credentials stay in use", error.message)
