@@ -14,7 +14,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.integration.test.ts"],
           // a busy machine is no fault of a test's
-          testTimeout: 20_000
+          testTimeout: 20_000,
+          provide: { patience: 15_000 }
         }
       },
       {
@@ -24,12 +25,19 @@ export default defineConfig({
           include: ["test/**/*.integration.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          provide: { patience: 60_000 },
           fileParallelism: false
         }
       },
       {
         extends: true,
-        test: { name: "judge", include: ["test/judges/*.judge.ts"], hookTimeout: 120_000, fileParallelism: false }
+        test: {
+          name: "judge",
+          include: ["test/judges/*.judge.ts"],
+          hookTimeout: 120_000,
+          provide: { patience: 60_000 },
+          fileParallelism: false
+        }
       }
     ]
   }

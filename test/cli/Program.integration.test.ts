@@ -7,6 +7,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import manifest from "../../package.json" with { type: "json" }
 import * as J from "../../sandbox/Json.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 import { failure } from "../kube/FakeApi.ts"
 import { startServer } from "../support/FakeRegistry.ts"
@@ -306,13 +307,13 @@ describe("a cluster that is not to be had", () => {
       () =>
         Effect.gen(function*() {
           const it = yield* W.daemon({ kubeconfig: kubeconfig(deadUrl), settings: backup })
-          yield* W.eventually(
+          yield* eventually(
             "the cluster counts as known",
             it.http("/readyz"),
             (text) => text.includes("[-]cluster failed: not all kinds have been seen yet")
           )
           const restarts = `image_cloner_watch_restarts_total{resource="pods",reason="unavailable"}`
-          yield* W.eventually("the watch is not tried again", it.metric(restarts), (count) => count >= 2)
+          yield* eventually("the watch is not tried again", it.metric(restarts), (count) => count >= 2)
           assert.include(yield* it.http("/healthz"), "healthz check passed")
           assert.include(yield* it.http("/readyz"), "readyz check failed")
           const said = it.log.filter((line) => /ECONNREFUSED|Unreachable/.test(J.text(line, "message") ?? ""))

@@ -5,7 +5,7 @@ import { digestOf } from "../../src/image/Digest.ts"
 import { refuse } from "../support/FakeRegistry.ts"
 import { gate } from "../support/Gate.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
-import { untilTrue } from "../support/Until.ts"
+import { eventually } from "../support/Eventually.ts"
 import { assertWhole, image, world } from "./World.ts"
 
 const tags = (count: number) => Array.from({ length: count }, (_, at) => `${at}`)
@@ -52,7 +52,7 @@ describe("an image under several names", () => {
         const one = yield* Effect.forkChild(clone({ tag: "1" }), { startImmediately: true })
         yield* door.are(1)
         const two = yield* Effect.forkChild(clone({ tag: "2" }), { startImmediately: true })
-        yield* untilTrue("its name is known", () => source.count(/HEAD .*manifests\/2$/) === 1)
+        yield* eventually("its name is not known", () => source.count(/HEAD .*manifests\/2$/) === 1)
         yield* Effect.sleep("50 millis")
         source.add("app", moved, "2")
         yield* door.one

@@ -8,7 +8,7 @@ import { type FakeRegistry, refuse, startFakeRegistry } from "../support/FakeReg
 import { gate } from "../support/Gate.ts"
 import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
-import { until, untilTrue } from "../support/Until.ts"
+import { eventually } from "../support/Eventually.ts"
 import { assertWhole, image, world } from "./World.ts"
 
 interface Daemon {
@@ -58,7 +58,7 @@ describe("permits", () => {
         for (let left = 10; left > 0; left--) {
           yield* door.are(Math.min(3, left))
           most = Math.max(most, (yield* cloner.inFlight).length)
-          yield* until("the rest waits", Effect.map(cloner.waiting, (it) => it === Math.max(0, left - 3)))
+          yield* eventually("the rest does not wait", cloner.waiting, (it) => it === Math.max(0, left - 3))
           yield* door.one
         }
         assert.strictEqual((yield* Fiber.join(all)).length, 10)
@@ -109,7 +109,7 @@ describe("permits", () => {
             cloner.clone({ registry: other.host, repository: "late", tag: "1" }),
             { startImmediately: true }
           )
-          yield* until("all wait", Effect.map(cloner.waiting, (it) => it === 4))
+          yield* eventually("not all wait", cloner.waiting, (it) => it === 4)
           yield* Fiber.join(late)
           yield* Fiber.join(many)
           // three images of the first registry were before it in the queue
@@ -130,7 +130,7 @@ describe("permits", () => {
         )
         for (const fetched of [2, 3, 3]) {
           yield* door.are(2)
-          yield* untilTrue("the next is fetched", () => source.count(/GET .*manifests/) === fetched)
+          yield* eventually("the next is not fetched", () => source.count(/GET .*manifests/) === fetched)
           yield* Effect.sleep("50 millis")
           assert.strictEqual(source.count(/GET .*manifests/), fetched)
           assert.strictEqual((yield* cloner.inFlight).length, 1)
@@ -152,7 +152,7 @@ describe("permits", () => {
           { startImmediately: true }
         )
         yield* door.are(1)
-        yield* untilTrue("the next is copied but for its tag", () => backup.count(/PUT .*manifests\/at-/) === 2)
+        yield* eventually("the next is not copied but for its tag", () => backup.count(/PUT .*manifests\/at-/) === 2)
         yield* Effect.sleep("100 millis")
         assert.strictEqual(yield* cloner.waiting, 2)
         assert.strictEqual(backup.count(/PUT .*manifests\/[abc]$/), 1)

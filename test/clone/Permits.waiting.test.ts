@@ -9,7 +9,7 @@ import { startFakeRegistry } from "../support/FakeRegistry.ts"
 import { gate } from "../support/Gate.ts"
 import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
-import { until, untilTrue } from "../support/Until.ts"
+import { eventually } from "../support/Eventually.ts"
 import { image, world } from "./World.ts"
 
 describe("an image that waits for its turn", () => {
@@ -72,8 +72,8 @@ describe("an image that waits for its turn", () => {
           const before = yield* Effect.forkChild(clone({ tag: "large" }), { startImmediately: true })
           yield* door.are(1)
           const one = yield* Effect.forkChild(Effect.timed(clone()), { startImmediately: true })
-          yield* untilTrue("its name is known", () => source.count(/HEAD .*manifests\/1$/) === 1)
-          yield* until("it waits", Effect.map(cloner.waiting, (it) => it === 1))
+          yield* eventually("its name is not known", () => source.count(/HEAD .*manifests\/1$/) === 1)
+          yield* eventually("it does not wait", cloner.waiting, (it) => it === 1)
           yield* Effect.sleep("1600 millis")
           source.add("app", later, "1")
           yield* door.one
@@ -117,11 +117,11 @@ describe("an image that is wanted no more when its turn comes", () => {
               last: digestOf(Buffer.from(tag))
             }).pipe(Effect.result, Effect.forkChild({ startImmediately: true }))
           const first = yield* ask("first")
-          yield* untilTrue("the first is copied", () => waiting.length === 1)
+          yield* eventually("the first is not copied", () => waiting.length === 1)
           const gone = yield* ask("gone")
-          yield* until("it waits", Effect.map(cloner.waiting, (it) => it === 1))
+          yield* eventually("it does not wait", cloner.waiting, (it) => it === 1)
           const next = yield* ask("next")
-          yield* until("both wait", Effect.map(cloner.waiting, (it) => it === 2))
+          yield* eventually("not both wait", cloner.waiting, (it) => it === 2)
           wanted = false
           waiting[0]?.()
           const outcome = yield* Fiber.join(gone)

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const collection = (name: string) => `/apis/policy/v1/namespaces/${name}/poddisruptionbudgets`
@@ -50,11 +51,11 @@ for (const place of W.controlPlanes) {
               yield* guard("guarded", name, place.name !== "the sandbox")
             }
             const it = yield* daemon(["guarded"], { BACKUP_PULL_BY: "nodes" })
-            yield* W.eventually("not rewritten", W.imageNow("Deployment", "guarded", "deployment"), (is) => is === copy)
+            yield* eventually("not rewritten", W.imageNow("Deployment", "guarded", "deployment"), (is) => is === copy)
             for (const kind of ["StatefulSet", "DaemonSet"] as const) {
-              yield* W.eventually(
+              yield* eventually(
                 `nothing is said of the ${kind}`,
-                Effect.sync(() => it.about(`${kind}/guarded/${kind.toLowerCase()}`).join("\n")),
+                () => it.about(`${kind}/guarded/${kind.toLowerCase()}`).join("\n"),
                 (lines) => lines.includes(`held, no-disruption: PodDisruptionBudget guarded/${kind.toLowerCase()}`)
               )
               assert.strictEqual(yield* W.imageNow(kind, "guarded", kind.toLowerCase()), image)
@@ -62,7 +63,7 @@ for (const place of W.controlPlanes) {
 
             const client = yield* KubeClient
             yield* client.request({ method: "DELETE", path: `${collection("guarded")}/statefulset` })
-            yield* W.eventually(
+            yield* eventually(
               "not rewritten",
               W.imageNow("StatefulSet", "guarded", "statefulset"),
               (is) => is === copy
@@ -70,7 +71,7 @@ for (const place of W.controlPlanes) {
             const mark = [{ op: "add", path: "/metadata/annotations", value: { "image-cloner.io/rewrite": "patch" } }]
             assert.strictEqual(yield* W.imageNow("DaemonSet", "guarded", "daemonset"), image)
             yield* W.jsonPatch("a person", "DaemonSet", "guarded", "daemonset", mark)
-            yield* W.eventually("not rewritten", W.imageNow("DaemonSet", "guarded", "daemonset"), (is) => is === copy)
+            yield* eventually("not rewritten", W.imageNow("DaemonSet", "guarded", "daemonset"), (is) => is === copy)
           }),
         120_000
       )

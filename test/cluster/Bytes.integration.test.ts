@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import * as Objects from "../../sandbox/client/Objects.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const manager = "kubectl-set"
@@ -53,7 +54,7 @@ for (const place of W.controlPlanes) {
             const it = yield* daemon(["bytes"], { BACKUP_PULL_BY: "nodes" })
             const copy = copyOf(stageNow, "bytes/app", "v2")
             for (const kind of ["StatefulSet", "DaemonSet", "ReplicaSet"]) {
-              const image = yield* W.eventually(
+              const image = yield* eventually(
                 `${kind} is not rewritten`,
                 W.imageNow(kind, "bytes", kind.toLowerCase()),
                 (it) => it !== v2
@@ -77,8 +78,8 @@ for (const place of W.controlPlanes) {
           yield* W.make("Deployment", { namespace: "pushed", name: "first", image })
           yield* W.settled("pushed", "first")
           yield* daemon(["pushed"])
-          yield* W.eventually("not rewritten", W.imageNow("Deployment", "pushed", "first"), (it) => it === copy)
-          yield* W.eventually(
+          yield* eventually("not rewritten", W.imageNow("Deployment", "pushed", "first"), (it) => it === copy)
+          yield* eventually(
             "not rolled out",
             W.running("pushed", "first"),
             (pods) => pods.length === 1 && pods.every((it) => it.ready && it.image === copy)
@@ -98,7 +99,7 @@ for (const place of W.controlPlanes) {
               }
             }
           })
-          yield* W.eventually(
+          yield* eventually(
             "the CronJob is not rewritten",
             W.get("CronJob", "pushed", "nightly"),
             (it) => JSON.stringify(it["spec"]).includes(copy)

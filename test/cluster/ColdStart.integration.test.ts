@@ -7,6 +7,7 @@ import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as Ending from "../support/Ending.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const kinds = ["Deployment", "StatefulSet", "DaemonSet"] as const
@@ -75,7 +76,7 @@ for (const place of W.controlPlanes) {
             yield* Ending.ends(endings("before", true), { namespaces: ["sourceless"], daemon: first, settings })
             // these are copied, and nothing more
             yield* first.configure({ REWRITE_MODE: "off" })
-            yield* W.eventually(
+            yield* eventually(
               "REWRITE_MODE is not seen",
               Effect.sync(() =>
                 first.log.some((line) => J.text(line, "message")?.includes("REWRITE_MODE=off") === true)
@@ -84,7 +85,7 @@ for (const place of W.controlPlanes) {
             )
             yield* make("sourceless", names("copied"))
             for (const [, name] of names("copied")) yield* W.settled("sourceless", name)
-            yield* W.eventually(
+            yield* eventually(
               "not all are copied",
               first.metric("image_cloner_clones_total{result=\"copied\"}"),
               (count) => count === 2 * kinds.length * each
@@ -100,9 +101,9 @@ for (const place of W.controlPlanes) {
             // a StatefulSet does not replace a pod that was never ready, and we delete nothing: the command is named
             for (const [kind, name] of names("copied")) {
               if (kind !== "StatefulSet") continue
-              yield* W.eventually(
+              yield* eventually(
                 `no command that frees ${name}`,
-                Effect.sync(() => again.about(`StatefulSet/sourceless/${name}`).join("\n")),
+                () => again.about(`StatefulSet/sourceless/${name}`).join("\n"),
                 (said) => said.includes(`kubectl -n sourceless delete pod ${name}-0`)
               )
               yield* client.request({ method: "DELETE", path: `/api/v1/namespaces/sourceless/pods/${name}-0` })
@@ -145,7 +146,7 @@ for (const place of W.controlPlanes) {
             const before = yield* generations("bare")
             for (const repository of backup.repositories()) yield* backup.removeRepository(repository)
             yield* powerCut("bare")
-            yield* W.eventually(
+            yield* eventually(
               "pods can pull",
               W.list("Pod", "bare"),
               (pods) => pods.length === all.length && pods.every((it) => JSON.stringify(it).includes("ImagePull"))

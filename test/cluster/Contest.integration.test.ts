@@ -10,6 +10,7 @@ import { isRollback } from "../../src/workload/Contest.ts"
 import { kindOf } from "../../src/workload/Kinds.ts"
 import { projectTemplated } from "../../src/workload/Project.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const kubectl = `${process.env["KUBEBUILDER_ASSETS"] ?? ""}/kubectl`
@@ -56,7 +57,7 @@ const revertBy = Effect.fnUntraced(function*(namespaceName: string, name: string
     policyName: namespaceName,
     matchResources: { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespaceName } } }
   })
-  yield* W.eventually(
+  yield* eventually(
     "the policy is not in force",
     Effect.andThen(
       W.jsonPatch("tester", "Deployment", namespaceName, probe, [{ op: "replace", path, value: `${image}-changed` }]),
@@ -89,7 +90,7 @@ for (const place of W.controlPlanes) {
             const times = new Map<string, () => number>()
             for (const kind of kinds) times.set(kind, yield* restorer(kind, "fought", kind.toLowerCase(), image))
             for (const kind of kinds) {
-              const object = yield* W.eventually(
+              const object = yield* eventually(
                 `the ${kind} is not marked`,
                 W.get(kind, "fought", kind.toLowerCase()),
                 (it) => J.text(it, "metadata", "annotations", "image-cloner.io/held") !== undefined,
@@ -107,9 +108,9 @@ for (const place of W.controlPlanes) {
 
             const again = yield* daemon(["fought"], { BACKUP_PULL_BY: "nodes" })
             for (const kind of kinds) {
-              yield* W.eventually(
+              yield* eventually(
                 `nothing is said of the ${kind}`,
-                Effect.sync(() => again.about(`${kind}/fought/${kind.toLowerCase()}`)),
+                () => again.about(`${kind}/fought/${kind.toLowerCase()}`),
                 (lines) => lines.some((line) => line.includes("held, contested"))
               )
             }
@@ -139,10 +140,10 @@ for (const place of W.controlPlanes) {
 
             const it = yield* daemon(["mutated"], { BACKUP_PULL_BY: "nodes", MAX_CONCURRENT_ROLLOUTS: "1" })
             const copy = copyOf(stageNow, "mutated/app", "1")
-            yield* W.eventually("not rewritten", W.imageNow("Deployment", "mutated", "other"), (now) => now === copy)
-            const said = yield* W.eventually(
+            yield* eventually("not rewritten", W.imageNow("Deployment", "mutated", "other"), (now) => now === copy)
+            const said = yield* eventually(
               "not contested",
-              Effect.sync(() => it.about("Deployment/mutated/mutated").join("\n")),
+              () => it.about("Deployment/mutated/mutated").join("\n"),
               (lines) => lines.includes("held, contested")
             )
             assert.include(

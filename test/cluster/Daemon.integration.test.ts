@@ -5,6 +5,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const isCopied = (prefix: string) => (image: string) => image.startsWith(prefix)
@@ -55,15 +56,15 @@ for (const place of W.controlPlanes) {
               ["ReplicationController", "rc"] as const
             ]
           ) {
-            yield* W.eventually(`${each} is not rewritten`, W.imageNow(each, "kinds", object), (it) => it === copy)
+            yield* eventually(`${each} is not rewritten`, W.imageNow(each, "kinds", object), (it) => it === copy)
           }
-          yield* W.eventually(
+          yield* eventually(
             "the CronJob is not rewritten",
             W.get("CronJob", "kinds", "cron"),
             (object) => JSON.stringify(object["spec"]).includes(copy)
           )
           for (const kind of rolling) {
-            yield* W.eventually(
+            yield* eventually(
               `${kind} has not rolled out`,
               W.running("kinds", kind.toLowerCase()),
               (pods) => pods.length === 1 && pods.every((pod) => pod.ready && pod.image === copy)
@@ -107,16 +108,16 @@ for (const place of W.controlPlanes) {
 
             const it = yield* daemon(["moved"])
             const pinned = `${copyOf(stageNow, "moved/kept", "1")}@${old}`
-            yield* W.eventually("not pinned", W.imageNow("Deployment", "moved", "kept"), (image) => image === pinned)
-            const pods = yield* W.eventually(
+            yield* eventually("not pinned", W.imageNow("Deployment", "moved", "kept"), (image) => image === pinned)
+            const pods = yield* eventually(
               "not rolled out",
               W.running("moved", "kept"),
               (all) => all.length === 1 && all.every((pod) => pod.ready && pod.image === pinned)
             )
             assert.deepStrictEqual(pods.map((pod) => pod.digest), [old])
-            yield* W.eventually(
+            yield* eventually(
               "no word about the tag",
-              Effect.sync(() => it.about("Deployment/moved/gone")),
+              () => it.about("Deployment/moved/gone"),
               (lines) => lines.some((line) => line.includes("tag-moved"))
             )
             assert.strictEqual(yield* W.imageNow("Deployment", "moved", "gone"), `${upstream.host}/moved/gone:1`)
@@ -137,7 +138,7 @@ for (const place of W.controlPlanes) {
             yield* W.settled("cure", "first")
             yield* Effect.scoped(Effect.gen(function*() {
               yield* daemon(["cure"])
-              yield* W.eventually(
+              yield* eventually(
                 "the first is not rewritten",
                 W.imageNow("Deployment", "cure", "first"),
                 isCopied(stageNow.backup.host)
@@ -146,14 +147,14 @@ for (const place of W.controlPlanes) {
             yield* upstream.removeRepository("cure/app")
             yield* kubelet.puller.prune
             yield* W.make("Deployment", { namespace: "cure", name: "second", image })
-            yield* W.eventually(
+            yield* eventually(
               "the second can pull",
               W.list("Pod", "cure"),
               (pods) => JSON.stringify(pods).includes("ImagePull")
             )
             yield* daemon(["cure"])
             const copy = copyOf(stageNow, "cure/app", "1")
-            yield* W.eventually(
+            yield* eventually(
               "the second does not run",
               W.running("cure", "second"),
               (pods) => pods.length === 1 && pods.every((pod) => pod.ready && pod.image === copy)
@@ -191,19 +192,19 @@ for (const place of W.controlPlanes) {
             const it = yield* daemon(["owned", "registry"], { BACKUP_NAMESPACES: "registry" })
             for (const [where, name, reason] of cases) {
               const repository = `copies/${upstream.host.replace(":", "_")}/owned/${name}`
-              yield* W.eventually(
+              yield* eventually(
                 `${name} is not cloned`,
-                Effect.sync(() => backup.resolve(repository, "1")),
+                () => backup.resolve(repository, "1"),
                 (digest) => digest === upstream.resolve(`owned/${name}`, "1")
               )
-              yield* W.eventually(
+              yield* eventually(
                 `no reason for ${name}`,
-                Effect.sync(() => it.about(`Deployment/${where}/${name}`)),
+                () => it.about(`Deployment/${where}/${name}`),
                 (lines) => lines.some((line) => line.includes(`held, ${reason}`))
               )
               assert.strictEqual(yield* W.imageNow("Deployment", where, name), `${upstream.host}/owned/${name}:1`)
             }
-            yield* W.eventually(
+            yield* eventually(
               "the metrics do not count them",
               it.metric("image_cloner_workloads_not_rewritten{reason=\"managed-by\"}"),
               (count) => count === 3
@@ -246,22 +247,22 @@ for (const place of W.controlPlanes) {
             })
             yield* W.make("Deployment", { namespace: "tenant", name: "good", image: `${upstream.host}/tenant/app:1` })
             const it = yield* daemon(["tenant"])
-            yield* W.eventually(
+            yield* eventually(
               "the good one waits for the others",
               W.imageNow("Deployment", "tenant", "good"),
               isCopied(backup.host)
             )
             for (const [name, image] of Object.entries(names)) {
-              yield* W.eventually(
+              yield* eventually(
                 `no word about ${name}`,
-                Effect.sync(() => it.about(image)),
+                () => it.about(image),
                 (lines) => lines.length > 0
               )
               assert.strictEqual(yield* W.imageNow("Deployment", "tenant", name), image)
             }
-            yield* W.eventually(
+            yield* eventually(
               "the forged annotation is not reported",
-              Effect.sync(() => it.about("Deployment/tenant/forged")),
+              () => it.about("Deployment/tenant/forged"),
               (lines) => lines.some((line) => line.includes("not ours"))
             )
             assert.deepStrictEqual(hidden.log.entries(), [])

@@ -5,6 +5,7 @@ import { Effect, Redacted } from "effect"
 import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 for (const place of W.controlPlanes) {
@@ -64,16 +65,16 @@ for (const place of W.controlPlanes) {
           const it = yield* daemon(["faults"], {
             PLAIN_HTTP_REGISTRIES: [upstream, backup, locked, dead].map((registry) => registry.host).join()
           })
-          yield* W.eventually(
+          yield* eventually(
             "the good one waits for the others",
             W.imageNow("Deployment", "faults", "good"),
             (image) => image === copyOf(stageNow, "faults/good", "1"),
             "20 seconds"
           )
           for (const [name, image, word] of cases) {
-            yield* W.eventually(
+            yield* eventually(
               `${name} is not reported as ${word}`,
-              Effect.sync(() => [...it.about(image), ...it.about(`Deployment/faults/${name}`)]),
+              () => [...it.about(image), ...it.about(`Deployment/faults/${name}`)],
               (lines) => lines.some((line) => line.includes(word)),
               "90 seconds"
             )
@@ -83,7 +84,7 @@ for (const place of W.controlPlanes) {
           const tags = backup.repositories().filter((repository) => /faults\/(?!good)/.test(repository))
             .flatMap((repository) => backup.tags(repository))
           assert.deepStrictEqual(tags, [])
-          yield* W.eventually(
+          yield* eventually(
             "the unparsable one is not counted",
             it.metric("image_cloner_workloads_not_rewritten{reason=\"unparsable\"}"),
             (count) => count >= 1

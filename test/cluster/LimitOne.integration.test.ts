@@ -7,6 +7,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import * as Ending from "../support/Ending.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const namespaces = ["calm", "back", "stuck"]
@@ -93,9 +94,9 @@ for (const place of W.controlPlanes) {
             const settings = { MAX_CONCURRENT_ROLLOUTS: "1", BACKUP_PULL_BY: "nodes" }
             const it = yield* daemon(namespaces, settings)
             for (const [where, reason] of [["back", "pull-unproven"], ["stuck", "stranded"]] as const) {
-              yield* W.eventually(
+              yield* eventually(
                 `${where} is not ${reason}`,
-                Effect.sync(() => it.about(`Deployment/${where}/bad`)),
+                () => it.about(`Deployment/${where}/bad`),
                 (lines) => lines.some((line) => line.startsWith(`held, ${reason}: `))
               )
             }

@@ -7,6 +7,7 @@ import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as Ending from "../support/Ending.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const where = "pool"
@@ -56,13 +57,13 @@ for (const place of W.controlPlanes) {
             const given: Ending.Given = { namespaces: [where], daemon: it }
             yield* Ending.ends(endings("rewritten", true, 1), given)
             yield* it.configure({ REWRITE_MODE: "off" })
-            yield* W.eventually(
+            yield* eventually(
               "the settings are not seen",
-              Effect.sync(() => it.log.map((line) => J.text(line, "message") ?? "")),
+              () => it.log.map((line) => J.text(line, "message") ?? ""),
               (lines) => lines.some((line) => line.includes("REWRITE_MODE=off"))
             )
             yield* make("copied")
-            yield* W.eventually(
+            yield* eventually(
               "not copied",
               it.metric("image_cloner_clones_total{result=\"copied\"}"),
               (count) => count === 2

@@ -6,6 +6,7 @@ import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const annotation = "image-cloner.io/original-images"
@@ -56,7 +57,7 @@ for (const place of W.controlPlanes) {
             yield* W.settled("applied", "deployment")
             const it = yield* daemon(["applied"])
             for (const kind of kinds) {
-              const given = yield* W.eventually(
+              const given = yield* eventually(
                 `${kind} is not rewritten, or its image is still ours`,
                 W.get(kind, "applied", "app"),
                 (object) => imageOf(kind, object) === copy && !JSON.stringify(held(object)).includes("f:image\"")
@@ -65,7 +66,7 @@ for (const place of W.controlPlanes) {
               assert.strictEqual(J.number(given, "metadata", "generation"), 2)
               yield* W.apply("helm", kind, "applied", "app", manifest(kind, image, { release: "2" }))
               // its image is the manifest's, so it is rewritten again, and given up again
-              const again = yield* W.eventually(
+              const again = yield* eventually(
                 `${kind} is not rewritten again`,
                 W.get(kind, "applied", "app"),
                 (object) =>
@@ -105,7 +106,7 @@ for (const place of W.controlPlanes) {
             }
             const it = yield* daemon(["before"])
             for (const kind of kinds) {
-              const given = yield* W.eventually(
+              const given = yield* eventually(
                 `${kind} is still ours`,
                 W.get(kind, "before", "app"),
                 (object) => !JSON.stringify(held(object)).includes("f:image\"")

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 for (const place of W.controlPlanes) {
@@ -35,11 +36,11 @@ for (const place of W.controlPlanes) {
               }
             })
             const it = yield* daemon(["shown", "databases"])
-            yield* W.eventually("not rewritten", W.imageNow("Deployment", "shown", "web"), (it) => it === copy)
+            yield* eventually("not rewritten", W.imageNow("Deployment", "shown", "web"), (it) => it === copy)
             for (const key of ["StatefulSet/databases/db", "CronJob/databases/nightly"]) {
-              const said = yield* W.eventually(
+              const said = yield* eventually(
                 `no word about ${key}`,
-                Effect.sync(() => it.about(key).join("\n")),
+                () => it.about(key).join("\n"),
                 (text) => text.includes("pull-unproven")
               )
               assert.include(said, "BACKUP_PULL_BY")
@@ -51,8 +52,8 @@ for (const place of W.controlPlanes) {
               metadata: { name: "try", labels: { app: "try" } },
               spec: { containers: [{ name: "app", image: copy, imagePullPolicy: "Always" }] }
             })
-            yield* W.eventually("not rewritten", W.imageNow("StatefulSet", "databases", "db"), (it) => it === copy)
-            yield* W.eventually(
+            yield* eventually("not rewritten", W.imageNow("StatefulSet", "databases", "db"), (it) => it === copy)
+            yield* eventually(
               "the CronJob is not rewritten",
               W.get("CronJob", "databases", "nightly"),
               (object) => JSON.stringify(object["spec"]).includes(copy)

@@ -17,6 +17,7 @@ import { settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Health } from "../../src/telemetry/HealthChecks.ts"
 import { copyOf, login, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 /** The daemon's layers in this process, with a rest of two seconds. */
@@ -62,9 +63,9 @@ for (const place of W.controlPlanes) {
 
             const lines: Array<string> = []
             yield* inProcess(["locked"], lines)
-            const problem = yield* W.eventually(
+            const problem = yield* eventually(
               "no word about the pull secret",
-              Effect.sync(() => lines.find((line) => line.includes("put back"))),
+              () => lines.find((line) => line.includes("put back")),
               (line) => line !== undefined
             )
             assert.include(problem, "imagePullSecrets of ServiceAccount default")
@@ -95,7 +96,7 @@ for (const place of W.controlPlanes) {
             yield* W.pullSecret("locked", { host: backup.host, ...login })
             const copy = copyOf(stageNow, "locked/app", "1")
             for (const name of ["a", "b", "c"]) {
-              yield* W.eventually(
+              yield* eventually(
                 `${name} does not run from the backup`,
                 W.running("locked", name),
                 (pods) => pods.length === 1 && pods.every((pod) => pod.ready && pod.image === copy)

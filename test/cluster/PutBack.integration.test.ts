@@ -6,6 +6,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const kinds = ["Deployment", "StatefulSet", "DaemonSet"] as const
@@ -67,7 +68,7 @@ for (const place of W.controlPlanes) {
             }
             const first = yield* daemon(["outage"])
             for (const kind of kinds) {
-              yield* W.eventually(
+              yield* eventually(
                 `${kind} has not rolled out`,
                 W.running("outage", kind.toLowerCase()),
                 (pods) => pods.length === 1 && pods.every((pod) => pod.ready && pod.image === copy)
@@ -83,16 +84,16 @@ for (const place of W.controlPlanes) {
               const name = J.text(pod, "metadata", "name") ?? ""
               yield* client.request({ method: "DELETE", path: `/api/v1/namespaces/outage/pods/${name}` })
             }
-            yield* W.eventually(
+            yield* eventually(
               "pods can pull",
               waiting("outage"),
               (reasons) => reasons.length >= 3 && reasons.every((it) => it === "ImagePullBackOff")
             )
             const again = yield* daemon(["outage"])
             for (const kind of ["Deployment", "StatefulSet"]) {
-              yield* W.eventually(
+              yield* eventually(
                 `no word about the ${kind}`,
-                Effect.sync(() => again.about(`${kind}/outage/${kind.toLowerCase()}`)),
+                () => again.about(`${kind}/outage/${kind.toLowerCase()}`),
                 (lines) => lines.some((line) => line.includes("cannot-pull"))
               )
             }
@@ -127,8 +128,8 @@ for (const place of W.controlPlanes) {
 
             const it = yield* daemon(["policy"], { BACKUP_PULL_BY: "nodes" })
             const copy = copyOf(stageNow, "policy/app", "1")
-            yield* W.eventually("not rewritten", W.imageNow("Deployment", "policy", "deployment"), (it) => it === copy)
-            yield* W.eventually(
+            yield* eventually("not rewritten", W.imageNow("Deployment", "policy", "deployment"), (it) => it === copy)
+            yield* eventually(
               "not put back",
               W.imageNow("Deployment", "policy", "deployment"),
               (it) => it === image,
@@ -136,7 +137,7 @@ for (const place of W.controlPlanes) {
             )
             yield* W.settled("policy", "deployment")
             assert.include(it.about("Deployment/policy/deployment").join("\n"), "only images of the public registry")
-            const held = yield* W.eventually(
+            const held = yield* eventually(
               "no mark",
               W.get("Deployment", "policy", "deployment"),
               (it) => J.text(it, "metadata", "annotations", "image-cloner.io/held") !== undefined

@@ -7,6 +7,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { cli, program } from "../cli/Cli.ts"
 import { copyOf, daemon, namespace, Stage, stage, user as userOf } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const rolling = ["Deployment", "StatefulSet", "DaemonSet"] as const
@@ -55,13 +56,13 @@ const rewrite = Effect.fnUntraced(
   function*(namespaceName: string, copy: string, of: ReadonlyArray<(typeof kinds)[number]>) {
     const it = yield* daemon([namespaceName])
     for (const kind of of) {
-      yield* W.eventually(
+      yield* eventually(
         `${kind} is not rewritten`,
         Effect.map(W.get(kind, namespaceName, kind.toLowerCase()), (object) => imageOf(kind, object)),
         (image) => image === copy
       )
       if (kind === "CronJob" || kind === "ReplicaSet") continue
-      yield* W.eventually(
+      yield* eventually(
         `${kind} has not rolled out`,
         W.running(namespaceName, kind.toLowerCase()),
         (pods) => pods.length === 1 && pods.every((pod) => pod.ready && pod.image === copy)
@@ -128,9 +129,9 @@ for (const place of W.controlPlanes) {
             }
             // a daemon that starts leaves them alone
             const again = yield* daemon(["kinds"])
-            yield* W.eventually(
+            yield* eventually(
               "the daemon says nothing",
-              Effect.sync(() => again.about("Deployment/kinds/deployment")),
+              () => again.about("Deployment/kinds/deployment"),
               (lines) => lines.some((line) => line.includes("image-cloner.io/rewrite is never"))
             )
             yield* again.kill
@@ -166,7 +167,7 @@ for (const place of W.controlPlanes) {
             for (
               const [kind, to] of [["Deployment", copy], ["StatefulSet", copyOf(stageNow, "moved/gone", "1")]] as const
             ) {
-              yield* W.eventually(
+              yield* eventually(
                 `${kind} has not rolled out`,
                 W.running("moved", kind.toLowerCase()),
                 (pods) => pods.length === 1 && pods.every((pod) => pod.ready && pod.image === to)
@@ -295,7 +296,7 @@ for (const place of W.controlPlanes) {
             })
             yield* make("CronJob", "stopped", image)
             yield* rewrite("stopped", copyOf(stageNow, "stopped/app", "1"), ["Deployment", "CronJob"])
-            yield* W.eventually(
+            yield* eventually(
               "the Deployment is not available",
               W.get("Deployment", "stopped", "deployment"),
               (it) => J.number(it, "status", "availableReplicas") === 1 && J.number(it, "status", "replicas") === 1
@@ -316,7 +317,7 @@ for (const place of W.controlPlanes) {
               })
             )
             const said = yield* Effect.forkScoped(Stream.mkString(Stream.decodeText(child.stderr)))
-            yield* W.eventually(
+            yield* eventually(
               "the Deployment is not put back",
               W.imageNow("Deployment", "stopped", "deployment"),
               (it) => it === image

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const path = "/spec/template/spec/containers/0/image"
@@ -19,7 +20,7 @@ const rollBack = (namespaceName: string, name: string, image: string, manager: s
   ])
 
 const becomes = (namespaceName: string, name: string, image: string) =>
-  W.eventually(`${name} is not ${image}`, W.imageNow("Deployment", namespaceName, name), (now) => now === image)
+  eventually(`${name} is not ${image}`, W.imageNow("Deployment", namespaceName, name), (now) => now === image)
 
 for (const place of W.controlPlanes) {
   describe.skipIf(place.skipped)(`rollbacks, on ${place.name}`, () => {
@@ -55,9 +56,9 @@ for (const place of W.controlPlanes) {
             yield* rollBack("rolled", "back", image("1"), "deployer")
             yield* rollBack("rolled", "toggled", image("1"), "kubectl")
             for (const name of ["back", "toggled"]) {
-              yield* W.eventually(
+              yield* eventually(
                 `nothing is said of ${name}`,
-                Effect.sync(() => it.about(`Deployment/rolled/${name}`)),
+                () => it.about(`Deployment/rolled/${name}`),
                 (lines) => lines.some((line) => line.includes("held, rollback"))
               )
             }
@@ -67,9 +68,9 @@ for (const place of W.controlPlanes) {
             }
             yield* it.kill
             const again = yield* daemon(["rolled"], { BACKUP_PULL_BY: "nodes" })
-            yield* W.eventually(
+            yield* eventually(
               "a restart forgets the rollback",
-              Effect.sync(() => again.about("Deployment/rolled/toggled")),
+              () => again.about("Deployment/rolled/toggled"),
               (lines) => lines.some((line) => line.includes("held, rollback"))
             )
             yield* Effect.sleep("5 seconds")

@@ -6,6 +6,7 @@ import * as J from "../../sandbox/Json.ts"
 import type { EmbeddedRegistry } from "../../sandbox/registry/EmbeddedRegistry.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const images = 40
@@ -41,7 +42,7 @@ const build = Effect.fnUntraced(function*(prefix: string) {
       }),
     { concurrency: 8, discard: true }
   )
-  yield* W.eventually(
+  yield* eventually(
     "not all pods run",
     everything(names),
     (all) => all.length === workloads && all.every(isAvailable),
@@ -89,7 +90,7 @@ const isGivenUp = (object: JsonObject): boolean =>
 const assertDone = Effect.fnUntraced(function*(prefix: string, names: ReadonlyArray<string>) {
   const stageNow = yield* Stage
   const { backup, upstream } = stageNow
-  const all = yield* W.eventually(
+  const all = yield* eventually(
     "not all are rewritten, rolled out and given up",
     everything(names),
     (objects) =>

@@ -6,6 +6,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { startProxy } from "../support/Proxy.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const images = 60
@@ -61,7 +62,7 @@ for (const place of W.controlPlanes) {
               (index) => make(index, `${upstream.host}/stop/app-${index % images}:1`),
               { concurrency: 8, discard: true }
             )
-            yield* W.eventually(
+            yield* eventually(
               "not all pods run",
               Effect.map(Effect.forEach(namespaces, (it) => W.list("Pod", it)), (all) => all.flat()),
               (pods) => pods.length === workloads / 2 && pods.every(W.isReady),
@@ -91,7 +92,7 @@ for (const place of W.controlPlanes) {
               BACKUP_PULL_BY: "nodes"
             }, api.kubeconfig)
             const reaches = (count: number) =>
-              W.eventually(`${count} images are not copied`, Effect.sync(ended), (now) => now >= count)
+              eventually(`${count} images are not copied`, ended, (now) => now >= count)
 
             yield* reaches(10)
             yield* it.configure({ DRY_RUN: "true" })
@@ -108,7 +109,7 @@ for (const place of W.controlPlanes) {
             yield* Effect.sleep("5 seconds")
             const ignored = patches("stop-0/")
             const others = patches()
-            yield* W.eventually("the others wait, too", Effect.sync(() => patches()), (now) => now > others + 5)
+            yield* eventually("the others wait, too", () => patches(), (now) => now > others + 5)
             assert.strictEqual(patches("stop-0/"), ignored, "an ignored namespace was patched")
 
             yield* it.configure({ REWRITE_MODE: "off" })
@@ -121,7 +122,7 @@ for (const place of W.controlPlanes) {
             assert.isTrue(ended() > copies || ended() === images, `${copies} of ${images} copied, and no more`)
 
             yield* it.configure({ REWRITE_MODE: "patch", NAMESPACES_TO_IGNORE: "" })
-            yield* W.eventually(
+            yield* eventually(
               "not all are rewritten",
               Effect.map(
                 Effect.forEach(

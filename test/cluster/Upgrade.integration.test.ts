@@ -7,6 +7,7 @@ import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import * as Ending from "../support/Ending.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 const annotation = "image-cloner.io/original-images"
@@ -79,7 +80,7 @@ for (const place of W.controlPlanes) {
             for (const { kind, name, over, replicas } of workloads) {
               if (!over) continue
               yield* rewriteAsBefore(kind, where, name, image, copy)
-              yield* W.eventually(
+              yield* eventually(
                 `${name} has not rolled out`,
                 W.running(where, name),
                 (pods) => pods.length === replicas && pods.every((it) => it.ready && it.image === copy)
@@ -98,7 +99,7 @@ for (const place of W.controlPlanes) {
             }
             yield* Effect.sleep("1 second")
             const it = yield* daemon([where], { MAX_CONCURRENT_ROLLOUTS: "1" })
-            yield* W.eventually(
+            yield* eventually(
               "the rollouts under way are not seen",
               it.metric("image_cloner_rollouts_in_flight"),
               (count) => count >= 4
@@ -113,7 +114,7 @@ for (const place of W.controlPlanes) {
               { namespaces: [where], daemon: it, patience: "120 seconds" }
             )
             for (const { kind, name } of workloads) {
-              const object = yield* W.eventually(
+              const object = yield* eventually(
                 `${name} is still ours`,
                 W.get(kind, where, name),
                 (given) => !ownsImage(given)

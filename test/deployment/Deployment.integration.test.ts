@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { copyOf, daemon, namespace, Stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 import { applied, kubectl, ownKubeconfig, place, podsMade, skipped } from "./Place.ts"
 
@@ -80,7 +81,7 @@ describe.skipIf(skipped)("the deployment", () => {
           const it = yield* daemon(["shop"], {}, yield* ownKubeconfig)
           const copy = copyOf(stageNow, "shop/web", "1")
           for (const kind of rolling) {
-            yield* W.eventually(
+            yield* eventually(
               `${kind} is not rewritten`,
               W.imageNow(kind, "shop", kind.toLowerCase()),
               (now) => now === copy
@@ -95,7 +96,7 @@ describe.skipIf(skipped)("the deployment", () => {
             )
             assert.deepStrictEqual([status.code, status.stderr], [0, ""])
           }
-          yield* W.eventually(
+          yield* eventually(
             "the CronJob is not rewritten",
             kubectl(
               "-n",
@@ -107,7 +108,7 @@ describe.skipIf(skipped)("the deployment", () => {
             ),
             (now) => now.stdout === copy
           )
-          const described = yield* W.eventually(
+          const described = yield* eventually(
             "the old pod stays",
             kubectl("-n", "shop", "describe", "pod", "-l", "app=deployment"),
             (now) => now.stdout.match(/^Name:/gm)?.length === 1 && now.stdout.includes(copy)
@@ -153,9 +154,9 @@ describe.skipIf(skipped)("the deployment", () => {
 
           yield* see(...others)
           const it = yield* daemon(["blind"], { BACKUP_PULL_BY: "nodes" }, yield* ownKubeconfig)
-          yield* W.eventually(
+          yield* eventually(
             "no word about what cannot be seen",
-            Effect.sync(() => it.about("Deployment/blind/web").join("\n")),
+            () => it.about("Deployment/blind/web").join("\n"),
             (text) => text.includes("unseen: pods cannot be seen")
           )
           yield* kubectl("-n", "blind", "set", "image", "deployment/web", `app=${of("v2")}`)
@@ -165,7 +166,7 @@ describe.skipIf(skipped)("the deployment", () => {
 
           yield* see(...others, "pods")
           // a kind that was refused is asked for again every half minute
-          yield* W.eventually(
+          yield* eventually(
             "not rewritten",
             W.imageNow("Deployment", "blind", "web"),
             (now) => now === copyOf(stageNow, "blind/web", "v2"),

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import * as ControlPlane from "../../sandbox/ControlPlane.ts"
 import { type Ended, run } from "../support/Command.ts"
 import { Stage, stage } from "../support/Stage.ts"
-import * as W from "../support/World.ts"
+import { eventually } from "../support/Eventually.ts"
 
 const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
 
@@ -53,14 +53,14 @@ const withManifests = Effect.gen(function*() {
   const controlPlane = yield* ControlPlane.real({ assets })
   const kubectlNow = kubectlAt(controlPlane.kubeconfigFile)
   applied.push(yield* kubectlNow(["apply", "-k", "manifests/base"]))
-  const pods = yield* W.eventually(
+  const pods = yield* eventually(
     "no pod of the controller",
     kubectlNow(["-n", "image-cloner", "get", "pods", "-o", "name"]),
     (it) => it.stdout.startsWith("pod/")
   ).pipe(Effect.orDie)
   podsMade.push(pods.stdout.trim())
   yield* kubectlNow(["-n", "image-cloner", "scale", "deployment/image-cloner-controller", "--replicas=0"])
-  yield* W.eventually(
+  yield* eventually(
     "the controller's pod stays",
     kubectlNow(["-n", "image-cloner", "get", "pods", "-o", "name"]),
     (it) => it.stdout === ""

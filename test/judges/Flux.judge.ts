@@ -8,6 +8,7 @@ import { costOf, gone, type Subject } from "../support/Costs.ts"
 import { kustomization, startFlux } from "../support/Flux.ts"
 import { missing } from "../support/RealTools.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
 type Tag = "1" | "2"
@@ -76,7 +77,7 @@ const optedIn = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
   // Flux takes each rewrite for drift: two and two of its own, the first of ours maybe before anything runs
   const contested = Effect.andThen(
     publish({ image: original("1") }),
-    W.eventually("not contested", about, (said) => said.includes("held, contested"))
+    eventually("not contested", about, (said) => said.includes("held, contested"))
   )
   assert.isAtMost(yield* cost(contested, original("1"), "1"), 5)
   assert.include(yield* about, "kustomize-controller (Apply)")
@@ -90,7 +91,7 @@ const optedIn = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
   const said = (yield* about).split("held, contested").length
   const another = Effect.andThen(
     publish({ image: original("2") }),
-    W.eventually("not contested anew", about, (now) => now.split("held, contested").length > said)
+    eventually("not contested anew", about, (now) => now.split("held, contested").length > said)
   )
   yield* costs(5, "another image", another, original("2"), "2")
   yield* costs(1, "another copy's name", publish({ image: copy("2") }), copy("2"), "2")

@@ -7,6 +7,7 @@ import { cli, folder } from "../cli/Cli.ts"
 import { costOf, gone, type Subject } from "../support/Costs.ts"
 import { missing, tool } from "../support/RealTools.ts"
 import { daemon, login, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 import { bytesOf, mark, markByHand, prepared } from "./Release.ts"
 
@@ -58,7 +59,7 @@ const putBack = Effect.fnUntraced(function*(binary: string, subject: Subject, it
   const image = original("1")
   yield* costOf(
     subject,
-    Effect.andThen(helm.install({ image }), W.eventually("not put back", about, (said) => said.includes("put back"))),
+    Effect.andThen(helm.install({ image }), eventually("not put back", about, (said) => said.includes("put back"))),
     { image, digest }
   )
   yield* costs(0, "a note", helm.upgrade({ image, note: "2" }), image, "1")

@@ -7,6 +7,7 @@ import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 import { Command, lines } from "./Commands.ts"
 
@@ -152,8 +153,8 @@ const play = Effect.fnUntraced(function*(count: number) {
     }
     return waiting
   })
-  yield* W.eventually("not all run their copies", left, (it) => it.length === 0, "120 seconds").pipe(
-    Effect.tapError(() => Effect.logError(lines({ workloads: [], limit: 2, byNodes: true, steps: drawn })))
+  yield* eventually("not all run their copies", left, (it) => it.length === 0, "120 seconds").pipe(
+    Effect.tapCause(() => Effect.logError(lines({ workloads: [], limit: 2, byNodes: true, steps: drawn })))
   )
   assert.deepStrictEqual(wrongs, [])
   yield* Effect.logInfo(`${count} steps, ${seen.size} copies were pointed to`)

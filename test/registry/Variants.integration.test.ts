@@ -25,7 +25,7 @@ import { clonerLayer, type TestOptions } from "../support/Registries.ts"
 import { tarLayer } from "../support/Schema1Images.ts"
 import { imageOf, indexOf, type TestBlob, type TestImage, unpackable } from "../support/TestImages.ts"
 import { startTokenServer, type TokenServerOptions } from "../support/TokenServer.ts"
-import { until } from "../support/Until.ts"
+import { eventually } from "../support/Eventually.ts"
 
 const shared = tarLayer("usr/shared", "s".repeat(300_000))
 const image = (layers: ReadonlyArray<TestBlob>, options: { flavour?: "docker"; architecture?: string } = {}) =>
@@ -183,15 +183,11 @@ describe.runIf(ready).each([distribution2, distribution3])("$name as the backup"
             // while the process lives; Distribution itself leaves folders with the state of a hash behind
             () =>
               Effect.andThen(
-                until("both tries are ended", Effect.map(lines(backup, /"DELETE .* (204|404) /), (it) => it >= 2)),
-                until(
-                  "nothing is left of them",
-                  Effect.sync(() =>
-                    !readdirSync(uploads, { recursive: true, encoding: "utf8" }).some((it) =>
-                      /\/(data|startedat)$/.test(it)
-                    )
-                  )
-                )
+                eventually("both tries are not ended", lines(backup, /"DELETE .* (204|404) /), (it) => it >= 2),
+                eventually("something is left of them", () =>
+                  !readdirSync(uploads, { recursive: true, encoding: "utf8" }).some((it) =>
+                    /\/(data|startedat)$/.test(it)
+                  ))
               )
           )).pipe(Effect.provide(clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })))
         assert.deepStrictEqual([error.reason, error.side], ["corrupt", "source"])

@@ -1,26 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Logger, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Effect, FileSystem, Layer, Logger, Metric, Option, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import type { Settings } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { settingsRejected, settingsReloads, settingsRestartRequired } from "../../src/telemetry/Metrics.ts"
+import { eventually } from "../support/Eventually.ts"
 import { environment, folder, mounted, platform, write } from "./MountedFolder.ts"
-
-const until = (ref: SubscriptionRef.SubscriptionRef<Settings>, reached: (settings: Settings) => boolean) =>
-  SubscriptionRef.changes(ref).pipe(
-    Stream.filter(reached),
-    Stream.take(1),
-    Stream.runDrain,
-    Effect.timeout("10 seconds")
-  )
 
 /** Waits until a gauge has a value: what the daemon does of its own accord has no other end. */
 const reaches = (gauge: typeof settingsRejected, value: number) =>
-  Metric.value(gauge).pipe(
-    Effect.filterOrFail((state) => state.value === value),
-    Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeout("10 seconds")
-  )
+  eventually(`the gauge does not come to ${value}`, Metric.value(gauge), (it) => it.value === value)
+
+const follows = (ref: SubscriptionRef.SubscriptionRef<Settings>, reached: (settings: Settings) => boolean) =>
+  eventually("the settings are not followed", SubscriptionRef.get(ref), reached)
 
 describe("SettingsRef", () => {
   it.live("follows the swap of a mounted ConfigMap", () =>
@@ -30,7 +22,7 @@ describe("SettingsRef", () => {
         const ref = yield* SettingsRef
         assert.strictEqual((yield* SubscriptionRef.get(ref)).MAX_CONCURRENT_RECONCILES, 9)
         yield* publish({ BACKUP_REGISTRY: "a.example/b", MAX_CONCURRENT_RECONCILES: "3" })
-        yield* until(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 3)
+        yield* follows(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 3)
         assert.strictEqual((yield* Metric.value(settingsReloads({ result: "applied" }))).count, 1)
       }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
     }).pipe(Effect.provide(platform)))
@@ -44,7 +36,7 @@ describe("SettingsRef", () => {
         yield* reaches(settingsRejected, 1)
         assert.strictEqual((yield* SubscriptionRef.get(ref)).MAX_CONCURRENT_RECONCILES, 9)
         yield* write(directory, { MAX_CONCURRENT_RECONCILES: "4" })
-        yield* until(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 4)
+        yield* follows(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 4)
         yield* reaches(settingsRejected, 0)
         assert.strictEqual((yield* Metric.value(settingsReloads({ result: "rejected" }))).count, 1)
       }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
@@ -56,7 +48,7 @@ describe("SettingsRef", () => {
       yield* Effect.gen(function*() {
         const ref = yield* SettingsRef
         yield* write(directory, { BACKUP_REGISTRY: "c.example/d", DRY_RUN: "true" })
-        yield* until(ref, (it) => it.DRY_RUN)
+        yield* follows(ref, (it) => it.DRY_RUN)
         assert.strictEqual((yield* SubscriptionRef.get(ref)).BACKUP_REGISTRY, "a.example/b")
         yield* reaches(settingsRestartRequired, 1)
         yield* write(directory, { BACKUP_REGISTRY: "a.example/b" })
@@ -74,7 +66,7 @@ describe("SettingsRef", () => {
         yield* reaches(settingsRejected, 1)
         assert.strictEqual((yield* SubscriptionRef.get(ref)).BACKUP_REGISTRY, "a.example/b")
         yield* write(directory, { BACKUP_REGISTRY: "a.example/b", DRY_RUN: "true" })
-        yield* until(ref, (it) => it.DRY_RUN)
+        yield* follows(ref, (it) => it.DRY_RUN)
       }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
     }).pipe(Effect.provide(platform)))
 

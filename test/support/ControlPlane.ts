@@ -137,22 +137,6 @@ export const namespace: Effect.Effect<string, never, KubeClient> = Effect.gen(fu
   return name
 }).pipe(Effect.orDie)
 
-/** Asks until the answer is right; dies with the last one when it never is. */
-export const eventually = <E, R>(
-  ask: Effect.Effect<JsonObject, E, R>,
-  right: (answer: JsonObject) => boolean,
-  seconds = 20
-): Effect.Effect<JsonObject, E, R> =>
-  Effect.gen(function*() {
-    let last: JsonObject = {}
-    for (let left = seconds * 20; left > 0; left--) {
-      last = yield* ask
-      if (right(last)) return last
-      yield* Effect.sleep("50 millis")
-    }
-    return yield* Effect.die(new Error(`still not so: ${JSON.stringify(last, null, 1)}`))
-  })
-
 /** One request as administrator, the answer as an object. */
 export const call = (
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",

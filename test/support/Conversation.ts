@@ -10,7 +10,7 @@ import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import type { RegistryError } from "../../src/registry/RegistryError.ts"
 import { type FakeServer, startServer } from "./FakeRegistry.ts"
 import { clonerLayer, type TestOptions } from "./Registries.ts"
-import { untilTrue } from "./Until.ts"
+import { eventually } from "./Eventually.ts"
 
 const names = ["registry", "backup", "realm", "storage"] as const
 /** `registry` has the repository `app`, and `mirror/app` as well unless the row has a `backup` of its own. */
@@ -243,7 +243,7 @@ const converse = (row: Row): Effect.Effect<void> =>
       )
       // uploads are ended behind everybody's back
       yield* Effect.timeoutOption(
-        untilTrue("the rest", () => script.problems.length > 0 || script.unused(true).length === 0),
+        eventually("the rest does not come", () => script.problems.length > 0 || script.unused(true).length === 0),
         "2 seconds"
       )
       yield* Effect.sleep("2 millis")

@@ -5,6 +5,7 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
+import { eventually } from "./Eventually.ts"
 import * as W from "./World.ts"
 
 export interface Subject {
@@ -37,7 +38,7 @@ const look = Effect.fnUntraced(function*({ name, namespace }: Subject) {
 
 /** The Deployment's revision once it is as wanted and has been for three seconds: whoever fights does not wait so long. */
 const atRest = Effect.fnUntraced(function*(of: Subject, wanted: Wanted) {
-  const asWanted = W.eventually(
+  const asWanted = eventually(
     `${of.name} does not come to rest as ${wanted.image}`,
     look(of),
     ({ image, pods, settled }) =>
@@ -73,7 +74,7 @@ export const costOf = Effect.fnUntraced(
  * collector's, which the sandbox has for what is there at that moment only.
  */
 export const gone = Effect.fnUntraced(function*({ name, namespace }: Subject) {
-  yield* W.eventually(
+  yield* eventually(
     `${name} is still there`,
     Effect.all([W.list("Deployment", namespace), W.list("ReplicaSet", namespace), W.list("Pod", namespace)]),
     ([objects, sets, pods]) =>

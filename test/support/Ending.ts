@@ -6,6 +6,7 @@ import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import { cli } from "../cli/Cli.ts"
 import { user } from "./Stage.ts"
+import { eventually } from "./Eventually.ts"
 import * as W from "./World.ts"
 
 export interface Ending {
@@ -107,7 +108,7 @@ const stands = ({ namespaces }: Given) => Effect.map(Effect.forEach(namespaces, 
  * told a setting, an annotation or a command.
  */
 export const ends = Effect.fnUntraced(function*(endings: Endings, given: Given) {
-  yield* W.eventually(
+  yield* eventually(
     "not all have ended as they should",
     Effect.map(stands(given), (all) => others(all, endings)),
     (wrong) => wrong.length === 0,
@@ -118,9 +119,9 @@ export const ends = Effect.fnUntraced(function*(endings: Endings, given: Given) 
     const row = rows.get(key)
     assert.strictEqual(row?.reason, reason, `${key}: ${row?.detail}`)
     if (said === undefined && reason === "already-backup") continue
-    const words = said === undefined ? `${row?.reason}: ${row?.detail}` : yield* W.eventually(
+    const words = said === undefined ? `${row?.reason}: ${row?.detail}` : yield* eventually(
       `the daemon does not say ${said} of ${key}`,
-      Effect.sync(() => given.daemon.about(key).findLast((it) => it.startsWith("held, ")) ?? ""),
+      () => given.daemon.about(key).findLast((it) => it.startsWith("held, ")) ?? "",
       (line) => line.startsWith(`held, ${said}: `)
     )
     assert.match(words, way, `${key} waits, and its reason names no way on`)

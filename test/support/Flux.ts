@@ -13,7 +13,7 @@ import { succeeded } from "./Costs.ts"
 import { startProxy } from "./Proxy.ts"
 import { kubectl, tool } from "./RealTools.ts"
 import { Stage } from "./Stage.ts"
-import * as W from "./World.ts"
+import { eventually } from "./Eventually.ts"
 
 const time = "2026-01-01T00:00:00Z"
 
@@ -100,7 +100,7 @@ export const kustomization = Effect.fnUntraced(function*(namespace: string, name
     /** Answers when Flux says that it has applied it. */
     publish: Effect.fnUntraced(function*(manifest: JsonObject) {
       const revision = yield* publish(manifest)
-      yield* W.eventually(
+      yield* eventually(
         `Flux does not apply what was published of ${name}`,
         saysOf(namespace, name),
         (it) => it.ready && it.revision === revision

@@ -4,6 +4,7 @@
 import { Effect, type Scope } from "effect"
 import * as http from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import { eventually } from "./Eventually.ts"
 
 export type Side = "source" | "backup"
 
@@ -185,6 +186,6 @@ export const startGateway = (options: GatewayOptions): Effect.Effect<Gateway, ne
         fronts[side].dead = false
         if (host !== undefined) fronts[side].host = host
       },
-      idle: Effect.repeat(Effect.sleep("2 millis"), { until: () => open.size === 0 }).pipe(Effect.asVoid)
+      idle: Effect.asVoid(eventually("something is still on its way", () => open.size === 0))
     }
   })

@@ -1,7 +1,7 @@
 // A world for end-to-end tests: a control plane (the sandbox, or a real one), a public and a backup registry, a node that
 // pulls for real, and the daemon as a process. The same tests run on both control planes.
 import { NodeServices } from "@effect/platform-node"
-import { Cause, Data, type Duration, Effect, Layer, Schedule, Scope, Stream } from "effect"
+import { Cause, Data, Effect, Layer, Scope, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { FileSystem, Path } from "effect"
 import { fileURLToPath } from "node:url"
@@ -14,31 +14,10 @@ import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import * as Kubelet from "../../sandbox/kubelet/Kubelet.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
+import { eventually } from "./Eventually.ts"
 
 const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
 const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))
-
-/** What was waited for did not come. */
-class Waited extends Data.TaggedError("Waited")<{ readonly what: string; readonly last: unknown }> {
-  override get message() {
-    return `${this.what}; seen last: ${JSON.stringify(this.last)}`
-  }
-}
-
-/** Looks until the look is what is wanted; answers it. */
-export const eventually = <A, E, R>(
-  what: string,
-  look: Effect.Effect<A, E, R>,
-  wanted: (it: A) => boolean,
-  patience: Duration.Input = "60 seconds"
-): Effect.Effect<A, E | Waited, R> => {
-  let last: A | undefined
-  return look.pipe(
-    Effect.tap((it) => Effect.sync(() => void (last = it))),
-    Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: wanted }),
-    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(new Waited({ what, last })) })
-  )
-}
 
 /** The control planes that the tests run on; `skipped` where this machine has no real one. */
 export const controlPlanes: ReadonlyArray<{
@@ -127,7 +106,7 @@ export const apply = (fieldManager: string, kind: string, namespace: string, nam
 export const namespace = Effect.fnUntraced(function*(name: string, metadata: JsonObject = {}) {
   yield* create("Namespace", "", { metadata: { name, ...metadata } })
   yield* eventually(
-    "the ServiceAccount",
+    "no ServiceAccount",
     Effect.result(get("ServiceAccount", name, "default")),
     (it) => it._tag === "Success"
   )
@@ -278,12 +257,9 @@ export const daemon = Effect.fnUntraced(function*(options: DaemonOptions) {
     Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
     Effect.forkScoped
   )
-  const address = Effect.suspend(() =>
-    Effect.succeed(
-      /http:\S+:(\d+)$/.exec(log.map((it) => J.text(it, "message") ?? "").find((it) => it.startsWith("metrics")) ?? "")
-        ?.[1]
-    )
-  )
+  const address = () =>
+    /http:\S+:(\d+)$/.exec(log.map((it) => J.text(it, "message") ?? "").find((it) => it.startsWith("metrics")) ?? "")
+      ?.[1]
   const http = Effect.fnUntraced(function*(where: string) {
     const port = yield* eventually("the daemon does not listen", address, (it) => it !== undefined, "10 seconds")
     return yield* Effect.promise(async () => (await request(`http://127.0.0.1:${port}${where}`)).body.text())

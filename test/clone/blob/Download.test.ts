@@ -10,7 +10,7 @@ import { defaultLimits } from "../../../src/registry/Limits.ts"
 import { registryError } from "../../../src/registry/RegistryError.ts"
 import { type Seen, startServer } from "../../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
-import { untilTrue } from "../../support/Until.ts"
+import { eventually } from "../../support/Eventually.ts"
 import { assertWhole, type World, world } from "../World.ts"
 
 const layer = layerOf("long", 6_000_000)
@@ -291,7 +291,7 @@ describe("an answer that has brought all bytes", () => {
           yield* it.clone().pipe(Effect.timeout("10 seconds"))
           assertWhole(it.backup, it.into, long)
           assert.strictEqual(it.backup.count(puts), 1)
-          yield* untilTrue("the end of the connections", () => open.size === 0)
+          yield* eventually("the connections do not end", () => open.size === 0)
         })
       ),
     15_000

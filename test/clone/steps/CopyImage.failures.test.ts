@@ -5,7 +5,7 @@ import { type Digest, digestOf } from "../../../src/image/Digest.ts"
 import { ociIndex } from "../../../src/image/ManifestDocument.ts"
 import { refuse } from "../../support/FakeRegistry.ts"
 import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../../support/TestImages.ts"
-import { until, untilTrue } from "../../support/Until.ts"
+import { eventually } from "../../support/Eventually.ts"
 import { assertWhole, image, index, protection, type World, world } from "../World.ts"
 
 describe("a registry that lies", () => {
@@ -136,7 +136,7 @@ describe("a source that fails", () => {
         untagged(it)
         // the registry never saw the last byte
         assert.strictEqual(it.backup.count(new RegExp(`PUT .*uploads.*${layer.digest.replace(":", "%3A")}`)), 0)
-        yield* untilTrue("the upload is cancelled", () => it.backup.count(/DELETE/) > 0)
+        yield* eventually("the upload is not cancelled", () => it.backup.count(/DELETE/) > 0)
       })
     ))
 
@@ -349,14 +349,11 @@ describe("a copy that is interrupted", () => {
           })
         })
         const flight = yield* Effect.forkChild(clone(), { startImmediately: true })
-        yield* until(
-          "a million bytes",
-          Effect.map(cloner.inFlight, ([progress]) => (progress?.bytes.done ?? 0) > 900_000)
-        )
+        yield* eventually("no million bytes", cloner.inFlight, ([progress]) => (progress?.bytes.done ?? 0) > 900_000)
         const [progress] = yield* cloner.inFlight
         assert.isAbove(progress?.bytes.total ?? 0, 3_000_000)
         yield* Fiber.interrupt(flight)
-        yield* untilTrue("the download is closed", () => closed)
+        yield* eventually("the download is not closed", () => closed)
         assert.deepStrictEqual(yield* cloner.inFlight, [])
         assert.isUndefined(backup.manifest(into, "1"))
       })

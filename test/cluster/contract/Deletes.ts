@@ -5,19 +5,15 @@ import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
 import * as ControlPlane from "../../support/ControlPlane.ts"
 import { TestCluster } from "../../support/ControlPlane.ts"
+import { eventually } from "../../support/Eventually.ts"
 import * as Objects from "./Objects.ts"
 
 const uidOf = (object: JsonObject) => J.text(object, "metadata", "uid") ?? ""
 
-/** The status code of a GET, as an object that can be waited for. */
+/** The status code of a GET. */
 const code = (path: string) =>
-  Effect.gen(function*() {
-    const { raw } = yield* TestCluster
-    const answer = yield* raw({ method: "GET", path })
-    const found: JsonObject = { status: answer.status }
-    return found
-  })
-const gone = (path: string) => ControlPlane.eventually(code(path), (it) => it["status"] === 404)
+  Effect.flatMap(TestCluster, ({ raw }) => Effect.map(raw({ method: "GET", path }), (it) => it.status))
+const gone = (path: string) => eventually(`${path} is still there`, code(path), (it) => it === 404)
 
 const owned = (name: string, owner: JsonObject): JsonObject => ({
   ...Objects.configMap(name),
@@ -81,9 +77,9 @@ export const deletes = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       yield* ControlPlane.call("POST", configMaps, { metadata: { name: "a", finalizers } })
       const marked = yield* ControlPlane.call("DELETE", `${configMaps}/a`)
       assert.match(J.text(marked, "metadata", "deletionTimestamp") ?? "", /Z$/)
-      assert.strictEqual((yield* code(`${configMaps}/a`))["status"], 200)
+      assert.strictEqual(yield* code(`${configMaps}/a`), 200)
       yield* ControlPlane.call("PATCH", `${configMaps}/a`, { metadata: { finalizers: null } }, Objects.mergePatch)
-      assert.strictEqual((yield* code(`${configMaps}/a`))["status"], 404)
+      assert.strictEqual(yield* code(`${configMaps}/a`), 404)
     }))
 
   it.effect("a pod without a node goes at once, one with a node when its kubelet says so", () =>
@@ -97,16 +93,16 @@ export const deletes = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       )
       const first = yield* ControlPlane.call("DELETE", `${pods}/unbound`)
       assert.strictEqual(first["kind"], "Pod")
-      assert.strictEqual((yield* code(`${pods}/unbound`))["status"], 404)
+      assert.strictEqual(yield* code(`${pods}/unbound`), 404)
       // A node that nobody acts for.
       yield* ControlPlane.call("POST", pods, Objects.pod("bound", `${registry.host}/none:1`, { nodeName: "nobodys" }))
       const marked = yield* ControlPlane.call("DELETE", `${pods}/bound`)
       assert.strictEqual(J.number(marked, "metadata", "deletionGracePeriodSeconds"), 1)
       assert.match(J.text(marked, "metadata", "deletionTimestamp") ?? "", /Z$/)
-      assert.strictEqual((yield* code(`${pods}/bound`))["status"], 200)
+      assert.strictEqual(yield* code(`${pods}/bound`), 200)
       const forced = yield* raw({ method: "DELETE", path: `${pods}/bound?gracePeriodSeconds=0` })
       assert.strictEqual(forced.status, 200)
-      assert.strictEqual((yield* code(`${pods}/bound`))["status"], 404)
+      assert.strictEqual(yield* code(`${pods}/bound`), 404)
       yield* ControlPlane.call("POST", pods, Objects.pod("ours", `${registry.host}/none:1`, { nodeName: kubelet.node }))
       yield* ControlPlane.call("DELETE", `${pods}/ours`)
       yield* gone(`${pods}/ours`)
@@ -174,7 +170,8 @@ export const deletes = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       })
       const waiting = yield* ControlPlane.call("GET", `${configMaps}/owner`)
       assert.deepStrictEqual(J.list(waiting, "metadata", "finalizers"), ["foregroundDeletion"])
-      yield* ControlPlane.eventually(
+      yield* eventually(
+        "the child is not being deleted",
         ControlPlane.call("GET", `${configMaps}/child`),
         (it) => J.text(it, "metadata", "deletionTimestamp") !== undefined
       )
@@ -205,7 +202,8 @@ export const deletes = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const refused = yield* raw({ method: "POST", path: configMaps, body: Objects.configMap("b") })
       assert.strictEqual(refused.status, 403)
       assert.strictEqual(J.text(refused.body, "details", "causes", 0, "reason"), "NamespaceTerminating")
-      yield* ControlPlane.eventually(
+      yield* eventually(
+        "what is in the namespace is not being deleted",
         ControlPlane.call("GET", `${configMaps}/a`),
         (it) => J.text(it, "metadata", "deletionTimestamp") !== undefined
       )

@@ -11,6 +11,7 @@ import { projectPod, projectTemplated } from "../../../src/workload/Project.ts"
 import { newestPods } from "../../../src/workload/Rollout.ts"
 import * as ControlPlane from "../../support/ControlPlane.ts"
 import { TestCluster } from "../../support/ControlPlane.ts"
+import { eventually } from "../../support/Eventually.ts"
 import * as Objects from "./Objects.ts"
 
 const generationSeen = (it: JsonObject): boolean =>
@@ -32,6 +33,9 @@ const rolledOut = {
       counts(it, field) === counts(it, "desiredNumberScheduled")
     )
 }
+const rollsOut = (kind: keyof typeof rolledOut, path: string) =>
+  eventually(`${path} does not roll out`, ControlPlane.call("GET", path), rolledOut[kind])
+
 const makers = {
   deployments: (name: string, image: string) => Objects.deployment(name, image),
   statefulSets: (name: string, image: string) => Objects.statefulSet(name, image),
@@ -72,13 +76,14 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         const image = yield* published(`roll/${kind.toLowerCase()}`)
         const path = `${paths[kind]}/web`
         yield* ControlPlane.call("POST", paths[kind], makers[kind]("web", `${image.repository}:1`))
-        yield* ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut[kind])
+        yield* rollsOut(kind, path)
         assert.deepStrictEqual(imageIds(yield* ControlPlane.call("GET", paths.pods)), [
           `${image.repository}@${image.one}`
         ])
         yield* setImage(path, `${image.repository}:2`)
-        yield* ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut[kind])
-        yield* ControlPlane.eventually(
+        yield* rollsOut(kind, path)
+        yield* eventually(
+          "the pods run another image",
           ControlPlane.call("GET", paths.pods),
           (list) => imageIds(list).join(" ") === `${image.repository}@${image.two}`
         )
@@ -92,7 +97,7 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const object = Objects.deployment("web", `${image.repository}:1`)
       J.ensure(object, "spec", "template", "metadata")["annotations"] = { "example.com/original": "x" }
       const made = yield* ControlPlane.call("POST", paths.deployments, object)
-      yield* ControlPlane.eventually(ControlPlane.call("GET", `${paths.deployments}/web`), rolledOut.deployments)
+      yield* rollsOut("deployments", `${paths.deployments}/web`)
       const [set, ...more] = live(yield* ControlPlane.call("GET", paths.replicaSets))
       assert.strictEqual(more.length, 0)
       assert.strictEqual(J.text(set, "metadata", "ownerReferences", 0, "uid"), J.text(made, "metadata", "uid"))
@@ -130,14 +135,14 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
           return { pods, newest: workload === undefined ? undefined : newestPods(workload, controlled, pods) }
         })
         yield* ControlPlane.call("POST", paths[kind], makers[kind]("web", `${image.repository}:1`))
-        yield* ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut[kind])
+        yield* rollsOut(kind, path)
         const before = yield* newest
         assert.isNotEmpty(before.pods)
         assert.deepStrictEqual(before.newest, new Set(before.pods))
         // a change that replaces no pod by itself: all are of the revision before
         yield* ControlPlane.call("PATCH", path, { spec: staged[kind] }, Objects.mergePatch)
         yield* setImage(path, `${image.repository}:2`)
-        yield* ControlPlane.eventually(ControlPlane.call("GET", path), generationSeen)
+        yield* eventually("the change is not seen", ControlPlane.call("GET", path), generationSeen)
         const after = yield* newest
         assert.deepStrictEqual([after.pods.length, after.newest], [before.pods.length, new Set()])
       }))
@@ -149,7 +154,7 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const image = yield* published("back")
       const path = `${paths.deployments}/web`
       yield* ControlPlane.call("POST", paths.deployments, Objects.deployment("web", `${image.repository}:1`))
-      const settled = ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut.deployments)
+      const settled = rollsOut("deployments", path)
       yield* settled
       for (const tag of ["2", "1"]) {
         yield* setImage(path, `${image.repository}:${tag}`)
@@ -167,9 +172,10 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const path = `${paths.deployments}/web`
       const object = Objects.deployment("web", `${image.repository}:1`, { progressDeadlineSeconds: 2 })
       yield* ControlPlane.call("POST", paths.deployments, object)
-      yield* ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut.deployments)
+      yield* rollsOut("deployments", path)
       yield* setImage(path, `${image.repository}:none`)
-      const late = yield* ControlPlane.eventually(
+      const late = yield* eventually(
+        "it is not said to be late",
         ControlPlane.call("GET", path),
         (deployment) =>
           J.list(deployment, "status", "conditions").some((it) => J.text(it, "reason") === "ProgressDeadlineExceeded")
@@ -178,7 +184,7 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const pods = live(yield* ControlPlane.call("GET", paths.pods))
       assert.strictEqual(pods.filter(running).length, 2)
       yield* setImage(path, `${image.repository}:2`)
-      yield* ControlPlane.eventually(ControlPlane.call("GET", path), rolledOut.deployments)
+      yield* rollsOut("deployments", path)
     }))
 
   it.effect("a StatefulSet waits for its first pod, even with a template that would cure it", () =>
@@ -187,16 +193,16 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const image = yield* published("ordered")
       yield* ControlPlane.call("POST", paths.statefulSets, Objects.statefulSet("db", `${image.repository}:none`))
       const first = ControlPlane.call("GET", `${paths.pods}/db-0`).pipe(Effect.orElseSucceed((): JsonObject => ({})))
-      yield* ControlPlane.eventually(first, (it) => waiting(it) === "ImagePullBackOff")
+      yield* eventually("the pod does not wait", first, (it) => waiting(it) === "ImagePullBackOff")
       yield* setImage(`${paths.statefulSets}/db`, `${image.repository}:1`)
-      yield* ControlPlane.eventually(ControlPlane.call("GET", `${paths.statefulSets}/db`), generationSeen)
+      yield* eventually("the change is not seen", ControlPlane.call("GET", `${paths.statefulSets}/db`), generationSeen)
       yield* Effect.sleep("1 second")
       const stuck = live(yield* ControlPlane.call("GET", paths.pods))
       assert.deepStrictEqual(stuck.map((it) => J.text(it, "spec", "containers", 0, "image")), [
         `${image.repository}:none`
       ])
       yield* ControlPlane.call("DELETE", `${paths.pods}/db-0`)
-      yield* ControlPlane.eventually(ControlPlane.call("GET", `${paths.statefulSets}/db`), rolledOut.statefulSets)
+      yield* rollsOut("statefulSets", `${paths.statefulSets}/db`)
     }))
 
   it.effect("ReplicationControllers keep their pods, and take a new image for the next ones", () =>
@@ -209,13 +215,14 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         paths.replicationControllers,
         Objects.replicationController("rc", `${image.repository}:1`)
       )
-      yield* ControlPlane.eventually(ControlPlane.call("GET", path), (it) => counts(it, "readyReplicas") === 1)
+      yield* eventually("no pod is ready", ControlPlane.call("GET", path), (it) => counts(it, "readyReplicas") === 1)
       yield* setImage(path, `${image.repository}:2`)
       yield* Effect.sleep("300 millis")
       const [pod] = live(yield* ControlPlane.call("GET", paths.pods))
       assert.strictEqual(J.text(pod, "spec", "containers", 0, "image"), `${image.repository}:1`)
       yield* ControlPlane.call("DELETE", `${paths.pods}/${J.text(pod, "metadata", "name") ?? ""}`)
-      yield* ControlPlane.eventually(
+      yield* eventually(
+        "the pods run another image",
         ControlPlane.call("GET", paths.pods),
         (list) => imageIds(list).join(" ") === `${image.repository}@${image.two}`
       )
@@ -226,7 +233,8 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const paths = Objects.paths(yield* ControlPlane.namespace)
       const image = yield* published("job")
       yield* ControlPlane.call("POST", paths.jobs, Objects.job("once", `${image.repository}:1`))
-      const done = yield* ControlPlane.eventually(
+      const done = yield* eventually(
+        "the Job is not complete",
         ControlPlane.call("GET", `${paths.jobs}/once`),
         (job) => J.list(job, "status", "conditions").some((it) => J.text(it, "type") === "Complete")
       )
@@ -243,7 +251,7 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const image = `${registry.host}/comes/late:1`
       yield* ControlPlane.call("POST", paths.pods, Objects.pod("p", image))
       const pod = ControlPlane.call("GET", `${paths.pods}/p`)
-      const off = yield* ControlPlane.eventually(pod, (it) => waiting(it) === "ImagePullBackOff")
+      const off = yield* eventually("the pod does not wait", pod, (it) => waiting(it) === "ImagePullBackOff")
       assert.strictEqual(J.text(off, "status", "phase"), "Pending")
       assert.match(
         J.text(off, "status", "containerStatuses", 0, "state", "waiting", "message") ?? "",
@@ -251,7 +259,7 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       )
       assert.strictEqual(J.text(off, "status", "containerStatuses", 0, "imageID"), "")
       yield* registry.load("comes/late", SampleImage.image("late"), "1")
-      const up = yield* ControlPlane.eventually(pod, running)
+      const up = yield* eventually("the pod does not run", pod, running)
       assert.strictEqual(J.at(up, "status", "containerStatuses", 0, "ready"), true)
       const conditions = J.list(up, "status", "conditions").filter((it) => J.text(it, "status") === "True")
       assert.includeMembers(conditions.map((it) => J.text(it, "type")), ["Ready", "ContainersReady", "PodScheduled"])
@@ -263,10 +271,11 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const image = yield* published("place")
       const made = yield* ControlPlane.call("POST", paths.pods, Objects.pod("p", `${image.repository}:1`))
       const pod = ControlPlane.call("GET", `${paths.pods}/p`)
-      yield* ControlPlane.eventually(pod, running)
+      yield* eventually("the pod does not run", pod, running)
       const containers = [{ name: "app", image: `${image.repository}:2` }]
       yield* ControlPlane.call("PATCH", `${paths.pods}/p`, { spec: { containers } }, Objects.strategicPatch)
-      const restarted = yield* ControlPlane.eventually(
+      const restarted = yield* eventually(
+        "the container runs another image",
         pod,
         (it) => J.text(it, "status", "containerStatuses", 0, "imageID") === `${image.repository}@${image.two}`
       )
@@ -295,13 +304,13 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         })
       )
       const pod = ControlPlane.call("GET", `${paths.pods}/p`)
-      const held = yield* ControlPlane.eventually(pod, (it) => waiting(it) === "ImagePullBackOff")
+      const held = yield* eventually("the pod does not wait", pod, (it) => waiting(it) === "ImagePullBackOff")
       const inits = J.list(held, "status", "initContainerStatuses")
       assert.strictEqual(J.text(inits[0], "state", "terminated", "reason"), "Completed")
       assert.strictEqual(J.at(inits[1], "started"), true)
       const { registry } = yield* TestCluster
       yield* registry.load("parts", SampleImage.image("volume"), "volume")
-      yield* ControlPlane.eventually(pod, running)
+      yield* eventually("the pod does not run", pod, running)
     }))
 
   it.effect("a private image is pulled with the pull secret of the pod or of its account, and with no other", () =>
@@ -329,8 +338,9 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
         paths.pods,
         Objects.pod("with", image, { imagePullSecrets: [{ name: "login" }] })
       )
-      yield* ControlPlane.eventually(ControlPlane.call("GET", `${paths.pods}/with`), running)
-      const without = yield* ControlPlane.eventually(
+      yield* eventually("the pod does not run", ControlPlane.call("GET", `${paths.pods}/with`), running)
+      const without = yield* eventually(
+        "the pod does not wait",
         ControlPlane.call("GET", `${paths.pods}/without`),
         (it) => waiting(it) === "ImagePullBackOff"
       )
@@ -351,10 +361,11 @@ export const workloads = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const paths = Objects.paths(namespace)
       const image = yield* published("told")
       yield* ControlPlane.call("POST", paths.pods, Objects.pod("p", `${image.repository}:1`))
-      yield* ControlPlane.eventually(ControlPlane.call("GET", `${paths.pods}/p`), running)
+      yield* eventually("the pod does not run", ControlPlane.call("GET", `${paths.pods}/p`), running)
       const about = "fieldSelector=involvedObject.name%3Dp,involvedObject.kind%3DPod"
       const reasons = (list: JsonObject) => J.list(list, "items").map((it) => J.text(it, "reason"))
-      yield* ControlPlane.eventually(
+      yield* eventually(
+        "not all of it is told",
         ControlPlane.call("GET", `${paths.events}?${about}`),
         (list) => ["Pulling", "Pulled", "Started"].every((reason) => reasons(list).includes(reason))
       )

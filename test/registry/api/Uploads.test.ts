@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { assertWhole, image, world } from "../../clone/World.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
-import { untilTrue } from "../../support/Until.ts"
+import { eventually } from "../../support/Eventually.ts"
 
 const large = imageOf([layerOf("large", 10_000_000)])
 
@@ -39,8 +39,8 @@ describe("an interrupted copy", () => {
             response.writeHead(200, {}).write(Buffer.alloc(100))
           })
           const running = yield* Effect.forkChild(it.clone())
-          yield* untilTrue("uploads are open", () => it.backup.count(/POST/) === 2)
-          yield* untilTrue("downloads are open", () => it.source.count(/GET .*blobs/) === 2)
+          yield* eventually("uploads are not open", () => it.backup.count(/POST/) === 2)
+          yield* eventually("downloads are not open", () => it.source.count(/GET .*blobs/) === 2)
           yield* Fiber.interrupt(running)
           return it.backup
         }), { limits: { stallWindow: Duration.seconds(30) } })
@@ -55,9 +55,9 @@ describe("an interrupted copy", () => {
           response.writeHead(200, {}).write(Buffer.alloc(100))
         })
         const running = yield* Effect.forkChild(it.clone())
-        yield* untilTrue("uploads are open", () => it.backup.count(/POST/) === 2)
-        yield* untilTrue("downloads are open", () => it.source.count(/GET .*blobs/) === 2)
+        yield* eventually("uploads are not open", () => it.backup.count(/POST/) === 2)
+        yield* eventually("downloads are not open", () => it.source.count(/GET .*blobs/) === 2)
         yield* Fiber.interrupt(running)
-        yield* untilTrue("both are ended", () => it.backup.count(/DELETE .*uploads/) === 2)
+        yield* eventually("both are not ended", () => it.backup.count(/DELETE .*uploads/) === 2)
       }), { limits: { stallWindow: Duration.seconds(30) } }))
 })

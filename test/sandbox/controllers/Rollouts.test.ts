@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
 import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
+import { eventually } from "../../support/Eventually.ts"
 import * as Objects from "../support/Objects.ts"
 import * as Sandbox from "../support/Sandbox.ts"
 
@@ -15,11 +16,13 @@ const setImage = (path: string, image: string) =>
   patch(path, { spec: { template: { spec: { containers: [{ name: "app", image }] } } } })
 
 /** kubectl rollout status' rule. */
-const rolledOut = (it: JsonObject) =>
+const isRolledOut = (it: JsonObject) =>
   J.number(it, "status", "observedGeneration") === J.number(it, "metadata", "generation") &&
   ["updatedReplicas", "availableReplicas", "replicas"].every((field) =>
     J.number(it, "status", field) === J.number(it, "spec", "replicas")
   )
+const rolledOut = (name: string) =>
+  eventually(`${name} does not roll out`, Sandbox.get(`${apps}/deployments/${name}`), isRolledOut)
 const imagesOf = (list: JsonObject) =>
   J.list(list, "items").map((it) => J.text(it, "status", "containerStatuses", 0, "imageID")).toSorted()
 
@@ -33,16 +36,20 @@ describe("a Deployment", () => {
       yield* registry.load("app", two, "2")
       yield* Effect.gen(function*() {
         yield* Sandbox.post(`${apps}/deployments`, Objects.deployment("web", `${registry.host}/app:1`))
-        yield* Sandbox.eventually(Sandbox.get(`${apps}/deployments/web`), rolledOut)
+        yield* rolledOut("web")
         const first = yield* Sandbox.get(pods)
         assert.deepStrictEqual(
           imagesOf(first),
           [`${registry.host}/app@${one.manifest.digest}`, `${registry.host}/app@${one.manifest.digest}`]
         )
         yield* setImage(`${apps}/deployments/web`, `${registry.host}/app:2`)
-        const after = yield* Sandbox.eventually(Sandbox.get(`${apps}/deployments/web`), rolledOut)
+        const after = yield* rolledOut("web")
         assert.strictEqual(J.text(after, "metadata", "annotations", "deployment.kubernetes.io/revision"), "2")
-        const second = yield* Sandbox.eventually(Sandbox.get(pods), (it) => J.list(it, "items").length === 2)
+        const second = yield* eventually(
+          "the old pods stay",
+          Sandbox.get(pods),
+          (it) => J.list(it, "items").length === 2
+        )
         assert.deepStrictEqual(
           imagesOf(second),
           [`${registry.host}/app@${two.manifest.digest}`, `${registry.host}/app@${two.manifest.digest}`]
@@ -58,9 +65,10 @@ describe("a Deployment", () => {
       yield* registry.load("app", SampleImage.image("one"), "1")
       yield* Effect.gen(function*() {
         yield* Sandbox.post(`${apps}/deployments`, Objects.deployment("web", `${registry.host}/app:1`))
-        yield* Sandbox.eventually(Sandbox.get(`${apps}/deployments/web`), rolledOut)
+        yield* rolledOut("web")
         yield* setImage(`${apps}/deployments/web`, `${registry.host}/app:2`)
-        const stuck = yield* Sandbox.eventually(
+        const stuck = yield* eventually(
+          "no pod waits",
           Sandbox.get(pods),
           (it) =>
             J.list(it, "items").some((pod) =>
@@ -70,7 +78,7 @@ describe("a Deployment", () => {
         const running = J.list(stuck, "items").filter((it) => J.text(it, "status", "phase") === "Running")
         assert.strictEqual(running.length, 2)
         yield* registry.load("app", SampleImage.image("two"), "2")
-        yield* Sandbox.eventually(Sandbox.get(`${apps}/deployments/web`), rolledOut)
+        yield* rolledOut("web")
       }).pipe(Effect.provideContext(client))
     }))
 })
@@ -94,26 +102,30 @@ describe("the other workloads", () => {
         })
         const isReady = (field: string) => (it: JsonObject) =>
           J.number(it, "status", field) === (J.number(it, "spec", "replicas") ?? 1)
-        yield* Sandbox.eventually(Sandbox.get(`${apps}/statefulsets/db`), isReady("readyReplicas"))
-        yield* Sandbox.eventually(Sandbox.get(`${apps}/daemonsets/agent`), isReady("numberReady"))
-        yield* Sandbox.eventually(
+        yield* eventually("db is not ready", Sandbox.get(`${apps}/statefulsets/db`), isReady("readyReplicas"))
+        yield* eventually("agent is not ready", Sandbox.get(`${apps}/daemonsets/agent`), isReady("numberReady"))
+        yield* eventually(
+          "old is not ready",
           Sandbox.get("/api/v1/namespaces/default/replicationcontrollers/old"),
           isReady("readyReplicas")
         )
-        yield* Sandbox.eventually(
+        yield* eventually(
+          "the Job is not complete",
           Sandbox.get("/apis/batch/v1/namespaces/default/jobs/once"),
           (it) => J.list(it, "status", "conditions").some((one) => J.text(one, "type") === "Complete")
         )
         yield* setImage(`${apps}/statefulsets/db`, `${registry.host}/app:2`)
         yield* setImage(`${apps}/daemonsets/agent`, `${registry.host}/app:2`)
-        yield* Sandbox.eventually(
+        yield* eventually(
+          "db does not roll out",
           Sandbox.get(`${apps}/statefulsets/db`),
           (it) =>
             J.number(it, "status", "observedGeneration") === 2 &&
             J.number(it, "status", "updatedReplicas") === 2 && J.number(it, "status", "readyReplicas") === 2 &&
             J.text(it, "status", "currentRevision") === J.text(it, "status", "updateRevision")
         )
-        yield* Sandbox.eventually(
+        yield* eventually(
+          "agent does not roll out",
           Sandbox.get(`${apps}/daemonsets/agent`),
           (it) =>
             J.number(it, "status", "updatedNumberScheduled") === 1 && J.number(it, "status", "numberAvailable") === 1

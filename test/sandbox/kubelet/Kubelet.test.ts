@@ -5,6 +5,7 @@ import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
 import { notReadyAnnotation } from "../../../sandbox/kubelet/Kubelet.ts"
 import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
+import { eventually } from "../../support/Eventually.ts"
 import * as Objects from "../support/Objects.ts"
 import * as Sandbox from "../support/Sandbox.ts"
 
@@ -19,7 +20,7 @@ const create = (name: string, image: string, policy?: string) =>
     )
   )
 const reaches = (name: string, right: (pod: JsonObject) => boolean) =>
-  Sandbox.eventually(Sandbox.get(`${pods}/${name}`), right)
+  eventually(`${name} does not come so far`, Sandbox.get(`${pods}/${name}`), right)
 const running = (pod: JsonObject) => J.text(pod, "status", "phase") === "Running"
 const waits = (reason: string) => (pod: JsonObject) =>
   J.text(pod, "status", "containerStatuses", 0, "state", "waiting", "reason") === reason

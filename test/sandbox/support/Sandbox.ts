@@ -26,22 +26,6 @@ export const get = (path: string, query?: Record<string, string>) =>
 export const post = (path: string, body: unknown, query?: Record<string, string>) =>
   call({ method: "POST", path, body, ...(query === undefined ? {} : { query }) })
 
-/** Asks until the answer is right; fails with the last answer after the time. */
-export const eventually = <E, R>(
-  ask: Effect.Effect<JsonObject, E, R>,
-  right: (answer: JsonObject) => boolean,
-  seconds = 15
-) =>
-  Effect.gen(function*() {
-    let last: JsonObject = {}
-    for (let left = seconds * 20; left > 0; left--) {
-      last = yield* ask
-      if (right(last)) return last
-      yield* Effect.sleep("50 millis")
-    }
-    return yield* Effect.die(new Error(`still not so: ${JSON.stringify(last, null, 1)}`))
-  })
-
 export const cluster = Effect.fnUntraced(function*(options: EmbeddedClusterOptions = {}) {
   const made = yield* EmbeddedClusters.make(options)
   const client = yield* Layer.build(clientOf(made))
