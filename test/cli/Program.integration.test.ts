@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net"
 import manifest from "../../package.json" with { type: "json" }
 import * as J from "../../sandbox/Json.ts"
 import { eventually } from "../support/Eventually.ts"
-import * as W from "../support/World.ts"
+import { startDaemon } from "../support/Daemon.ts"
 import { failure } from "../kube/FakeApi.ts"
 import { startServer } from "../support/FakeRegistry.ts"
 import { cli, folder, kubeconfig, program } from "./Cli.ts"
@@ -306,7 +306,7 @@ describe("a cluster that is not to be had", () => {
       "because the server is dead is tried again by run, alive and not ready meanwhile",
       () =>
         Effect.gen(function*() {
-          const it = yield* W.daemon({ kubeconfig: kubeconfig(deadUrl), settings: backup })
+          const it = yield* startDaemon({ kubeconfig: kubeconfig(deadUrl), settings: backup })
           yield* eventually(
             "the cluster counts as known",
             it.http("/readyz"),

@@ -6,7 +6,7 @@ import { refuse } from "../support/FakeRegistry.ts"
 import { gate } from "../support/Gate.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
 import { eventually } from "../support/Eventually.ts"
-import { assertWhole, image, world } from "./World.ts"
+import { assertWhole, betweenRegistries, image } from "../support/SourceAndBackup.ts"
 
 const tags = (count: number) => Array.from({ length: count }, (_, at) => `${at}`)
 
@@ -15,7 +15,7 @@ describe("an image under several names", () => {
     for (const [what, there] of [["is not there", false], ["is there without its tags", true]] as const) {
       // registries with immutable tags refuse the second
       it.live(`that ${what} is pushed and protected once, with ${permits} permits`, () =>
-        world(({ backup, clone, into, source }) =>
+        betweenRegistries(({ backup, clone, into, source }) =>
           Effect.gen(function*() {
             source.add("app", image, ...tags(3))
             if (there) backup.add(into, image)
@@ -31,7 +31,7 @@ describe("an image under several names", () => {
 
   for (const permits of [1, 2, 3]) {
     it.live(`of which one is pinned gets its tag once, with ${permits} permits`, () =>
-      world(({ backup, clone, source }) =>
+      betweenRegistries(({ backup, clone, source }) =>
         Effect.gen(function*() {
           source.add("app", image, "1")
           const pinned = { tag: "1", digest: digestOf(image.root.bytes) }
@@ -44,7 +44,7 @@ describe("an image under several names", () => {
   }
 
   it.live("one of which moves while it waits for the other is copied as it is then", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const moved = imageOf([layerOf("moved")])
         source.add("app", image, "1", "2")
@@ -64,7 +64,7 @@ describe("an image under several names", () => {
       }), { permits: 2 }))
 
   it.live("is copied by the second where the first fails", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, ...tags(2))
         backup.on(/PUT .*manifests\/at-/, (_, response) => refuse(response, 403, "DENIED"), 1)

@@ -5,11 +5,11 @@ import * as Metrics from "../../src/telemetry/Metrics.ts"
 import { refuse } from "../support/FakeRegistry.ts"
 import { gate } from "../support/Gate.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
-import { assertWhole, image, world } from "./World.ts"
+import { assertWhole, betweenRegistries, image } from "../support/SourceAndBackup.ts"
 
 describe("one flight", () => {
   it.live("serves all who ask for an image, however they write it", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "latest")
         const results = yield* Effect.forEach(
@@ -24,7 +24,7 @@ describe("one flight", () => {
     ))
 
   it.live("that fails fails for all who wait, and is not remembered", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         source.on(/./, (_, response) => {
           setTimeout(() => refuse(response, 404, "MANIFEST_UNKNOWN"), 100)
@@ -40,7 +40,7 @@ describe("one flight", () => {
     ))
 
   it.live("goes on while anybody still wants it", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         const door = gate(source)
@@ -57,7 +57,7 @@ describe("one flight", () => {
 
 describe("an image whose registry is at a private address", () => {
   it.live("is yours already: it is left alone, and where a registry leads to one it is refused", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         const internal = yield* Effect.flip(clone({ registry: "10.9.8.7:5000", tag: "1" }))
         assert.deepStrictEqual([internal.reason, internal.side, internal.retryable], ["internal", "source", false])
@@ -82,7 +82,7 @@ describe("many large blobs at once", () => {
   it.live(
     "arrive as they are although their buffers are used again and again",
     () =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           const images = Array.from(
             { length: 4 },
@@ -110,7 +110,7 @@ describe("telemetry", () => {
     Effect.map(Metric.value(metric), (it) => Number(it.count))
 
   it.live("counts clones, blobs and requests, and never names an image", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         yield* clone()

@@ -5,11 +5,11 @@ import { digestOf } from "../../src/image/Digest.ts"
 import { uptime } from "../../src/telemetry/Uptime.ts"
 import type { FakeRegistry } from "../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
-import { assertWhole, image, world } from "./World.ts"
+import { assertWhole, betweenRegistries, image } from "../support/SourceAndBackup.ts"
 
 describe("verify", () => {
   it.live("asks the backup for the digest, and tells when", () =>
-    world(({ backup, clone, cloner, into, source }) =>
+    betweenRegistries(({ backup, clone, cloner, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         const copied = yield* clone()
@@ -40,7 +40,7 @@ describe("verify", () => {
   ])(
     "finds out that the copy's tag %s, and the next clone sets it again",
     ([, spoil]) =>
-      world(({ backup, clone, cloner, into, source }) =>
+      betweenRegistries(({ backup, clone, cloner, into, source }) =>
         Effect.gen(function*() {
           source.add("app", image, "1")
           const copied = yield* clone()
@@ -56,7 +56,7 @@ describe("verify", () => {
   )
 
   it.live("does not ask for the tag of what is pulled by digest", () =>
-    world(({ backup, clone, cloner, into, source }) =>
+    betweenRegistries(({ backup, clone, cloner, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         const copied = yield* clone({ tag: "1", digest: image.root.digest })
@@ -66,7 +66,7 @@ describe("verify", () => {
     ))
 
   it.live("is an error that can pass where the backup does not answer", () =>
-    world(({ backup, cloner, source }) =>
+    betweenRegistries(({ backup, cloner, source }) =>
       Effect.gen(function*() {
         backup.on(/./, (_, response) => response.writeHead(503).end())
         const error = yield* Effect.flip(

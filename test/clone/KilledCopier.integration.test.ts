@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url"
 import type { Stroke } from "../support/Gateway.ts"
 import { judge } from "../support/Judges.ts"
 import { distribution3, startRegistry } from "../support/RealRegistry.ts"
-import { atEveryRequest, type Broken, moments, startWatched, type Watched } from "./Conversations.ts"
+import { atEveryRequest, type Broken, moments, startWatched, type Watched } from "./Interruptions.ts"
 import { image, pushSigned } from "./SignedImage.ts"
 import { assertBackup, storageOf } from "./Wholeness.ts"
 

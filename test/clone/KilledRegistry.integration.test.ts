@@ -9,7 +9,7 @@ import { startFakeRegistry } from "../support/FakeRegistry.ts"
 import type { Side, Stroke } from "../support/Gateway.ts"
 import { distribution3, startRegistry } from "../support/RealRegistry.ts"
 import { clonerLayer } from "../support/Registries.ts"
-import { atEveryRequest, type Broken, moments, startWatched, type Watched } from "./Conversations.ts"
+import { atEveryRequest, type Broken, moments, startWatched, type Watched } from "./Interruptions.ts"
 import { image, imageTags, listTag, pushSigned, signature, signatures } from "./SignedImage.ts"
 import { assertBackup, memoryOf, storageOf } from "./Wholeness.ts"
 

@@ -9,7 +9,7 @@ import { gate } from "../support/Gate.ts"
 import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
 import { eventually } from "../support/Eventually.ts"
-import { assertWhole, image, world } from "./World.ts"
+import { assertWhole, betweenRegistries, image } from "../support/SourceAndBackup.ts"
 
 interface Daemon {
   readonly source: FakeRegistry
@@ -88,7 +88,7 @@ describe("permits", () => {
   it.live("take turns over source registries", () =>
     Effect.gen(function*() {
       const other = yield* startFakeRegistry()
-      yield* world(({ clone, cloner, source }) =>
+      yield* betweenRegistries(({ clone, cloner, source }) =>
         Effect.gen(function*() {
           for (let at = 0; at < 4; at++) source.add("app", imageOf([layerOf(`${at}`)]), `${at}`)
           other.add("late", image, "1")
@@ -119,7 +119,7 @@ describe("permits", () => {
     }))
 
   it.live("are for copies: the manifest of the next image is fetched meanwhile, and of no third", () =>
-    world(({ backup, clone, cloner, into, source }) =>
+    betweenRegistries(({ backup, clone, cloner, into, source }) =>
       Effect.gen(function*() {
         const images = ["a", "b", "c"].map((tag) => imageOf([layerOf(tag)]))
         images.forEach((it, at) => source.add("app", it, `${at}`))
@@ -142,7 +142,7 @@ describe("permits", () => {
       }), { permits: 1 }))
 
   it.live("go to the next image while the tag of one is put, and to no third", () =>
-    world(({ backup, clone, cloner, into, source }) =>
+    betweenRegistries(({ backup, clone, cloner, into, source }) =>
       Effect.gen(function*() {
         const images = new Map(["a", "b", "c"].map((tag) => [tag, imageOf([layerOf(tag)])] as const))
         for (const [tag, content] of images) source.add("app", content, tag)
@@ -165,7 +165,7 @@ describe("permits", () => {
       }), { permits: 1 }))
 
   it.live("are given back by an image that takes longer than CLONE_TIMEOUT", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         const large = layerOf("large", 1_000_000)
         source.add("app", imageOf([large]), "slow")
@@ -198,7 +198,7 @@ describe("permits", () => {
       })))
 
   it.live("are all free when all is done", () =>
-    world(({ backup, clone, cloner, source }) =>
+    betweenRegistries(({ backup, clone, cloner, source }) =>
       Effect.gen(function*() {
         for (const tag of tags(8)) source.add("app", imageOf([layerOf(tag)]), tag)
         backup.on(/PUT .*manifests\/\d$/, (_, __, next) => {
@@ -213,7 +213,7 @@ describe("permits", () => {
   it.live("come back from a rate-limited host, so that others go on", () =>
     Effect.gen(function*() {
       const limited = yield* startFakeRegistry()
-      yield* world(({ clone, source }) =>
+      yield* betweenRegistries(({ clone, source }) =>
         Effect.gen(function*() {
           limited.on(/./, (_, response) => refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "600" }))
           source.add("app", image, "1")

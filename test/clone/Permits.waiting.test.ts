@@ -10,13 +10,13 @@ import { gate } from "../support/Gate.ts"
 import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
 import { eventually } from "../support/Eventually.ts"
-import { image, world } from "./World.ts"
+import { betweenRegistries, image } from "../support/SourceAndBackup.ts"
 
 describe("an image that waits for its turn", () => {
   const moved = imageOf([layerOf("moved")])
 
   it.live("is not waited for by one that is there already", () =>
-    world(({ clone, cloner, source }) =>
+    betweenRegistries(({ clone, cloner, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "there")
         source.add("app", imageOf([layerOf("large")]), "large")
@@ -32,7 +32,7 @@ describe("an image that waits for its turn", () => {
       }), { permits: 1 }))
 
   it.live("is not waited for by one that nobody has", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "large")
         const door = gate(source)
@@ -64,7 +64,7 @@ describe("an image that waits for its turn", () => {
     ] as const
   ) {
     it.live(name, () =>
-      world(({ clone, cloner, source }) =>
+      betweenRegistries(({ clone, cloner, source }) =>
         Effect.gen(function*() {
           source.add("app", large, "large")
           source.add("app", image, "1")

@@ -6,7 +6,7 @@ import { fallbackTag } from "../../src/registry/api/Referrers.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { pushImage } from "../support/PushImage.ts"
 import { indexOf, type TestImage } from "../support/TestImages.ts"
-import { protection } from "./World.ts"
+import { protection } from "../support/SourceAndBackup.ts"
 
 const blobOf = (bytes: Uint8Array) => ({ digest: digestOf(bytes), bytes: Buffer.from(bytes) })
 const manifestOf = (it: SampleImage.Image["manifest"]) => ({ mediaType: it.mediaType, ...blobOf(it.bytes) })

@@ -8,6 +8,7 @@ import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { run } from "../support/Command.ts"
 import { costOf, gone, type Subject, succeeded } from "../support/Costs.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import type { Daemon } from "../support/Daemon.ts"
 import * as W from "../support/World.ts"
 
 const binary = join(process.env["KUBEBUILDER_ASSETS"] ?? "", "kubectl")
@@ -61,7 +62,7 @@ const cases = ways.flatMap((way) =>
 
 /** Applies a manifest again and again, and takes it away. */
 const applyAll = Effect.fnUntraced(
-  function*({ flags, manager, marked, namespace: at }: (typeof cases)[number], it: W.Daemon) {
+  function*({ flags, manager, marked, namespace: at }: (typeof cases)[number], it: Daemon) {
     const stageNow = yield* Stage
     const { upstream } = stageNow
     const subject = { namespace: at, name: "web" }

@@ -9,6 +9,7 @@ import { kustomization, startFlux } from "../support/Flux.ts"
 import { missing } from "../support/RealTools.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
 import { eventually } from "../support/Eventually.ts"
+import type { Daemon } from "../support/Daemon.ts"
 import * as W from "../support/World.ts"
 
 type Tag = "1" | "2"
@@ -35,7 +36,7 @@ const manifest = ({ name, namespace: at }: Subject, marked: boolean, { image, no
 })
 
 /** A Kustomization with the names that its images have, and what a step costs its Deployment. */
-const prepared = Effect.fnUntraced(function*(subject: Subject, marked: boolean, it: W.Daemon, spec?: JsonObject) {
+const prepared = Effect.fnUntraced(function*(subject: Subject, marked: boolean, it: Daemon, spec?: JsonObject) {
   const stageNow = yield* Stage
   const flux = yield* kustomization(subject.namespace, subject.name, spec)
   const repository = `${subject.namespace}/app`
@@ -61,7 +62,7 @@ const prepared = Effect.fnUntraced(function*(subject: Subject, marked: boolean, 
 const setImage = ({ name, namespace: at }: Subject, value: string) =>
   W.jsonPatch("kubectl-set", "Deployment", at, name, [{ op: "replace", path: imagePath, value }])
 
-const left = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
+const left = Effect.fnUntraced(function*(subject: Subject, it: Daemon) {
   const { about, costs, original, publish, remove } = yield* prepared(subject, false, it)
   yield* costs(1, "the first", publish({ image: original("1") }), original("1"), "1")
   yield* costs(1, "another image", publish({ image: original("2") }), original("2"), "2")
@@ -72,7 +73,7 @@ const left = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
   yield* gone(subject)
 })
 
-const optedIn = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
+const optedIn = Effect.fnUntraced(function*(subject: Subject, it: Daemon) {
   const { about, cost, costs, copy, original, publish, remove } = yield* prepared(subject, true, it)
   // Flux takes each rewrite for drift: two and two of its own, the first of ours maybe before anything runs
   const contested = Effect.andThen(
@@ -100,7 +101,7 @@ const optedIn = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
 })
 
 /** The image is named in the Kustomization's rules of what to ignore: Flux has let go of it, for its releases as well. */
-const ignored = Effect.fnUntraced(function*(subject: Subject, it: W.Daemon) {
+const ignored = Effect.fnUntraced(function*(subject: Subject, it: Daemon) {
   const { about, cost, costs, copy, original, publish, remove } = yield* prepared(subject, true, it, {
     ignore: [{ paths: [imagePath], target: { kind: "Deployment" } }]
   })

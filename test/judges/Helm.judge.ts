@@ -6,10 +6,11 @@ import * as J from "../../sandbox/Json.ts"
 import { costOf, gone, type Subject } from "../support/Costs.ts"
 import { missing, tool } from "../support/RealTools.ts"
 import { daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import type { Daemon } from "../support/Daemon.ts"
 import * as W from "../support/World.ts"
 import { bytesOf, mark, markByHand, prepared } from "./Release.ts"
 
-const left = Effect.fnUntraced(function*(binary: string, subject: Subject, it: W.Daemon) {
+const left = Effect.fnUntraced(function*(binary: string, subject: Subject, it: Daemon) {
   const { costs, helm, original } = yield* prepared(binary, subject, false)
   yield* costs(1, "install", helm.install({ image: original("1") }), original("1"), "1")
   yield* costs(1, "another image", helm.upgrade({ image: original("2") }), original("2"), "2")
@@ -21,7 +22,7 @@ const left = Effect.fnUntraced(function*(binary: string, subject: Subject, it: W
   yield* gone(subject)
 })
 
-const optedIn = Effect.fnUntraced(function*(binary: string, subject: Subject, it: W.Daemon) {
+const optedIn = Effect.fnUntraced(function*(binary: string, subject: Subject, it: Daemon) {
   const { copy, costs, helm, original } = yield* prepared(binary, subject, true)
   const about = Effect.sync(() => it.about(`Deployment/${subject.namespace}/${subject.name}`).join("\n"))
   // nothing runs yet: it may be rewritten before a pod starts, and nobody is interrupted

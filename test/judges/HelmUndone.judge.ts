@@ -8,6 +8,7 @@ import { costOf, gone, type Subject } from "../support/Costs.ts"
 import { missing, tool } from "../support/RealTools.ts"
 import { daemon, login, namespace, Stage, stage } from "../support/Stage.ts"
 import { eventually } from "../support/Eventually.ts"
+import type { Daemon } from "../support/Daemon.ts"
 import * as W from "../support/World.ts"
 import { bytesOf, mark, markByHand, prepared } from "./Release.ts"
 
@@ -35,7 +36,7 @@ const restore = Effect.fnUntraced(function*({ name, namespace: at }: Subject) {
  * Restored by hand: the word `never` is in nobody's way. A chart's own word is back with the next upgrade; what went back to a
  * revision of before is then left alone for a while, and the next image is rewritten.
  */
-const restored = Effect.fnUntraced(function*(binary: string, subject: Subject, marked: boolean, it: W.Daemon) {
+const restored = Effect.fnUntraced(function*(binary: string, subject: Subject, marked: boolean, it: Daemon) {
   const { copy, costs, helm, original } = yield* prepared(binary, subject, marked)
   const image = original("1")
   yield* costOf(subject, helm.install({ image }), { image: marked ? copy("1") : image, digest })
@@ -53,7 +54,7 @@ const restored = Effect.fnUntraced(function*(binary: string, subject: Subject, m
 })
 
 /** Its namespace has no pull secret: the daemon puts the original back by itself. */
-const putBack = Effect.fnUntraced(function*(binary: string, subject: Subject, it: W.Daemon) {
+const putBack = Effect.fnUntraced(function*(binary: string, subject: Subject, it: Daemon) {
   const { costs, helm, original } = yield* prepared(binary, subject, true)
   const about = Effect.sync(() => it.about(`Deployment/${subject.namespace}/${subject.name}`).join("\n"))
   const image = original("1")

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { lines, Run } from "./Commands.ts"
 import { judge } from "./Oracle.ts"
 import { live } from "./Program.ts"
-import { World } from "./World.ts"
+import { ModelCluster } from "./ModelCluster.ts"
 
 /** More and other runs than those of every day: MODEL_RUNS=1000 MODEL_SEED=7 npm test -- test/model */
 const runs = Number(process.env["MODEL_RUNS"] ?? 260)
@@ -15,7 +15,7 @@ const total = { runs: 0, steps: 0, patches: 0, putBacks: 0, restarts: 0, marks: 
 
 const play = Effect.fnUntraced(function*(run: Run) {
   const { byNodes } = run
-  const world = new World(run)
+  const cluster = new ModelCluster(run)
   let left = [...run.steps]
   let ends: ReadonlyArray<string> = []
   while (left.length > 0) {
@@ -23,30 +23,30 @@ const play = Effect.fnUntraced(function*(run: Run) {
     const now = until === -1 ? left : left.slice(0, until)
     left = until === -1 ? [] : left.slice(until + 1)
     const last = left.length === 0
-    yield* live(world, byNodes, ({ pass, said }) =>
+    yield* live(cluster, byNodes, ({ pass, said }) =>
       Effect.gen(function*() {
         yield* pass(5, 5)
         for (const step of now) {
-          world.take(step)
+          cluster.take(step)
           yield* pass(step.do === "pass" ? step.seconds : 5, step.do === "pass" && step.seconds > 60 ? 30 : 5)
         }
-        if (!last) return void world.judge.counts.restarts++
-        world.take({ do: "source", up: true })
-        world.take({ do: "backup", up: true })
-        world.take({ do: "secrets", refused: false })
+        if (!last) return void cluster.judge.counts.restarts++
+        cluster.take({ do: "source", up: true })
+        cluster.take({ do: "backup", up: true })
+        cluster.take({ do: "secrets", refused: false })
         // longer than anything rests, an hour at most, once nothing changes any more
         for (let quiet = 0, minutes = 0; quiet < 75 && minutes < 8 * 60; minutes += 5) {
-          const before = world.summary()
+          const before = cluster.summary()
           yield* pass(300, 60)
-          quiet = world.summary() === before ? quiet + 5 : 0
+          quiet = cluster.summary() === before ? quiet + 5 : 0
         }
-        ends = judge(world, byNodes, said)
+        ends = judge(cluster, byNodes, said)
       }))
   }
   total.runs++
   total.steps += run.steps.length
-  for (const key of ["patches", "putBacks", "restarts", "marks"] as const) total[key] += world.judge.counts[key]
-  const wrongs = [...world.judge.wrongs, ...ends]
+  for (const key of ["patches", "putBacks", "restarts", "marks"] as const) total[key] += cluster.judge.counts[key]
+  const wrongs = [...cluster.judge.wrongs, ...ends]
   if (wrongs.length > 0) assert.fail([...wrongs, "after", lines(run)].join("\n"))
 })
 

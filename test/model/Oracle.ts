@@ -3,14 +3,14 @@
 import * as J from "../../sandbox/Json.ts"
 import type { ModelWorkload } from "./ModelWorkload.ts"
 import { isCopy } from "./Registries.ts"
-import type { World } from "./World.ts"
+import type { ModelCluster } from "./ModelCluster.ts"
 
 const annotation = (it: ModelWorkload, name: string): string | undefined =>
   J.text(it.object, "metadata", "annotations", `image-cloner.io/${name}`)
 
 /** Why a workload need not run its copy; undefined where it has to. */
-const excuse = (world: World, it: ModelWorkload, byNodes: boolean): string | undefined => {
-  const { registries } = world
+const excuse = (cluster: ModelCluster, it: ModelWorkload, byNodes: boolean): string | undefined => {
+  const { registries } = cluster
   if (!byNodes) return "nothing may have shown that it can pull"
   if (annotation(it, "rewrite") === "never") return "it is not to be rewritten"
   if (annotation(it, "held") !== undefined) return "somebody fought over it, or its pods did not come up"
@@ -23,7 +23,7 @@ const excuse = (world: World, it: ModelWorkload, byNodes: boolean): string | und
   const stuck = it.pods.some((pod) => pod.state !== "running" && pod.image !== it.image)
   if (it.shape.kind === "StatefulSet" && stuck) return "its controller waits for a pod"
   // what is stuck stops its namespace
-  const neighbours = world.workloads.filter((other) => other !== it && other.shape.namespace === it.shape.namespace)
+  const neighbours = cluster.workloads.filter((other) => other !== it && other.shape.namespace === it.shape.namespace)
   if (neighbours.some((other) => other.shape.kind !== "CronJob" && !other.settled)) {
     return "its namespace may be stopped"
   }
@@ -35,18 +35,18 @@ const excuse = (world: World, it: ModelWorkload, byNodes: boolean): string | und
   return undefined
 }
 
-/** What is wrong with the world although it was left in peace for hours; empty: nothing. */
-export const judge = (world: World, byNodes: boolean, said: (key: string) => string): ReadonlyArray<string> =>
-  world.workloads.flatMap((it) => {
+/** What is wrong with the cluster although it was left in peace for hours; empty: nothing. */
+export const judge = (cluster: ModelCluster, byNodes: boolean, said: (key: string) => string): ReadonlyArray<string> =>
+  cluster.workloads.flatMap((it) => {
     const wrongs: Array<string> = []
-    if (!isCopy(it.image) && excuse(world, it, byNodes) === undefined) wrongs.push(`still runs ${it.image}`)
-    const original = world.original(it)
+    if (!isCopy(it.image) && excuse(cluster, it, byNodes) === undefined) wrongs.push(`still runs ${it.image}`)
+    const original = cluster.original(it)
     for (const pod of it.pods) {
       if (pod.state !== "failing") continue
       // a copy that we brought there, whose original could be pulled
       if (
         isCopy(pod.image) && pod.image === it.image && original !== undefined &&
-        world.registries.atSource(original) !== undefined
+        cluster.registries.atSource(original) !== undefined
       ) {
         wrongs.push(`pod ${pod.name} cannot pull ${pod.image}`)
       }

@@ -1,5 +1,5 @@
 // The program over the model: the real stores, queues, actors and pacing, with the model's API server, registries and clock. A
-// restart is a new one of these over the same world.
+// restart is a new one of these over the same cluster.
 import { Effect, Layer, Logger, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { CloneError, type CloneReason } from "../../src/clone/CloneError.ts"
@@ -29,7 +29,7 @@ import { resources } from "../support/Objects.ts"
 import { podObject } from "./Pods.ts"
 import { present } from "./Present.ts"
 import { backupPrefix } from "./Registries.ts"
-import type { World } from "./World.ts"
+import type { ModelCluster } from "./ModelCluster.ts"
 
 const target: Backup = { registry: "backup.example", prefix: "copies", layout: "nested" }
 
@@ -37,8 +37,8 @@ const failed = (image: string, reason: CloneReason, side: "source" | "backup", r
   new CloneError({ image, reason, side, detail: "the model says so", retryable, retryAfter: undefined })
 
 /** What copies: both sides have to answer, and a tag of the backup that a rollout uses stays where it is. */
-const cloner = (world: World) => {
-  const { registries } = world
+const cloner = (cluster: ModelCluster) => {
+  const { registries } = cluster
   const nameOf = (reference: ImageReference) => format(backupOf(target, reference))
   const tagOf = ({ registry, repository, tag }: ImageReference) => nameOf({ registry, repository, tag })
   const clone: Cloner["Service"]["clone"] = Effect.fnUntraced(function*(reference, request) {
@@ -60,7 +60,7 @@ const cloner = (world: World) => {
       digest = last
     }
     registries.store(nameOf(reference), digest)
-    registries.note(world.now)
+    registries.note(cluster.now)
     const nothing = { uploaded: 0, mounted: 0, present: 0 }
     return {
       source: reference,
@@ -91,16 +91,16 @@ const cloner = (world: World) => {
   })
 }
 
-const layerOf = (world: World, byNodes: boolean) =>
+const layerOf = (cluster: ModelCluster, byNodes: boolean) =>
   Layer.mergeAll(
     Rewriter.layer.pipe(
-      Layer.provideMerge(Layer.mock(KubeClient, { server: "https://model", request: (it) => world.request(it) }))
+      Layer.provideMerge(Layer.mock(KubeClient, { server: "https://model", request: (it) => cluster.request(it) }))
     ),
-    cloner(world),
+    cloner(cluster),
     Layer.mock(SourceTags, {
       named: (source) =>
         Effect.sync(() =>
-          world.registries.sourceUp ? Option.fromNullishOr(world.registries.atSource(source)) : Option.none()
+          cluster.registries.sourceUp ? Option.fromNullishOr(cluster.registries.atSource(source)) : Option.none()
         )
     }),
     Pacing.layer,
@@ -110,18 +110,18 @@ const layerOf = (world: World, byNodes: boolean) =>
     ImageQueue.layer,
     WorkloadQueue.layer,
     SettingsRef.layerOf(settingsOf(backupPrefix, {
-      MAX_CONCURRENT_ROLLOUTS: world.limit,
+      MAX_CONCURRENT_ROLLOUTS: cluster.limit,
       BACKUP_PULL_BY: byNodes ? "nodes" : "auto"
     }))
   ).pipe(Layer.provideMerge(Logger.layer([])))
 
 /** Takes what the cluster is now into the store, as watches do; answers the keys that it concerns. */
-const observe = (world: World, store: Workloads) =>
+const observe = (cluster: ModelCluster, store: Workloads) =>
   Effect.sync(() => {
     const keys: Array<string> = []
     const gone = new Set(store.held("pod", ""))
-    for (const it of world.workloads) {
-      const { own, sets } = present(it, world.nodes)
+    for (const it of cluster.workloads) {
+      const { own, sets } = present(it, cluster.nodes)
       for (const set of sets) {
         const projected = projectTemplated(kindOf("ReplicaSet"))(set)
         if (projected !== undefined) keys.push(...store.putWorkload(projected))
@@ -136,7 +136,7 @@ const observe = (world: World, store: Workloads) =>
       }
     }
     for (const key of gone) keys.push(...store.remove("pod", key))
-    for (const node of world.nodes.objects()) store.putNode(node)
+    for (const node of cluster.nodes.objects()) store.putNode(node)
     return keys
   })
 
@@ -154,7 +154,7 @@ const takeStock = Effect.gen(function*() {
 })
 
 /** One life of the program: from its start until the scope ends. `pass` lets time go by. */
-const start = (world: World) =>
+const start = (cluster: ModelCluster) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
     const workloads = yield* WorkloadQueue
@@ -165,7 +165,7 @@ const start = (world: World) =>
     for (const name of ["shop", "bank"]) {
       store.putNamespace({ name, uid: name, marks: { ignore: undefined, rewrite: undefined } })
     }
-    yield* observe(world, store)
+    yield* observe(cluster, store)
     yield* takeStock
     const reconcileWorkload = yield* ReconcileWorkload.make({ ownNamespace: Option.none() })
     const reconcileImage = yield* ReconcileImage.make
@@ -175,10 +175,10 @@ const start = (world: World) =>
     const pass = Effect.fnUntraced(function*(seconds: number, tick: number) {
       for (let passed = 0; passed < seconds; passed += tick) {
         yield* TestClock.adjust(tick * 1000)
-        world.now += tick * 1000
-        world.step()
-        yield* offerAll(workloads, yield* observe(world, store))
-        yield* offerAll(workloads, yield* pacing.next(world.limit))
+        cluster.now += tick * 1000
+        cluster.step()
+        yield* offerAll(workloads, yield* observe(cluster, store))
+        yield* offerAll(workloads, yield* pacing.next(cluster.limit))
         yield* TestClock.adjust(0)
       }
     })
@@ -194,5 +194,5 @@ const start = (world: World) =>
 export type Life = Effect.Success<ReturnType<typeof start>>
 
 /** Lives from a start to an end. */
-export const live = <A, E>(world: World, byNodes: boolean, of: (life: Life) => Effect.Effect<A, E>) =>
-  Effect.flatMap(start(world), of).pipe(Effect.scoped, Effect.provide(layerOf(world, byNodes), { local: true }))
+export const live = <A, E>(cluster: ModelCluster, byNodes: boolean, of: (life: Life) => Effect.Effect<A, E>) =>
+  Effect.flatMap(start(cluster), of).pipe(Effect.scoped, Effect.provide(layerOf(cluster, byNodes), { local: true }))

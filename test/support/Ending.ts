@@ -7,6 +7,7 @@ import * as J from "../../sandbox/Json.ts"
 import { cli } from "../cli/Cli.ts"
 import { user } from "./Stage.ts"
 import { eventually } from "./Eventually.ts"
+import type { Daemon } from "./Daemon.ts"
 import * as W from "./World.ts"
 
 export interface Ending {
@@ -94,7 +95,7 @@ const planned = Effect.fnUntraced(function*(namespaces: ReadonlyArray<string>, s
 
 export interface Given {
   readonly namespaces: ReadonlyArray<string>
-  readonly daemon: W.Daemon
+  readonly daemon: Daemon
   /** Those of the daemon that are not the stage's. */
   readonly settings?: Record<string, string>
   /** Default: a minute. */

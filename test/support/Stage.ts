@@ -2,6 +2,7 @@
 import { Context, Effect, FileSystem, Layer, Path, Redacted, type Scope } from "effect"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as EmbeddedRegistry from "../../sandbox/registry/EmbeddedRegistry.ts"
+import { startDaemon } from "./Daemon.ts"
 import * as W from "./World.ts"
 
 export const login = { username: "cloner", password: "secret" }
@@ -46,7 +47,7 @@ export const daemon = Effect.fnUntraced(function*(
   kubeconfig?: string
 ) {
   const { backup, controlPlane, upstream } = yield* Stage
-  return yield* W.daemon({
+  return yield* startDaemon({
     kubeconfig: kubeconfig ?? controlPlane.kubeconfig,
     settings: {
       BACKUP_REGISTRY: `${backup.host}/copies`,

@@ -9,7 +9,7 @@ import type { Blobs } from "../../../src/registry/api/Blobs.ts"
 import { defaultLimits } from "../../../src/registry/Limits.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { eventually } from "../../support/Eventually.ts"
-import { world } from "../World.ts"
+import { betweenRegistries } from "../../support/SourceAndBackup.ts"
 
 /** A registry that has nothing and never answers a move. */
 const silent: Blobs = {
@@ -25,7 +25,7 @@ const silent: Blobs = {
 describe("a blob that the backup says it has stored as another", () => {
   // it was then asked whether it has the blob, which it says it has, under the name that it was given
   it.live("is sent once more, and is no copy whatever a look says", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         const layer = layerOf("spoiled")
         source.add("app", imageOf([layer]), "1")
@@ -48,7 +48,7 @@ describe("a blob that the backup says it has stored as another", () => {
 describe("a blob that two images share", () => {
   // one was listed last in an image of huge layers: all other images of that registry waited for those as well
   it.live("is not waited for before it moves", () =>
-    world(({ clone, cloner, source }) =>
+    betweenRegistries(({ clone, cloner, source }) =>
       Effect.gen(function*() {
         const base = layerOf("base")
         const others = Array.from({ length: 4 }, (_, at) => layerOf(`other${at}`))

@@ -11,7 +11,7 @@ import { registryError } from "../../../src/registry/RegistryError.ts"
 import { type Seen, startServer } from "../../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { eventually } from "../../support/Eventually.ts"
-import { assertWhole, type World, world } from "../World.ts"
+import { assertWhole, betweenRegistries, type SourceAndBackup } from "../../support/SourceAndBackup.ts"
 
 const layer = layerOf("long", 6_000_000)
 const long = imageOf([layer])
@@ -29,12 +29,12 @@ const cut = (response: ServerResponse, from: number, to: number) => {
 }
 
 const offsetOf = (seen: Seen) => Number(/^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1] ?? 0)
-const offsets = ({ source }: World) =>
+const offsets = ({ source }: SourceAndBackup) =>
   source.seen.filter((it) => it.method === "GET" && it.path.endsWith(layer.digest)).map(offsetOf)
 
 describe("a download that breaks off", () => {
   it.live("is taken up where it was, in the same upload", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(gets, (_, response) => cut(response, 0, half), 1)
@@ -52,7 +52,7 @@ describe("a download that breaks off", () => {
     ))
 
   it.live("as often as it comes a good part further", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(gets, (seen, response, next) => {
@@ -69,7 +69,7 @@ describe("a download that breaks off", () => {
     ))
 
   it.live("for a few bytes each time is given up", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(gets, (seen, response) => cut(response, offsetOf(seen), offsetOf(seen) + 10_000))
@@ -80,7 +80,7 @@ describe("a download that breaks off", () => {
       }), { limits: { attempts: 2 } }))
 
   it.live("at a registry without ranges begins anew, and what is known is thrown away", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(gets, (_, response) => {
@@ -105,22 +105,25 @@ describe("a download that breaks off", () => {
     ["416", (_, response) => {
       response.writeHead(416).end()
     }]
-  ])("and gets %s is downloaded anew as a whole, or not at all", ([, answer]) =>
-    world((it) =>
-      Effect.gen(function*() {
-        it.source.add("app", long, "1")
-        it.source.on(gets, (seen, response) => {
-          if (offsetOf(seen) === 0) return cut(response, 0, half)
-          return answer(seen, response)
-        })
-        const error = yield* Effect.flip(it.clone())
-        assert.strictEqual(error.side, "source")
-        assert.isUndefined(it.backup.blob(it.into, layer.digest))
-        assert.isUndefined(it.backup.manifest(it.into, "1"))
-      }), { limits: { attempts: 2 } }))
+  ])(
+    "and gets %s is downloaded anew as a whole, or not at all",
+    ([, answer]) =>
+      betweenRegistries((it) =>
+        Effect.gen(function*() {
+          it.source.add("app", long, "1")
+          it.source.on(gets, (seen, response) => {
+            if (offsetOf(seen) === 0) return cut(response, 0, half)
+            return answer(seen, response)
+          })
+          const error = yield* Effect.flip(it.clone())
+          assert.strictEqual(error.side, "source")
+          assert.isUndefined(it.backup.blob(it.into, layer.digest))
+          assert.isUndefined(it.backup.manifest(it.into, "1"))
+        }), { limits: { attempts: 2 } })
+  )
 
   it.live("and goes on with other bytes never completes an upload", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(gets, (seen, response) => {
@@ -151,7 +154,7 @@ describe("a download that breaks off", () => {
         response.writeHead(206, { "content-range": `bytes ${from}-${layer.bytes.length - 1}/${layer.bytes.length}` })
         response.end(layer.bytes.subarray(from))
       })
-      yield* world((it) =>
+      yield* betweenRegistries((it) =>
         Effect.gen(function*() {
           it.source.add("app", long, "1")
           it.source.on(gets, (_, response) => {
@@ -169,7 +172,7 @@ describe("a download that breaks off", () => {
 
 describe("a download that stands still", () => {
   it.live("goes on over another connection", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(gets, (_, response) => {
@@ -187,7 +190,7 @@ describe("a download that MAX_BANDWIDTH holds back", () => {
   const stall = { stallWindow: Duration.millis(200), stallBytes: 400_000 }
 
   it.live("takes the time that it has to, stands still for no registry's fault, and arrives whole", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         const [elapsed] = yield* Effect.timed(it.clone())
@@ -198,7 +201,7 @@ describe("a download that MAX_BANDWIDTH holds back", () => {
       }), { bytesPerSecond: 3_000_000, limits: { ...stall, readBytes: 1024 * 1024 } }))
 
   it.live("is shared by all images", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         const images = [1, 2, 3, 4].map((at) => imageOf([layerOf(`${at}`, 1_500_000)]))
         images.forEach((image, at) => it.source.add("app", image, `${at}`))
@@ -210,7 +213,7 @@ describe("a download that MAX_BANDWIDTH holds back", () => {
       }), { bytesPerSecond: 3_000_000, limits: stall }))
 
   it.live("is given up all the same where the source drips, whatever the others do", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         const others = [1, 2].map((at) => imageOf([layerOf(`${at}`, 4_000_000)]))
         others.forEach((image, at) => it.source.add("app", image, `${at}`))
@@ -277,7 +280,7 @@ describe("an answer that has brought all bytes", () => {
   it.live(
     "and never ends is enough, and its connection is closed",
     () =>
-      world((it) =>
+      betweenRegistries((it) =>
         Effect.gen(function*() {
           const open = new Set<unknown>()
           it.source.add("app", long, "1")
@@ -298,7 +301,7 @@ describe("an answer that has brought all bytes", () => {
   )
 
   it.live("and goes on with more is corrupt", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", long, "1")
         it.source.on(
@@ -312,7 +315,7 @@ describe("an answer that has brought all bytes", () => {
     ))
 
   it.live("and ends a little later leaves a connection that is used again", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         const sockets = new Set<unknown>()
         const images = Array.from({ length: 4 }, (_, at) => imageOf([layerOf(`short${at}`, 10_000)]))
@@ -334,7 +337,7 @@ describe("an answer that has brought all bytes", () => {
 })
 
 it.live("a length that contradicts the manifest is found before a byte is moved", () =>
-  world((it) =>
+  betweenRegistries((it) =>
     Effect.gen(function*() {
       it.source.add("app", long, "1")
       it.source.on(gets, (_, response) => response.writeHead(200, { "content-length": 5 }).end("12345"))

@@ -6,11 +6,18 @@ import { ociIndex } from "../../../src/image/ManifestDocument.ts"
 import { refuse } from "../../support/FakeRegistry.ts"
 import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../../support/TestImages.ts"
 import { eventually } from "../../support/Eventually.ts"
-import { assertWhole, image, index, protection, type World, world } from "../World.ts"
+import {
+  assertWhole,
+  betweenRegistries,
+  image,
+  index,
+  protection,
+  type SourceAndBackup
+} from "../../support/SourceAndBackup.ts"
 
 describe("a registry that lies", () => {
   it.live("on HEAD about the digest is not believed: the bytes behind the tag count", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.on(/HEAD .*manifests\/1/, (_, response) =>
@@ -22,7 +29,7 @@ describe("a registry that lies", () => {
     ))
 
   it.live("about blobs that it does not have gets all children again, once", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         backup.on(/HEAD .*blobs/, (_, response) => response.writeHead(200).end())
@@ -34,7 +41,7 @@ describe("a registry that lies", () => {
     ))
 
   it.live("about children of an index gets them again as well", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         let refused = false
@@ -51,7 +58,7 @@ describe("a registry that lies", () => {
     ))
 
   it.live("for ever is reported, and nothing is tagged", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         backup.on(/PUT .*manifests/, (_, response) => refuse(response, 404, "MANIFEST_BLOB_UNKNOWN"))
@@ -62,7 +69,7 @@ describe("a registry that lies", () => {
     ))
 
   it.live("that it stored the image is found out at the end", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         backup.on(/PUT .*manifests/, (_, response) => response.writeHead(201).end())
@@ -77,14 +84,14 @@ describe("a source that fails", () => {
   const layer = layerOf("big", 3_000_000)
   const big = imageOf([layer])
   const blob = new RegExp(`GET .*blobs/${layer.digest}`)
-  const untagged = ({ backup, into }: World) => {
+  const untagged = ({ backup, into }: SourceAndBackup) => {
     assert.isUndefined(backup.manifest(into, "1"))
     assert.isUndefined(backup.manifest(into, protection(big.root.digest)))
     assert.isUndefined(backup.blob(into, layer.digest))
   }
 
   it.live("by cutting a layer short is tried again", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", big, "1")
         source.on(blob, (_, response) => {
@@ -98,7 +105,7 @@ describe("a source that fails", () => {
     ))
 
   it.live("by always cutting it short is reported, and nothing is tagged", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", big, "1")
         it.source.on(blob, (_, response) => {
@@ -121,27 +128,30 @@ describe("a source that fails", () => {
       return copy
     }, true],
     ["more than there should be", (bytes) => Buffer.concat([bytes, bytes]), false]
-  ])("by sending %s never completes an upload", ([, corrupt, sized]) =>
-    world((it) =>
-      Effect.gen(function*() {
-        it.source.add("app", big, "1")
-        it.source.on(blob, (_, response) => {
-          response.writeHead(200, sized ? { "content-length": layer.bytes.length } : {})
-          response.end(corrupt(layer.bytes))
+  ])(
+    "by sending %s never completes an upload",
+    ([, corrupt, sized]) =>
+      betweenRegistries((it) =>
+        Effect.gen(function*() {
+          it.source.add("app", big, "1")
+          it.source.on(blob, (_, response) => {
+            response.writeHead(200, sized ? { "content-length": layer.bytes.length } : {})
+            response.end(corrupt(layer.bytes))
+          })
+          const error = yield* Effect.flip(it.clone())
+          assert.deepStrictEqual([error.reason, error.side], ["corrupt", "source"])
+          // once could be the network's fault
+          assert.strictEqual(it.source.count(blob), 2)
+          untagged(it)
+          // the registry never saw the last byte
+          assert.strictEqual(it.backup.count(new RegExp(`PUT .*uploads.*${layer.digest.replace(":", "%3A")}`)), 0)
+          yield* eventually("the upload is not cancelled", () => it.backup.count(/DELETE/) > 0)
         })
-        const error = yield* Effect.flip(it.clone())
-        assert.deepStrictEqual([error.reason, error.side], ["corrupt", "source"])
-        // once could be the network's fault
-        assert.strictEqual(it.source.count(blob), 2)
-        untagged(it)
-        // the registry never saw the last byte
-        assert.strictEqual(it.backup.count(new RegExp(`PUT .*uploads.*${layer.digest.replace(":", "%3A")}`)), 0)
-        yield* eventually("the upload is not cancelled", () => it.backup.count(/DELETE/) > 0)
-      })
-    ))
+      )
+  )
 
   it.live("by sending chunks without a length is fine", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", big, "1")
         source.on(blob, (_, response) => {
@@ -161,7 +171,7 @@ describe("a source that fails", () => {
     ))
 
   it.live("by dripping is given up", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", big, "1")
         it.source.on(blob, (_, response) => {
@@ -176,7 +186,7 @@ describe("a source that fails", () => {
       }), { limits: { stallWindow: Duration.millis(300), stallBytes: 100_000, attempts: 2 } }))
 
   it.live("in any way is not held against the backup, nor the other way round", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", big, "1")
         backup.on(/PUT .*uploads/, (_, response) => refuse(response, 507, "NO_SPACE"))
@@ -194,7 +204,7 @@ describe("a source that fails", () => {
   ])(
     "because it is %s is named so",
     ([, status, reason, retryable]) =>
-      world(({ backup, clone, source }) =>
+      betweenRegistries(({ backup, clone, source }) =>
         Effect.gen(function*() {
           source.on(/./, (_, response) => refuse(response, status, "NO"))
           const error = yield* Effect.flip(clone())
@@ -205,7 +215,7 @@ describe("a source that fails", () => {
   )
 
   it.live("by a rate limit of hours gives its permit back with the time", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         source.on(/./, (_, response) => refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "3600" }))
         const error = yield* Effect.flip(clone())
@@ -219,7 +229,7 @@ describe("a backup that fails", () => {
   const big = imageOf([layerOf("big", 3_000_000)])
 
   it.live("to answer a PUT that it stored is asked whether it has the blob", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", big, "1")
         backup.on(/PUT .*uploads/, (_, response) => {
@@ -234,7 +244,7 @@ describe("a backup that fails", () => {
     ))
 
   it.live("by refusing the log-in is named, with what to do", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", big, "1")
         backup.on(/POST/, (_, response) => refuse(response, 403, "DENIED"))
@@ -250,7 +260,7 @@ describe("images that are not taken", () => {
   const single = (root: TestImage["root"]): TestImage => ({ root, manifests: [root], blobs: [], configs: [] })
 
   it.live("Docker's schema 1", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add(
           "app",
@@ -265,7 +275,7 @@ describe("images that are not taken", () => {
     ))
 
   it.live("more parts than any image has", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         const manifests = Array.from({ length: 10_001 }, (_, at) => ({
           ...descriptor(digestOf(Buffer.from(String(at)))),
@@ -279,7 +289,7 @@ describe("images that are not taken", () => {
     ))
 
   it.live("indexes nested without end", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         let deep = imageOf([])
         for (let level = 0; level < 10; level++) deep = indexOf([deep])
@@ -291,7 +301,7 @@ describe("images that are not taken", () => {
     ))
 
   it.live("what is in the backup already", () =>
-    world(({ backup, clone, into }) =>
+    betweenRegistries(({ backup, clone, into }) =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(clone({ registry: backup.host, repository: into, tag: "1" }))
         assert.strictEqual(error.reason, "unsupported")
@@ -300,7 +310,7 @@ describe("images that are not taken", () => {
     ))
 
   it.live("a private repository on the backup's host gets nothing, whatever the owner's log-in can read", () =>
-    world(({ backup, clone }) =>
+    betweenRegistries(({ backup, clone }) =>
       Effect.gen(function*() {
         backup.add("owner/secret", image, "1")
         backup.on(/owner\/secret/, (seen, response, next) =>
@@ -313,7 +323,7 @@ describe("images that are not taken", () => {
     ))
 
   it.live("a foreign layer that nobody has is left, and the rest copied", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const foreign = layerOf("windows")
         const manifest = imageOf([layerOf("a")], {
@@ -336,7 +346,7 @@ describe("images that are not taken", () => {
 
 describe("a copy that is interrupted", () => {
   it.live("ends both connections and tags nothing", () =>
-    world(({ backup, clone, cloner, into, source }) =>
+    betweenRegistries(({ backup, clone, cloner, into, source }) =>
       Effect.gen(function*() {
         const layer = layerOf("big", 3_000_000)
         source.add("app", imageOf([layer]), "1")

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Result } from "effect"
 import { refuse } from "../../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
-import { assertWhole, image, protection, world } from "../World.ts"
+import { assertWhole, betweenRegistries, image, protection } from "../../support/SourceAndBackup.ts"
 
 /** The real clock, that can be put forward. */
 const adjustable = Effect.map(Clock.Clock, (real) => {
@@ -30,7 +30,7 @@ const adjustable = Effect.map(Clock.Clock, (real) => {
 
 describe("a backup that loses", () => {
   it.live("a blob between the PUT and the manifest gets all again, and is counted right", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         backup.on(/^PUT .*\/manifests\//, (_, response) => refuse(response, 400, "MANIFEST_BLOB_UNKNOWN"), 1)
@@ -44,7 +44,7 @@ describe("a backup that loses", () => {
 
   // it did not check manifests: the blobs that had been seen there were taken for there, and the tags named nothing
   it.live("a repository gets the blobs again once that is seen", () =>
-    world(({ backup, cloner, into, source }) =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         const reference = { registry: source.host, repository: "app", tag: "1" }
@@ -60,7 +60,7 @@ describe("a backup that loses", () => {
   it.live("blobs is found out within twelve hours, however often the image is asked for", () =>
     Effect.gen(function*() {
       const { clock, forward } = yield* adjustable
-      yield* world(({ backup, clone, into, source }) =>
+      yield* betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           source.add("app", image, "1")
           yield* clone()
@@ -78,7 +78,7 @@ describe("a backup that loses", () => {
 describe("a tag of a source that reads like one of the backup's", () => {
   // the backup's tag would have named another image than the digest in it, and a pin to that digest have been led there
   it.live("is refused when its bytes are not those of its HEAD", () =>
-    world(({ backup, cloner, into, source }) =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
       Effect.gen(function*() {
         const honest = imageOf([layerOf("honest")], { flavour: "docker" })
         const other = imageOf([layerOf("other")], { flavour: "docker" })

@@ -5,7 +5,7 @@ import { digestOf } from "../../../src/image/Digest.ts"
 import { ociManifest } from "../../../src/image/ManifestDocument.ts"
 import { refuse } from "../../support/FakeRegistry.ts"
 import { imageOf, layerOf, manifestOf, type TestBlob, type TestImage } from "../../support/TestImages.ts"
-import { assertWhole, image, protection, world } from "../World.ts"
+import { assertWhole, betweenRegistries, image, protection } from "../../support/SourceAndBackup.ts"
 
 /** A manifest of any types over any blobs; the first is its config. */
 const artifactOf = (
@@ -55,7 +55,7 @@ describe("an artifact", () => {
   ])(
     "such as a %s is copied as it is",
     ([, artifact]) =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           source.add("app", artifact, "1")
           const copied = yield* clone()
@@ -69,7 +69,7 @@ describe("an artifact", () => {
 
 describe("a blob", () => {
   it.live("of no bytes is uploaded without asking for ranges or chunks", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const nothing = imageOf([blobOf(""), layerOf("a")])
         source.add("app", nothing, "1")
@@ -82,7 +82,7 @@ describe("a blob", () => {
     ))
 
   it.live("with a sha512 digest is hashed so, and the registry is told", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const long = blobOf("hashed otherwise", "sha512")
         const other = imageOf([long, layerOf("a")])
@@ -95,7 +95,7 @@ describe("a blob", () => {
     ))
 
   it.live("with a sha512 digest and other bytes is found out", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const long = blobOf("hashed otherwise", "sha512")
         source.add("app", imageOf([{ ...long, bytes: Buffer.from("hashed Otherwise") }]), "1")
@@ -109,7 +109,7 @@ describe("a backup whose tags cannot be moved", () => {
   it.live.each<[number, string]>([[400, "TAG_INVALID"], [409, "TAG_IMMUTABLE"], [412, "PRECONDITION"]])(
     "(%s %s) is not bothered with what it has, and a moved tag is a final answer",
     ([status, code]) =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           const moved = imageOf([layerOf("moved")])
           source.add("app", image, "1")

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { Cloner } from "../../../src/clone/Cloner.ts"
 import type { FakeRegistry } from "../../support/FakeRegistry.ts"
 import { clonerLayer } from "../../support/Registries.ts"
-import { assertWhole, image, index, world } from "../World.ts"
+import { assertWhole, betweenRegistries, image, index } from "../../support/SourceAndBackup.ts"
 
 const manifests = /manifests/
 const pulls = /GET .*manifests/
@@ -18,7 +18,7 @@ const counting = (registry: FakeRegistry) =>
 
 /** A copy of an image under a second name, by a process that has not seen the first. */
 const again = (content: typeof image) =>
-  world(({ backup, clone, into, source }) =>
+  betweenRegistries(({ backup, clone, into, source }) =>
     Effect.gen(function*() {
       counting(source)
       source.add("app", content, "1")
@@ -38,7 +38,7 @@ const again = (content: typeof image) =>
 
 describe("a source that counts pulls", () => {
   it.live("is asked for each manifest of a new image once", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         counting(source)
         source.add("app", index, "1")

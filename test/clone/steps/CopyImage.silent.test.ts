@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { digestOf } from "../../../src/image/Digest.ts"
-import { image, world } from "../World.ts"
+import { betweenRegistries, image } from "../../support/SourceAndBackup.ts"
 
 const tags = Array.from({ length: 20 }, (_, at) => `${at}`)
 
@@ -12,7 +12,7 @@ describe("a registry that gives no answer", () => {
   const sparing = { spareSilent: true, others: [{ host: silent }] }
 
   it.live("is asked once: the next images are told at once, and one that the backup holds is backed up", () =>
-    world(({ backup, clone, cloner }) =>
+    betweenRegistries(({ backup, clone, cloner }) =>
       Effect.gen(function*() {
         backup.add(`mirror/${silent.replace(":", "_")}/app`, image, "held")
         const first = yield* Effect.flip(clone({ registry: silent, tag: "1" }))
@@ -32,7 +32,7 @@ describe("a registry that gives no answer", () => {
       }), sparing))
 
   it.live("is told apart from one that is the backup: no image goes on to it, and a source is asked for names only", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         for (const tag of tags) source.add("app", image, tag)
         for (const tag of tags) {
@@ -44,7 +44,7 @@ describe("a registry that gives no answer", () => {
       }), { ...sparing, backup: silent }))
 
   it.live("is tried as often as any other by hand", () =>
-    world(({ clone, cloner }) =>
+    betweenRegistries(({ clone, cloner }) =>
       Effect.gen(function*() {
         for (const tag of ["1", "2"]) {
           const error = yield* Effect.flip(clone({ registry: silent, tag }))

@@ -1,13 +1,13 @@
 // A tag of the backup while a rollout brings up pods by it: it must not begin to name another image.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { assertWhole, image, index, world } from "../World.ts"
+import { assertWhole, betweenRegistries, image, index } from "../../support/SourceAndBackup.ts"
 
 const inUse = { tagInUse: Effect.succeed(true) }
 
 describe("the tag of a copy that a rollout uses", () => {
   it.live("does not move; afterwards it does", () =>
-    world(({ backup, cloner, into, source }) =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
       Effect.gen(function*() {
         const app = { registry: source.host, repository: "app", tag: "1" }
         source.add("app", image, "1")
@@ -24,7 +24,7 @@ describe("the tag of a copy that a rollout uses", () => {
 
   // the model: the backup lost a tag in the midst of a rollout, its source had moved on, and the rest got other bytes
   it.live("does not come back as another image when it was lost, but as what it was", () =>
-    world(({ backup, cloner, into, source }) =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
       Effect.gen(function*() {
         const app = { registry: source.host, repository: "app", tag: "1" }
         const { digest } = image.root
@@ -40,7 +40,7 @@ describe("the tag of a copy that a rollout uses", () => {
     ))
 
   it.live("holds up neither an image that is new, nor one that is as it was, nor one that is named by digest", () =>
-    world(({ backup, cloner, into, source }) =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
       Effect.gen(function*() {
         const app = { registry: source.host, repository: "app", tag: "1" }
         source.add("app", image, "1")

@@ -6,11 +6,11 @@ import { refuse } from "../../support/FakeRegistry.ts"
 import { clonerLayer } from "../../support/Registries.ts"
 import { imageOf, indexOf, layerOf } from "../../support/TestImages.ts"
 import { eventually } from "../../support/Eventually.ts"
-import { assertWhole, image, index, protection, pushes, world } from "../World.ts"
+import { assertWhole, betweenRegistries, image, index, protection, pushes } from "../../support/SourceAndBackup.ts"
 
 describe("a fresh image", () => {
   it.live("arrives leaf first, with its tag last, byte for byte", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         const copied = yield* clone()
@@ -44,7 +44,7 @@ describe("a fresh image", () => {
   it.live.each(["oci", "docker"] as const)(
     "keeps its type, %s, nested indexes as well",
     (flavour) =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           const nested = indexOf([
             indexOf([imageOf([layerOf("a")], { flavour })], flavour),
@@ -61,7 +61,7 @@ describe("a fresh image", () => {
   )
 
   it.live("by digest gets the protection tag only, and by tag and digest the tag only where the source agrees", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         const digest = image.root.digest
@@ -78,7 +78,7 @@ describe("a fresh image", () => {
     ))
 
   it.live("without tag and digest is latest", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "latest")
         const copied = yield* clone({})
@@ -90,7 +90,7 @@ describe("a fresh image", () => {
 
 describe("an image that the backup holds", () => {
   it.live("is copied no second time, and says so", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         yield* clone()
@@ -107,7 +107,7 @@ describe("an image that the backup holds", () => {
     ))
 
   it.live("since before this process is looked through, and the source asked for its tag only", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         backup.add(into, index, "1", protection(index.root.digest))
@@ -120,7 +120,7 @@ describe("an image that the backup holds", () => {
     ))
 
   it.live("in part costs the source only what is missing", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         backup.add(into, index, "1")
@@ -134,7 +134,7 @@ describe("an image that the backup holds", () => {
     ))
 
   it.live("whose tag has moved is copied again, and the old digest keeps its protection tag", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         yield* clone()
@@ -149,7 +149,7 @@ describe("an image that the backup holds", () => {
     ))
 
   it.live("by digest needs no source at all", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         backup.add(into, image, protection(image.root.digest))
         assert.isTrue((yield* clone({ digest: image.root.digest })).upToDate)
@@ -164,7 +164,7 @@ describe("an image that the backup holds", () => {
   ])(
     "whole is backed up although its source %s",
     ([, status]) =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           backup.add(into, index, "1")
           source.on(/./, (_, response) => refuse(response, Number(status), "NO"))
@@ -178,7 +178,7 @@ describe("an image that the backup holds", () => {
   )
 
   it.live("in part is not backed up when its source is gone", () =>
-    world(({ backup, clone, into }) =>
+    betweenRegistries(({ backup, clone, into }) =>
       Effect.gen(function*() {
         backup.add(into, index, "1")
         backup.remove(into, layerOf("c").digest)
@@ -192,7 +192,7 @@ describe("layers that images share", () => {
   const other = imageOf([layerOf("a"), layerOf("own")])
 
   it.live("are mounted from where they are", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -206,7 +206,7 @@ describe("layers that images share", () => {
     ))
 
   it.live("are only looked at after a restart, where all is there", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -232,7 +232,7 @@ describe("layers that images share", () => {
     ))
 
   it.live("teach that mounts work: new blobs are then looked for by the request that begins their upload", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -266,7 +266,7 @@ describe("layers that images share", () => {
     ))
 
   it.live("are moved as ever where a mount from the repository itself is refused, or says nothing", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -290,7 +290,7 @@ describe("layers that images share", () => {
 
   // the look had found nothing, the flight was over when it was asked for: the layer was moved once more
   it.live("are mounted where the first copy lands while the second still looks", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -306,7 +306,7 @@ describe("layers that images share", () => {
     ))
 
   it.live("are uploaded once although both images are on their way, and mounted by the second", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -324,7 +324,7 @@ describe("layers that images share", () => {
     ))
 
   it.live("are moved where the registry will not mount, in the session it opened instead", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")
@@ -343,7 +343,7 @@ describe("layers that images share", () => {
     ))
 
   it.live("whose first upload fails are moved by the second image", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("other", other, "1")

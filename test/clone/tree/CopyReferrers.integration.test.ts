@@ -10,7 +10,7 @@ import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
 import { client, putImage, putManifest, type Send } from "../../sandbox/registry/Servers.ts"
 import { distribution3, startRegistry } from "../../support/RealRegistry.ts"
 import { clonerLayer } from "../../support/Registries.ts"
-import { protection } from "../World.ts"
+import { protection } from "../../support/SourceAndBackup.ts"
 
 const accept = { accept: [MediaTypes.ociIndex, MediaTypes.ociManifest].join(", ") }
 const types = { signature: "application/vnd.dev.sigstore.bundle.v0.3+json", sbom: "application/spdx+json" }

@@ -7,7 +7,7 @@ import * as Metrics from "../../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse } from "../../support/FakeRegistry.ts"
 import { clonerLayer } from "../../support/Registries.ts"
 import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../../support/TestImages.ts"
-import { assertWhole, image, index, protection, pushes, world } from "../World.ts"
+import { assertWhole, betweenRegistries, image, index, protection, pushes } from "../../support/SourceAndBackup.ts"
 
 /** A signature of something. */
 const refersTo = (subject: TestImage, seed: string) =>
@@ -48,7 +48,7 @@ const wanted = { referrers: true }
 
 describe("referrers", () => {
   it.live("by the API are there before the tag, listed by the fallback tag where the backup has no API", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("app", signature)
@@ -68,7 +68,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("are no business of ours if the backup lists them itself", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         source.add("app", signature)
@@ -80,7 +80,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("by the fallback tag are added to what the backup lists", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const mine = refersTo(image, "mine")
         const asList = (it: TestImage): TestImage => {
@@ -96,7 +96,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("come over several pages, of the same registry only", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const all = [signature, refersTo(image, "second"), refersTo(image, "third")]
         source.add("app", image, "1")
@@ -115,7 +115,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("of referrers come too, three deep, in circles once", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const chain = [image]
         for (let at = 0; at < 4; at++) chain.push(refersTo(chain[at] ?? image, `deep ${at}`))
@@ -133,7 +133,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("of an index's platforms come too", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         source.add("app", signature)
@@ -143,7 +143,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("are limited in number", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const many = Array.from({ length: 130 }, (_, at) => refersTo(image, `many ${at}`))
         source.add("app", image, "1")
@@ -168,7 +168,7 @@ describe("referrers", () => {
   ])(
     "are looked for by tag where the API answers %s, which is remembered",
     ([, answer]) =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           source.add("app", index, "1")
           const root = manifestOf(ociIndex, listOf(signature))
@@ -200,7 +200,7 @@ describe("referrers", () => {
   ])(
     "that %s are a warning and a count; the image is a backup",
     ([, spoil]) =>
-      world(({ backup, clone, into, source }) =>
+      betweenRegistries(({ backup, clone, into, source }) =>
         Effect.gen(function*() {
           source.add("app", image, "1")
           source.add("app", signature)
@@ -217,7 +217,7 @@ describe("referrers", () => {
   )
 
   it.live("that came after the copy are fetched when it is looked at again, and nothing else is", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const { backup, into, source } = from
         const [later, ofLater, sbom] = [
@@ -265,7 +265,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("that came after the copy are not asked for where the backup's tag is believed: one HEAD to each side", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const { backup, source } = from
         source.add("app", image, "1")
@@ -291,7 +291,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("that could not be copied are tried again at the next look", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         api(source, new Map([[image.root.digest, listOf(signature)]]))
@@ -303,7 +303,7 @@ describe("referrers", () => {
       }), wanted))
 
   it.live("are left alone where COPY_REFERRERS is off", () =>
-    world(({ clone, source }) =>
+    betweenRegistries(({ clone, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         yield* clone()
@@ -313,7 +313,7 @@ describe("referrers", () => {
 
 describe("cosign's tags", () => {
   it.live("are copied with what they name", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", image, "1")
         const tags = [["sig", imageOf([layerOf("sig", 300)])], ["att", imageOf([layerOf("att", 300)])]] as const
@@ -332,7 +332,7 @@ describe("cosign's tags", () => {
 describe("what refers to an image", () => {
   // each of its platforms was asked about five times, for the longest time, before the image got its tag
   it.live("is not waited for long where the source does not say", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const wide = indexOf(
           Array.from({ length: 8 }, (_, at) => imageOf([layerOf(`platform ${at}`, 100)], { architecture: `a${at}` }))
@@ -347,7 +347,7 @@ describe("what refers to an image", () => {
       }), { ...wanted, limits: { answerTimeout: Duration.millis(200) } }))
 
   it.live("is given up when its time is over, and looked for again at the next look", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const failed = Metrics.referrers({ result: "failed" })
         const before = (yield* Metric.value(failed)).count
@@ -365,7 +365,7 @@ describe("what refers to an image", () => {
       }), { ...wanted, limits: { answerTimeout: Duration.seconds(30), referrersTimeout: Duration.millis(500) } }))
 
   it.live("has to keep to the largest size of images, and the image is copied", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         const large = imageOf([layerOf("large", 200_000)], {
           more: {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ociIndex } from "../../../src/image/ManifestDocument.ts"
 import { imageOf, layerOf, manifestOf } from "../../support/TestImages.ts"
-import { image, world } from "../World.ts"
+import { betweenRegistries, image } from "../../support/SourceAndBackup.ts"
 
 const described = ({ bytes, digest, mediaType }: ReturnType<typeof manifestOf>) => ({
   mediaType,
@@ -14,7 +14,7 @@ const described = ({ bytes, digest, mediaType }: ReturnType<typeof manifestOf>) 
 describe("an image's manifests", () => {
   // indexes within what registries take of one, padded, filled the memory together: one image ended the process
   it.live("are refused where there is too much of them in all", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         const children = Array.from({ length: 20 }, (_, at) =>
           manifestOf(ociIndex, {
@@ -41,7 +41,7 @@ describe("an image's manifests", () => {
 
 describe("a manifest that is larger than registries take", () => {
   it.live("is not pushed, and nothing below it is moved", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         const root = manifestOf(ociIndex, {
           schemaVersion: 2,
@@ -61,7 +61,7 @@ describe("a manifest that is larger than registries take", () => {
 
 describe("an image of many blobs", () => {
   it.live("asks for sixteen at once", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         const many = imageOf(Array.from({ length: 60 }, (_, at) => layerOf(`${at}`, 100)))
         source.add("app", many, "1")

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { shownBytes } from "../../../src/clone/tree/Measure.ts"
 import { imageOf, indexOf, layerOf } from "../../support/TestImages.ts"
-import { assertWhole, world } from "../World.ts"
+import { assertWhole, betweenRegistries } from "../../support/SourceAndBackup.ts"
 
 const shared = layerOf("shared", 1_000_000)
 const both = indexOf([
@@ -15,7 +15,7 @@ const total = [...bytes.values()].reduce((sum, it) => sum + it, 0)
 
 describe("an image of a size", () => {
   it.live("just allowed is copied, each manifest read once", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", both, "1")
         yield* clone()
@@ -24,7 +24,7 @@ describe("an image of a size", () => {
       }), { mostImageBytes: total }))
 
   it.live("over the limit is skipped with its size; shared layers count once, nothing is moved", () =>
-    world(({ backup, clone, source }) =>
+    betweenRegistries(({ backup, clone, source }) =>
       Effect.gen(function*() {
         source.add("app", both, "1")
         const error = yield* Effect.flip(clone())
@@ -35,7 +35,7 @@ describe("an image of a size", () => {
       }), { mostImageBytes: total - 1 }))
 
   it.live("over the limit that is there already stays a backup", () =>
-    world(({ backup, clone, into, source }) =>
+    betweenRegistries(({ backup, clone, into, source }) =>
       Effect.gen(function*() {
         source.add("app", both, "1")
         backup.add(into, both, "1")

@@ -9,15 +9,22 @@ import { makeVerifier, type Verified } from "../../../src/clone/verify/Verify.ts
 import { type FakeRegistry, refuse } from "../../support/FakeRegistry.ts"
 import { clonerLayer } from "../../support/Registries.ts"
 import { imageOf, indexOf, layerOf, manifestOf, type TestImage } from "../../support/TestImages.ts"
-import { assertWhole, image, index, protection, type World, world } from "../World.ts"
+import {
+  assertWhole,
+  betweenRegistries,
+  image,
+  index,
+  protection,
+  type SourceAndBackup
+} from "../../support/SourceAndBackup.ts"
 
 const tagged = { tag: "1" }
 
 const backupAt = (backup: FakeRegistry): Backup => ({ registry: backup.host, prefix: "mirror", layout: "nested" })
 
-/** Verifies images of the world's source, in a process of its own: nothing is remembered from the copies. */
+/** Verifies images of the source, in a process of its own: nothing is remembered from the copies. */
 const verify = (
-  { backup, source }: World,
+  { backup, source }: SourceAndBackup,
   options: { readonly deep?: boolean; readonly repair?: boolean; readonly atOnce?: number } = {},
   references: ReadonlyArray<Partial<ImageReference>> = [tagged]
 ) =>
@@ -32,7 +39,7 @@ const verify = (
   }).pipe(Effect.provide(clonerLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })))
 
 const one = (
-  from: World,
+  from: SourceAndBackup,
   options: Parameters<typeof verify>[1] = {},
   reference: Partial<ImageReference> = tagged
 ): Effect.Effect<Verified> =>
@@ -44,9 +51,9 @@ const problems = (it: Verified) => it.problems.map(({ fault, name, part }) => `$
 const damaged = (
   what: TestImage,
   damage: (backup: FakeRegistry, into: string) => void,
-  use: (from: World) => Effect.Effect<void>
+  use: (from: SourceAndBackup) => Effect.Effect<void>
 ) =>
-  world((from) =>
+  betweenRegistries((from) =>
     Effect.gen(function*() {
       from.source.add("app", what, "1")
       yield* from.clone()
@@ -121,7 +128,7 @@ describe("what is whole", () => {
   })
 
   it.live("is found to the last byte with --deep; what images share is asked for once", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const other = imageOf([layerOf("a"), layerOf("d")])
         from.source.add("app", index, "1")
@@ -205,7 +212,7 @@ describe("what is whole", () => {
   })
 
   it.live("is a converted image, by the tag that names what it was converted from", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const original = manifestOf("application/vnd.docker.distribution.manifest.v1+prettyjws", { schemaVersion: 1 })
         from.source.add("app", { root: original, manifests: [original], blobs: [], configs: [] }, "1")
@@ -313,7 +320,7 @@ describe("what is damaged", () => {
     ))
 
   it.live("is an index that states a wrong size; the manifest has its digest and is not sent again", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const lying = manifestOf(index.root.mediaType, {
           schemaVersion: 2,
@@ -351,7 +358,7 @@ describe("a repair", () => {
       })))
 
   it.live("says honestly that the registry kept the damaged bytes, and does not send them for the next image", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const other = imageOf([layerOf("a"), layerOf("e")])
         from.source.add("app", image, "1")
@@ -385,7 +392,7 @@ describe("a repair", () => {
       })))
 
   it.live("does nothing for a copy that nothing tells the source of", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         from.backup.add("mirror/somebody", image, "1")
         from.backup.remove("mirror/somebody", layer.digest)
@@ -401,7 +408,7 @@ describe("a repair", () => {
     ))
 
   it.live("clones what was never cloned", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         from.source.add("app", index, "1")
         assert.deepInclude(yield* one(from), {
@@ -417,7 +424,7 @@ describe("a repair", () => {
 
 describe("what cannot be said to be whole", () => {
   it.live("is missing where nobody has it, or the source cannot be asked", () =>
-    world((from) =>
+    betweenRegistries((from) =>
       Effect.gen(function*() {
         const nobody = yield* one(from)
         assert.deepStrictEqual([nobody.status, nobody.detail], [

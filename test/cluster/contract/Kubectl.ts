@@ -5,8 +5,8 @@ import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as SampleImage from "../../../sandbox/registry/SampleImage.ts"
-import * as ControlPlane from "../../support/ControlPlane.ts"
-import { TestCluster } from "../../support/ControlPlane.ts"
+import * as ControlPlane from "./ControlPlane.ts"
+import { TestCluster } from "./ControlPlane.ts"
 import * as Objects from "./Objects.ts"
 
 interface Said {

@@ -3,8 +3,8 @@ import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
-import * as ControlPlane from "../../support/ControlPlane.ts"
-import { TestCluster } from "../../support/ControlPlane.ts"
+import * as ControlPlane from "./ControlPlane.ts"
+import { TestCluster } from "./ControlPlane.ts"
 import * as Objects from "./Objects.ts"
 
 const names = (list: JsonObject): ReadonlyArray<string> =>

@@ -7,8 +7,8 @@ import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
 import { isBuiltIn } from "../../../src/workload/KnownOwners.ts"
 import { projectManifest } from "../../../src/workload/Project.ts"
-import * as ControlPlane from "../../support/ControlPlane.ts"
-import { TestCluster } from "../../support/ControlPlane.ts"
+import * as ControlPlane from "./ControlPlane.ts"
+import { TestCluster } from "./ControlPlane.ts"
 import * as Objects from "./Objects.ts"
 
 const managerOf = (object: JsonObject) => projectManifest("Deployment", object)?.manager

@@ -4,8 +4,8 @@ import { Effect, Fiber, Stream } from "effect"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import type { JsonObject } from "../../../sandbox/Json.ts"
 import * as J from "../../../sandbox/Json.ts"
-import * as ControlPlane from "../../support/ControlPlane.ts"
-import { TestCluster } from "../../support/ControlPlane.ts"
+import * as ControlPlane from "./ControlPlane.ts"
+import { TestCluster } from "./ControlPlane.ts"
 import * as Objects from "./Objects.ts"
 
 /** "ADDED name", or the type alone where there is no name. */

@@ -3,18 +3,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Handler } from "../../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
-import { assertWhole, type World, world } from "../../clone/World.ts"
+import { assertWhole, betweenRegistries, type SourceAndBackup } from "../../support/SourceAndBackup.ts"
 
 const layer = layerOf("large", 10_000_000)
 const large = imageOf([layer])
 const megabytes = 1024 * 1024
 const refused: Handler = (seen, response, next) =>
   seen.body.length > 4 * megabytes ? void response.writeHead(413).end("Request Entity Too Large") : next()
-const patches = ({ backup }: World) => backup.seen.filter((it) => it.method === "PATCH")
+const patches = ({ backup }: SourceAndBackup) => backup.seen.filter((it) => it.method === "PATCH")
 
 describe("a backup that refuses large requests", () => {
   it.live("gets large blobs in chunks, and the next ones at once", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         const again = imageOf([layerOf("larger", 11_000_000)])
         it.source.add("app", large, "1")
@@ -37,7 +37,7 @@ describe("a backup that refuses large requests", () => {
     ))
 
   it.live("even in chunks is reported with what it said", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", large, "1")
         it.backup.on(
@@ -53,7 +53,7 @@ describe("a backup that refuses large requests", () => {
     ))
 
   it.live("gets chunks that are halved until they pass, and remembers it", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         const again = imageOf([layerOf("larger", 3_000_000)])
         it.source.add("app", large, "1")
@@ -77,7 +77,7 @@ describe("a backup that refuses large requests", () => {
     ))
 
   it.live("refuses a blob that is smaller than a chunk: it gets smaller chunks", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         const small = imageOf([layerOf("small", 3_000_000)])
         it.source.add("app", small, "1")
@@ -92,7 +92,7 @@ describe("a backup that refuses large requests", () => {
     ))
 
   it.live("gets chunks as large as it wants them", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", large, "1")
         it.backup.on(
@@ -110,7 +110,7 @@ describe("a backup that refuses large requests", () => {
     ))
 
   it.live("by hanging up gets chunks after two tries", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", large, "1")
         it.backup.on(
@@ -124,7 +124,7 @@ describe("a backup that refuses large requests", () => {
     ))
 
   it.live("never gets the last chunk of a blob whose bytes are wrong", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", large, "1")
         it.backup.on(/PUT .*uploads/, refused)

@@ -1,7 +1,7 @@
 // Uploads whose answers got lost, and sessions that nobody needs any more.
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
-import { assertWhole, image, world } from "../../clone/World.ts"
+import { assertWhole, betweenRegistries, image } from "../../support/SourceAndBackup.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { eventually } from "../../support/Eventually.ts"
 
@@ -12,7 +12,7 @@ describe("an upload whose answer is lost", () => {
     "behind a 504",
     504
   ]])("%s is not sent again if the blob is there", ([, status]) =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", image, "1")
         it.backup.on(/PUT .*uploads/, (_, response, next) => {
@@ -32,7 +32,7 @@ describe("an upload whose answer is lost", () => {
 describe("an interrupted copy", () => {
   it.live("ends its uploads when the client is closed with it", () =>
     Effect.gen(function*() {
-      const backup = yield* world((it) =>
+      const backup = yield* betweenRegistries((it) =>
         Effect.gen(function*() {
           it.source.add("app", large, "1")
           it.source.on(/GET .*blobs/, (_, response) => {
@@ -48,7 +48,7 @@ describe("an interrupted copy", () => {
     }))
 
   it.live("ends its uploads", () =>
-    world((it) =>
+    betweenRegistries((it) =>
       Effect.gen(function*() {
         it.source.add("app", large, "1")
         it.source.on(/GET .*blobs/, (_, response) => {

@@ -1,5 +1,5 @@
-// What tests have in common that break a copy off at every request in turn: the gateway with the judge beside it, and the
-// counting from the first request of the conversation to its last.
+// A copy that is interrupted at every request in turn: the gateway with the judge of its storage beside it, and the counting
+// from the first request between the registries to the last.
 import { assert } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { type Gateway, type Passing, startGateway, type Stroke } from "../support/Gateway.ts"
@@ -63,7 +63,7 @@ export const moments: ReadonlyArray<readonly [string, Pick<Stroke, "moment" | "a
   ["before the answer to anything that is read", { moment: "after", among: (it) => !isWrite(it) }]
 ]
 
-/** What happened at one request; `struck` is undefined where the conversation had ended before. */
+/** What happened at one request; `struck` is undefined where the copy had ended before. */
 export interface Broken {
   readonly struck: Passing | undefined
   /** All requests until it struck, or until the end. */

@@ -1,4 +1,4 @@
-// The world of the model: workloads, nodes and registries, and the API server through which the program changes them.
+// The cluster of the model: workloads, nodes and registries, and the API server through which the program changes them.
 // Edge: whether a patch is one that may be made is Judge's.
 import { Duration, Effect, Result } from "effect"
 import * as J from "../../sandbox/Json.ts"
@@ -28,7 +28,7 @@ const refusal = (given: Partial<KubeError>) =>
 
 const repository = (which: number): string => `${sourceHost}/app-${which}`
 
-export class World {
+export class ModelCluster {
   readonly registries = new Registries()
   readonly nodes = new Nodes(4)
   readonly workloads: ReadonlyArray<ModelWorkload>

@@ -1,19 +1,19 @@
-// The clusters that tests run on: the embedded one always, a real one where KUBEBUILDER_ASSETS names a folder with etcd
+// The clusters that the contract is tested on: the embedded one always, a real one where KUBEBUILDER_ASSETS names a folder with etcd
 // and kube-apiserver. Both with one node that pulls for real, a registry to pull from, and a client as administrator.
 import { NodeServices } from "@effect/platform-node"
 import { Config, Context, Effect, Layer, Option, Redacted, Schedule } from "effect"
 import { Agent, request } from "undici"
 import type { Dispatcher } from "undici"
-import { KubeClient } from "../../src/kube/KubeClient.ts"
-import type { EmbeddedCluster } from "../../sandbox/cluster/EmbeddedCluster.ts"
-import * as ControlPlanes from "../../sandbox/ControlPlane.ts"
-import type { Json, JsonObject } from "../../sandbox/Json.ts"
-import * as J from "../../sandbox/Json.ts"
-import type { Kubelet, KubeletOptions } from "../../sandbox/kubelet/Kubelet.ts"
-import * as Kubelets from "../../sandbox/kubelet/Kubelet.ts"
-import { randomSuffix } from "../../sandbox/Random.ts"
-import type { EmbeddedRegistry } from "../../sandbox/registry/EmbeddedRegistry.ts"
-import * as Registries from "../../sandbox/registry/EmbeddedRegistry.ts"
+import { KubeClient } from "../../../src/kube/KubeClient.ts"
+import type { EmbeddedCluster } from "../../../sandbox/cluster/EmbeddedCluster.ts"
+import * as ControlPlanes from "../../../sandbox/ControlPlane.ts"
+import type { Json, JsonObject } from "../../../sandbox/Json.ts"
+import * as J from "../../../sandbox/Json.ts"
+import type { Kubelet, KubeletOptions } from "../../../sandbox/kubelet/Kubelet.ts"
+import * as Kubelets from "../../../sandbox/kubelet/Kubelet.ts"
+import { randomSuffix } from "../../../sandbox/Random.ts"
+import type { EmbeddedRegistry } from "../../../sandbox/registry/EmbeddedRegistry.ts"
+import * as Registries from "../../../sandbox/registry/EmbeddedRegistry.ts"
 
 export interface Answer {
   readonly status: number

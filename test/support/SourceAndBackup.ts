@@ -3,11 +3,11 @@ import { assert } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { type CloneError, Cloner, type Copied } from "../../src/clone/Cloner.ts"
 import type { ImageReference } from "../../src/image/ImageReference.ts"
-import { type FakeRegistry, startFakeRegistry } from "../support/FakeRegistry.ts"
-import { clonerLayer, type TestOptions } from "../support/Registries.ts"
-import { imageOf, indexOf, layerOf, type TestImage } from "../support/TestImages.ts"
+import { type FakeRegistry, startFakeRegistry } from "./FakeRegistry.ts"
+import { clonerLayer, type TestOptions } from "./Registries.ts"
+import { imageOf, indexOf, layerOf, type TestImage } from "./TestImages.ts"
 
-export interface World {
+export interface SourceAndBackup {
   readonly source: FakeRegistry
   readonly backup: FakeRegistry
   /** Where images of `app` go. */
@@ -17,8 +17,8 @@ export interface World {
 }
 
 /** Runs a test between a fresh source and a fresh backup. */
-export const world = <A, E>(
-  use: (world: World) => Effect.Effect<A, E, Scope.Scope>,
+export const betweenRegistries = <A, E>(
+  use: (it: SourceAndBackup) => Effect.Effect<A, E, Scope.Scope>,
   options: Partial<TestOptions> & {
     readonly permits?: number
     readonly others?: ReadonlyArray<{ readonly host: string }>
