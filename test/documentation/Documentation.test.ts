@@ -52,6 +52,25 @@ describe("the documentation", () => {
     }
   })
 
+  it("names files of src/ that exist, where it says what lives where", () => {
+    const page = read("docs/architecture.md")
+    const from = page.indexOf("\n## Where each truth lives\n")
+    const section = page.slice(from, page.indexOf("\n## ", page.indexOf("\n## To add something\n") + 1))
+    let folder = ""
+    let named = 0
+    for (const [, path = ""] of section.matchAll(/`([a-zA-Z/]+\.ts)`/g)) {
+      // a bare name is in the folder of the one before it
+      if (path.includes("/")) folder = path.slice(0, path.lastIndexOf("/") + 1)
+      const whole = path.includes("/") ? path : folder + path
+      assert.isTrue(
+        existsSync(new URL(`../../${whole.startsWith("test/") ? "" : "src/"}${whole}`, import.meta.url)),
+        whole
+      )
+      named++
+    }
+    assert.isAbove(named, 40)
+  })
+
   it("names metrics that exist", () => {
     const known = metricNames()
     assert.isAbove(known.size, 30)
