@@ -14,7 +14,7 @@ import { metricNames, pages } from "../../tools/documentation.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const read = (name: string): string => readFileSync(join(root, name), "utf8")
-const all = globSync("{*.md,docs/**/*.md,bench/*.md}", { cwd: root })
+const all = globSync("{*.md,docs/**/*.md,bench/*.md,test/*/*.md}", { cwd: root })
 const operations = read("docs/operations.md")
 
 /** The first cells, in backticks, of the tables in a section of a page. */
@@ -131,5 +131,11 @@ describe("the documentation", () => {
         if (anchor !== undefined) assert.isTrue(anchors(read(path)).has(anchor), `${name}: ${target}`)
       }
     }
+  })
+
+  it("says of every file of test/support what it is for, and of no other", () => {
+    const named = [...read("test/support/README.md").matchAll(/^- `([^`]+)`: /gm)].map((it) => it[1] ?? "")
+    const there = globSync("*.ts", { cwd: join(root, "test/support") }).filter((it) => !it.endsWith(".test.ts"))
+    assert.deepStrictEqual(sorted(named), sorted(there))
   })
 })

@@ -11,7 +11,7 @@ import { Cloner } from "../../src/clone/Cloner.ts"
 import { digestOf } from "../../src/image/Digest.ts"
 import { basic } from "../../src/registry/auth/DockerConfig.ts"
 import { dockerManifest } from "../../src/image/ManifestDocument.ts"
-import { judge, judges } from "../support/Judges.ts"
+import { judge, judges } from "../support/SkopeoAndCrane.ts"
 import { startProxy } from "../support/Proxy.ts"
 import { pushImage } from "../support/PushImage.ts"
 import {
