@@ -9,7 +9,8 @@ import type { Workloads } from "../store/WorkloadStore.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { PlannedImage } from "../workload/PlanImages.ts"
 import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
-import { bytes, table } from "./Table.ts"
+import { shownBytes } from "../image/ShownBytes.ts"
+import { table } from "./Table.ts"
 
 export type Action = "rewrite" | "clone" | "done" | "leave"
 
@@ -186,7 +187,7 @@ const sizeOf = (image: ReportedImage): string =>
     ? image.problem
     : image.bytes === null || image.bytes === undefined
     ? "reachable"
-    : `${bytes(image.bytes)} in ${image.manifests ?? 0} manifests`
+    : `${shownBytes(image.bytes)} in ${image.manifests ?? 0} manifests`
 
 /** The report as text for people. */
 export const asText = (of: Report): string => {
@@ -211,7 +212,7 @@ export const asText = (of: Report): string => {
   const { clone, done, leave, rewrite } = of.summary
   const budgets = of.budgets.map((it) => `\n\n${budgetLine(it)}`).join("")
   return `${rows}${images}${budgets}\n\n${of.images.length} ${of.images.length === 1 ? "image" : "images"} to clone${
-    checked ? ` (${bytes(total)}, shared layers counted each time)` : ""
+    checked ? ` (${shownBytes(total)}, shared layers counted each time)` : ""
   }; `
     + `containers: ${rewrite} to rewrite, ${clone} to clone only, ${done} done, ${leave} left alone`
 }

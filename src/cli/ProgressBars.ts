@@ -5,7 +5,7 @@ import { Console, Effect, Schedule } from "effect"
 import { isatty } from "node:tty"
 import type { CopyProgress } from "../clone/Progress.ts"
 import { format } from "../image/ImageReference.ts"
-import { bytes } from "./Table.ts"
+import { shownBytes } from "../image/ShownBytes.ts"
 
 /** File descriptor of standard error. */
 const standardError = 2
@@ -19,7 +19,7 @@ const draw = (bars: MultiBar, shown: Map<string, SingleBar>, progress: ReadonlyA
     const bar = shown.get(image) ?? bars.create(Math.max(1, total), 0, { image, size: "" })
     shown.set(image, bar)
     bar.setTotal(Math.max(1, total))
-    bar.update(done, { image, size: `${bytes(done)} of ${bytes(total)}` })
+    bar.update(done, { image, size: `${shownBytes(done)} of ${shownBytes(total)}` })
   }
   for (const [image, bar] of shown) {
     if (names.has(image)) continue

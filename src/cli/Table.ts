@@ -8,12 +8,3 @@ export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyA
     row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)).join("   ")
   ).join("\n")
 }
-
-const units = ["B", "KiB", "MiB", "GiB", "TiB"]
-
-/** A number of bytes for people: 1536 is "1.5 KiB". */
-export const bytes = (count: number): string => {
-  const step = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10))
-  const value = count / 2 ** (10 * step)
-  return `${step === 0 ? value : value.toFixed(1)} ${units[step]}`
-}

@@ -2,7 +2,7 @@
 // one line of totals.
 import type { Problem, Status, Verified } from "../clone/verify/Verify.ts"
 import { format } from "../image/ImageReference.ts"
-import { bytes } from "./Table.ts"
+import { shownBytes } from "../image/ShownBytes.ts"
 
 /** What was looked at, and how long that took. */
 export interface Effort {
@@ -37,7 +37,7 @@ export const linesOf = (it: Verified): string => {
   const head =
     `${nameOf(it.target)} ${words[it.status]}${repaired ? ` (repaired, was ${words[it.repair.before]})` : ""} `
     + `${format(it.digest === undefined ? backup : { ...backup, digest: it.digest })} `
-    + `manifests=${it.manifests} blobs=${it.blobs} bytes=${bytes(it.bytes).replace(" ", "")}`
+    + `manifests=${it.manifests} blobs=${it.blobs} bytes=${shownBytes(it.bytes).replace(" ", "")}`
     + (it.detail === "" ? "" : `: ${it.detail}`)
   const more = it.problems.length - mostShown
   return [
@@ -66,8 +66,8 @@ export const totalLine = (all: ReadonlyArray<Verified>, effort: Effort): string 
   const by = statuses.flatMap((it) => countOf(all, it) === 0 ? [] : [`${countOf(all, it)} ${words[it]}`])
   const repaired = repairedOf(all)
   const amount = effort.bytesRead > 0
-    ? `${bytes(effort.bytesRead)} read and hashed`
-    : `${bytes(effort.bytes)} by their sizes`
+    ? `${shownBytes(effort.bytesRead)} read and hashed`
+    : `${shownBytes(effort.bytes)} by their sizes`
   return `${counted(all.length, "image")}${by.length === 0 ? "" : ` (${by.join(", ")})`}`
     + `${repaired === 0 ? "" : `, ${repaired} of them repaired`}; `
     + `${counted(sumOf(all), "manifest")} and ${counted(effort.blobs, "blob")} looked at, ${amount}, `

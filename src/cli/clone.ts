@@ -16,7 +16,7 @@ import { withProgress } from "./ProgressBars.ts"
 import { parseAll } from "./References.ts"
 import { outputFlag, root } from "./root.ts"
 import { checkLogins, settingsWithCluster } from "./Startup.ts"
-import { bytes } from "./Table.ts"
+import { shownBytes } from "../image/ShownBytes.ts"
 
 const flags = {
   images: Argument.String("REF").pipe(
@@ -59,7 +59,7 @@ const lineOf = (output: "text" | "json", source: string, result: Result.Result<C
     : `${source} ${how} ${format(copy)} ${digest} ${
       original === undefined ? "" : `converted-from=${original} `
     }uploaded=${blobs.uploaded} mounted=${blobs.mounted} `
-      + `present=${blobs.present} bytes=${bytes(moved.uploaded).replace(" ", "")} seconds=${seconds.toFixed(1)}`
+      + `present=${blobs.present} bytes=${shownBytes(moved.uploaded).replace(" ", "")} seconds=${seconds.toFixed(1)}`
 }
 
 const settingsFor = Effect.fnUntraced(function*(to: Option.Option<string>) {

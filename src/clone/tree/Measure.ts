@@ -2,6 +2,7 @@
 // for the copy, because registries count every one that is asked for.
 import { Effect } from "effect"
 import type { Digest } from "../../image/Digest.ts"
+import { shownBytes } from "../../image/ShownBytes.ts"
 import { CloneError } from "../CloneError.ts"
 import { Counter } from "../Counter.ts"
 import { type Fetched, fetchManifest, type ManifestContext } from "./FetchManifest.ts"
@@ -9,19 +10,6 @@ import { makeWalk, oneByOne } from "./Walk.ts"
 
 /** Bytes of manifests that are kept. */
 const mostKept = 16 * 1024 * 1024
-
-const units = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const
-
-/** `1.5 GiB` */
-export const shownBytes = (bytes: number): string => {
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024
-    unit++
-  }
-  return `${Math.round(value * 10) / 10} ${units[unit]}`
-}
 
 export const tooLarge = (image: string, bytes: number, most: number): CloneError =>
   new CloneError({

@@ -1,7 +1,6 @@
 // MAX_IMAGE_SIZE: what is too large is said with its size before a byte is moved, and manifests are asked for once.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { shownBytes } from "../../../src/clone/tree/Measure.ts"
 import { imageOf, indexOf, layerOf } from "../../support/TestImages.ts"
 import { assertWhole, betweenRegistries } from "../../support/SourceAndBackup.ts"
 
@@ -41,14 +40,4 @@ describe("an image of a size", () => {
         backup.add(into, both, "1")
         assert.strictEqual((yield* clone()).digest, both.root.digest)
       }), { mostImageBytes: 1 }))
-})
-
-it("sizes are shown in words", () => {
-  assert.deepStrictEqual([0, 1023, 1024, 1536, 20 * 1024 ** 3].map(shownBytes), [
-    "0 bytes",
-    "1023 bytes",
-    "1 KiB",
-    "1.5 KiB",
-    "20 GiB"
-  ])
 })
