@@ -10,7 +10,8 @@ import type { Answer, Request } from "../transport/Transport.ts"
 import { type Challenge, parseChallenges } from "./Challenge.ts"
 import { type Access, anonymous, type Identity } from "./Identities.ts"
 import { isTrustedRealm } from "./Realm.ts"
-import { basicHeader, type TokenRequest, type Tokens } from "./Tokens.ts"
+import type { Tokens } from "./Tokens.ts"
+import { basicHeader, type TokenRequest } from "./TokenServer.ts"
 
 /** A request to a repository, before it has a URL's origin and an identity. */
 export interface Spec extends Omit<Request, "url" | "authorization" | "identity" | "certificate" | "named"> {
@@ -209,7 +210,7 @@ export const makeSession = (options: {
       if (scheme === undefined) return undefined
       if (scheme._tag === "Bearer") return yield* tokenFor(spec, scheme, at, identity, refused)
       const login = credential?._tag === "IdentityToken" ? credential.login : credential
-      return login === undefined ? undefined : basicHeader(login.username, login.password)
+      return login === undefined ? undefined : basicHeader(login)
     }
   )
 
