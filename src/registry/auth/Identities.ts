@@ -4,6 +4,7 @@
 // is never shown to a source.
 import { Clock, Effect } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
 import { isUnder } from "../../image/BackupName.ts"
 import type { Repository } from "../../image/Repository.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
@@ -59,23 +60,18 @@ const distrustNanos = 600_000_000_000n
 
 const nameOf = (it: Repository) => `${it.registry}/${it.repository}`
 
-export const makeAccess = (
+/** `place` is a registry, or the name of a repository. */
+const distrustKey = (place: string, use: Use, { name }: Identity) => `${use} ${place} ${name}`
+
+const mustProve = ({ sourceCredentials }: RegistryOptions): boolean => sourceCredentials === "proven-public"
+
+/** Whom the credentials and certificates that there are would let us be. */
+const makeOffers = (
   settings: () => RegistryOptions,
   credentials: Credentials["Service"],
-  hasCertificate: (registry: string) => boolean
-): Access => {
-  /** Monotonic nanoseconds at which the proof ends, by `registry/repository`. */
-  const proofs = makeBoundedMap<string, bigint>(50_000)
-  const distrusted = makeBoundedMap<string, bigint>(4096)
-  /** Names of the identities that were let in. */
-  const letIn = makeBoundedMap<string, string>(50_000)
-
-  const roleOf = (repository: Repository): Role => isUnder(settings().backup, repository) ? "backup" : "source"
-  const mustProve = () => settings().sourceCredentials === "proven-public"
-
-  const isProven = (repository: Repository) =>
-    Effect.map(Clock.monotonicTimeNanos, (now) => (proofs.get(nameOf(repository)) ?? 0n) > now)
-
+  hasCertificate: (registry: string) => boolean,
+  isDistrusted: (repository: Repository, use: Use, identity: Identity, now: bigint) => boolean
+) => {
   /** Everybody that we could be at a repository, anonymous aside. */
   const known = ({ registry, repository }: Repository) =>
     Effect.map(credentials.lookup(registry, repository), (found): ReadonlyArray<Identity> => {
@@ -85,23 +81,17 @@ export const makeAccess = (
         : found.map((credential) => ({ name: credential.fingerprint, credential, certificate }))
     })
 
-  const isDistrusted = (repository: Repository, use: Use, { name }: Identity, now: bigint): boolean =>
-    (distrusted.get(`${use} ${repository.registry} ${name}`) ?? 0n) > now ||
-    (distrusted.get(`${use} ${nameOf(repository)} ${name}`) ?? 0n) > now
-
   /** What there is for a source, were it known to be public. */
   const offered = Effect.fnUntraced(function*(repository: Repository) {
     const { backup } = settings()
+    const isGuarded = mustProve(settings())
     // a tenant may name any repository on the backup's host: its login must not open them
-    if (mustProve() && repository.registry === backup.registry) return []
+    if (isGuarded && repository.registry === backup.registry) return []
     const all = yield* known(repository)
     if (all.length === 0) return all
     const now = yield* Clock.monotonicTimeNanos
-    const owners = new Set(
-      mustProve()
-        ? (yield* known({ registry: backup.registry, repository: backup.prefix })).map((it) => it.name)
-        : []
-    )
+    const owning = isGuarded ? yield* known({ registry: backup.registry, repository: backup.prefix }) : []
+    const owners = new Set(owning.map((it) => it.name))
     return all.filter((it) =>
       !(it.credential !== undefined && owners.has(it.name)) && !isDistrusted(repository, "read", it, now)
     )
@@ -116,15 +106,44 @@ export const makeAccess = (
     return [...all.filter((it) => !late.includes(it)), ...late]
   })
 
+  return { offered, owning }
+}
+
+export const makeAccess = (
+  settings: () => RegistryOptions,
+  credentials: Credentials["Service"],
+  hasCertificate: (registry: string) => boolean
+): Access => {
+  /** By `registry/repository`: an anonymous client was let in. */
+  const proofs = makeExpiringSet(50_000, proofNanos)
+  const distrusted = makeExpiringSet(4096, distrustNanos)
+  /** Names of the identities that were let in. */
+  const letIn = makeBoundedMap<string, string>(50_000)
+
+  const offers = makeOffers(
+    settings,
+    credentials,
+    hasCertificate,
+    (repository, use, identity, now) =>
+      distrusted.has(distrustKey(repository.registry, use, identity), now) ||
+      distrusted.has(distrustKey(nameOf(repository), use, identity), now)
+  )
+
+  const roleOf = (repository: Repository): Role => isUnder(settings().backup, repository) ? "backup" : "source"
+
+  /** May a source's logins be used: it is proven to be public, or a user who works by hand says so. */
+  const mayOffer = (repository: Repository) =>
+    Effect.map(Clock.monotonicTimeNanos, (now) => !mustProve(settings()) || proofs.has(nameOf(repository), now))
+
   return {
     roleOf,
     identitiesFor: Effect.fnUntraced(function*(repository, use) {
       const isBackup = roleOf(repository) === "backup"
       const possible: ReadonlyArray<Identity> = isBackup
-        ? yield* owning(repository, use)
-        : mustProve() && !(yield* isProven(repository))
-        ? []
-        : yield* offered(repository)
+        ? yield* offers.owning(repository, use)
+        : (yield* mayOffer(repository))
+        ? yield* offers.offered(repository)
+        : []
       // a public image must not fail because a login has gone stale; nobody but its owner writes to a backup
       const identities = isBackup && possible.length > 0 ? possible : [...possible, anonymous]
       if (identities.length === 1) return { identities, settled: true }
@@ -136,19 +155,16 @@ export const makeAccess = (
     }),
     settle: (repository, use, identity) => Effect.sync(() => letIn.set(`${use} ${nameOf(repository)}`, identity.name)),
     needsProof: Effect.fnUntraced(function*(repository) {
-      if (roleOf(repository) === "backup" || !mustProve() || (yield* isProven(repository))) return false
-      return (yield* offered(repository)).length > 0
+      if (roleOf(repository) === "backup" || (yield* mayOffer(repository))) return false
+      return (yield* offers.offered(repository)).length > 0
     }),
     provenPublic: Effect.fnUntraced(function*(repository) {
-      if (roleOf(repository) === "source") {
-        proofs.set(nameOf(repository), (yield* Clock.monotonicTimeNanos) + proofNanos)
-      }
+      if (roleOf(repository) === "source") proofs.add(nameOf(repository), yield* Clock.monotonicTimeNanos)
     }),
     refused: Effect.fnUntraced(function*(repository, use, identity, by) {
       const now = yield* Clock.monotonicTimeNanos
-      const key = `${use} ${by === "realm" ? repository.registry : nameOf(repository)} ${identity.name}`
-      const news = (distrusted.get(key) ?? 0n) <= now
-      distrusted.set(key, now + distrustNanos)
+      const place = by === "realm" ? repository.registry : nameOf(repository)
+      const news = distrusted.add(distrustKey(place, use, identity), now)
       const settled = `${use} ${nameOf(repository)}`
       if (letIn.get(settled) === identity.name) letIn.delete(settled)
       // a helper is a process: it is not started for every refusal
