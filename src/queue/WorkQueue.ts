@@ -1,5 +1,5 @@
 // A queue of keys: each key is an actor that never runs twice at once and misses nothing. Carries the loop over workloads and the loop
-// over images. The rules are in Keys; here are time, fibers, failures and metrics.
+// over images. The rules are in Keys and Failures; here are time, fibers and metrics.
 import { Cause, Duration, Effect, Exit, FiberSet, Metric, Random, type Scope } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
 import {
@@ -13,7 +13,9 @@ import {
   touchQueue
 } from "../telemetry/Metrics.ts"
 import { type Backoff, standard, waitOf } from "./Backoff.ts"
+import { Failures } from "./Failures.ts"
 import { Keys } from "./Keys.ts"
+import { Wakes } from "./Wakes.ts"
 
 /** Higher is first; a point weighs as much as a second of waiting. */
 export const Priority = {
@@ -58,19 +60,10 @@ export interface WorkQueue<K extends string> {
   ) => Effect.Effect<never, never, R>
 }
 
-/** A new queue; `name` is the label of its metrics. */
-export const make = Effect.fnUntraced(function*<K extends string>(options: {
-  readonly name: string
-  readonly backoff?: Backoff | undefined
-}): Effect.fn.Return<WorkQueue<K>, never, Scope.Scope> {
-  const keys = new Keys<K>()
-  const backoff = options.backoff ?? standard
-  const failures = new Map<K, { readonly times: number; readonly until: number }>()
-  const failed = new Set<K>() // keys whose work has said by itself that it failed
-  const waiters = new Set<() => void>()
-  let closed = false
-  const label = { queue: options.name }
-  const metric = {
+/** The figures of one queue. */
+const metricsOf = (name: string) => {
+  const label = { queue: name }
+  return {
     depth: queueDepth(label),
     delayed: queueDelayed(label),
     busy: queueBusy(label),
@@ -79,133 +72,171 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
     wait: queueWaitSeconds(label),
     work: queueWorkSeconds(label)
   }
-  yield* touchQueue(options.name)
-  yield* Effect.addFinalizer(() => Effect.sync(() => void (closed = true)))
+}
 
-  let wakes = 0
-  const wake = () => {
-    wakes++
-    const all = [...waiters]
-    waiters.clear()
-    for (const waiter of all) waiter()
+/** Whoever works on the keys of a queue. */
+interface Worker<K> {
+  /** Keys at once. */
+  readonly most: number
+  /** Taken, and not done yet. */
+  readonly taken: Set<K>
+  stopping: boolean
+}
+
+class Queue<K extends string> {
+  readonly #keys = new Keys<K>()
+  readonly #failures = new Failures<K>()
+  readonly #wakes = new Wakes()
+  readonly #name: string
+  readonly #backoff: Backoff
+  readonly #metric: ReturnType<typeof metricsOf>
+  #closed = false
+  constructor(name: string, backoff: Backoff) {
+    this.#name = name
+    this.#backoff = backoff
+    this.#metric = metricsOf(name)
   }
 
-  const report = Effect.suspend(() =>
-    Effect.andThen(
-      Metric.update(metric.depth, keys.ready),
-      Effect.andThen(Metric.update(metric.delayed, keys.delayed), Metric.update(metric.busy, keys.busy))
-    )
-  )
+  /** Takes no more keys. */
+  close(): void {
+    this.#closed = true
+  }
 
-  const add = (key: K, delay: number, priority: number | undefined) =>
+  readonly #report = Effect.suspend(() => {
+    const { busy, delayed, depth } = this.#metric
+    const { busy: taken, delayed: later, ready } = this.#keys
+    return Effect.andThen(
+      Metric.update(depth, ready),
+      Effect.andThen(Metric.update(delayed, later), Metric.update(busy, taken))
+    )
+  })
+
+  readonly add = (key: K, delay: number, priority: number | undefined): Effect.Effect<void> =>
     Effect.flatMap(uptime, (now) => {
-      if (closed) return Effect.void
-      const level = priority ?? keys.priorityOf(key) ?? Priority.live
-      const ready = keys.add(key, now + Math.ceil(delay), level, now)
-      wake()
-      return ready ? Effect.andThen(Metric.update(metric.adds, 1), report) : report
+      if (this.#closed) return Effect.void
+      const level = priority ?? this.#keys.priorityOf(key) ?? Priority.live
+      const ready = this.#keys.add(key, now + Math.ceil(delay), level, now)
+      this.#wakes.wake()
+      return ready ? Effect.andThen(Metric.update(this.#metric.adds, 1), this.#report) : this.#report
     })
 
-  const offerFailed: WorkQueue<K>["offerFailed"] = Effect.fnUntraced(function*(key, given) {
-    const before = failures.get(key)?.times ?? 0
-    failed.add(key)
-    const wait = waitOf(backoff, before, yield* Random.next)
+  readonly offerFailed: WorkQueue<K>["offerFailed"] = Effect.fnUntraced({ self: this }, function*(key, given) {
+    const wait = waitOf(this.#backoff, this.#failures.timesOf(key), yield* Random.next)
     const delay = Math.ceil(Math.max(wait, Duration.toMillis(given?.atLeast ?? 0)))
-    failures.set(key, { times: before + 1, until: (yield* uptime) + delay })
-    yield* Metric.update(metric.retries, 1)
-    yield* add(key, delay, given?.priority)
+    this.#failures.note(key, (yield* uptime) + delay)
+    yield* Metric.update(this.#metric.retries, 1)
+    yield* this.add(key, delay, given?.priority)
     return Duration.millis(delay)
   })
 
-  const forget = (key: K) => Effect.sync(() => void failures.delete(key))
+  forget(key: K): void {
+    this.#failures.forget(key)
+  }
+
+  get depth(): Effect.Effect<number> {
+    return Effect.map(uptime, (now) => this.#keys.readyAt(now))
+  }
 
   /** What follows from how the work on a key has ended. */
-  const settle = Effect.fnUntraced(function*(key: K, exit: Exit.Exit<void, unknown>, stopping: boolean) {
-    const said = failed.delete(key)
-    if (Exit.isSuccess(exit)) {
-      // what was woken early may have done nothing but see that it is too early
-      const early = (failures.get(key)?.until ?? 0) > (yield* uptime)
-      if (!said && !early) failures.delete(key)
-    } else if (stopping) {
-      yield* add(key, 0, undefined)
-    } else {
-      const wait = yield* offerFailed(key)
-      failed.delete(key)
-      if (!Cause.hasInterruptsOnly(exit.cause)) {
-        yield* Effect.logError(`work failed, trying again in ${Duration.format(wait)}`, exit.cause).pipe(
-          Effect.annotateLogs({ queue: options.name, key })
-        )
+  readonly #settle = Effect.fnUntraced(
+    { self: this },
+    function*(key: K, exit: Exit.Exit<void, unknown>, stopping: boolean) {
+      const said = this.#failures.takeSaid(key)
+      if (Exit.isSuccess(exit)) {
+        if (!said && !this.#failures.isResting(key, yield* uptime)) this.#failures.forget(key)
+        return
       }
+      if (stopping) return yield* this.add(key, 0, undefined)
+      const wait = yield* this.offerFailed(key)
+      this.#failures.takeSaid(key)
+      if (Cause.hasInterruptsOnly(exit.cause)) return
+      yield* Effect.logError(`work failed, trying again in ${Duration.format(wait)}`, exit.cause).pipe(
+        Effect.annotateLogs({ queue: this.#name, key })
+      )
     }
-  })
+  )
 
   /** Until something may have changed since `seen` wakes, or a delayed key becomes ready. */
-  const sleep = Effect.fnUntraced(function*(seen: number, full: boolean) {
+  readonly #sleep = Effect.fnUntraced({ self: this }, function*(seen: number, full: boolean) {
     const now = yield* uptime
-    const next = full ? undefined : keys.nextAt
-    const woken = Effect.callback<void>((resume) => {
-      if (wakes !== seen) return resume(Effect.void)
-      const waiter = () => resume(Effect.void)
-      waiters.add(waiter)
-      return Effect.sync(() => waiters.delete(waiter))
-    })
+    const next = full ? undefined : this.#keys.nextAt
+    const woken = this.#wakes.after(seen)
     if (next === undefined) return yield* woken
     return yield* Effect.timeoutOrElse(woken, { duration: Math.max(0, next - now), orElse: () => Effect.void })
   })
 
-  const giveBack = (key: K) =>
+  readonly #giveBack = (key: K) =>
     Effect.flatMap(uptime, (now) => {
-      const priority = keys.priorityOf(key)
-      keys.done(key, now)
-      return add(key, 0, priority)
+      const priority = this.#keys.priorityOf(key)
+      this.#keys.done(key, now)
+      return this.add(key, 0, priority)
     })
 
-  const run: WorkQueue<K>["run"] = (concurrency, work) => {
-    const most = concurrency === "unbounded" ? Number.POSITIVE_INFINITY : concurrency
-    return Effect.scoped(Effect.gen(function*() {
-      // taken by us, and not done yet
-      const mine = new Set<K>()
-      let stopping = false
+  /** Works on one key to its end, whatever happens; the work itself may be interrupted. */
+  readonly #one = Effect.fnUntraced(
+    { self: this },
+    function*(key: K, work: Effect.Effect<Exit.Exit<void, unknown>>, by: Worker<K>) {
+      const started = yield* uptime
+      const exit = yield* work
+      const now = yield* uptime
+      yield* Metric.update(this.#metric.work, (now - started) / 1000)
+      yield* this.#settle(key, exit, by.stopping)
+      this.#keys.done(key, now)
+      by.taken.delete(key)
+      this.#wakes.wake()
+      yield* this.#report
+    }
+  )
+
+  /** The next key that is ready, once there is one and the worker is free for it. */
+  readonly #take = Effect.fnUntraced({ self: this }, function*({ most, taken }: Worker<K>) {
+    while (true) {
+      const { seen } = this.#wakes
+      const next = taken.size < most ? this.#keys.take(yield* uptime) : undefined
+      if (next !== undefined) {
+        taken.add(next.key)
+        yield* Metric.update(this.#metric.wait, next.waited / 1000)
+        yield* this.#report
+        return next.key
+      }
+      yield* this.#sleep(seen, taken.size >= most)
+    }
+  })
+
+  readonly run = <E, R>(
+    concurrency: number | "unbounded",
+    work: (key: K) => Effect.Effect<void, E, R>
+  ): Effect.Effect<never, never, R> =>
+    Effect.scoped(Effect.gen({ self: this }, function*() {
+      const context = yield* Effect.context<R>()
+      const most = concurrency === "unbounded" ? Number.POSITIVE_INFINITY : concurrency
+      const by: Worker<K> = { most, taken: new Set(), stopping: false }
       // the last thing of all: what was interrupted before it began
-      yield* Effect.addFinalizer(() => Effect.forEach(mine, giveBack, { discard: true }))
+      yield* Effect.addFinalizer(() => Effect.forEach(by.taken, this.#giveBack, { discard: true }))
       const fibers = yield* FiberSet.make<void>()
-      yield* Effect.addFinalizer(() => Effect.sync(() => void (stopping = true)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => void (by.stopping = true)))
       const one = (key: K) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function*() {
-            const started = yield* uptime
-            const exit = yield* Effect.exit(restore(Effect.suspend(() => work(key))))
-            const now = yield* uptime
-            yield* Metric.update(metric.work, (now - started) / 1000)
-            yield* settle(key, exit, stopping)
-            keys.done(key, now)
-            mine.delete(key)
-            wake()
-            yield* report
-          })
+          this.#one(key, Effect.exit(restore(Effect.provideContext(Effect.suspend(() => work(key)), context))), by)
         )
-      while (true) {
-        const now = yield* uptime
-        const seen = wakes
-        const next = mine.size < most ? keys.take(now) : undefined
-        if (next === undefined) {
-          yield* sleep(seen, mine.size >= most)
-          continue
-        }
-        mine.add(next.key)
-        yield* Metric.update(metric.wait, next.waited / 1000)
-        yield* report
-        yield* FiberSet.run(fibers, one(next.key))
-      }
+      while (true) yield* FiberSet.run(fibers, one(yield* this.#take(by)))
     }))
-  }
+}
 
+/** A new queue; `name` is the label of its metrics. */
+export const make = Effect.fnUntraced(function*<K extends string>(options: {
+  readonly name: string
+  readonly backoff?: Backoff | undefined
+}): Effect.fn.Return<WorkQueue<K>, never, Scope.Scope> {
+  const queue = new Queue<K>(options.name, options.backoff ?? standard)
+  yield* touchQueue(options.name)
+  yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
   return {
-    offer: (key, given) => add(key, 0, given?.priority),
-    offerAfter: (key, delay, given) => add(key, Duration.toMillis(delay), given?.priority),
-    offerFailed,
-    forget,
-    depth: Effect.map(uptime, (now) => keys.readyAt(now)),
-    run
+    offer: (key, given) => queue.add(key, 0, given?.priority),
+    offerAfter: (key, delay, given) => queue.add(key, Duration.toMillis(delay), given?.priority),
+    offerFailed: queue.offerFailed,
+    forget: (key) => Effect.sync(() => queue.forget(key)),
+    depth: queue.depth,
+    run: queue.run
   }
 })
