@@ -1,7 +1,7 @@
 // UploadSizes: what is learned of how large a body may be: which blobs a registry does not take in one request, and how large the
 // chunks are that it takes. Memory of this process. Edge: sending is Uploads.ts'.
-import type { Digest } from "../../image/Digest.ts"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import type { Digest } from "../../image/Digest.ts"
 
 /** GHCR takes no more in one PATCH; smaller ones trip registries that count requests. */
 const chunkBytes = 4 * 1024 * 1024

@@ -1,9 +1,9 @@
 // May a registry's credential go to the token server it names? A realm of a foreign host gets none: whoever answers for a
 // registry could name any (docker/distribution's token specification says nothing of it).
 // Edge: names only; where the realm's address may be is AddressPolicy's.
-
 import { Effect } from "effect"
 import type { getDomain } from "tldts"
+import { type RegistryError, registryError } from "../RegistryError.ts"
 
 // token servers outside their registry's own domain
 const known: ReadonlyMap<string, string> = new Map([
@@ -59,12 +59,29 @@ const parentOf = (domainOf: typeof getDomain, hostname: string): string | undefi
   return parent
 }
 
+const leavesTls = (endpoint: URL, realm: URL): boolean => realm.protocol !== "https:" && endpoint.protocol === "https:"
+
+/** Fails with `Refused` where the way from the registry to its token server would leave TLS, credential or not. */
+export const keepTls = (
+  { operation, target }: { readonly operation: string; readonly target: string },
+  endpoint: URL,
+  realm: URL
+): Effect.Effect<void, RegistryError> =>
+  leavesTls(endpoint, realm)
+    ? Effect.fail(registryError({
+      operation,
+      target,
+      reason: "Refused",
+      detail: `the registry's token server ${realm.host} is without TLS`
+    }))
+    : Effect.void
+
 /**
  * True where the realm belongs to the registry: same host, a neighbour or the parent in one domain
  * (registry.example.com and gitlab.example.com), or a known pair. TLS may not be left on the way.
  */
 export const isTrustedRealm = Effect.fnUntraced(function*(registry: string, endpoint: URL, realm: URL) {
-  if (realm.protocol !== "https:" && endpoint.protocol === "https:") return false
+  if (leavesTls(endpoint, realm)) return false
   if (realm.hostname === endpoint.hostname) return true
   if (known.get(registry) === realm.host) return true
   // the public suffix list is long, and most registries are their own token servers
