@@ -14,22 +14,22 @@ import { Pacing } from "./rewrite/Pacing.ts"
 import { Rewriter } from "./rewrite/Rewriter.ts"
 import { dockerFolder } from "./settings/DockerFolder.ts"
 import { ProcessSettings } from "./settings/ProcessSettings.ts"
-import { SettingsRef } from "./settings/SettingsRef.ts"
+import { type Run, SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
-import { Supervisor } from "./Supervisor.ts"
+import { supervised, Supervisor } from "./Supervisor.ts"
 import { Health } from "./telemetry/HealthChecks.ts"
 import { httpServer } from "./telemetry/HttpServer.ts"
 import { logging } from "./telemetry/Logging.ts"
 import { layer as metrics } from "./telemetry/Metrics.ts"
 import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
 
-/** Copying: the cloner and the registry client below it. */
-export const registries = (byHand?: ByHand) =>
+/** Copying: the cloner and the registry client below it. `run` starts fibers that run for ever: the settings of a command never change. */
+export const registries = (byHand?: ByHand, run?: Run) =>
   Layer.unwrap(Effect.gen(function*() {
     const { certsDir, proxies } = yield* ProcessSettings
     const directory = yield* dockerFolder
-    return Layer.merge(Cloner.layer({ shared: byHand === undefined }), SourceTags.layer).pipe(
+    return Layer.merge(Cloner.layer({ shared: byHand === undefined, run }), SourceTags.layer).pipe(
       Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir), proxies })),
       Layer.provide([
         Credentials.layer({ directory }),
@@ -91,8 +91,8 @@ const http = Layer.unwrap(Effect.map(ProcessSettings, ({ httpPort }) => httpServ
 /** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(Effect.map(ProcessSettings, ({ podNamespace }) => controller({ ownNamespace: podNamespace }))).pipe(
-    Layer.provideMerge(registries()),
-    Layer.provide([kube(options), SettingsRef.layer({ directory: options.directory })]),
+    Layer.provideMerge(supervised((run) => registries(undefined, run))),
+    Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),
     Layer.provide([metrics, processMetrics(process.figures)]),

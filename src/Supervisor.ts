@@ -20,3 +20,9 @@ export class Supervisor extends Context.Service<Supervisor, {
     })
   )
 }
+
+/** A layer with fibers that run for ever: the end of one is the end of the program. */
+export const supervised = <A, E, R>(
+  layer: (run: Supervisor["Service"]["run"]) => Layer.Layer<A, E, R>
+): Layer.Layer<A, E, R> =>
+  Layer.unwrap(Effect.map(Supervisor, ({ run }) => layer(run))).pipe(Layer.provide(Supervisor.layer))

@@ -9,7 +9,7 @@ import { type Claim, unclaimed } from "../queue/FairPermits.ts"
 import { CurrentLimits } from "../registry/Limits.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { RegistrySettings } from "../registry/RegistrySettings.ts"
-import { SettingsRef } from "../settings/SettingsRef.ts"
+import { type Run, SettingsRef } from "../settings/SettingsRef.ts"
 import { makeLandings } from "./blob/Landings.ts"
 import type { CloneError } from "./CloneError.ts"
 import { makeLedger } from "./Ledger.ts"
@@ -58,12 +58,13 @@ export class Cloner extends Context.Service<Cloner, {
   readonly waiting: Effect.Effect<number>
 }>()("image-cloner/clone/Cloner") {
   /**
-   * With MAX_CONCURRENT_RECONCILES permits, followed live. `shared`, as the daemon is by all of a cluster: one registry never
+   * With MAX_CONCURRENT_RECONCILES permits, followed where `run` starts the fiber for that. `shared`, as the daemon is by all of a cluster: one registry never
    * gets them all, and they bound all that belongs to an image. By hand, while so many images are copied, the next are fetched
    * and the last ones named: over a long line that is two round trips of five.
    */
-  static readonly layer = ({ shared }: {
+  static readonly layer = ({ run, shared }: {
     readonly shared: boolean
+    readonly run?: Run | undefined
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings | SettingsRef> =>
     Layer.effect(
       Cloner,
@@ -74,12 +75,13 @@ export class Cloner extends Context.Service<Cloner, {
           reserve: shared,
           ahead: !shared
         })
-        yield* SubscriptionRef.changes(settings).pipe(
+        const follow = SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
           Stream.runForEach(all.resize),
-          Effect.forkScoped
+          Effect.andThen(Effect.never)
         )
+        if (run !== undefined) yield* run("copies at once", follow)
         return yield* makeCloner(all)
       })
     )

@@ -77,29 +77,28 @@ const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<
   yield* ticks(directory).pipe(
     Stream.runForEach(() => load(Option.some(directory)).pipe(Effect.flatMap(apply), Effect.catch(reject)))
   )
+  return yield* Effect.never
 })
+
+/** What fibers that run for ever are started with (Supervisor.ts). */
+export type Run = <E, R>(name: string, effect: Effect.Effect<never, E, R>) => Effect.Effect<void, never, R>
 
 export class SettingsRef extends Context.Service<SettingsRef, SubscriptionRef.SubscriptionRef<Settings>>()(
   "image-cloner/settings/SettingsRef"
 ) {
   /**
-   * Reads the settings (fails with all that is wrong with them) and follows the folder as long as the scope lives.
+   * Reads the settings (fails with all that is wrong with them) and follows the folder.
    * The environment cannot change, so without a folder nothing is followed.
+   * @param options.run starts the fiber that follows, and sees to it that its end is seen
    */
-  static readonly layer = (options: { readonly directory: Option.Option<string> }) =>
+  static readonly layer = (options: { readonly directory: Option.Option<string>; readonly run: Run }) =>
     Layer.effect(
       SettingsRef,
       Effect.gen(function*() {
         const ref = yield* SubscriptionRef.make(yield* load(options.directory))
         yield* touch([...settingsReloads.known, settingsRejected, settingsRestartRequired])
         if (Option.isSome(options.directory)) {
-          // nobody joins this fiber, so it must not be able to end: whatever happens is said, and it starts over
-          yield* follow(ref, options.directory.value).pipe(
-            Effect.catchCause((cause) => Effect.logError("following the settings failed; trying again", cause)),
-            Effect.andThen(Effect.sleep("5 seconds")),
-            Effect.forever,
-            Effect.forkScoped
-          )
+          yield* options.run("settings folder", follow(ref, options.directory.value))
         }
         return ref
       })

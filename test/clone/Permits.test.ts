@@ -10,6 +10,7 @@ import { clientLayer } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
 import { eventually } from "../support/Eventually.ts"
 import { assertWhole, betweenRegistries, image } from "../support/SourceAndBackup.ts"
+import { supervised } from "../../src/Supervisor.ts"
 
 interface Daemon {
   readonly source: FakeRegistry
@@ -26,7 +27,7 @@ const daemon = <A, E>(permits: number, use: (it: Daemon) => Effect.Effect<A, E, 
     const source = yield* startFakeRegistry()
     const backup = yield* startFakeRegistry()
     const settings = settingsOf(`${backup.host}/mirror`, { MAX_CONCURRENT_RECONCILES: permits })
-    const layer = Cloner.layer({ shared: true }).pipe(
+    const layer = supervised((run) => Cloner.layer({ shared: true, run })).pipe(
       Layer.provideMerge(clientLayer({ backup: backup.host, plainHttp: [source.host, backup.host] })),
       Layer.provideMerge(SettingsRef.layerOf(settings))
     )

@@ -6,6 +6,7 @@ import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { settingsRejected, settingsReloads, settingsRestartRequired } from "../../src/telemetry/Metrics.ts"
 import { eventually } from "../support/Eventually.ts"
 import { environment, folder, mounted, platform, write } from "./MountedFolder.ts"
+import { supervised } from "../../src/Supervisor.ts"
 
 /** Waits until a gauge has a value: what the daemon does of its own accord has no other end. */
 const reaches = (gauge: typeof settingsRejected, value: number) =>
@@ -13,6 +14,9 @@ const reaches = (gauge: typeof settingsRejected, value: number) =>
 
 const follows = (ref: SubscriptionRef.SubscriptionRef<Settings>, reached: (settings: Settings) => boolean) =>
   eventually("the settings are not followed", SubscriptionRef.get(ref), reached)
+
+const following = (directory: string) =>
+  supervised((run) => SettingsRef.layer({ directory: Option.some(directory), run }))
 
 describe("SettingsRef", () => {
   it.live("follows the swap of a mounted ConfigMap", () =>
@@ -24,7 +28,7 @@ describe("SettingsRef", () => {
         yield* publish({ BACKUP_REGISTRY: "a.example/b", MAX_CONCURRENT_RECONCILES: "3" })
         yield* follows(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 3)
         assert.strictEqual((yield* Metric.value(settingsReloads({ result: "applied" }))).count, 1)
-      }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
+      }).pipe(Effect.provide(following(directory)))
     }).pipe(Effect.provide(platform)))
 
   it.live("keeps the last good settings while the folder holds wrong ones", () =>
@@ -39,7 +43,7 @@ describe("SettingsRef", () => {
         yield* follows(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 4)
         yield* reaches(settingsRejected, 0)
         assert.strictEqual((yield* Metric.value(settingsReloads({ result: "rejected" }))).count, 1)
-      }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
+      }).pipe(Effect.provide(following(directory)))
     }).pipe(Effect.provide(platform)))
 
   it.live("reports a change that needs a restart and applies the others", () =>
@@ -53,7 +57,7 @@ describe("SettingsRef", () => {
         yield* reaches(settingsRestartRequired, 1)
         yield* write(directory, { BACKUP_REGISTRY: "a.example/b" })
         yield* reaches(settingsRestartRequired, 0)
-      }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
+      }).pipe(Effect.provide(following(directory)))
     }).pipe(Effect.provide(platform)))
 
   it.live("survives that the folder goes away and comes back", () =>
@@ -67,7 +71,7 @@ describe("SettingsRef", () => {
         assert.strictEqual((yield* SubscriptionRef.get(ref)).BACKUP_REGISTRY, "a.example/b")
         yield* write(directory, { BACKUP_REGISTRY: "a.example/b", DRY_RUN: "true" })
         yield* follows(ref, (it) => it.DRY_RUN)
-      }).pipe(Effect.provide(SettingsRef.layer({ directory: Option.some(directory) })))
+      }).pipe(Effect.provide(following(directory)))
     }).pipe(Effect.provide(platform)))
 
   it.effect.each([
@@ -89,7 +93,7 @@ describe("SettingsRef", () => {
       assert.isTrue((yield* SubscriptionRef.get(ref)).DRY_RUN)
     }).pipe(
       Effect.provide(
-        SettingsRef.layer({ directory: Option.some("/settings") }).pipe(
+        following("/settings").pipe(
           Layer.provide(Layer.mergeAll(silent, Logger.layer([]), environment({})))
         )
       )
@@ -98,7 +102,9 @@ describe("SettingsRef", () => {
 
   it.live("does not start with wrong settings", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(Layer.build(SettingsRef.layer({ directory: Option.none() })))
+      const error = yield* Effect.flip(
+        Layer.build(supervised((run) => SettingsRef.layer({ directory: Option.none(), run })))
+      )
       assert.deepStrictEqual(error.problems.map((it) => it.key), ["BACKUP_REGISTRY"])
     }).pipe(Effect.provide(platform)))
 })
