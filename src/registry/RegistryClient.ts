@@ -4,22 +4,23 @@ import { Clock, Context, Effect, FiberSet, type FileSystem, Layer, Metric, type 
 import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
+import { type Blobs, makeBlobs } from "./api/Blobs.ts"
+import { makeManifests, type Manifests } from "./api/Manifests.ts"
+import { makeReferrers, type Referrers } from "./api/Referrers.ts"
+import { makeRequests } from "./api/Requests.ts"
+import { Credentials } from "./auth/Credentials.ts"
 import { type Access, makeAccess } from "./auth/Identities.ts"
+import { makeSession } from "./auth/Session.ts"
+import { makeTokens } from "./auth/Tokens.ts"
+import { makeHostRests } from "./HostRests.ts"
+import { CurrentLimits } from "./Limits.ts"
+import type { Budget } from "./RateLimitHeaders.ts"
+import { makeReachability, type Reachability } from "./Reachability.ts"
+import { RegistrySettings } from "./RegistrySettings.ts"
 import { Resolver } from "./transport/AddressPolicy.ts"
 import { makeAgents } from "./transport/Agents.ts"
 import { makeBandwidth } from "./transport/Bandwidth.ts"
-import { type Blobs, makeBlobs } from "./api/Blobs.ts"
 import { makeCertificates } from "./transport/Certificates.ts"
-import { Credentials } from "./auth/Credentials.ts"
-import { makeHostRests } from "./HostRests.ts"
-import { CurrentLimits } from "./Limits.ts"
-import { makeManifests, type Manifests } from "./api/Manifests.ts"
-import type { Budget } from "./RateLimitHeaders.ts"
-import { makeReachability, type Reachability } from "./Reachability.ts"
-import { makeReferrers, type Referrers } from "./api/Referrers.ts"
-import { RegistrySettings } from "./RegistrySettings.ts"
-import { makeSession } from "./auth/Session.ts"
-import { makeTokens } from "./auth/Tokens.ts"
 import { makeTransport } from "./transport/Transport.ts"
 
 export class RegistryClient extends Context.Service<
@@ -72,14 +73,16 @@ export class RegistryClient extends Context.Service<
         })
         const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
         const access = makeAccess(settings, yield* Credentials, certificates.hasClient)
-        const session = makeSession({ settings, access, tokens: yield* makeTokens(transport) })
+        const session = makeSession({ settings, access, tokens: yield* makeTokens(transport), transport })
+        const requests = makeRequests(access, limits)
+        const common = { session, requests, limits }
         const reachability = makeReachability(settings)
         const spareSilent = () => settings().spareSilent === true
-        const manifests = makeManifests({ transport, session, access, reachability, spareSilent })
+        const manifests = makeManifests({ ...common, access, reachability, spareSilent })
         return RegistryClient.of({
           ...manifests,
-          ...makeReferrers(transport, session, access, manifests),
-          ...makeBlobs(transport, session, access, { bandwidth, pool: agents.pool }, ends),
+          ...makeReferrers({ ...common, manifests }),
+          ...makeBlobs({ ...common, bandwidth, pool: agents.pool, ends }),
           roleOf: access.roleOf,
           silenceOf: reachability.silenceOf,
           budgetOf: (registry) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")

@@ -3,7 +3,7 @@
 import { Deferred, Duration, Effect, Fiber, type Scope, type Semaphore } from "effect"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
-import type { Upload } from "../../registry/api/Uploads.ts"
+import type { Upload } from "../../registry/api/Upload.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import type { Descriptor } from "../../image/ManifestDocument.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto"
 import { Readable } from "node:stream"
 import { algorithmOf, type Digest, hexOf } from "../../image/Digest.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
-import type { Upload } from "../../registry/api/Uploads.ts"
+import type { Upload } from "../../registry/api/Upload.ts"
 import { registryError } from "../../registry/RegistryError.ts"
 import { type DownloadOptions, makeDownload, type TransferError } from "./Download.ts"
 

@@ -2,17 +2,16 @@
 import { Effect, type FiberSet, Option, type Scope } from "effect"
 import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
-import { type Repository, targetOf } from "../../image/Repository.ts"
-import type { Spec } from "../auth/Attempt.ts"
-import type { Access } from "../auth/Identities.ts"
+import type { Repository } from "../../image/Repository.ts"
 import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
+import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Bandwidth } from "../transport/Bandwidth.ts"
 import type { BufferPool } from "../transport/BufferPool.ts"
 import type { BodySink } from "../transport/Dispatch.ts"
-import type { Transport } from "../transport/Transport.ts"
+import { aboutBlob, type Requests } from "./Requests.ts"
 import { makeUploads, type Uploads } from "./Uploads.ts"
 
 /** A blob whose bytes wait to be read. */
@@ -49,44 +48,30 @@ export interface Blobs extends Uploads {
   ) => Effect.Effect<OpenBlob, RegistryError, Scope.Scope>
 }
 
+const pathOf = ({ repository }: Repository, digest: Digest) => `/v2/${repository}/blobs/${digest}`
+
 /** `bytes 5-9/10`; the size may be `*`. */
 const partOf = (text: string | undefined) => {
   const match = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/i.exec(text?.trim() ?? "")
   return match === null ? undefined : { first: Number(match[1]), size: numberOf(match[2]) }
 }
 
-/** `ends`: where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
-export const makeBlobs = (
-  transport: Transport,
-  session: Session,
-  access: Access,
-  { bandwidth, pool }: { readonly bandwidth: Bandwidth; readonly pool: BufferPool },
-  ends: FiberSet.FiberSet
-): Blobs => {
-  const { limits } = transport
+export const makeBlobs = (options: {
+  readonly session: Session
+  readonly requests: Requests
+  readonly limits: Limits
+  readonly bandwidth: Bandwidth
+  readonly pool: BufferPool
+  /** Where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
+  readonly ends: FiberSet.FiberSet
+}): Blobs => {
+  const { bandwidth, ends, limits, pool, requests, session } = options
   const retry = retrying(limits)
 
-  const spec = (
-    method: Spec["method"],
-    repository: Repository,
-    digest: Digest | undefined,
-    path: string | URL
-  ): Spec => ({
-    operation: `${method} blob`,
-    target: digest === undefined ? `${repository.registry}/${repository.repository}` : targetOf(repository, digest),
-    method,
-    repository,
-    path,
-    actions: access.roleOf(repository) === "backup" ? "pull,push" : "pull",
-    cost: "free",
-    agent: "control",
-    most: limits.errorBytes
-  })
-
   const headBlob: Blobs["headBlob"] = Effect.fnUntraced(function*(repository, digest) {
-    const request = spec("HEAD", repository, digest, `/v2/${repository.repository}/blobs/${digest}`)
+    const request = requests.read(aboutBlob("HEAD", repository, digest, pathOf(repository, digest)))
     const answer = yield* retry(Effect.filterOrElse(
-      session.run(request, transport.send),
+      session.send(request),
       (it) => it.status === 200 || it.status === 404,
       (it) => refusal(request, it)
     ))
@@ -102,15 +87,15 @@ export const makeBlobs = (
     )
 
   return {
-    ...makeUploads({ transport, session, access, spec, hasBlob, ends }),
+    ...makeUploads({ session, requests, limits, hasBlob, ends }),
     hasBlob,
     headBlob,
     openBlob: Effect.fnUntraced(function*(repository, digest, offset) {
-      const request = {
-        ...spec("GET", repository, digest, `/v2/${repository.repository}/blobs/${digest}`),
+      const request = requests.read({
+        ...aboutBlob("GET", repository, digest, pathOf(repository, digest)),
         ...(offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } })
-      }
-      const answer = yield* session.run(request, transport.open)
+      })
+      const answer = yield* session.open(request)
       if (answer.stream === undefined) return yield* refusal(request, answer)
       const encoding = firstOf(answer.headers["content-encoding"])
       if (encoding !== undefined && encoding !== "identity") {

@@ -2,18 +2,19 @@
 // "Referrers tag schema". Edge: finds and lists; copying them is clone/CopyReferrers.ts.
 import { Clock, Effect, Option, Schema } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { algorithmOf, type Digest, hexOf, isDigest } from "../../image/Digest.ts"
 import { ociIndex } from "../../image/ManifestDocument.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Spec } from "../auth/Attempt.ts"
-import type { Access } from "../auth/Identities.ts"
 import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
+import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrySchedule } from "../Retry.ts"
-import type { Transport } from "../transport/Transport.ts"
 import type { Manifests } from "./Manifests.ts"
+import type { Requests } from "./Requests.ts"
 
 /** A referrer as lists describe it. Unknown members are dropped. */
 const ReferrerDescriptor = Schema.Struct({
@@ -57,19 +58,19 @@ const listed = (of: Pick<Spec, "operation" | "target">, bytes: Uint8Array) =>
     onSome: (it) => Effect.succeed(it.manifests ?? [])
   })
 
-export const makeReferrers = (
-  transport: Transport,
-  session: Session,
-  access: Access,
-  manifests: Manifests
-): Referrers => {
-  const { limits } = transport
+export const makeReferrers = (options: {
+  readonly session: Session
+  readonly requests: Requests
+  readonly limits: Limits
+  readonly manifests: Manifests
+}): Referrers => {
+  const { limits, manifests, requests, session } = options
   // no second try after a time-out: an image's tag waits for this, and is worth more than its signatures
   const retry = <A>(effect: Effect.Effect<A, RegistryError>) =>
     Effect.retry(effect, { schedule: retrySchedule(limits), while: ({ reason }) => reason !== "Timeout" })
   const silent = makeBoundedMap<string, { readonly error: RegistryError; readonly until: bigint }>(1024)
-  /** Registries without the API, with the monotonic time until which they are not asked again. */
-  const unsupported = makeBoundedMap<string, bigint>(1024)
+  /** Registries without the API. */
+  const unsupported = makeExpiringSet(1024, unsupportedNanos)
 
   /** What the fallback tag of the subject lists; nothing where there is none. */
   const fallbackOf: Referrers["referrersOf"] = Effect.fnUntraced(function*(repository, digest) {
@@ -85,22 +86,19 @@ export const makeReferrers = (
     const found: Array<ReferrerDescriptor> = []
     let path = `/v2/${repository.repository}/referrers/${digest}`
     for (let page = 0; page < mostPages && found.length < mostReferrers; page++) {
-      const request: Spec = {
+      const request = requests.read({
         operation: "GET referrers",
         target: targetOf(repository, digest),
         method: "GET",
         repository,
         path,
-        actions: access.roleOf(repository) === "backup" ? "pull,push" : "pull",
         headers: { accept: ociIndex },
-        cost: "free",
-        agent: "control",
         most: limits.manifestBytes,
         // GHCR sends whoever asks to a web page on another host
         ownOrigin: true
-      }
+      })
       const answer = yield* retry(Effect.filterOrElse(
-        session.run(request, transport.send),
+        session.send(request),
         (it) => it.status < 500 || it.status === 501,
         (it) => refusal(request, it)
       ))
@@ -125,12 +123,12 @@ export const makeReferrers = (
       const now = yield* Clock.monotonicTimeNanos
       const silence = silent.get(repository.registry)
       if (silence !== undefined && silence.until > now) return yield* silence.error
-      const known = (unsupported.get(repository.registry) ?? 0n) > now
+      const known = unsupported.has(repository.registry, now)
       const found = known ? "closed" : yield* Effect.tapError(byApi(repository, digest), (error) =>
         Effect.sync(() => {
           if (error.reason === "Timeout") silent.set(repository.registry, { error, until: now + silentNanos })
         }))
-      if (found === "none") unsupported.set(repository.registry, now + unsupportedNanos)
+      if (found === "none") unsupported.add(repository.registry, now)
       return (typeof found === "string" ? yield* fallbackOf(repository, digest) : found).slice(0, mostReferrers)
     })
   }

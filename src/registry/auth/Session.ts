@@ -1,10 +1,10 @@
 // A request as somebody: tries those whom we may be in turn, and takes note of whom the registry lets in and refuses.
 // Edge: one request as one of them is Attempt.ts; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
-import { Effect, Result } from "effect"
+import { Effect, Result, type Scope } from "effect"
 import { endpointOf } from "../Endpoints.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
-import type { Answer } from "../transport/Transport.ts"
+import type { Answer, Transport } from "../transport/Transport.ts"
 import { isAboutRights, makeAttempt, type Perform, type Spec } from "./Attempt.ts"
 import { makeAuthorize } from "./Authorization.ts"
 import { type Access, anonymous, type Identity } from "./Identities.ts"
@@ -22,10 +22,12 @@ export interface SessionAnswer extends Answer {
 export interface Session {
   readonly endpointOf: (registry: string) => URL | undefined
   /**
-   * Runs the request with what the registry wants to see, at most two times as each of those whom we may be. A write is
+   * Sends the request with what the registry wants to see, at most two times as each of those whom we may be. A write is
    * tried as the next only before any of them has written there.
    */
-  readonly run: <R>(spec: Spec, perform: Perform<R>) => Effect.Effect<SessionAnswer, RegistryError, R>
+  readonly send: (spec: Spec) => Effect.Effect<SessionAnswer, RegistryError>
+  /** The same with the body of a 200 as a paused stream. */
+  readonly open: (spec: Spec) => Effect.Effect<SessionAnswer, RegistryError, Scope.Scope>
 }
 
 type Outcome = Result.Result<SessionAnswer, RegistryError>
@@ -48,8 +50,9 @@ export const makeSession = (options: {
   readonly settings: () => RegistryOptions
   readonly access: Access
   readonly tokens: Tokens
+  readonly transport: Transport
 }): Session => {
-  const { access, settings, tokens } = options
+  const { access, settings, tokens, transport } = options
   const endpoint = (registry: string) => endpointOf(settings(), registry)
   const schemes = makeSchemes()
   const authorize = makeAuthorize({ settings, schemes, tokens })
@@ -63,38 +66,41 @@ export const makeSession = (options: {
       elsewhere: answer.url.origin !== endpoint(spec.repository.registry)?.origin
     })))
 
+  const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
+    const given = spec.anonymous === true ? anonymous : spec.as
+    const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
+    const { identities, settled } = given === undefined
+      ? yield* access.identitiesFor(spec.repository, use)
+      : { identities: [given], settled: true }
+    const isBackup = access.roleOf(spec.repository) === "backup"
+    const mayGoOn = spec.once !== true && !(use === "write" && settled)
+    let last: Outcome | undefined
+    for (const [index, identity] of identities.entries()) {
+      const outcome = yield* as(spec, identity, perform)
+      const refused = isRefused(outcome)
+      if (!refused && (isBackup || settled || !isHidden(spec, outcome))) {
+        if (identities.length > 1 && (index > 0 || !settled)) yield* access.settle(spec.repository, use, identity)
+        return yield* Effect.fromResult(outcome)
+      }
+      // a backup's most telling answer is the first: the entries behind it say less of that repository
+      last = isBackup && last !== undefined ? last : outcome
+      if (refused && !isTokensEnd(spec, outcome) && identity !== anonymous) {
+        const by = Result.isFailure(outcome) ? "realm" : "repository"
+        if (yield* access.refused(spec.repository, use, identity, by)) {
+          yield* Effect.logWarning("the registry refused our credential").pipe(
+            Effect.annotateLogs({ registry: spec.repository.registry, by })
+          )
+        }
+      }
+      if (!mayGoOn) break
+    }
+    // there is always somebody whom we are
+    return yield* Effect.fromResult(last ?? (yield* as(spec, anonymous, perform)))
+  })
+
   return {
     endpointOf: endpoint,
-    run: Effect.fnUntraced(function*(spec, perform) {
-      const given = spec.anonymous === true ? anonymous : spec.as
-      const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
-      const { identities, settled } = given === undefined
-        ? yield* access.identitiesFor(spec.repository, use)
-        : { identities: [given], settled: true }
-      const isBackup = access.roleOf(spec.repository) === "backup"
-      const mayGoOn = spec.once !== true && !(use === "write" && settled)
-      let last: Outcome | undefined
-      for (const [index, identity] of identities.entries()) {
-        const outcome = yield* as(spec, identity, perform)
-        const refused = isRefused(outcome)
-        if (!refused && (isBackup || settled || !isHidden(spec, outcome))) {
-          if (identities.length > 1 && (index > 0 || !settled)) yield* access.settle(spec.repository, use, identity)
-          return yield* Effect.fromResult(outcome)
-        }
-        // a backup's most telling answer is the first: the entries behind it say less of that repository
-        last = isBackup && last !== undefined ? last : outcome
-        if (refused && !isTokensEnd(spec, outcome) && identity !== anonymous) {
-          const by = Result.isFailure(outcome) ? "realm" : "repository"
-          if (yield* access.refused(spec.repository, use, identity, by)) {
-            yield* Effect.logWarning("the registry refused our credential").pipe(
-              Effect.annotateLogs({ registry: spec.repository.registry, by })
-            )
-          }
-        }
-        if (!mayGoOn) break
-      }
-      // there is always somebody whom we are
-      return yield* Effect.fromResult(last ?? (yield* as(spec, anonymous, perform)))
-    })
+    send: (spec) => run(spec, transport.send),
+    open: (spec) => run(spec, transport.open)
   }
 }

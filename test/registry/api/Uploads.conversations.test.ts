@@ -3,7 +3,7 @@
 import { Duration, Effect } from "effect"
 import { Readable } from "node:stream"
 import { digestOf } from "../../../src/image/Digest.ts"
-import type { Upload } from "../../../src/registry/api/Uploads.ts"
+import type { Upload } from "../../../src/registry/api/Upload.ts"
 import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { type Answer, conversations, refused, type Row, type Step, type Talk } from "../../support/Conversation.ts"
 import { layerOf, type TestBlob } from "../../support/TestImages.ts"
