@@ -3,15 +3,13 @@ import { Effect, type FiberSet, Option, type Scope } from "effect"
 import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
-import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
-import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Bandwidth } from "../transport/Bandwidth.ts"
 import type { BufferPool } from "../transport/BufferPool.ts"
 import type { BodySink } from "../transport/Dispatch.ts"
-import { aboutBlob, type Requests } from "./Requests.ts"
+import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { makeUploads, type Uploads } from "./Uploads.ts"
 
 /** A blob whose bytes wait to be read. */
@@ -56,15 +54,14 @@ const partOf = (text: string | undefined) => {
   return match === null ? undefined : { first: Number(match[1]), size: numberOf(match[2]) }
 }
 
-export const makeBlobs = (options: {
-  readonly session: Session
-  readonly requests: Requests
-  readonly limits: Limits
-  readonly bandwidth: Bandwidth
-  readonly pool: BufferPool
-  /** Where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
-  readonly ends: FiberSet.FiberSet
-}): Blobs => {
+export const makeBlobs = (
+  options: ApiParts & {
+    readonly bandwidth: Bandwidth
+    readonly pool: BufferPool
+    /** Where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
+    readonly ends: FiberSet.FiberSet
+  }
+): Blobs => {
   const { bandwidth, ends, limits, pool, requests, session } = options
   const retry = retrying(limits)
 

@@ -5,12 +5,11 @@ import type { Readable } from "node:stream"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { type Digest, isAnother } from "../../image/Digest.ts"
 import type { Spec } from "../auth/Attempt.ts"
-import type { Session, SessionAnswer } from "../auth/Session.ts"
+import type { SessionAnswer } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
-import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { Blobs } from "./Blobs.ts"
-import { aboutBlob, type Requests } from "./Requests.ts"
+import { aboutBlob, type ApiParts } from "./Requests.ts"
 import type { Upload } from "./Upload.ts"
 
 /** Sends `size` bytes of `body`, nothing without one, and succeeds once the registry has the blob of this digest. */
@@ -27,12 +26,7 @@ const withDigest = ({ href }: URL, digest: Digest): URL => {
   return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`)
 }
 
-export const makeCommitUpload = (options: {
-  readonly session: Session
-  readonly requests: Requests
-  readonly limits: Limits
-  readonly hasBlob: Blobs["hasBlob"]
-}): CommitUpload => {
+export const makeCommitUpload = (options: ApiParts & { readonly hasBlob: Blobs["hasBlob"] }): CommitUpload => {
   const { hasBlob, limits, requests, session } = options
 
   const stored = Effect.fnUntraced(function*(request: Spec, answer: SessionAnswer, digest: Digest) {

@@ -7,15 +7,13 @@ import { acceptManifests } from "../../image/ManifestDocument.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Spec } from "../auth/Attempt.ts"
 import type { Access } from "../auth/Identities.ts"
-import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
-import type { Limits } from "../Limits.ts"
 import type { Reachability } from "../Reachability.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Answer } from "../transport/Transport.ts"
 import { headIn, isArtifactory, isCompressed, manifestIn, tooLarge } from "./ManifestAnswer.ts"
-import type { Requests, Wanted } from "./Requests.ts"
+import type { ApiParts, Wanted } from "./Requests.ts"
 
 /** What a HEAD tells of a manifest. */
 export interface ManifestHead {
@@ -64,13 +62,7 @@ const about = (method: Spec["method"], repository: Repository, reference: string
   path: `/v2/${repository.repository}/manifests/${reference}`
 })
 
-interface Parts {
-  readonly session: Session
-  readonly requests: Requests
-  readonly limits: Limits
-}
-
-const makePutManifest = ({ limits, requests, session }: Parts): Manifests["putManifest"] => {
+const makePutManifest = ({ limits, requests, session }: ApiParts): Manifests["putManifest"] => {
   const retry = retrying(limits)
   return Effect.fnUntraced(function*(repository, reference, manifest) {
     const request = yield* requests.write({
@@ -96,7 +88,7 @@ const makePutManifest = ({ limits, requests, session }: Parts): Manifests["putMa
 }
 
 export const makeManifests = (
-  options: Parts & {
+  options: ApiParts & {
     readonly access: Access
     readonly reachability: Reachability
     /** Whether first questions leave registries alone that give no answer; asked at every question. */

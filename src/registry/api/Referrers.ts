@@ -8,13 +8,11 @@ import { algorithmOf, type Digest, hexOf, isDigest } from "../../image/Digest.ts
 import { ociIndex } from "../../image/ManifestDocument.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Spec } from "../auth/Attempt.ts"
-import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
-import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrySchedule } from "../Retry.ts"
 import type { Manifests } from "./Manifests.ts"
-import type { Requests } from "./Requests.ts"
+import type { ApiParts } from "./Requests.ts"
 
 /** A referrer as lists describe it. Unknown members are dropped. */
 const ReferrerDescriptor = Schema.Struct({
@@ -58,12 +56,7 @@ const listed = (of: Pick<Spec, "operation" | "target">, bytes: Uint8Array) =>
     onSome: (it) => Effect.succeed(it.manifests ?? [])
   })
 
-export const makeReferrers = (options: {
-  readonly session: Session
-  readonly requests: Requests
-  readonly limits: Limits
-  readonly manifests: Manifests
-}): Referrers => {
+export const makeReferrers = (options: ApiParts & { readonly manifests: Manifests }): Referrers => {
   const { limits, manifests, requests, session } = options
   // no second try after a time-out: an image's tag waits for this, and is worth more than its signatures
   const retry = <A>(effect: Effect.Effect<A, RegistryError>) =>

@@ -4,6 +4,7 @@ import type { Digest } from "../../image/Digest.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Spec } from "../auth/Attempt.ts"
 import type { Access } from "../auth/Identities.ts"
+import type { Session } from "../auth/Session.ts"
 import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 
@@ -16,6 +17,13 @@ export interface Requests {
   readonly read: (wanted: Wanted) => Spec
   /** Fails with `Refused` for a repository that is not the backup's: nothing is sent. */
   readonly write: (wanted: Wanted) => Effect.Effect<Spec, RegistryError>
+}
+
+/** What every part of the API is made with. */
+export interface ApiParts {
+  readonly session: Session
+  readonly requests: Requests
+  readonly limits: Limits
 }
 
 export const makeRequests = (access: Pick<Access, "roleOf">, limits: Limits): Requests => {

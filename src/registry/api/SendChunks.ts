@@ -4,12 +4,10 @@
 import { Effect } from "effect"
 import type { Readable } from "node:stream"
 import type { Digest } from "../../image/Digest.ts"
-import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
-import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { makeChunks, mostChunkBytes } from "./Chunks.ts"
-import { aboutBlob, type Requests } from "./Requests.ts"
+import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { locationIn, type Upload } from "./Upload.ts"
 import type { UploadSizes } from "./UploadSizes.ts"
 
@@ -21,12 +19,7 @@ export type SendChunks = (
   body: Readable
 ) => Effect.Effect<Upload, RegistryError>
 
-export const makeSendChunks = (options: {
-  readonly session: Session
-  readonly requests: Requests
-  readonly limits: Limits
-  readonly sizes: UploadSizes
-}): SendChunks => {
+export const makeSendChunks = (options: ApiParts & { readonly sizes: UploadSizes }): SendChunks => {
   const { limits, requests, session, sizes } = options
   return Effect.fnUntraced(function*(upload, digest, size, body) {
     const request = yield* requests.write({

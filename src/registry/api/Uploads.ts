@@ -5,14 +5,12 @@ import { Effect, FiberSet } from "effect"
 import type { Readable } from "node:stream"
 import { algorithmOf, type Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
-import type { Session } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
-import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Blobs } from "./Blobs.ts"
 import { makeCommitUpload } from "./CommitUpload.ts"
-import { aboutBlob, type Requests } from "./Requests.ts"
+import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { makeSendChunks } from "./SendChunks.ts"
 import { openedBy, type Upload } from "./Upload.ts"
 import { makeUploadSizes } from "./UploadSizes.ts"
@@ -47,14 +45,13 @@ const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/
 
 const outcomeUnknown: ReadonlySet<RegistryReason> = new Set(["Timeout", "Unreachable", "Unavailable"])
 
-export const makeUploads = (options: {
-  readonly session: Session
-  readonly requests: Requests
-  readonly limits: Limits
-  readonly hasBlob: Blobs["hasBlob"]
-  /** Where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
-  readonly ends: FiberSet.FiberSet
-}): Uploads => {
+export const makeUploads = (
+  options: ApiParts & {
+    readonly hasBlob: Blobs["hasBlob"]
+    /** Where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
+    readonly ends: FiberSet.FiberSet
+  }
+): Uploads => {
   const { ends, hasBlob, limits, requests, session } = options
   const retry = retrying(limits)
   const sizes = makeUploadSizes()
