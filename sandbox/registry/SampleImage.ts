@@ -5,6 +5,7 @@ import { sha256 } from "./BlobStorage.ts"
 import type { Descriptor } from "./MediaTypes.ts"
 import * as MediaTypes from "./MediaTypes.ts"
 import type { StoredManifest } from "./Repository.ts"
+import { tarOf } from "./Tar.ts"
 
 export interface Image {
   readonly manifest: StoredManifest
@@ -35,23 +36,6 @@ const descriptorOf = (mediaType: string, content: Uint8Array): Descriptor => ({
   size: content.length
 })
 
-/** A tar with one file, as POSIX ustar; time zero, so that the same words give the same digest. */
-export const tar = (name: string, content: Uint8Array): Uint8Array => {
-  const header = Buffer.alloc(512)
-  const put = (value: string, offset: number) => header.write(value, offset, "latin1")
-  put(name, 0)
-  put("0000644\0", 100)
-  put("0000000\0", 108)
-  put("0000000\0", 116)
-  put(`${content.length.toString(8).padStart(11, "0")}\0`, 124)
-  put("00000000000\0", 136)
-  put("        ", 148)
-  put("0", 156)
-  put("ustar\x0000", 257)
-  put(`${header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `, 148)
-  return Buffer.concat([header, content, Buffer.alloc((512 - content.length % 512) % 512), Buffer.alloc(1024)])
-}
-
 /** A layer of about `size` bytes that do not compress, the same for the same words. */
 export const layer = (words: string, size = 1024): Uint8Array => {
   const content = Buffer.alloc(size)
@@ -63,7 +47,7 @@ export const layer = (words: string, size = 1024): Uint8Array => {
     state ^= state << 5
     content.writeInt32LE(state, offset)
   }
-  return gzipSync(tar(`${words.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 80)}.bin`, content), { level: 1 })
+  return gzipSync(tarOf(`${words.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 80)}.bin`, content), { level: 1 })
 }
 
 const isGzip = (content: Uint8Array): boolean => content[0] === 0x1f && content[1] === 0x8b

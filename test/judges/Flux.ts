@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import { sha256 } from "../../sandbox/registry/BlobStorage.ts"
-import { tar } from "../../sandbox/registry/SampleImage.ts"
+import { tarOf } from "../../sandbox/registry/Tar.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { run } from "../support/Command.ts"
 import { succeeded } from "../support/Costs.ts"
@@ -44,7 +44,7 @@ const publisher = Effect.fnUntraced(function*(namespace: string, name: string) {
   const { host } = yield* startProxy("", ({ url = "" }, response) => void response.end(archives.get(url)))
   const client = yield* KubeClient
   return Effect.fnUntraced(function*(manifest: JsonObject) {
-    const archive = gzipSync(tar("manifest.yaml", Buffer.from(JSON.stringify(manifest))))
+    const archive = gzipSync(tarOf("manifest.yaml", JSON.stringify(manifest)))
     const digest = sha256(archive)
     const path = `/${digest.slice(7)}.tar.gz`
     const revision = `main@${digest}`

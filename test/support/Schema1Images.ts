@@ -1,29 +1,12 @@
 // Images in Docker's schema 1, built in memory: signed and unsigned, with layers that really are tars.
 // Edge: the signatures are none that anybody could verify; nobody does.
 import { gzipSync } from "node:zlib"
+import { tarOf } from "../../sandbox/registry/Tar.ts"
 import { type Digest, digestOf } from "../../src/image/Digest.ts"
 import { schema1, schema1Signed } from "../../src/image/ManifestDocument.ts"
 import type { TestBlob, TestImage, TestManifest } from "./TestImages.ts"
 
 const blobOf = (bytes: Buffer): TestBlob => ({ digest: digestOf(bytes), bytes })
-
-/** A tar with one file. */
-export const tarOf = (name: string, content: Buffer | string): Buffer => {
-  const bytes = Buffer.from(content)
-  const header = Buffer.alloc(512)
-  const put = (value: string, offset: number) => header.write(value, offset, "latin1")
-  put(name, 0)
-  put("0000644\0", 100)
-  put("0000000\0", 108)
-  put("0000000\0", 116)
-  put(`${bytes.length.toString(8).padStart(11, "0")}\0`, 124)
-  put("00000000000\0", 136)
-  put("        ", 148)
-  put("0", 156)
-  put("ustar\x0000", 257)
-  put(`${header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `, 148)
-  return Buffer.concat([header, bytes, Buffer.alloc((512 - bytes.length % 512) % 512), Buffer.alloc(1024)])
-}
 
 /** A gzipped layer with one file. */
 export const tarLayer = (name: string, content: Buffer | string = name): TestBlob =>

@@ -8,7 +8,8 @@ import { digestOf } from "../../../src/image/Digest.ts"
 import type { OpenBlob } from "../../../src/registry/api/Blobs.ts"
 import { DispatchError } from "../../../src/registry/transport/Dispatch.ts"
 import { defaultLimits, type Limits } from "../../../src/registry/Limits.ts"
-import { emptyLayer, tarOf } from "../../support/Schema1Images.ts"
+import { tarOf } from "../../../sandbox/registry/Tar.ts"
+import { emptyLayer } from "../../support/Schema1Images.ts"
 
 const limits: Limits = {
   ...defaultLimits,
