@@ -1,12 +1,13 @@
 // One blob from its source to the last byte, however often the connection breaks: it is taken up where it broke off, by
-// Range, at the registry's own URL (what a redirect led to may have expired). Source: RFC 9110 §14; the rule when that
-// is worth it is containers/image's. Edge: bytes in order and no more than there should be; their digest is Transfer's.
+// Range, at the registry's own URL (what a redirect led to may have expired). Source: RFC 9110 §14.
+// Edge: bytes in order and no more than there should be; their digest is Transfer's, when it is worth it is Resumption's.
 import { Clock, Duration, Effect, Latch, Metric, Random, type Scope } from "effect"
 import type { OpenBlob } from "../../registry/api/Blobs.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../../registry/RegistryError.ts"
 import { retrying } from "../../registry/Retry.ts"
 import * as Metrics from "../../telemetry/Metrics.ts"
+import { type Break, isWorthResuming } from "./Resumption.ts"
 import { standstill } from "./Standstill.ts"
 
 /** Which side is to blame, as the error channel of a transfer. */
@@ -37,9 +38,6 @@ export interface Download {
 
 /** A registry that knows no ranges sends again what we have: so much of it is thrown away rather than giving up. */
 const mostDiscarded = 64 * 1024 * 1024
-/** A connection that breaks again is taken up again after so many further bytes, or so much time. */
-const progressBytes = 1024 * 1024
-const progressNanos = 60_000_000_000n
 /** For so long the end of an answer may come behind its last byte: its connection can be used again then. */
 const endWait = Duration.seconds(1)
 
@@ -99,41 +97,39 @@ export const makeDownload = (options: DownloadOptions): Download => {
     )
   )
 
+  /** The blob from where it broke off, or from a little before. */
+  const takenUp = Effect.fnUntraced(function*(broken: TransferError) {
+    const pause = Duration.toMillis(limits.retryBase) * (0.5 + (yield* Random.next))
+    yield* Effect.sleep(Duration.millis(pause))
+    const blob = yield* retrying(limits)(options.reopen(arrived)).pipe(
+      // it gives nothing from there on, or something else: the connection broke, and the blob is begun anew
+      Effect.mapError((error): TransferError =>
+        error.status === 416 || error.reason === "Protocol" ? broken : { side: "source", error }
+      )
+    )
+    // offset 0: it knows no ranges
+    if (arrived - blob.offset > mostDiscarded) return yield* Effect.fail(broken)
+    yield* Metric.update(Metrics.blobResumes, 1)
+    yield* Effect.logDebug("a download broke off and is taken up again").pipe(
+      Effect.annotateLogs({ blob: options.target, arrived, size, why: broken.error.detail })
+    )
+    return blob
+  })
+
   const run = Effect.gen(function*() {
-    let skip = 0
-    let last: { readonly arrived: number; readonly at: bigint } | undefined
+    let last: Break | undefined
     for (;;) {
       const blob = current
-      const broken = yield* Effect.raceAllFirst([read(blob, skip), complete, watch]).pipe(
+      const broken = yield* Effect.raceAllFirst([read(blob, arrived - blob.offset), complete, watch]).pipe(
         Effect.ensuring(Effect.sync(blob.close)),
         Effect.as(undefined),
         Effect.catch((error) => Effect.succeed(error))
       )
       if (broken === undefined) return
-      const { reason } = broken.error
-      const now = yield* Clock.monotonicTimeNanos
-      const further = last === undefined ? progressBytes : arrived - last.arrived
-      const worthIt = further >= progressBytes ||
-        (reason !== "Timeout" && further > 0 && last !== undefined && now - last.at >= progressNanos)
-      if (broken.side === "backup" || (reason !== "Timeout" && reason !== "Unreachable") || !worthIt) {
-        return yield* Effect.fail(broken)
-      }
-      last = { arrived, at: now }
-      const pause = Duration.toMillis(limits.retryBase) * (0.5 + (yield* Random.next))
-      yield* Effect.sleep(Duration.millis(pause))
-      current = yield* retrying(limits)(options.reopen(arrived)).pipe(
-        // it gives nothing from there on, or something else: the connection broke, and the blob is begun anew
-        Effect.mapError((error): TransferError =>
-          error.status === 416 || error.reason === "Protocol" ? broken : { side: "source", error }
-        )
-      )
-      // offset 0: it knows no ranges
-      skip = arrived - current.offset
-      if (skip > mostDiscarded) return yield* Effect.fail(broken)
-      yield* Metric.update(Metrics.blobResumes, 1)
-      yield* Effect.logDebug("a download broke off and is taken up again").pipe(
-        Effect.annotateLogs({ blob: options.target, arrived, size, why: broken.error.detail })
-      )
+      const now: Break = { reason: broken.error.reason, arrived, at: yield* Clock.monotonicTimeNanos }
+      if (broken.side === "backup" || !isWorthResuming(now, last)) return yield* Effect.fail(broken)
+      last = now
+      current = yield* takenUp(broken)
     }
   })
 
