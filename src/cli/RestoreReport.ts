@@ -2,7 +2,7 @@
 // is left, with why, and of what no patch can help.
 import type { Effect } from "effect"
 import type { Event, Restored, undoMarks } from "../controller/RestoreAll.ts"
-import type { Change, Outcome } from "../controller/RestoreWorkload.ts"
+import type { Change, Outcome } from "../controller/AwaitReturn.ts"
 import { table } from "./Table.ts"
 
 export type Undone = Effect.Success<ReturnType<typeof undoMarks>>

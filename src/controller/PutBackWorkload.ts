@@ -2,7 +2,6 @@
 // turn. Edge: whether to is PutBack's, a pure rule; to what, and whether that is there, is PutBackTargets'.
 import { Duration, Effect, Result } from "effect"
 import type { Backup } from "../image/BackupName.ts"
-import { KubeClient } from "../kube/KubeClient.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
@@ -11,28 +10,27 @@ import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { heldAnnotation, type HeldMark, writeHeld } from "../workload/HeldMark.ts"
 import { restorePatch } from "../workload/Patch.ts"
 import type { Verdict } from "../workload/Plan.ts"
-import { type Judgement, putBackOf } from "../workload/PutBack.ts"
+import type { Judgement } from "../workload/PutBack.ts"
 import { isRefusal } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import type { Workload } from "../workload/Workload.ts"
 import type { Contests } from "./Contests.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
-import { failedCreates } from "./FailedCreates.ts"
+import { make as makeJudge } from "./JudgeRollout.ts"
 import { pullSetOfSeen } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
-import { make as makeTargets } from "./PutBackTargets.ts"
+import { type CopyOf, make as makeTargets } from "./PutBackTargets.ts"
 import { pullProblem, stuckPod } from "./Remedies.ts"
 
 /** How long what could make no pods is left alone, doubled each time: quotas are raised, policies are changed. */
 const firstRest = Duration.hours(1)
 const longestRest = Duration.weeks(1)
 
-/** How soon events are asked again for refused pods while pods are missing, in milliseconds. */
-const eventsAgain = 30 * 1000
-
 const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
 
 type Undone = Extract<Judgement, { _tag: "CannotPull" | "NoPods" | "NotReady" }>
+
+type Outage = Extract<Judgement, { _tag: "Outage" }>
 
 interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
@@ -76,6 +74,22 @@ const problemOf = (of: Undone, workload: Workload, target: Backup): string => {
   }
 }
 
+const verdictOf = ({ failure: { container, pod } }: Outage): Verdict =>
+  held(
+    "cannot-pull",
+    `pod ${pod.workload.name} cannot pull ${container.image}, nothing is changed: ` +
+      (container.message ?? container.waiting ?? "no message")
+  )
+
+/** What the inventory says of a copy. */
+const copyIn = (inventory: Inventory["Service"]): CopyOf => ({ source }) =>
+  Effect.sync(() => {
+    const copy = inventory.state(source)
+    if (copy?._tag !== "BackedUp") return undefined
+    const { contents, digest, original } = copy
+    return { digests: original === undefined ? [digest] : [original, digest], contents }
+  })
+
 /** A template's owner would undo it again and again, and what is opted out or stopped is not ours to write. */
 const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && plan.seen && !settings.DRY_RUN
 
@@ -87,31 +101,9 @@ export const make = ({ contests, decide, target }: Options) =>
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
     const rewriter = yield* Rewriter
-    const client = yield* KubeClient
+    const judge = yield* makeJudge(target)
 
-    const targetsOf = yield* makeTargets({
-      target,
-      copyOf: ({ source }) =>
-        Effect.sync(() => {
-          const copy = inventory.state(source)
-          if (copy?._tag !== "BackedUp") return undefined
-          const { contents, digest, original } = copy
-          return { digests: original === undefined ? [digest] : [original, digest], contents }
-        })
-    })
-
-    const judge = Effect.fnUntraced(
-      function*({ newestPods, now, pods, times, workload }: Decided): Effect.fn.Return<Judgement> {
-        const seen = { ...times, harmless: pacing.isHarmless(workload) }
-        const judged = putBackOf({ workload, pods, newestPods, backup: target, seen, now })
-        if (judged._tag !== "PodsMissing") return judged
-        const detail = yield* failedCreates(client, workload)
-        if (detail !== undefined) return { _tag: "NoPods", detail }
-        // pods that come one after the other are missing, too
-        const { otherwise } = judged
-        return otherwise._tag === "Later" ? { ...otherwise, at: Math.min(otherwise.at, now + eventsAgain) } : otherwise
-      }
-    )
+    const targetsOf = yield* makeTargets({ target, copyOf: copyIn(inventory) })
 
     /** What has been decided, as everything is after the sources were asked. */
     const isStill = Effect.fnUntraced(function*(of: Undone, key: string) {
@@ -158,6 +150,16 @@ export const make = ({ contests, decide, target }: Options) =>
       }
     )
 
+    /** An outage of the backup changes nothing; what it refuses shows that its secrets are not enough. */
+    const report = Effect.fnUntraced(function*(outage: Outage): Effect.fn.Return<Verdict> {
+      const { container, pod } = outage.failure
+      const set = pullSetOfSeen(store, pod)
+      if (set !== undefined && isRefusal(container.message)) {
+        yield* pacing.pullFailed(set, `pod ${pod.workload.name} is refused by the backup`, true)
+      }
+      return verdictOf(outage)
+    })
+
     return Effect.fnUntraced(function*(decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
       const { now, plan, workload } = decided
       // what another object controls carries our annotation too
@@ -169,18 +171,8 @@ export const make = ({ contests, decide, target }: Options) =>
         case "Later":
           yield* workloads.offerAfter(workload.key, Duration.millis(Math.max(0, judged.at - now)))
           return undefined
-        case "Outage": {
-          const { container, pod } = judged.failure
-          const set = pullSetOfSeen(store, pod)
-          if (set !== undefined && isRefusal(container.message)) {
-            yield* pacing.pullFailed(set, `pod ${pod.workload.name} is refused by the backup`, true)
-          }
-          const words = container.message ?? container.waiting ?? "no message"
-          return held(
-            "cannot-pull",
-            `pod ${pod.workload.name} cannot pull ${container.image}, nothing is changed: ${words}`
-          )
-        }
+        case "Outage":
+          return yield* report(judged)
         default:
           return mayWrite(decided) ? yield* undo(judged, decided) : undefined
       }

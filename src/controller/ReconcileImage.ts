@@ -1,9 +1,9 @@
 // ReconcileImage: the actor of one source image. Pending → copied or failed; a copy that was not seen for a while is looked
-// at again. Retries belong to the image: two hundred users of a dead one cost one retry. Where its registry answers nobody they
-// belong to that: its images wait, and Waking.ts says which of them is tried. Every change wakes its users.
+// at again. Retries belong to the image (FailedImages.ts): two hundred users of a dead one cost one retry. Where its registry
+// answers nobody they belong to that: its images wait, and Waking.ts says which of them is tried. Every change wakes its users.
 import { Duration, Effect, Result, SubscriptionRef } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
-import { type CloneError, Cloner } from "../clone/Cloner.ts"
+import { Cloner } from "../clone/Cloner.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
@@ -15,53 +15,20 @@ import { curable } from "../workload/Cure.ts"
 import { unclaimed } from "../queue/FairPermits.ts"
 import { claimOf } from "./Urgency.ts"
 import { make as makeDoubt } from "./Doubt.ts"
-import { ImageQueue, offerAll, WorkloadQueue } from "./Queues.ts"
-
-/** How long a failed image rests: what may pass soon is tried sooner, and both double with every failure. */
-const rests = {
-  soon: { first: Duration.seconds(5), most: Duration.minutes(10) },
-  late: { first: Duration.minutes(10), most: Duration.hours(6) },
-  /** Login, quota and certificate of the backup are ours to mend, and whoever has mended them waits for the copies. */
-  ours: { first: Duration.minutes(10), most: Duration.minutes(10) }
-}
-
-/** A registry may ask for any time; after this one it is asked whether it still means it. */
-const longestRest = Duration.hours(24)
-
-const restOf = (error: CloneError, failures: number): Duration.Duration => {
-  const { first, most } = error.retryable ? rests.soon : error.side === "backup" ? rests.ours : rests.late
-  const rest = Duration.min(Duration.millis(Duration.toMillis(first) * 2 ** Math.min(failures - 1, 20)), most)
-  return error.retryAfter === undefined ? rest : Duration.min(Duration.max(rest, error.retryAfter), longestRest)
-}
-
-const reasonOf = (error: CloneError): Extract<ImageState, { _tag: "Failed" }>["reason"] => {
-  switch (error.reason) {
-    case "private":
-    case "internal":
-    case "too-large":
-    case "unsupported":
-    case "not-found":
-      // the backup's own refusals are failures, whatever their name
-      return error.side === "source" ? error.reason : "failed"
-    default:
-      return "failed"
-  }
-}
+import { make as makeFailedImages, makeBecome } from "./FailedImages.ts"
+import { ImageQueue } from "./Queues.ts"
 
 /** Makes the function that works on one source reference. */
 export const make = Effect.gen(function*() {
   const cloner = yield* Cloner
   const inventory = yield* Inventory
   const images = yield* ImageQueue
-  const workloads = yield* WorkloadQueue
   const store = yield* WorkloadStore
   const settings = yield* SettingsRef
   const pacing = yield* Pacing
   const doubt = yield* makeDoubt
-  const failures = new Map<string, number>()
-
-  const become = (source: string, state: ImageState) =>
-    Effect.suspend(() => offerAll(workloads, inventory.set(source, state)))
+  const become = yield* makeBecome
+  const failed = yield* makeFailedImages
 
   /** Whether a rollout of ours may be starting pods from the backup's tag of this image. */
   const tagInUse = ({ registry, repository, tag }: ImageReference) =>
@@ -87,62 +54,18 @@ export const make = Effect.gen(function*() {
       return doubt(alone, "its tag may be moved by the copy of a pin")
     })
 
-  /**
-   * Its registry gives nobody an answer. That is no failure of the image's and gets no retry of its own: it is woken
-   * (Waking.ts). Said once: the others that ask the registry in turn would say the same again.
-   */
-  const park = Effect.fnUntraced(
-    function*(source: string, registry: string, error: CloneError, rest: Duration.Duration) {
-      const before = inventory.state(source)
-      const said = before?._tag === "Failed" && before.silent === registry
-      const wait = Duration.format(Duration.seconds(Math.ceil(Duration.toSeconds(rest))))
-      const text = `${error.message}; one image of ${registry} is tried again in ${wait}, all when it answers`
-      yield* said ? Effect.logDebug(text) : Effect.logWarning(text)
-      const retryAt = (yield* uptime) + Duration.toMillis(rest)
-      yield* become(source, { _tag: "Failed", reason: "failed", message: error.message, retryAt, silent: registry })
-    }
-  )
-
-  const fail = Effect.fnUntraced(function*(source: string, error: CloneError) {
-    if (error.reason === "tag-in-use") {
-      yield* Effect.logInfo(error.detail)
-      yield* become(source, { _tag: "Pending", why: error.detail })
-      return yield* images.offerAfter(source, error.retryAfter ?? rests.soon.first)
-    }
-    // no failure, and no time to come back at: changed settings and new users offer it again, while this still runs or later
-    if (error.reason === "unwanted") {
-      if (inventory.get(source) === undefined) failures.delete(source)
-      return yield* Effect.logDebug(error.detail)
-    }
-    // where it answers others by now, this image has failed by itself
-    const silence = error.silent === undefined ? undefined : yield* cloner.silenceOf(error.silent)
-    if (error.silent !== undefined && silence !== undefined) return yield* park(source, error.silent, error, silence)
-    const times = (failures.get(source) ?? 0) + 1
-    failures.set(source, times)
-    const rest = restOf(error, times)
-    const now = yield* uptime
-    yield* Effect.logWarning(`${error.message}; tried again in ${Duration.format(rest)}`)
-    yield* become(source, {
-      _tag: "Failed",
-      reason: reasonOf(error),
-      message: error.message,
-      retryAt: now + Duration.toMillis(rest)
-    })
-    yield* images.offerAfter(source, rest)
-  })
-
   const copy = Effect.fnUntraced(function*(source: string, last?: Digest) {
     const reference = parse(source)
     // inventory keys are formatted references; what is not one was never wanted
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
     yield* doubtTag(reference.success)
     const entry = inventory.get(source)
-    const claim = entry === undefined ? unclaimed : claimOf(entry, store, (failures.get(source) ?? 0) > 0)
+    const claim = entry === undefined ? unclaimed : claimOf(entry, store, failed.has(source))
     const request = { claim, last, tagInUse: tagInUse(reference.success), wanted: wanted(source) }
     const copied = yield* Effect.result(cloner.clone(reference.success, request))
-    if (Result.isFailure(copied)) return yield* fail(source, copied.failure)
+    if (Result.isFailure(copied)) return yield* failed.fail(source, copied.failure)
     yield* doubtTag(reference.success)
-    failures.delete(source)
+    failed.forget(source)
     const { contents, digest, original, verifiedAt } = copied.success
     yield* become(source, { _tag: "BackedUp", digest, original, contents, verifiedAt })
   })
@@ -153,7 +76,7 @@ export const make = Effect.gen(function*() {
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
     const seen = yield* Effect.result(cloner.verify(reference.success, state.digest))
     if (Result.isSuccess(seen)) return yield* become(source, { ...state, verifiedAt: seen.success })
-    if (seen.failure.reason !== "not-found") return yield* fail(source, seen.failure)
+    if (seen.failure.reason !== "not-found") return yield* failed.fail(source, seen.failure)
     yield* Effect.logWarning(`${source} is no longer whole in the backup and is copied again`)
     yield* become(source, { _tag: "Pending" })
     yield* copy(source, state.digest)
@@ -162,7 +85,7 @@ export const make = Effect.gen(function*() {
   return Effect.fn("reconcileImage")(function*(source: string) {
     const entry = inventory.get(source)
     if (entry === undefined) {
-      failures.delete(source)
+      failed.forget(source)
       return
     }
     const { DRY_RUN } = yield* SubscriptionRef.get(settings)

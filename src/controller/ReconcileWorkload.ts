@@ -1,10 +1,8 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
 import { Duration, Effect, type Option, SubscriptionRef } from "effect"
-import { uptime } from "../telemetry/Uptime.ts"
 import { makeFairPermits } from "../queue/FairPermits.ts"
 import type { Backup } from "../image/BackupName.ts"
-import type { KubeError } from "../kube/KubeError.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
 import { backup } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
@@ -15,6 +13,7 @@ import { freshness } from "../workload/PlanImages.ts"
 import { cannotPull, isObserved, livePods } from "../workload/Rollout.ts"
 import type { Pod } from "../workload/Workload.ts"
 import { Contests } from "./Contests.ts"
+import { make as makeCatchRefusal, refusedFor } from "./CatchRefusal.ts"
 import { make as makeContest } from "./ContestWorkload.ts"
 import { Decisions } from "./Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
@@ -26,9 +25,6 @@ import { make as makePutBack } from "./PutBackWorkload.ts"
 import { make as makeRewrite } from "./RewriteWorkload.ts"
 import { Rests } from "./Rests.ts"
 import { RolloutsSeen } from "./RolloutsSeen.ts"
-
-/** How long a workload rests after a policy or a missing right refused its patch: somebody has to do something first. */
-const afterRefusal = Duration.minutes(5)
 
 /** How many patches are on their way at once; namespaces take turns, because a webhook of one can make each take half a minute. */
 const patchesAtOnce = 8
@@ -47,6 +43,7 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
     const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
     const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
     const rests = new Rests()
+    const catchRefusal = yield* makeCatchRefusal(rests)
 
     const doubt = yield* makeDoubt
     const seen = new RolloutsSeen()
@@ -76,20 +73,6 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
           ? Effect.void
           : doubt(source, "it is compared with its source for a new user")
       }, { discard: true })
-
-    /** What a refused patch becomes: a reason, and a rest. */
-    const catchRefusal = <A>(patching: Effect.Effect<A, KubeError>, of: Plan) =>
-      Effect.catchTag(
-        patching,
-        "KubeError",
-        Effect.fnUntraced(function*(error) {
-          yield* Effect.logWarning(`the patch was refused: ${error.message}`)
-          const patience = error.reason === "Denied" || error.reason === "Forbidden" ? afterRefusal : Duration.zero
-          const wait = yield* workloads.offerFailed(of.workload.key, { atLeast: error.retryAfter ?? patience })
-          rests.refused(of.workload, error.message, (yield* uptime) + Duration.toMillis(wait))
-          return refusedFor(error.message)
-        })
-      )
 
     return Effect.fn("reconcileWorkload")(function*(key: string) {
       const decided = yield* decide(key)
@@ -132,8 +115,6 @@ export const make = (options: { readonly ownNamespace: Option.Option<string> }) 
       }
     }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
   })
-
-const refusedFor = (why: string): Verdict => ({ _tag: "Held", reason: "refused", detail: why })
 
 /** Sources of the copies that pods of it cannot pull: the backup may have lost them, and the source may still have them. */
 const unpulled = ({ images }: Plan, pods: ReadonlyArray<Pod>): ReadonlyArray<string> => {

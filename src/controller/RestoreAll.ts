@@ -11,8 +11,9 @@ import { readRestored, restoredAnnotation, undoneMarks } from "../workload/Resto
 import { isObserved } from "../workload/Rollout.ts"
 import { isInScope, type Scope } from "../workload/Scope.ts"
 import type { Workload } from "../workload/Workload.ts"
+import { type Change, disown, type Outcome } from "./AwaitReturn.ts"
 import { type Remaining, remainsOf, wishOf } from "./Remains.ts"
-import { type Change, disown, make as makeRestore, type Outcome } from "./RestoreWorkload.ts"
+import { make as makeRestore } from "./RestoreWorkload.ts"
 
 interface Asked {
   readonly target: Backup

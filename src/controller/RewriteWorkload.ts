@@ -1,13 +1,11 @@
 // RewriteWorkload: from a plan that says "rewrite" to the patch. A place among the rollouts, then what the tags name at their
 // sources, then one of the permits for patches; and with that in hand the plan once more, because all three take time.
-import { Clock, Duration, Effect, Metric, Option } from "effect"
+import { Clock, Duration, Effect, Metric } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
-import { SourceTags } from "../clone/SourceTags.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import { type FairPermits, unclaimed } from "../queue/FairPermits.ts"
 import { Pacing } from "../rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../rewrite/Rewriter.ts"
-import { Inventory } from "../store/Inventory.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { rewrites } from "../telemetry/Metrics.ts"
 import { rewritePatch } from "../workload/Patch.ts"
@@ -19,7 +17,7 @@ import type { Workload } from "../workload/Workload.ts"
 import { changer, type Contests } from "./Contests.ts"
 import { Decisions } from "./Decisions.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
-import { make as makeDoubt } from "./Doubt.ts"
+import { make as makeMovedTags } from "./MovedTags.ts"
 import { nextPullSet } from "./PullSets.ts"
 import { WorkloadQueue } from "./Queues.ts"
 import { stuckPod } from "./Remedies.ts"
@@ -52,30 +50,11 @@ const namesOthers = (plan: Plan, asked: Plan): boolean => {
 export const make = ({ contests, decide, permits, rests, target }: Options) =>
   Effect.gen(function*() {
     const store = yield* WorkloadStore
-    const inventory = yield* Inventory
     const decisions = yield* Decisions
     const workloads = yield* WorkloadQueue
     const pacing = yield* Pacing
     const rewriter = yield* Rewriter
-    const tags = yield* SourceTags
-    const doubt = yield* makeDoubt
-
-    /** The tags that a rewrite would name and that mean another image at their source by now; they are copied anew. */
-    const movedTags = Effect.fnUntraced(function*(of: Plan) {
-      const asked = yield* Effect.forEach(
-        tagsNamed(of.images),
-        (source) => Effect.map(tags.named(source), (named) => [source, Option.getOrUndefined(named)] as const),
-        { concurrency: "unbounded" }
-      )
-      const moved = asked.flatMap(([source, named]) => {
-        const state = inventory.state(source)
-        const same = state?._tag !== "BackedUp" || named === undefined || named === state.digest ||
-          named === state.original
-        return same ? [] : [source]
-      })
-      yield* Effect.forEach(moved, (source) => doubt(source, "its tag has moved"), { discard: true })
-      return moved
-    })
+    const movedTags = yield* makeMovedTags
 
     /** With a permit: the patch of what is right now, or none. */
     const send = Effect.fnUntraced(
