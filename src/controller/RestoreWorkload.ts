@@ -38,6 +38,16 @@ const changesOf = ({ workload }: Sight, targets: ReadonlyMap<string, string>): R
     return to === undefined ? [] : [{ container, from: image, to }]
   })
 
+/** Makes the function that looks at one workload; undefined: it is gone. */
+const makeSight = Effect.fnUntraced(function*(store: Workloads) {
+  const client = yield* KubeClient
+  return (workload: Workload) =>
+    sightOf(workload).pipe(
+      Effect.provideService(KubeClient, client),
+      Effect.map((it): Sight | undefined => it && { ...it, nodeReady: (name) => store.nodeReady(name) })
+    )
+})
+
 /** What is to be done with a workload as it is now; undefined: it is gone. */
 const wishFor = ({ scope, store, target }: Options, it: Sight | undefined) =>
   it && toRestore({
@@ -54,15 +64,10 @@ export const make = (options: Options) =>
   Effect.gen(function*() {
     const { dry, patched, store, target } = options
     const rewriter = yield* Rewriter
-    const client = yield* KubeClient
     const targetsOf = yield* makeTargets({ target, copyOf: yield* CopyInBackup.make })
     let stopped: string | undefined
 
-    const sight = (workload: Workload) =>
-      sightOf(workload).pipe(
-        Effect.provideService(KubeClient, client),
-        Effect.map((it): Sight | undefined => it && { ...it, nodeReady: (name) => store.nodeReady(name) })
-      )
+    const sight = yield* makeSight(store)
     const awaitReturn = yield* makeAwaitReturn(sight)
     /** The first whose pods do not come back stops all others. */
     const wait = (...of: Parameters<typeof awaitReturn>) =>
