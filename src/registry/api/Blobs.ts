@@ -8,7 +8,7 @@ import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Bandwidth } from "../transport/Bandwidth.ts"
 import type { BufferPool } from "../transport/BufferPool.ts"
-import type { BodySink } from "../transport/Dispatch.ts"
+import type { BodySink } from "../transport/BodyStream.ts"
 import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { makeUploads, type Uploads } from "./Uploads.ts"
 

@@ -1,7 +1,7 @@
 // Which addresses may be dialled (invariant 8): pod specs, realms, redirects and Locations name hosts, so every address
 // is judged when it is dialled, resolved or literal. Public unicast only, unless the host is configured. Of a name with
 // several addresses only the public ones are dialled, and what was judged is what is dialled: nothing resolves twice.
-// Behind a proxy somebody else dials: Tunnels.ts judges there what can be judged here.
+// Behind a proxy somebody else dials: BehindProxy.ts judges there what can be judged here.
 import { Context } from "effect"
 import ipaddr from "ipaddr.js"
 import { lookup as systemLookup, type LookupAddress } from "node:dns"

@@ -7,11 +7,11 @@ import { Duration, Effect, Option, type Scope } from "effect"
 import type { LookupFunction, Socket } from "node:net"
 import { Agent, buildConnector, type Dispatcher } from "undici"
 import { type Proxies, type Proxy, proxyFor } from "../../settings/Proxies.ts"
+import type { RegistryOptions } from "../RegistrySettings.ts"
 import { mayBePrivate, publicOnly, refusedLiteral } from "./AddressPolicy.ts"
 import { BufferPool } from "./BufferPool.ts"
 import type { Certificates } from "./Certificates.ts"
 import { plainReads, recycleWrites, tlsReads } from "./PooledSockets.ts"
-import type { RegistryOptions } from "../RegistrySettings.ts"
 import { makeTunnels, type Tunnels } from "./Tunnels.ts"
 
 /** Idle read buffers are kept up to so many bytes. */

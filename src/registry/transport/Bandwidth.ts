@@ -1,7 +1,7 @@
 // How fast blobs are read, all of them together: MAX_BANDWIDTH, a token bucket. What is read of a source goes to the backup
 // at once, so uploads are bounded with it. Edge: how long a stream rests; that it is read at all is its reader's business.
 import { Clock, Duration, Effect, Latch, type Scope } from "effect"
-import type { BodyStream } from "./Dispatch.ts"
+import type { BodyStream } from "./BodyStream.ts"
 
 /** A stream that rests when it has been too fast. */
 export interface PacedStream extends BodyStream {

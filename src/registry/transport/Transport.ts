@@ -1,10 +1,10 @@
-// A request with its redirects: our own loop, because each hop's address, scheme and credentials must be judged.
+// A request with its redirects: hop by hop, each with what its host wants, asks for and is owed.
 // Edge: adds what the caller gives as Authorization and drops it at the first foreign origin; knows no challenges.
 import { Clock, Duration, Effect, Metric, Option, Redacted, type Scope } from "effect"
 import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
-import { firstOf } from "../../http/HeaderValues.ts"
 import { statusClass } from "../../http/StatusClass.ts"
+import type { Proxy } from "../../settings/Proxies.ts"
 import type { HostLabel } from "../../telemetry/HostLabel.ts"
 import { registryRequests } from "../../telemetry/Metrics.ts"
 import { classify } from "../Classify.ts"
@@ -13,15 +13,18 @@ import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { makeWarnings } from "../Warnings.ts"
 import type { Agents, Kind } from "./Agents.ts"
+import { type BodyStream, open } from "./BodyStream.ts"
 import type { Certificates } from "./Certificates.ts"
-import * as Dispatch from "./Dispatch.ts"
+import { exchange, type Incoming, type Outgoing } from "./Dispatch.ts"
+import type { DispatchError } from "./DispatchError.ts"
+import { redirectOf, shown } from "./Redirect.ts"
 import { wantsLogin } from "./Tunnels.ts"
 
 /** A request as the registry client sees it. */
 export interface Request {
   readonly operation: string
   readonly target: string
-  readonly method: Dispatch.Outgoing["method"]
+  readonly method: Outgoing["method"]
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array | Readable | undefined
@@ -42,10 +45,10 @@ export interface Request {
   readonly timeout?: Duration.Duration
 }
 
-export interface Answer extends Dispatch.Incoming {
+export interface Answer extends Incoming {
   /** The URL that answered, after redirects. */
   readonly url: URL
-  readonly stream?: Dispatch.BodyStream
+  readonly stream?: BodyStream
 }
 
 export interface Transport {
@@ -58,34 +61,56 @@ export interface Transport {
 
 /** Without any answer, these come from TLS. */
 const aboutTls: ReadonlySet<RegistryReason> = new Set(["Certificate", "Unauthorized"])
-const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-
-/** Host and path of a URL: queries carry signatures and tokens, so they are never shown. */
-const shown = (url: URL): string => `${url.origin}${url.pathname}`
 
 type Perform<R> = (
   dispatcher: Dispatcher,
-  outgoing: Dispatch.Outgoing
-) => Effect.Effect<Dispatch.Incoming & { readonly stream?: Dispatch.BodyStream }, Dispatch.DispatchError, R>
+  outgoing: Outgoing
+) => Effect.Effect<Incoming & { readonly stream?: BodyStream }, DispatchError, R>
 
-const fail = (request: Request, reason: RegistryReason, detail: string) =>
-  registryError({ operation: request.operation, target: request.target, reason, detail })
-
-/** Where a redirect leads, judged; undefined when the answer is none. */
-const redirect = (request: Request, answer: Answer): URL | RegistryError | undefined => {
-  const location = firstOf(answer.headers["location"])
-  if (!redirects.has(answer.status) || location === undefined) return undefined
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return fail(request, "Protocol", `the registry redirects a ${request.method}, which is not followed`)
+/** What is sent to `url`, the request's own or one that a redirect led to: nothing of ours goes to a foreign origin. */
+const outgoingTo = (request: Request, url: URL, limits: Limits): Outgoing => {
+  const timeout = Duration.toMillis(request.timeout ?? limits.answerTimeout)
+  return {
+    method: request.method,
+    url,
+    headers: {
+      ...request.headers,
+      // a body that was compressed on the way has other bytes than its digest
+      "accept-encoding": "identity",
+      "user-agent": "image-cloner",
+      ...(url.origin === request.url.origin && request.authorization !== undefined
+        ? { authorization: Redacted.value(request.authorization) }
+        : {})
+    },
+    body: request.body,
+    headersTimeout: timeout,
+    bodyTimeout: Math.min(timeout, Duration.toMillis(limits.answerTimeout)),
+    wholeTimeout: Duration.toMillis(limits.wholeTimeout)
   }
-  if (!URL.canParse(location, answer.url)) return fail(request, "Protocol", "the redirect leads to no URL")
-  const next = new URL(location, answer.url)
-  if (request.ownOrigin === true && next.origin !== request.url.origin) return undefined
-  if (next.protocol !== "https:" && next.protocol !== answer.url.protocol) {
-    return fail(request, "Refused", `the redirect to ${shown(next)} would leave TLS`)
-  }
-  return next
 }
+
+/** No answer, said for whom, from where and through which proxy. `problem`: what is wrong with the host's certificates. */
+const noAnswer = (
+  request: Request,
+  url: URL,
+  error: DispatchError,
+  proxy: Option.Option<Proxy>,
+  problem: string | undefined
+): RegistryError =>
+  registryError({
+    operation: request.operation,
+    target: request.target,
+    reason: error.reason === "Refused" && request.named === true && url === request.url ? "Internal" : error.reason,
+    detail: [
+      `${url.host === request.url.host ? url.host : shown(url)}: ${error.detail}`,
+      ...(aboutTls.has(error.reason) && problem !== undefined ? [problem] : []),
+      ...Option.toArray(proxy).flatMap(({ origin }) =>
+        error.detail.includes(origin) ? [] : [`through the proxy ${origin}`]
+      )
+    ].join("; "),
+    noConnection: error.noConnection ?? false,
+    cause: error.cause
+  })
 
 export const makeTransport = (options: {
   readonly agents: Agents
@@ -102,46 +127,11 @@ export const makeTransport = (options: {
     yield* hosts.turn(ask)
     yield* certificates.refresh
     const host = options.hostLabel(url.host)
-    const sameOrigin = url.origin === request.url.origin
     const proxy = agents.proxyOf(url)
-    const dispatcher = agents.of(kind, url, sameOrigin && request.certificate)
-    const timeout = Duration.toMillis(request.timeout ?? limits.answerTimeout)
-    const incoming = yield* perform(dispatcher, {
-      method: request.method,
-      url,
-      headers: {
-        ...request.headers,
-        // a body that was compressed on the way has other bytes than its digest
-        "accept-encoding": "identity",
-        "user-agent": "image-cloner",
-        ...(sameOrigin && request.authorization !== undefined
-          ? { authorization: Redacted.value(request.authorization) }
-          : {})
-      },
-      body: request.body,
-      headersTimeout: timeout,
-      bodyTimeout: Math.min(timeout, Duration.toMillis(limits.answerTimeout)),
-      wholeTimeout: Duration.toMillis(limits.wholeTimeout)
-    }).pipe(
+    const dispatcher = agents.of(kind, url, url.origin === request.url.origin && request.certificate)
+    const incoming = yield* perform(dispatcher, outgoingTo(request, url, limits)).pipe(
       Effect.tapError(() => Metric.update(registryRequests({ host, code: "none" }), 1)),
-      Effect.mapError((error) =>
-        registryError({
-          operation: request.operation,
-          target: request.target,
-          reason: error.reason === "Refused" && request.named === true && url === request.url
-            ? "Internal"
-            : error.reason,
-          detail: [
-            `${url.host === request.url.host ? url.host : shown(url)}: ${error.detail}`,
-            ...(aboutTls.has(error.reason) ? [certificates.problemOf(url.host) ?? []].flat() : []),
-            ...Option.toArray(proxy).flatMap(({ origin }) =>
-              error.detail.includes(origin) ? [] : [`through the proxy ${origin}`]
-            )
-          ].join("; "),
-          noConnection: error.noConnection ?? false,
-          cause: error.cause
-        })
-      )
+      Effect.mapError((error) => noAnswer(request, url, error, proxy, certificates.problemOf(url.host)))
     )
     yield* Metric.update(
       registryRequests({ host, code: incoming.status === 429 ? "429" : statusClass(incoming.status) }),
@@ -149,8 +139,13 @@ export const makeTransport = (options: {
     )
     if (incoming.headers["warning"] !== undefined) yield* warnings(url.host, incoming.headers["warning"])
     if (incoming.status === 407 && Option.isSome(proxy)) {
-      const error = fail(request, "Unreachable", `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`)
-      return yield* registryError({ ...error, noConnection: true })
+      return yield* registryError({
+        operation: request.operation,
+        target: request.target,
+        reason: "Unreachable",
+        detail: `${url.host}: the proxy ${proxy.value.origin} ${wantsLogin}`,
+        noConnection: true
+      })
     }
     yield* hosts.announced(ask, incoming.headers)
     const answer: Answer = { ...incoming, url }
@@ -170,12 +165,12 @@ export const makeTransport = (options: {
       // what vouches for a realm does not vouch for where the realm redirects to
       const strange = request.agent === "realm" && url.origin !== request.url.origin
       const answer = yield* hop(request, url, perform, strange ? "control" : kind)
-      const next = redirect(request, answer)
+      const next = yield* redirectOf(request, answer)
       if (next === undefined) return answer
-      if (!(next instanceof URL)) return yield* next
       url = next
     }
-    return yield* fail(request, "Protocol", `more than ${limits.redirects} redirects`)
+    const detail = `more than ${limits.redirects} redirects`
+    return yield* registryError({ ...request, reason: "Protocol", detail })
   })
 
   return {
@@ -183,14 +178,14 @@ export const makeTransport = (options: {
     send: (request) =>
       follow(
         request,
-        (dispatcher, outgoing) => Dispatch.exchange(dispatcher, outgoing, request.most),
+        (dispatcher, outgoing) => exchange(dispatcher, outgoing, request.most),
         request.agent
       ),
     open: (request) =>
       follow(
         request,
         // the stream's own silence is judged by whoever reads it: undici's timer stops while it is paused
-        (dispatcher, outgoing) => Dispatch.open(dispatcher, { ...outgoing, bodyTimeout: 0 }, limits.errorBytes),
+        (dispatcher, outgoing) => open(dispatcher, { ...outgoing, bodyTimeout: 0 }, limits.errorBytes),
         "download"
       )
   }

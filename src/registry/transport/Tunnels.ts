@@ -1,16 +1,12 @@
 // Ways through a proxy: CONNECT tunnels for TLS, whole URLs for plain HTTP. Source: RFC 9110 §9.3.6, RFC 9112 §3.2.2.
-// The proxy's own address may be anywhere: the operator has configured it. Behind it nobody sees which address is dialled,
-// so a host is judged before: a literal always, a name by what it resolves to here. Where it resolves to nothing here, the
-// proxy's own rules are what protects the network behind it.
+// The proxy's own address may be anywhere: the operator has configured it. Hosts behind it are judged first (BehindProxy.ts).
 // Edge: which URL goes through which proxy is settings/Proxies.ts; TLS within a tunnel is Agents.ts's.
 import { Duration, Option, Redacted } from "effect"
-import type { LookupAddress } from "node:dns"
 import type { LookupFunction } from "node:net"
 import type { Duplex } from "node:stream"
 import { Agent, buildConnector, type Dispatcher } from "undici"
 import type { Proxy } from "../../settings/Proxies.ts"
-import { AddressRefused, isPublicAddress, refusedLiteral } from "./AddressPolicy.ts"
-import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import { makeJudgeHost } from "./BehindProxy.ts"
 import type { Certificates } from "./Certificates.ts"
 
 /** The proxy is dead, or will not do it. */
@@ -37,10 +33,6 @@ export interface Tunnels {
   readonly destroy: () => Promise<void>
 }
 
-/** Milliseconds that a resolver has: behind a proxy there often is none, and waiting for it leads nowhere. */
-const resolving = 2_000
-/** Milliseconds for which a name that does not resolve here is not asked for again. */
-const unknownFor = 300_000
 const connections = 64
 
 const codeOf = (error: unknown): string =>
@@ -59,60 +51,43 @@ const headersOf = (proxy: Proxy): Record<string, string> =>
     onSome: (it) => ({ "proxy-authorization": Redacted.value(it) })
   })
 
-export const makeTunnels = (options: {
+interface Ways {
   readonly certificates: Certificates
   readonly lookup: LookupFunction
   readonly connectTimeout: Duration.Duration
-}): Tunnels => {
-  const timeout = Duration.toMillis(options.connectTimeout)
-  const unknown = makeBoundedMap<string, number>(4096)
+}
 
-  /** Tells whether the host, as seen from here, is where nobody may be sent to. */
-  const judge = (hostname: string, open: boolean, then: (refused: AddressRefused | undefined) => void): void => {
-    const refused = open ? undefined : refusedLiteral(hostname)
-    const until = unknown.get(hostname)
-    if (open || refused !== undefined || (until !== undefined && until > performance.now())) return then(refused)
-    let told = false
-    const tell = (addresses: ReadonlyArray<LookupAddress>) => {
-      if (told) return
-      told = true
-      clearTimeout(timer)
-      if (addresses.length === 0) unknown.set(hostname, performance.now() + unknownFor)
-      const bad = addresses.find((it) => !isPublicAddress(it.address))
-      then(bad === undefined ? undefined : new AddressRefused(hostname, bad.address))
+/** Connections to proxies, whoever asks for them. */
+const makeProxyAgent = ({ certificates, connectTimeout, lookup }: Ways): Agent => {
+  const timeout = Duration.toMillis(connectTimeout)
+  return new Agent({
+    allowH2: false,
+    connections,
+    pipelining: 1,
+    keepAliveTimeout: 10_000,
+    headersTimeout: timeout,
+    connect: (target, callback) => {
+      const host = target.host ?? target.hostname
+      const trust = target.protocol === "https:" ? certificates.trustOf(host, false) : undefined
+      buildConnector({
+        allowH2: false,
+        timeout,
+        lookup,
+        ...(trust === undefined ? {} : { secureContext: trust.context })
+      })(
+        target,
+        (error, socket) =>
+          error === null ? callback(null, socket) : callback(failed(`${target.protocol}//${host}`, error), null)
+      )
     }
-    const timer = setTimeout(() => tell([]), resolving)
-    options.lookup(hostname, { all: true }, (error, found, family) => {
-      tell(error !== null ? [] : typeof found === "string" ? [{ address: found, family: family ?? 0 }] : found)
-    })
-  }
+  })
+}
 
+export const makeTunnels = (ways: Ways): Tunnels => {
+  const judge = makeJudgeHost(ways.lookup)
   let agent: Agent | undefined
-  /** Connections to proxies, whoever asks for them. */
-  const toProxies = (): Agent => {
-    agent ??= new Agent({
-      allowH2: false,
-      connections,
-      pipelining: 1,
-      keepAliveTimeout: 10_000,
-      headersTimeout: timeout,
-      connect: (target, callback) => {
-        const trust = target.protocol === "https:"
-          ? options.certificates.trustOf(target.host ?? target.hostname, false)
-          : undefined
-        buildConnector({
-          allowH2: false,
-          timeout,
-          lookup: options.lookup,
-          ...(trust === undefined ? {} : { secureContext: trust.context })
-        })(target, (error, socket) =>
-          error === null
-            ? callback(null, socket)
-            : callback(failed(`${target.protocol}//${target.host ?? target.hostname}`, error), null))
-      }
-    })
-    return agent
-  }
+  // most have no proxy
+  const toProxies = (): Agent => agent ??= makeProxyAgent(ways)
 
   return {
     open: (proxy, { hostname, open, port }, then) =>

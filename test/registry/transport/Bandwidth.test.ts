@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { makeBandwidth, type PacedStream } from "../../../src/registry/transport/Bandwidth.ts"
-import type { BodySink, BodyStream } from "../../../src/registry/transport/Dispatch.ts"
+import type { BodySink, BodyStream } from "../../../src/registry/transport/BodyStream.ts"
 
 const chunk = Buffer.alloc(100_000)
 
