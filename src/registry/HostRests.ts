@@ -1,37 +1,21 @@
 // Hosts that asked for rest get it, as a whole: no request of ours reaches them before their time.
-// A rate limit (429 and its disguises) rests everything; a budget that runs low rests what counts against it, for the
-// identity it was announced to: HEADs and blobs are free at the registries that announce budgets.
-import { Clock, Duration, Effect, Option } from "effect"
+// A rate limit (429 and its disguises) rests everything. Edge: what a budget that runs low rests is Reserves.ts.
+import { Clock, Duration, Effect } from "effect"
 import { makeBoundedMap } from "../collections/BoundedMap.ts"
-import { firstOf } from "../http/HeaderValues.ts"
-import { type Budget, budgetLeft } from "./RateLimitHeaders.ts"
 import { type RegistryError, registryError } from "./RegistryError.ts"
-import type { ResponseHeaders } from "./transport/Dispatch.ts"
+import { type Charge, makeReserves, type Reserves } from "./Reserves.ts"
 
-/** The longest rest for a low budget: after it one HEAD tells whether it has recovered. */
-const longestReserveRest = Duration.minutes(15)
 const firstRest = Duration.seconds(10)
 const longestRest = Duration.minutes(10)
 
-/** What a request costs: `free` ones pass a host that rests for its budget only. */
-export type Cost = "free" | "counted"
-
-export interface Ask {
+export interface Ask extends Charge {
   readonly operation: string
   readonly target: string
-  readonly host: string
-  /** Whose budget it is: "anonymous" or a credential's fingerprint. */
-  readonly identity: string
-  readonly cost: Cost
 }
 
-export interface HostRests {
+export interface HostRests extends Pick<Reserves, "announced" | "budgetOf"> {
   /** Waits until the host may be asked; fails with `RateLimited` and the time when that is too long to wait for. */
   readonly turn: (ask: Ask) => Effect.Effect<void, RegistryError>
-  /** Takes note of an answer's budget headers. */
-  readonly announced: (ask: Ask, headers: ResponseHeaders) => Effect.Effect<void>
-  /** What the host has announced last, to whomever. */
-  readonly budgetOf: (host: string) => Budget | undefined
   /** The host asked for rest; without a time it gets a growing one. Returns how long it will rest. */
   readonly limited: (ask: Ask, after: Duration.Duration | undefined) => Effect.Effect<Duration.Duration>
   /** The host answers normally again. */
@@ -47,8 +31,6 @@ interface Rest {
 
 const nanos = (duration: Duration.Duration): bigint => BigInt(Math.ceil(Duration.toMillis(duration))) * 1_000_000n
 
-const reserveKey = (ask: Ask) => `${ask.host} ${ask.identity}`
-
 /** Limits of all hosts, empty. `onRest` hears of every rest that begins. */
 export const makeHostRests = (options: {
   readonly longestWait: Duration.Duration
@@ -57,24 +39,23 @@ export const makeHostRests = (options: {
   readonly onRest: (host: string) => Effect.Effect<void>
 }): HostRests => {
   const limits = makeBoundedMap<string, Rest>(4096)
-  const reserves = makeBoundedMap<string, bigint>(4096)
-  const budgets = makeBoundedMap<string, Budget>(256)
+  const reserves = makeReserves(options)
 
   const waitForTurn = Effect.fnUntraced(function*(ask: Ask): Effect.fn.Return<void, RegistryError> {
     // looked at again after waiting: the rest may have been prolonged meanwhile
     for (;;) {
       const now = yield* Clock.monotonicTimeNanos
       const limit = limits.get(ask.host)?.until ?? 0n
-      const low = ask.cost === "free" ? 0n : reserves.get(reserveKey(ask)) ?? 0n
+      const low = reserves.restOf(ask)
       const until = limit > low ? limit : low
       if (until <= now) return
       const wait = Duration.nanos(until - now)
       if (Duration.isGreaterThan(wait, options.longestWait)) {
+        const reserve = Math.round(options.reserve() * 100)
         const why = limit >= low
           ? "the registry limits our rate"
-          : `less than ${
-            Math.round(options.reserve() * 100)
-          }% of the registry's announced budget is left, which RATE_LIMIT_RESERVE keeps for the cluster's own pulls`
+          : `less than ${reserve}% of the registry's announced budget is left, which RATE_LIMIT_RESERVE keeps for the `
+            + "cluster's own pulls"
         return yield* registryError({
           operation: ask.operation,
           target: ask.target,
@@ -84,25 +65,6 @@ export const makeHostRests = (options: {
         })
       }
       yield* Effect.sleep(wait)
-    }
-  })
-
-  const budgeted = Effect.fnUntraced(function*(ask: Ask, left: Budget) {
-    budgets.set(ask.host, left)
-    const key = reserveKey(ask)
-    if (left.share >= options.reserve()) {
-      reserves.delete(key)
-      return
-    }
-    const now = yield* Clock.monotonicTimeNanos
-    const known = reserves.get(key)
-    const until = now + nanos(Duration.min(left.window, longestReserveRest))
-    if (known === undefined || known <= now) {
-      yield* Effect.logInfo("a registry's budget runs low; it rests").pipe(
-        Effect.annotateLogs({ host: ask.host, left: `${Math.floor(left.share * 100)}%` })
-      )
-      yield* options.onRest(ask.host)
-      reserves.set(key, until)
     }
   })
 
@@ -129,17 +91,10 @@ export const makeHostRests = (options: {
   return {
     turn: (ask) =>
       Effect.suspend(() =>
-        limits.get(ask.host) === undefined && (reserves.size() === 0 || reserves.get(reserveKey(ask)) === undefined)
-          ? Effect.void
-          : waitForTurn(ask)
+        limits.get(ask.host) === undefined && reserves.restOf(ask) === 0n ? Effect.void : waitForTurn(ask)
       ),
-    announced: (ask, headers) => {
-      const limit = firstOf(headers["ratelimit-limit"])
-      if (limit === undefined) return Effect.void
-      const left = budgetLeft(limit, firstOf(headers["ratelimit-remaining"]))
-      return Option.isNone(left) ? Effect.void : budgeted(ask, left.value)
-    },
-    budgetOf: budgets.get,
+    announced: reserves.announced,
+    budgetOf: reserves.budgetOf,
     limited,
     answered: (ask) =>
       Effect.suspend(() => {

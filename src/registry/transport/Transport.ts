@@ -8,9 +8,10 @@ import type { Proxy } from "../../settings/Proxies.ts"
 import type { HostLabel } from "../../telemetry/HostLabel.ts"
 import { registryRequests } from "../../telemetry/Metrics.ts"
 import { classify } from "../Classify.ts"
-import type { Cost, HostRests } from "../HostRests.ts"
+import type { HostRests } from "../HostRests.ts"
 import type { Limits } from "../Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
+import type { Charge } from "../Reserves.ts"
 import { makeWarnings } from "../Warnings.ts"
 import type { Agents, Kind } from "./Agents.ts"
 import { type BodyStream, open } from "./BodyStream.ts"
@@ -34,7 +35,7 @@ export interface Request {
   readonly identity: string
   /** The client certificate for the host of `url` is shown, and to that origin only. */
   readonly certificate: boolean
-  readonly cost: Cost
+  readonly cost: Charge["cost"]
   /** `realm` skips the address policy: a configured registry vouches for it. */
   readonly agent: "control" | "realm" | "upload"
   readonly most: number
