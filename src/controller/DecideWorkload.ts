@@ -3,7 +3,7 @@
 import { Clock, Effect, type Option, SubscriptionRef } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
 import type { Backup } from "../image/BackupName.ts"
-import { WatchStates } from "../kube/WatchStates.ts"
+import { WatchStates } from "../kube/watch/WatchStates.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { Inventory } from "../store/Inventory.ts"

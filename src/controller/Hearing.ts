@@ -1,7 +1,7 @@
 // Hearing: whether all that has to be seen of the cluster is heard of now: for readiness and liveness, and for whoever was not
 // touched while it could not be seen.
 import { Clock, Effect } from "effect"
-import { WatchStates } from "../kube/WatchStates.ts"
+import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
 import { Health } from "../telemetry/HealthChecks.ts"
 import { uptime } from "../telemetry/Uptime.ts"

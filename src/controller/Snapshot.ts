@@ -1,7 +1,7 @@
 // Snapshot: the cluster, or a file of manifests, as a store that is filled once: for commands that look and go.
 import { Data, Effect, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
-import { listPages } from "../kube/ListPages.ts"
+import { listPages } from "../kube/watch/ListPages.ts"
 import { Workloads } from "../store/WorkloadStore.ts"
 import { isWorkloadKind, kindOf, objectPath, type WorkloadKind } from "../workload/Kinds.ts"
 import { projectManifest, projectPod } from "../workload/Project.ts"

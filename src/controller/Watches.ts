@@ -1,7 +1,7 @@
 // Watches: the resources that are watched, what is kept of each, and whose plan a change of them concerns.
 import { Effect, Schedule, Stream } from "effect"
-import { type Change, type Resource, watch } from "../kube/Watcher.ts"
-import { WatchStates } from "../kube/WatchStates.ts"
+import { type Change, type Resource, watch } from "../kube/watch/Watcher.ts"
+import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { Priority } from "../queue/WorkQueue.ts"
 import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { collectionPath, kinds } from "../workload/Kinds.ts"

@@ -3,7 +3,7 @@ import { Clock, Duration, Effect, Layer, Logger, Metric, Redacted } from "effect
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Access } from "../../src/kube/Access.ts"
-import { States, WatchStates } from "../../src/kube/WatchStates.ts"
+import { States, WatchStates } from "../../src/kube/watch/WatchStates.ts"
 
 interface Call {
   readonly method: string
@@ -86,13 +86,15 @@ const fastClock = (factor: number): Layer.Layer<never> =>
       const started = clock.currentTimeMillisUnsafe()
       const millis = () => started + (clock.currentTimeMillisUnsafe() - started) * factor
       const nanos = () => BigInt(Math.round(millis() * 1e6))
+      // as on any machine: it began at another moment than the wall clock, and the two are never compared
+      const uptime = () => BigInt(Math.round((millis() - started + 1e6) * 1e6))
       return {
         currentTimeMillisUnsafe: millis,
         currentTimeMillis: Effect.sync(millis),
         currentTimeNanosUnsafe: nanos,
         currentTimeNanos: Effect.sync(nanos),
-        monotonicTimeNanosUnsafe: nanos,
-        monotonicTimeNanos: Effect.sync(nanos),
+        monotonicTimeNanosUnsafe: uptime,
+        monotonicTimeNanos: Effect.sync(uptime),
         sleep: (duration) => clock.sleep(Duration.divideUnsafe(duration, factor))
       }
     })

@@ -3,11 +3,11 @@
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Metric, Queue, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { KubeClient, type KubeRequest } from "../../src/kube/KubeClient.ts"
-import { fromStatus, fromTransport, type KubeError } from "../../src/kube/KubeError.ts"
-import { type Resource, watch } from "../../src/kube/Watcher.ts"
-import { States, WatchStates } from "../../src/kube/WatchStates.ts"
-import { failure } from "./FakeApi.ts"
+import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
+import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
+import { type Resource, watch } from "../../../src/kube/watch/Watcher.ts"
+import { States, WatchStates } from "../../../src/kube/watch/WatchStates.ts"
+import { failure } from "../FakeApi.ts"
 
 const Step = Schema.Union([
   Schema.Struct({ do: Schema.Literal("put"), name: Schema.Literals(["a", "b", "c", "d"]), value: Schema.Int }),

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { fromStatus, fromTransport } from "../../src/kube/KubeError.ts"
-import { backoff, decide, type Phase, slow } from "../../src/kube/WatchPolicy.ts"
-import { failure } from "./FakeApi.ts"
+import { fromStatus, fromTransport } from "../../../src/kube/KubeError.ts"
+import { backoff, decide, type Phase, slow } from "../../../src/kube/watch/WatchPolicy.ts"
+import { failure } from "../FakeApi.ts"
 
 const status = (code: number, details: object = {}) =>
   fromStatus({

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { isNewer, latest } from "../../src/kube/ResourceVersion.ts"
+import { isNewer, latest } from "../../../src/kube/watch/ResourceVersion.ts"
 
 describe("resourceVersion", () => {
   it("is ordered as a number of any length", () => {

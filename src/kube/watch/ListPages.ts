@@ -2,8 +2,8 @@
 // Rules for tokens that expire in the middle: client-go tools/pager. The token that comes with the 410 is not used: the rest of
 // the list would be of another moment, and what is deleted in between would stay for ever.
 import { Effect } from "effect"
-import { KubeClient } from "./KubeClient.ts"
-import { type KubeError, protocolError } from "./KubeError.ts"
+import { KubeClient } from "../KubeClient.ts"
+import { type KubeError, protocolError } from "../KubeError.ts"
 
 const PAGE = "500"
 const none: Page | undefined = undefined

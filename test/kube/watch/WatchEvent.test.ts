@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { parseEvent } from "../../src/kube/WatchEvent.ts"
+import { parseEvent } from "../../../src/kube/watch/WatchEvent.ts"
 
 describe("events", () => {
   const object = { metadata: { name: "a", namespace: "n", resourceVersion: "5" } }

@@ -1,7 +1,7 @@
 // What a watch does after it has ended: from where it goes on, and after what wait. Pure.
 // Rules: client-go tools/cache/reflector.go; what an ERROR event means: apiserver pkg/storage/cacher.
 import { Duration } from "effect"
-import { isTooLargeResourceVersion, type KubeError } from "./KubeError.ts"
+import { isTooLargeResourceVersion, type KubeError } from "../KubeError.ts"
 
 /** What was being done: everything that exists was being read as a stream or by pages, or changes were being followed. */
 export type Phase = "stream" | "pages" | "follow"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { States } from "../../src/kube/WatchStates.ts"
+import { States } from "../../../src/kube/watch/WatchStates.ts"
 
 const watched = (change: Parameters<States["update"]>[1]) => {
   const states = new States()

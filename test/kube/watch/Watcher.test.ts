@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Metric, Stream } from "effect"
-import { KubeClient } from "../../src/kube/KubeClient.ts"
-import { type Change, type Resource, watch } from "../../src/kube/Watcher.ts"
-import { WatchStates } from "../../src/kube/WatchStates.ts"
-import { watchRestarts } from "../../src/telemetry/Metrics.ts"
-import { type Answer, failure, fakeApi, json, refuse, stream, testing } from "./FakeApi.ts"
+import { KubeClient } from "../../../src/kube/KubeClient.ts"
+import { type Change, type Resource, watch } from "../../../src/kube/watch/Watcher.ts"
+import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
+import { watchRestarts } from "../../../src/telemetry/Metrics.ts"
+import { type Answer, failure, fakeApi, json, refuse, stream, testing } from "../FakeApi.ts"
 
 interface Thing {
   readonly id: string
