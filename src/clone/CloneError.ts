@@ -49,6 +49,7 @@ const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
   NotFound: "not-found",
   RateLimited: "rate-limited",
   Unavailable: "unavailable",
+  Unreadable: "unavailable",
   Timeout: "unavailable",
   Unreachable: "unavailable",
   Certificate: "unavailable",
@@ -61,6 +62,7 @@ const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
   // a manifest that no registry takes: MAX_IMAGE_SIZE, which is `too-large`, is the user's own word
   TooLarge: "unsupported",
   Unsupported: "unsupported",
+  NotAllowed: "unsupported",
   Corrupt: "corrupt",
   Protocol: "unsupported"
 }
@@ -78,6 +80,7 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
   Invalid: "denied",
   TooLarge: "denied",
   Unsupported: "denied",
+  NotAllowed: "denied",
   Protocol: "unavailable"
 }
 
@@ -86,14 +89,13 @@ const advice = (error: RegistryError, side: Side): string => {
     if (error.reason === "Internal") return "; until it is named there, it is taken to be yours already"
     return error.reason === "Unauthorized" || error.reason === "Denied" ? " (private or does not exist)" : ""
   }
-  // Distribution's maintenance mode, Quay's, Harbor's proxy caches
-  if (error.status === 405) {
-    return "; the backup registry takes no writes there: is it read-only, or a cache of another?"
-  }
   switch (error.reason) {
     case "Unauthorized":
     case "Denied":
       return "; the backup's entry in DOCKER_CONFIG must be allowed to push there"
+    // Distribution's maintenance mode, Quay's, Harbor's proxy caches
+    case "NotAllowed":
+      return "; the backup registry takes no writes there: is it read-only, or a cache of another?"
     case "NotFound":
       return "; the backup registry wants the repository or project created first"
     case "Quota":

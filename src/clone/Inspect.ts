@@ -33,7 +33,7 @@ const schema1Layers = Effect.fnUntraced(function*(registry: Blobs, source: Image
   return yield* Effect.forEach(layersOf(image.success), (digest) =>
     registry.headBlob(source, digest).pipe(
       Effect.map((head) => ({ digest, size: Option.getOrUndefined(head)?.size ?? 0 })),
-      Effect.catchIf((error) => error.status === 405, () => Effect.succeed({ digest, size: 0 })),
+      Effect.catchIf((error) => error.reason === "NotAllowed", () => Effect.succeed({ digest, size: 0 })),
       Effect.mapError(fromRegistry(format(source), "source"))
     ), { concurrency: looksAtOnce })
 })

@@ -27,6 +27,7 @@ export interface Refusal {
   readonly elsewhere?: boolean
 }
 
+const looks: ReadonlySet<string> = new Set(["HEAD manifest", "GET manifest", "HEAD blob", "GET blob"])
 const transient: ReadonlySet<number> = new Set([408, 425, 499, 500, 502, 503, 504])
 
 const byCode: Readonly<Record<string, RegistryReason>> = {
@@ -81,7 +82,10 @@ const byStatus = (
   if (status === 404) return "NotFound"
   if (status === 409 || status === 412) return "Immutable"
   if (status === 413) return "TooLarge"
-  if (status === 405 || status === 406 || status === 415) return "Unsupported"
+  if (status === 405) return "NotAllowed"
+  if (status === 406 || status === 415) return "Unsupported"
+  // Distribution answers it to whoever asks for a manifest that it cannot parse any more
+  if (status === 500 && looks.has(operation)) return "Unreadable"
   if (transient.has(status) || (status >= 520 && status <= 527)) return "Unavailable"
   return status >= 400 ? "Invalid" : "Protocol"
 }

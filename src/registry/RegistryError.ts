@@ -7,6 +7,8 @@ import { Data, type Duration } from "effect"
  *
  * - `Unauthorized` 401 with what we may send; `Denied` 403: for a source both mean "private or does not exist"
  * - `NotFound` 404; `RateLimited` 429 or its disguises; `Unavailable` 5xx; `Timeout`, `Unreachable` no answer at all
+ * - `Unreadable` 500 to a look at a manifest or blob: it may be there, and be broken; it may pass like any 5xx
+ * - `NotAllowed` 405: a HEAD of blobs at a registry that has none, a write to one that is read-only
  * - `Certificate` TLS trust; `Internal` the registry is at a private address, `Refused` what it led to is, or our own write
  *   policy said no: nothing was sent
  * - `Quota`, `Immutable`, `Incomplete` (a manifest's children are missing), `Invalid`, `TooLarge`, `Unsupported`
@@ -18,6 +20,7 @@ export type RegistryReason =
   | "NotFound"
   | "RateLimited"
   | "Unavailable"
+  | "Unreadable"
   | "Timeout"
   | "Unreachable"
   | "Certificate"
@@ -29,12 +32,14 @@ export type RegistryReason =
   | "Invalid"
   | "TooLarge"
   | "Unsupported"
+  | "NotAllowed"
   | "Corrupt"
   | "Protocol"
 
 const retryableReasons: ReadonlySet<RegistryReason> = new Set([
   "RateLimited",
   "Unavailable",
+  "Unreadable",
   "Timeout",
   "Unreachable",
   "Corrupt"

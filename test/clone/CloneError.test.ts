@@ -15,6 +15,8 @@ describe("fromRegistry", () => {
     ["NotFound", "not-found", "denied"],
     ["RateLimited", "rate-limited", "rate-limited"],
     ["Unavailable", "unavailable", "unavailable"],
+    ["Unreadable", "unavailable", "unavailable"],
+    ["NotAllowed", "unsupported", "denied"],
     ["Timeout", "unavailable", "unavailable"],
     ["Unreachable", "unavailable", "unavailable"],
     ["Certificate", "unavailable", "unavailable"],
@@ -40,6 +42,7 @@ describe("fromRegistry", () => {
     assert.include(error("Denied", "source").message, "private or does not exist")
     assert.include(error("Denied", "backup").message, "DOCKER_CONFIG")
     assert.include(error("NotFound", "backup").message, "created first")
+    assert.include(error("NotAllowed", "backup").message, "is it read-only, or a cache of another?")
     assert.include(error("Immutable", "backup").message, "moved")
     assert.include(error("Quota", "backup").message, "docker.io/library/nginx:1 was not cloned (denied, backup)")
   })

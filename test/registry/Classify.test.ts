@@ -23,6 +23,8 @@ describe("classify", () => {
     ["Quay's immutable tag", 409, coded("TAG_IMMUTABLE"), "Immutable", false],
     ["a bad manifest", 400, coded("MANIFEST_INVALID"), "Invalid", false],
     ["a type it does not take", 415, coded("MANIFEST_INVALID"), "Unsupported", false],
+    ["a method it has not", 405, coded("UNSUPPORTED"), "NotAllowed", false],
+    ["what it cannot parse any more, as Distribution says it", 500, coded("UNKNOWN"), "Unreadable", true],
     ["too much", 413, "<html>nginx</html>", "TooLarge", false],
     ["a proxy's page", 502, "<html>Bad Gateway</html>", "Unavailable", true],
     ["an overload", 503, "", "Unavailable", true],
@@ -46,6 +48,7 @@ describe("classify", () => {
     ["a digest it does not know", "PUT manifest", 400, coded("DIGEST_INVALID"), "Invalid", false],
     ["an upload that is lost", "PUT blob", 404, coded("BLOB_UPLOAD_UNKNOWN"), "Unavailable", true],
     ["an upload of another replica", "PATCH blob", 404, coded("BLOB_UPLOAD_INVALID"), "Unavailable", true],
+    ["trouble with what is sent", "PUT manifest", 500, coded("UNKNOWN"), "Unavailable", true],
     ["chunks out of order", "PATCH blob", 416, coded("RANGE_INVALID"), "Unavailable", true],
     ["GHCR's limit of chunks", "PATCH blob", 416, coded("X", "body is too large"), "TooLarge", false]
   ])("knows %s by what was attempted", (_, operation, status, body, reason, retryable) => {

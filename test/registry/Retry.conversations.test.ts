@@ -181,7 +181,7 @@ const failures: ReadonlyArray<Row> = [
     steps: [1, 2, 3].map(() => step({ status: 502, headers: { "content-type": "text/html" }, body: page })),
     outcome: { failure: { reason: "Unavailable", retryable: true, says: "HTTP 502", hides: "html" } }
   },
-  ...([[400, "Invalid"], [404, "NotFound"], [405, "Unsupported"], [406, "Unsupported"], [410, "Invalid"], [
+  ...([[400, "Invalid"], [404, "NotFound"], [405, "NotAllowed"], [406, "Unsupported"], [410, "Invalid"], [
     451,
     "Invalid"
   ]] as const).map(([status, reason]): Row => ({

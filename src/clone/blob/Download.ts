@@ -103,9 +103,7 @@ export const makeDownload = (options: DownloadOptions): Download => {
     yield* Effect.sleep(Duration.millis(pause))
     const blob = yield* retrying(limits)(options.reopen(arrived)).pipe(
       // it gives nothing from there on, or something else: the connection broke, and the blob is begun anew
-      Effect.mapError((error): TransferError =>
-        error.status === 416 || error.reason === "Protocol" ? broken : { side: "source", error }
-      )
+      Effect.mapError((error): TransferError => error.reason === "Protocol" ? broken : { side: "source", error })
     )
     // offset 0: it knows no ranges
     if (arrived - blob.offset > mostDiscarded) return yield* Effect.fail(broken)

@@ -65,7 +65,7 @@ const sizeOf = Effect.fnUntraced(function*(context: TreeContext, digest: Digest)
   const { damaged, image, ledger, limits, registry, source, backup } = context
   const atSource = Effect.mapError(fromRegistry(image, "source"))
   const headOf = (where: typeof source) =>
-    Effect.catchIf(registry.headBlob(where, digest), (error) => error.status === 405, () => Effect.succeedNone)
+    Effect.catchIf(registry.headBlob(where, digest), (error) => error.reason === "NotAllowed", () => Effect.succeedNone)
   const here = damaged?.has(digest) === true
     ? undefined
     : Option.getOrUndefined(yield* Effect.mapError(headOf(backup), fromRegistry(image, "backup")))

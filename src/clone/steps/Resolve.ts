@@ -63,7 +63,7 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
   const backupTag = (tag: string): Effect.Effect<ManifestHead | undefined, CloneError> =>
     registry.headManifest(into, tag, true).pipe(
       // Distribution fails at a tag whose manifest it cannot parse any more; for a repair that is no tag
-      Effect.catchIf((error) => repair && error.status === 500, () => Effect.succeedNone),
+      Effect.catchIf((error) => repair && error.reason === "Unreadable", () => Effect.succeedNone),
       Effect.mapError(fromRegistry(image, "backup")),
       Effect.map(Option.getOrUndefined)
     )

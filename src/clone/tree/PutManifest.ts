@@ -27,7 +27,8 @@ export const otherAlgorithm = (image: string, digest: Digest): CloneError =>
 /** A manifest that was refused, by its name where the reason is what it is. */
 const refusedPut = (image: string, digest: Digest, { document }: Parsed, error: RegistryError): CloneError => {
   const plain = fromRegistry(image, "backup")(error)
-  if (error.reason !== "Incomplete" && error.reason !== "Invalid" && error.reason !== "Unsupported") return plain
+  const ofItsKind = error.reason === "Unsupported" || error.reason === "NotAllowed"
+  if (error.reason !== "Incomplete" && error.reason !== "Invalid" && !ofItsKind) return plain
   if (document._tag === "Artifact" && error.reason !== "Incomplete") {
     const detail = "it is an OCI artifact manifest, a type that was withdrawn, which the backup registry does not take"
     return new CloneError({ ...plain, reason: "unsupported", side: "source", detail, retryable: false })
@@ -35,7 +36,7 @@ const refusedPut = (image: string, digest: Digest, { document }: Parsed, error: 
   if (algorithmOf(digest) !== "sha256" && error.reason === "Invalid") return otherAlgorithm(image, digest)
   // Distribution takes no manifest with layers that are elsewhere unless told to, and says that blobs are missing
   const elsewhere = document._tag === "Image" && document.layers.some((it) => it.foreign)
-  if (!elsewhere || error.reason === "Unsupported") return plain
+  if (!elsewhere || ofItsKind) return plain
   return new CloneError({
     ...plain,
     reason: "denied",

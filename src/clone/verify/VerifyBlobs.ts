@@ -47,8 +47,7 @@ export const checkOf = (error: RegistryError): Exclude<Check, { readonly _tag: "
   const wrong = (fault: Fault) => ({ _tag: "Wrong" as const, fault, detail: error.detail })
   if (error.reason === "NotFound") return absent
   if (error.reason === "Corrupt") return wrong("corrupt")
-  // Distribution answers 500 to whoever asks for a manifest that it cannot parse any more
-  if (error.status === 500 || error.reason === "TooLarge") return wrong("unreadable")
+  if (error.reason === "Unreadable" || error.reason === "TooLarge") return wrong("unreadable")
   return { _tag: "Unknown", detail: error.message }
 }
 
@@ -69,7 +68,7 @@ const headOf = (
   registry.headBlob(repository, digest).pipe(
     // a registry without HEAD shows by GET that it is there; nothing of it is read
     Effect.catchIf(
-      (error) => error.status === 405,
+      (error) => error.reason === "NotAllowed",
       () =>
         Effect.map(
           Effect.scoped(registry.openBlob(repository, digest, 0)),

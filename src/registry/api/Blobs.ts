@@ -32,13 +32,16 @@ export interface Blobs extends Uploads {
   readonly hasBlob: (repository: Repository, digest: Digest) => Effect.Effect<boolean, RegistryError>
   /**
    * None where it is not there; else its size in bytes as far as the registry tells, which need not be true. Fails with
-   * status 405 at registries that know no HEAD of blobs.
+   * `NotAllowed` at registries that know no HEAD of blobs.
    */
   readonly headBlob: (
     repository: Repository,
     digest: Digest
   ) => Effect.Effect<Option.Option<{ readonly size: number | undefined }>, RegistryError>
-  /** Opens a blob, from `offset` on if the registry knows ranges, else from its start; it is closed with the scope. */
+  /**
+   * Opens a blob, from `offset` on if the registry knows ranges, else from its start; it is closed with the scope. Fails with
+   * `Protocol` where the registry has nothing from there on, or sends other bytes.
+   */
   readonly openBlob: (
     repository: Repository,
     digest: Digest,
@@ -80,7 +83,7 @@ export const makeBlobs = (
   const hasBlob: Blobs["hasBlob"] = (repository, digest) =>
     headBlob(repository, digest).pipe(
       Effect.map(Option.isSome),
-      Effect.catchIf((error) => error.status === 405, () => Effect.succeed(false))
+      Effect.catchIf((error) => error.reason === "NotAllowed", () => Effect.succeed(false))
     )
 
   return {
@@ -93,7 +96,12 @@ export const makeBlobs = (
         ...(offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } })
       })
       const answer = yield* session.open(request)
-      if (answer.stream === undefined) return yield* refusal(request, answer)
+      if (answer.stream === undefined) {
+        return yield* Effect.mapError(
+          refusal(request, answer),
+          (error) => answer.status === 416 ? registryError({ ...error, reason: "Protocol" }) : error
+        )
+      }
       const encoding = firstOf(answer.headers["content-encoding"])
       if (encoding !== undefined && encoding !== "identity") {
         return yield* registryError({ ...request, reason: "Corrupt", detail: `the blob came encoded as ${encoding}` })

@@ -227,7 +227,7 @@ const puts: ReadonlyArray<Row> = [
     ["404 NAME_UNKNOWN", refused(404, "NAME_UNKNOWN"), "NotFound"],
     ["403 DENIED", refused(403, "DENIED"), "Denied"],
     ["403 for a quota", refused(403, "DENIED", "quota exceeded"), "Quota"],
-    ["405, as of a registry that is read-only", refused(405, "UNSUPPORTED"), "Unsupported"],
+    ["405, as of a registry that is read-only", refused(405, "UNSUPPORTED"), "NotAllowed"],
     ["413", { status: 413, body: "<html>" }, "TooLarge"],
     ["415, as of a registry that takes no Docker types", refused(415, "MANIFEST_INVALID"), "Unsupported"]
   ] satisfies ReadonlyArray<[string, Told, string]>).map(([name, answer, reason]): Row => ({

@@ -326,7 +326,7 @@ const ends: ReadonlyArray<Row> = [
     name: "a registry that is read-only",
     call: push(blob),
     steps: [post(refused(405, "UNSUPPORTED", "The operation is unsupported."))],
-    outcome: { failure: { reason: "Unsupported", retryable: false, says: "405" } }
+    outcome: { failure: { reason: "NotAllowed", retryable: false, says: "405" } }
   },
   {
     name: "a POST that fails for a moment is sent again: a session too many is the registry's garbage",

@@ -285,7 +285,7 @@ const identityTokens: ReadonlyArray<Row> = [
     steps: [post(challenge()), postToken("refresh", { status }), get(push, token("t"), asMe), post(opened, "Bearer t")],
     outcome: begun
   })),
-  ...([[400, "Invalid"], [401, "Unauthorized"], [404, "NotFound"], [405, "Unsupported"]] as const).map((
+  ...([[400, "Invalid"], [401, "Unauthorized"], [404, "NotFound"], [405, "NotAllowed"]] as const).map((
     [status, reason]
   ): Row => ({
     name: `where POST is answered with ${status}, and there is nothing else`,
