@@ -153,6 +153,79 @@ export const refuse = (
   response.end(JSON.stringify({ errors: [{ code, message }] }))
 }
 
+const answerManifest = (repository: Repository, reference: string, seen: Seen, response: http.ServerResponse) => {
+  if (seen.method === "PUT") {
+    const digest = sha256(seen.body)
+    const manifest = { mediaType: String(seen.headers["content-type"]), bytes: seen.body }
+    repository.manifests.set(digest, manifest).set(reference, manifest)
+    response.writeHead(201, { "docker-content-digest": digest }).end()
+    return
+  }
+  const found = repository.manifests.get(reference)
+  if (found === undefined) return refuse(response, 404, "MANIFEST_UNKNOWN")
+  response.writeHead(200, {
+    "content-type": found.mediaType,
+    "content-length": found.bytes.length,
+    "docker-content-digest": sha256(found.bytes)
+  })
+  response.end(seen.method === "HEAD" ? undefined : found.bytes)
+}
+
+const answerBlob = (repository: Repository, digest: string, seen: Seen, response: http.ServerResponse) => {
+  const found = repository.blobs.get(digest)
+  if (found === undefined) return refuse(response, 404, "BLOB_UNKNOWN")
+  const from = Number(/^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1] ?? Number.NaN)
+  const part = Number.isNaN(from) ? found : found.subarray(from)
+  response.writeHead(Number.isNaN(from) ? 200 : 206, {
+    "content-length": part.length,
+    ...(Number.isNaN(from) ? {} : { "content-range": `bytes ${from}-${found.length - 1}/${found.length}` })
+  })
+  response.end(seen.method === "HEAD" ? undefined : part)
+}
+
+/** Of a session: its next bytes, its end, or that nobody needs it any more. */
+const answerUpload = (repository: Repository, seen: Seen, response: http.ServerResponse) => {
+  const id = seen.path.split("/").at(-1) ?? ""
+  const before = repository.uploads.get(id) ?? Buffer.alloc(0)
+  if (seen.method === "DELETE") return response.writeHead(204).end()
+  if (seen.method === "PATCH") {
+    if (seen.headers["content-range"] !== `${before.length}-${before.length + seen.body.length - 1}`) {
+      return refuse(response, 416, "RANGE_INVALID")
+    }
+    if (seen.query.get("_state") !== `${before.length === 0 ? "a+b=" : before.length}`) {
+      return refuse(response, 404, "BLOB_UPLOAD_INVALID")
+    }
+    const after = Buffer.concat([before, seen.body])
+    repository.uploads.set(id, after)
+    return response.writeHead(202, { location: `${seen.path}?_state=${after.length}` }).end()
+  }
+  const digest = seen.query.get("digest") ?? ""
+  const whole = Buffer.concat([before, seen.body])
+  repository.uploads.delete(id)
+  if (hashOf(digest.startsWith("sha512:") ? "sha512" : "sha256", whole) !== digest) {
+    return refuse(response, 400, "DIGEST_INVALID")
+  }
+  repository.blobs.set(digest, whole)
+  return response.writeHead(201).end()
+}
+
+/** Opens a session, unless what it is for can be mounted. */
+const answerPost = (
+  repository: Repository,
+  neighbour: Repository,
+  { path, query }: Seen,
+  response: http.ServerResponse
+) => {
+  const mount = query.get("mount")
+  const mounted = mount === null ? undefined : neighbour.blobs.get(mount)
+  if (mount !== null && mounted !== undefined) {
+    repository.blobs.set(mount, mounted)
+    return response.writeHead(201).end()
+  }
+  // opaque and encoded, as Distribution's _state
+  return response.writeHead(202, { location: `${path}${randomUUID()}?_state=a%2Bb%3D` }).end()
+}
+
 /** Starts an empty registry. */
 export const startFakeRegistry = (tls?: Tls): Effect.Effect<FakeRegistry, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -166,83 +239,16 @@ export const startFakeRegistry = (tls?: Tls): Effect.Effect<FakeRegistry, never,
       return made
     }
 
-    const manifests = (seen: Seen, response: http.ServerResponse, name: string, reference: string) => {
-      const repository = repositoryOf(name)
-      if (seen.method === "PUT") {
-        const digest = sha256(seen.body)
-        const manifest = { mediaType: String(seen.headers["content-type"]), bytes: seen.body }
-        repository.manifests.set(digest, manifest).set(reference, manifest)
-        response.writeHead(201, { "docker-content-digest": digest }).end()
-        return
-      }
-      const found = repository.manifests.get(reference)
-      if (found === undefined) return refuse(response, 404, "MANIFEST_UNKNOWN")
-      response.writeHead(200, {
-        "content-type": found.mediaType,
-        "content-length": found.bytes.length,
-        "docker-content-digest": sha256(found.bytes)
-      })
-      response.end(seen.method === "HEAD" ? undefined : found.bytes)
-    }
-
-    const blobs = (seen: Seen, response: http.ServerResponse, name: string, digest: string) => {
-      const found = repositoryOf(name).blobs.get(digest)
-      if (found === undefined) return refuse(response, 404, "BLOB_UNKNOWN")
-      const from = Number(/^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1] ?? Number.NaN)
-      const part = Number.isNaN(from) ? found : found.subarray(from)
-      response.writeHead(Number.isNaN(from) ? 200 : 206, {
-        "content-length": part.length,
-        ...(Number.isNaN(from) ? {} : { "content-range": `bytes ${from}-${found.length - 1}/${found.length}` })
-      })
-      response.end(seen.method === "HEAD" ? undefined : part)
-    }
-
-    const uploads = (seen: Seen, response: http.ServerResponse, name: string) => {
-      const repository = repositoryOf(name)
-      const id = seen.path.split("/").at(-1) ?? ""
-      const before = repository.uploads.get(id) ?? Buffer.alloc(0)
-      if (seen.method === "DELETE") return response.writeHead(204).end()
-      if (seen.method === "PATCH") {
-        if (seen.headers["content-range"] !== `${before.length}-${before.length + seen.body.length - 1}`) {
-          return refuse(response, 416, "RANGE_INVALID")
-        }
-        if (seen.query.get("_state") !== `${before.length === 0 ? "a+b=" : before.length}`) {
-          return refuse(response, 404, "BLOB_UPLOAD_INVALID")
-        }
-        const after = Buffer.concat([before, seen.body])
-        repository.uploads.set(id, after)
-        return response.writeHead(202, { location: `${seen.path}?_state=${after.length}` }).end()
-      }
-      if (seen.method === "PUT") {
-        const digest = seen.query.get("digest") ?? ""
-        const whole = Buffer.concat([before, seen.body])
-        repository.uploads.delete(id)
-        if (hashOf(digest.startsWith("sha512:") ? "sha512" : "sha256", whole) !== digest) {
-          return refuse(response, 400, "DIGEST_INVALID")
-        }
-        repository.blobs.set(digest, whole)
-        return response.writeHead(201).end()
-      }
-      const mount = seen.query.get("mount")
-      const mounted = mount === null ? undefined : repositoryOf(seen.query.get("from") ?? "").blobs.get(mount)
-      if (mount !== null && mounted !== undefined) {
-        repository.blobs.set(mount, mounted)
-        return response.writeHead(201).end()
-      }
-      // opaque and encoded, as Distribution's _state
-      return response.writeHead(202, {
-        location: `/v2/${name}/blobs/uploads/${randomUUID()}?_state=a%2Bb%3D`
-      }).end()
-    }
-
     const serve = (seen: Seen, response: http.ServerResponse) => {
-      const manifest = /^\/v2\/(.+)\/manifests\/([^/]+)$/.exec(seen.path)
-      const upload = /^\/v2\/(.+)\/blobs\/uploads\//.exec(seen.path)
-      const blob = /^\/v2\/(.+)\/blobs\/([^/]+)$/.exec(seen.path)
-      if (manifest !== null) manifests(seen, response, manifest[1] ?? "", manifest[2] ?? "")
-      else if (upload !== null) uploads(seen, response, upload[1] ?? "")
-      else if (blob !== null) blobs(seen, response, blob[1] ?? "", blob[2] ?? "")
-      else refuse(response, 404, "NOT_FOUND")
+      const [, name = "", kind, rest = ""] =
+        /^\/v2\/(.+)\/(manifests|blobs\/uploads|blobs)\/([^/]*)$/.exec(seen.path) ?? []
+      const repository = repositoryOf(name)
+      if (kind === "manifests") answerManifest(repository, rest, seen, response)
+      else if (kind === "blobs") answerBlob(repository, rest, seen, response)
+      else if (kind === undefined) refuse(response, 404, "NOT_FOUND")
+      else if (seen.method === "POST") {
+        answerPost(repository, repositoryOf(seen.query.get("from") ?? ""), seen, response)
+      } else answerUpload(repository, seen, response)
     }
 
     const answer = (seen: Seen, response: http.ServerResponse, from = handlers.length - 1): void => {
