@@ -1,8 +1,8 @@
 // RestoreReport: what a restore did and left, as people and scripts read it: a line an event as it happens, then tables of what
 // is left, with why, and of what no patch can help.
 import type { Effect } from "effect"
-import type { Event, Restored, undoMarks } from "../controller/RestoreAll.ts"
-import type { Change, Outcome } from "../controller/AwaitReturn.ts"
+import type { Event, Restored, undoMarks } from "../controller/restore/RestoreAll.ts"
+import type { Change, Outcome } from "../controller/restore/AwaitReturn.ts"
 import { table } from "./Table.ts"
 
 export type Undone = Effect.Success<ReturnType<typeof undoMarks>>

@@ -3,7 +3,7 @@
 import { Console, Effect, Layer, References, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { kube, registries, rewriter } from "../App.ts"
-import { restoreAll, undoMarks } from "../controller/RestoreAll.ts"
+import { restoreAll, undoMarks } from "../controller/restore/RestoreAll.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { asJson, asText, lineOf, Tally, undoneAsText } from "../../src/cli/RestoreReport.ts"
-import type { Restored } from "../../src/controller/RestoreAll.ts"
+import type { Restored } from "../../src/controller/restore/RestoreAll.ts"
 
 const changes = [{ container: "app", from: "backup.example/copies/docker.io/library/nginx:1.27", to: "nginx:1.27" }]
 const web = "Deployment/shop/web"

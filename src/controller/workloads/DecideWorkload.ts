@@ -1,0 +1,101 @@
+// DecideWorkload: the plan of one workload as everything is at this moment: asked when its actor looks, and again when its
+// patch is about to be sent, because waiting for a turn takes time and settings, pods and copies change meanwhile.
+import { Clock, Effect, type Option, SubscriptionRef } from "effect"
+import { uptime } from "../../telemetry/Uptime.ts"
+import type { Backup } from "../../image/BackupName.ts"
+import { WatchStates } from "../../kube/watch/WatchStates.ts"
+import type { Settings } from "../../settings/Settings.ts"
+import { SettingsRef } from "../../settings/SettingsRef.ts"
+import { Inventory } from "../../store/Inventory.ts"
+import { WorkloadStore } from "../../store/WorkloadStore.ts"
+import type { Facts } from "../../workload/Facts.ts"
+import type { HeldMark } from "../../workload/HeldMark.ts"
+import { kindOf } from "../../workload/Kinds.ts"
+import { type Plan, plan } from "../../workload/Plan.ts"
+import type { Pod, Workload } from "../../workload/Workload.ts"
+import { patchOf } from "../../workload/OurRollout.ts"
+import { newestPods } from "../../workload/Rollout.ts"
+import type { Contests } from "./Contests.ts"
+import { gatherFacts } from "../GatherFacts.ts"
+import { type RolloutsSeen, type Times, timesAt } from "../RolloutsSeen.ts"
+
+export interface Decided {
+  readonly workload: Workload
+  readonly pods: ReadonlyArray<Pod>
+  readonly newestPods: ReadonlySet<Pod>
+  /** Objects other than pods that it controls itself. */
+  readonly controlled: ReadonlyArray<Workload>
+  /** What was seen of its rollout over time. */
+  readonly times: Times
+  readonly settings: Settings
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** Milliseconds of a clock that only goes on. */
+  readonly uptime: number
+  readonly plan: Plan
+  /** What is remembered of a fight over its images. */
+  readonly remembered: HeldMark | undefined
+  /** Whether somebody has rolled it back, and until when it is left alone for that. */
+  readonly rolledBack: Facts["rolledBack"]
+}
+
+export interface Given {
+  readonly ownNamespace: Option.Option<string>
+  readonly target: Backup
+  readonly seen: RolloutsSeen
+  readonly contests: Contests
+}
+
+/**
+ * Makes the function that decides about a key; undefined: there is no such workload.
+ * @param seen takes note of each look, as `contests` does
+ */
+export const make = ({ contests, ownNamespace, seen, target }: Given) =>
+  Effect.gen(function*() {
+    const store = yield* WorkloadStore
+    const inventory = yield* Inventory
+    const settingsRef = yield* SettingsRef
+    const states = yield* WatchStates
+
+    return Effect.fnUntraced(function*(key: string): Effect.fn.Return<Decided | undefined> {
+      const workload = store.get(key)
+      if (workload === undefined) return undefined
+      const settings = yield* SubscriptionRef.get(settingsRef)
+      const now = yield* Clock.currentTimeMillis
+      const up = yield* uptime
+      const pods = store.podsOf(workload)
+      const controlled = store.controlledBy(workload)
+      const newest = newestPods(workload, controlled, pods)
+      // of what another object controls, or what is never patched, there is nothing to remember
+      const times = workload.owner === undefined && kindOf(workload.kind).mutable
+        ? seen.note(workload, patchOf(workload), pods, newest, { now, uptime: up })
+        : timesAt(now)
+      const remembered = contests.look(workload, { newest, controlled }, now)
+      const facts = gatherFacts(store, workload, {
+        settings,
+        backup: target,
+        ownNamespace,
+        now,
+        uptime: up,
+        state: (source) => inventory.state(source),
+        assumeCopied: settings.DRY_RUN,
+        explained: contests.isExplained(key),
+        pullFailsSince: times.pullFailsSince,
+        unheard: (resource) => states.unheard(resource, up)
+      })
+      const planned = plan(workload, { ...facts, remembered })
+      return {
+        workload,
+        pods,
+        newestPods: newest,
+        controlled,
+        times,
+        settings,
+        now,
+        uptime: up,
+        plan: planned,
+        remembered,
+        rolledBack: facts.rolledBack
+      }
+    })
+  })
