@@ -42,8 +42,9 @@ export const makeExchange = Effect.fnUntraced(function*(credentials: Credentials
     })
   )
 
-  const send: Exchange = Effect.fnUntraced(function*(request, purpose, { headers, tls }) {
+  const send: Exchange = Effect.fn("kube.request")(function*(request, purpose, { headers, tls }) {
     const operation = operationOf(request)
+    yield* Effect.annotateCurrentSpan({ operation })
     const agents = agentsFor(tls)
     const query = new URLSearchParams(request.query).toString()
     const secret = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Redacted.value(value)]))

@@ -123,7 +123,9 @@ export const makeTransport = (options: {
   const { agents, certificates, hosts, limits } = options
   const warnings = makeWarnings()
 
-  const hop = Effect.fnUntraced(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
+  const hop = Effect.fn("registry.request")(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
+    const { operation, target } = request
+    yield* Effect.annotateCurrentSpan({ operation, target, host: url.host })
     const ask = { ...request, host: url.host }
     yield* hosts.turn(ask)
     yield* certificates.refresh
