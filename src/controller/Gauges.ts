@@ -39,21 +39,20 @@ const tally = <K extends string>(keys: Iterable<K>): ReadonlyMap<K, number> => {
 }
 
 /** Sets the gauges of workloads by outcome and reason, of images by state, and of what the cloner is about. */
-export const updateGauges = (
+export const updateGauges = Effect.fnUntraced(function*(
   decisions: DecisionMap,
   inventory: Images,
   cloner: Pick<Cloner["Service"], "inFlight" | "waiting">
-): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    yield* Metric.update(clonesInFlight, (yield* cloner.inFlight).length)
-    yield* Metric.update(clonesWaiting, yield* cloner.waiting)
-    const all = [...decisions.all].filter(isWorkload)
-    const byOutcome = tally(all.map(outcomeOf))
-    const byReason = tally(all.flatMap((it) => [...reasonsOf(it)]))
-    const byState = tally(inventory.all.map((it) => stateOf(it.state)))
-    yield* Effect.all([
-      ...outcomes.map((state) => Metric.update(workloads({ state }), byOutcome.get(state) ?? 0)),
-      ...reasons.map((reason) => Metric.update(workloadReasons({ reason }), byReason.get(reason) ?? 0)),
-      ...states.map((state) => Metric.update(images({ state }), byState.get(state) ?? 0))
-    ], { discard: true })
-  })
+): Effect.fn.Return<void> {
+  yield* Metric.update(clonesInFlight, (yield* cloner.inFlight).length)
+  yield* Metric.update(clonesWaiting, yield* cloner.waiting)
+  const all = [...decisions.all].filter(isWorkload)
+  const byOutcome = tally(all.map(outcomeOf))
+  const byReason = tally(all.flatMap((it) => [...reasonsOf(it)]))
+  const byState = tally(inventory.all.map((it) => stateOf(it.state)))
+  yield* Effect.all([
+    ...outcomes.map((state) => Metric.update(workloads({ state }), byOutcome.get(state) ?? 0)),
+    ...reasons.map((reason) => Metric.update(workloadReasons({ reason }), byReason.get(reason) ?? 0)),
+    ...states.map((state) => Metric.update(images({ state }), byState.get(state) ?? 0))
+  ], { discard: true })
+})

@@ -97,8 +97,8 @@ const kindNameOf = (object: unknown): string =>
     : ""
 
 /** Puts the workloads of a YAML or JSON text, Lists included, into a store. Other kinds pass by. */
-export const fromManifests = (file: string, text: string): Effect.Effect<Workloads, BadManifests> =>
-  Effect.gen(function*() {
+export const fromManifests = Effect.fnUntraced(
+  function*(file: string, text: string): Effect.fn.Return<Workloads, BadManifests> {
     const store = new Workloads()
     // loaded when it is needed: the daemon never reads a manifest
     const { parseAllDocuments } = yield* Effect.promise(() => import("yaml"))
@@ -118,4 +118,5 @@ export const fromManifests = (file: string, text: string): Effect.Effect<Workloa
       }
     }
     return store
-  })
+  }
+)

@@ -11,15 +11,14 @@ export interface Moved {
 }
 
 /** Ends when fewer than `limits.stallBytes` have come within `limits.stallWindow`, unless the stream mostly rested. */
-export const standstill = (
+export const standstill = Effect.fnUntraced(function*(
   limits: Pick<Limits, "stallBytes" | "stallWindow">,
   moved: () => Moved
-): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const window = Duration.toNanosUnsafe(limits.stallWindow)
-    for (let before = moved();; before = moved()) {
-      yield* Effect.sleep(limits.stallWindow)
-      const now = moved()
-      if (now.bytes - before.bytes < limits.stallBytes && (now.rested - before.rested) * 2n <= window) return
-    }
-  })
+): Effect.fn.Return<void> {
+  const window = Duration.toNanosUnsafe(limits.stallWindow)
+  for (let before = moved();; before = moved()) {
+    yield* Effect.sleep(limits.stallWindow)
+    const now = moved()
+    if (now.bytes - before.bytes < limits.stallBytes && (now.rested - before.rested) * 2n <= window) return
+  }
+})

@@ -221,10 +221,10 @@ const countFailed = (target: string, reason: RegistryReason, detail: string) =>
   registryError({ operation: "count blob", target, reason, detail })
 
 /** How many bytes a blob has, where nothing tells but the blob itself. */
-export const countBytes = (
-  { limits, open, target }: Pick<ReadOptions, "limits" | "open" | "target">
-): Effect.Effect<number, RegistryError> =>
-  Effect.gen(function*() {
+export const countBytes = Effect.fnUntraced(
+  function*(
+    { limits, open, target }: Pick<ReadOptions, "limits" | "open" | "target">
+  ): Effect.fn.Return<number, RegistryError, Scope.Scope> {
     const blob = yield* open(0)
     if (blob.size !== undefined) return blob.size
     let size = 0
@@ -243,4 +243,7 @@ export const countBytes = (
       Effect.suspend(() => Effect.fail(countFailed(target, "Timeout", `stalled after ${size} bytes`)))
     )
     return yield* Effect.raceFirst(read, watch)
-  }).pipe(Effect.scoped, retrying(limits))
+  },
+  Effect.scoped,
+  (counting, { limits }) => retrying(limits)(counting)
+)

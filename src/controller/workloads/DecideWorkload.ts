@@ -50,52 +50,51 @@ export interface Given {
  * Makes the function that decides about a key; undefined: there is no such workload.
  * @param seen takes note of each look, as `contests` does
  */
-export const make = ({ contests, ownNamespace, seen, target }: Given) =>
-  Effect.gen(function*() {
-    const store = yield* WorkloadStore
-    const inventory = yield* Inventory
-    const settingsRef = yield* SettingsRef
-    const states = yield* WatchStates
+export const make = Effect.fnUntraced(function*({ contests, ownNamespace, seen, target }: Given) {
+  const store = yield* WorkloadStore
+  const inventory = yield* Inventory
+  const settingsRef = yield* SettingsRef
+  const states = yield* WatchStates
 
-    return Effect.fnUntraced(function*(key: string): Effect.fn.Return<Decided | undefined> {
-      const workload = store.get(key)
-      if (workload === undefined) return undefined
-      const settings = yield* SubscriptionRef.get(settingsRef)
-      const now = yield* Clock.currentTimeMillis
-      const up = yield* uptime
-      const pods = store.podsOf(workload)
-      const controlled = store.controlledBy(workload)
-      const newest = newestPods(workload, controlled, pods)
-      // of what another object controls, or what is never patched, there is nothing to remember
-      const times = workload.owner === undefined && kindOf(workload.kind).mutable
-        ? seen.note(workload, patchOf(workload), pods, newest, { now, uptime: up })
-        : timesAt(now)
-      const remembered = contests.look(workload, { newest, controlled }, now)
-      const facts = gatherFacts(store, workload, {
-        settings,
-        backup: target,
-        ownNamespace,
-        now,
-        uptime: up,
-        state: (source) => inventory.state(source),
-        assumeCopied: settings.DRY_RUN,
-        explained: contests.isExplained(key),
-        pullFailsSince: times.pullFailsSince,
-        unheard: (resource) => states.unheard(resource, up)
-      })
-      const planned = plan(workload, { ...facts, remembered })
-      return {
-        workload,
-        pods,
-        newestPods: newest,
-        controlled,
-        times,
-        settings,
-        now,
-        uptime: up,
-        plan: planned,
-        remembered,
-        rolledBack: facts.rolledBack
-      }
+  return Effect.fnUntraced(function*(key: string): Effect.fn.Return<Decided | undefined> {
+    const workload = store.get(key)
+    if (workload === undefined) return undefined
+    const settings = yield* SubscriptionRef.get(settingsRef)
+    const now = yield* Clock.currentTimeMillis
+    const up = yield* uptime
+    const pods = store.podsOf(workload)
+    const controlled = store.controlledBy(workload)
+    const newest = newestPods(workload, controlled, pods)
+    // of what another object controls, or what is never patched, there is nothing to remember
+    const times = workload.owner === undefined && kindOf(workload.kind).mutable
+      ? seen.note(workload, patchOf(workload), pods, newest, { now, uptime: up })
+      : timesAt(now)
+    const remembered = contests.look(workload, { newest, controlled }, now)
+    const facts = gatherFacts(store, workload, {
+      settings,
+      backup: target,
+      ownNamespace,
+      now,
+      uptime: up,
+      state: (source) => inventory.state(source),
+      assumeCopied: settings.DRY_RUN,
+      explained: contests.isExplained(key),
+      pullFailsSince: times.pullFailsSince,
+      unheard: (resource) => states.unheard(resource, up)
     })
+    const planned = plan(workload, { ...facts, remembered })
+    return {
+      workload,
+      pods,
+      newestPods: newest,
+      controlled,
+      times,
+      settings,
+      now,
+      uptime: up,
+      plan: planned,
+      remembered,
+      rolledBack: facts.rolledBack
+    }
   })
+})

@@ -94,87 +94,86 @@ const copyIn = (inventory: Inventory["Service"]): CopyOf => ({ source }) =>
 const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && plan.seen && !settings.DRY_RUN
 
 /** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
-export const make = ({ contests, decide, target }: Options) =>
-  Effect.gen(function*() {
-    const store = yield* WorkloadStore
-    const inventory = yield* Inventory
-    const workloads = yield* WorkloadQueue
-    const pacing = yield* Pacing
-    const rewriter = yield* Rewriter
-    const judge = yield* makeJudge(target)
+export const make = Effect.fnUntraced(function*({ contests, decide, target }: Options) {
+  const store = yield* WorkloadStore
+  const inventory = yield* Inventory
+  const workloads = yield* WorkloadQueue
+  const pacing = yield* Pacing
+  const rewriter = yield* Rewriter
+  const judge = yield* makeJudge(target)
 
-    const targetsOf = yield* makeTargets({ target, copyOf: copyIn(inventory) })
+  const targetsOf = yield* makeTargets({ target, copyOf: copyIn(inventory) })
 
-    /** What has been decided, as everything is after the sources were asked. */
-    const isStill = Effect.fnUntraced(function*(of: Undone, key: string) {
-      const again = yield* decide(key)
-      return again !== undefined && mayWrite(again) && (yield* judge(again))._tag === of._tag
-    })
-
-    const undo = Effect.fnUntraced(
-      function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
-        const { now, settings, workload } = decided
-        const problem = problemOf(of, workload, target)
-        if (of._tag === "CannotPull") {
-          if (pacing.isCure(workload)) {
-            return held("stranded", `neither its source could be pulled nor its copy: ${problem}`)
-          }
-          const { container, pod } = of.failure
-          const set = pullSetOfSeen(store, pod)
-          if (set !== undefined) yield* pacing.pullFailed(set, problem, isRefusal(container.message))
-        }
-        const targets = yield* targetsOf(decided)
-        if (Result.isFailure(targets)) {
-          return held("stranded", `${problem}; it is not put back: ${targets.failure}`)
-        }
-        const mark = markOf(of, workload, targets.success, problem, now)
-        const patch = restorePatch(workload, target, targets.success, { [heldAnnotation]: mark && writeHeld(mark) })
-        const outcome = (yield* isStill(of, workload.key))
-          ? yield* rewriter.apply(workload, patch, "restored")
-          : undefined
-        if (outcome?._tag !== "Applied") {
-          // the watch brings the newer object; a look a moment later covers a watch that is behind
-          yield* workloads.offerFailed(workload.key)
-          return undefined
-        }
-        if (of._tag === "CannotPull") {
-          const set = pullSetOfSeen(store, of.failure.pod)
-          const byNodes = settings.BACKUP_PULL_BY === "nodes"
-          yield* pacing.letRest({ workload, set, detail: problem, byNodes })
-        }
-        const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined
-        yield* Effect.logError(`${problem}; its original images were put back${stuckPod(workload, pod)}`)
-        contests.putBack(workload, outcome.after)
-        yield* outcome.after === undefined ? pacing.release(workload.key) : pacing.putBack(outcome.after)
-        return held(of._tag === "CannotPull" ? "pull-unproven" : "quarantined", problem)
-      }
-    )
-
-    /** An outage of the backup changes nothing; what it refuses shows that its secrets are not enough. */
-    const report = Effect.fnUntraced(function*(outage: Outage): Effect.fn.Return<Verdict> {
-      const { container, pod } = outage.failure
-      const set = pullSetOfSeen(store, pod)
-      if (set !== undefined && isRefusal(container.message)) {
-        yield* pacing.pullFailed(set, `pod ${pod.workload.name} is refused by the backup`, true)
-      }
-      return verdictOf(outage)
-    })
-
-    return Effect.fnUntraced(function*(decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
-      const { now, plan, workload } = decided
-      // what another object controls carries our annotation too
-      if (plan.verdict._tag === "Skipped") return undefined
-      const judged = yield* judge(decided)
-      switch (judged._tag) {
-        case "Keep":
-          return undefined
-        case "Later":
-          yield* workloads.offerAfter(workload.key, Duration.millis(Math.max(0, judged.at - now)))
-          return undefined
-        case "Outage":
-          return yield* report(judged)
-        default:
-          return mayWrite(decided) ? yield* undo(judged, decided) : undefined
-      }
-    })
+  /** What has been decided, as everything is after the sources were asked. */
+  const isStill = Effect.fnUntraced(function*(of: Undone, key: string) {
+    const again = yield* decide(key)
+    return again !== undefined && mayWrite(again) && (yield* judge(again))._tag === of._tag
   })
+
+  const undo = Effect.fnUntraced(
+    function*(of: Undone, decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
+      const { now, settings, workload } = decided
+      const problem = problemOf(of, workload, target)
+      if (of._tag === "CannotPull") {
+        if (pacing.isCure(workload)) {
+          return held("stranded", `neither its source could be pulled nor its copy: ${problem}`)
+        }
+        const { container, pod } = of.failure
+        const set = pullSetOfSeen(store, pod)
+        if (set !== undefined) yield* pacing.pullFailed(set, problem, isRefusal(container.message))
+      }
+      const targets = yield* targetsOf(decided)
+      if (Result.isFailure(targets)) {
+        return held("stranded", `${problem}; it is not put back: ${targets.failure}`)
+      }
+      const mark = markOf(of, workload, targets.success, problem, now)
+      const patch = restorePatch(workload, target, targets.success, { [heldAnnotation]: mark && writeHeld(mark) })
+      const outcome = (yield* isStill(of, workload.key))
+        ? yield* rewriter.apply(workload, patch, "restored")
+        : undefined
+      if (outcome?._tag !== "Applied") {
+        // the watch brings the newer object; a look a moment later covers a watch that is behind
+        yield* workloads.offerFailed(workload.key)
+        return undefined
+      }
+      if (of._tag === "CannotPull") {
+        const set = pullSetOfSeen(store, of.failure.pod)
+        const byNodes = settings.BACKUP_PULL_BY === "nodes"
+        yield* pacing.letRest({ workload, set, detail: problem, byNodes })
+      }
+      const pod = of._tag === "CannotPull" ? of.failure.pod : of._tag === "NotReady" ? of.pod : undefined
+      yield* Effect.logError(`${problem}; its original images were put back${stuckPod(workload, pod)}`)
+      contests.putBack(workload, outcome.after)
+      yield* outcome.after === undefined ? pacing.release(workload.key) : pacing.putBack(outcome.after)
+      return held(of._tag === "CannotPull" ? "pull-unproven" : "quarantined", problem)
+    }
+  )
+
+  /** An outage of the backup changes nothing; what it refuses shows that its secrets are not enough. */
+  const report = Effect.fnUntraced(function*(outage: Outage): Effect.fn.Return<Verdict> {
+    const { container, pod } = outage.failure
+    const set = pullSetOfSeen(store, pod)
+    if (set !== undefined && isRefusal(container.message)) {
+      yield* pacing.pullFailed(set, `pod ${pod.workload.name} is refused by the backup`, true)
+    }
+    return verdictOf(outage)
+  })
+
+  return Effect.fnUntraced(function*(decided: Decided): Effect.fn.Return<Verdict | undefined, KubeError> {
+    const { now, plan, workload } = decided
+    // what another object controls carries our annotation too
+    if (plan.verdict._tag === "Skipped") return undefined
+    const judged = yield* judge(decided)
+    switch (judged._tag) {
+      case "Keep":
+        return undefined
+      case "Later":
+        yield* workloads.offerAfter(workload.key, Duration.millis(Math.max(0, judged.at - now)))
+        return undefined
+      case "Outage":
+        return yield* report(judged)
+      default:
+        return mayWrite(decided) ? yield* undo(judged, decided) : undefined
+    }
+  })
+})

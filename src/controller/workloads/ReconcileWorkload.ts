@@ -30,91 +30,89 @@ import { RolloutsSeen } from "../RolloutsSeen.ts"
 const patchesAtOnce = 8
 
 /** Makes the function that works on one key. */
-export const make = (options: { readonly ownNamespace: Option.Option<string> }) =>
-  Effect.gen(function*() {
-    const store = yield* WorkloadStore
-    const inventory = yield* Inventory
-    const decisions = yield* Decisions
-    const images = yield* ImageQueue
-    const workloads = yield* WorkloadQueue
-    const pacing = yield* Pacing
-    const settingsRef = yield* SettingsRef
-    // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
-    const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
-    const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
-    const rests = new Rests()
-    const catchRefusal = yield* makeCatchRefusal(rests)
+export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace: Option.Option<string> }) {
+  const store = yield* WorkloadStore
+  const inventory = yield* Inventory
+  const decisions = yield* Decisions
+  const images = yield* ImageQueue
+  const workloads = yield* WorkloadQueue
+  const pacing = yield* Pacing
+  const settingsRef = yield* SettingsRef
+  // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
+  const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
+  const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
+  const rests = new Rests()
+  const catchRefusal = yield* makeCatchRefusal(rests)
 
-    const doubt = yield* makeDoubt
-    const seen = new RolloutsSeen()
-    const contests = new Contests(target)
-    const decide = yield* makeDecide({ ...options, target, seen, contests })
-    const ownership = yield* Disown.make({ decide })
-    const rewrite = yield* makeRewrite({ contests, decide, permits, rests, target })
-    const putBack = yield* makePutBack({ contests, decide, target })
-    const contest = yield* makeContest(contests)
+  const doubt = yield* makeDoubt
+  const seen = new RolloutsSeen()
+  const contests = new Contests(target)
+  const decide = yield* makeDecide({ ...options, target, seen, contests })
+  const ownership = yield* Disown.make({ decide })
+  const rewrite = yield* makeRewrite({ contests, decide, permits, rests, target })
+  const putBack = yield* makePutBack({ contests, decide, target })
+  const contest = yield* makeContest(contests)
 
-    const forget = (key: string) =>
-      Effect.gen(function*() {
-        inventory.want(key, [])
-        decisions.forget(key)
-        rests.forget(key)
-        seen.forget(key)
-        contests.forget(key)
-        yield* ownership.forget(key)
-        yield* pacing.forget(key, key.split("/")[1] ?? "")
-      })
-
-    /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
-    const compareAgain = (sources: ReadonlyArray<string>, up: number) =>
-      Effect.forEach(sources, (source) => {
-        const state = inventory.state(source)
-        return source.includes("@") || state?._tag !== "BackedUp" || up - state.verifiedAt <= freshness
-          ? Effect.void
-          : doubt(source, "it is compared with its source for a new user")
-      }, { discard: true })
-
-    return Effect.fn("reconcileWorkload")(function*(key: string) {
-      const decided = yield* decide(key)
-      if (decided === undefined) return yield* forget(key)
-      const { now, plan: planned, pods, times, uptime: up, workload } = decided
-      yield* pacing.observe(workload, pods, target, times)
-      const pod = store.pod(key)
-      const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
-      if (pod !== undefined && set !== undefined) yield* pacing.observePod(pod, set, target)
-      // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
-      if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
-      yield* offerAll(images, inventory.want(key, planned.wants))
-      const before = decisions.get(key)?.plan.wants ?? []
-      // pods that come and go are no new users: what they run is what their workload names
-      if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), up)
-      yield* offerAll(images, planned.stale)
-      // of others another look is due already, or nothing is copied at all
-      yield* offerAll(images, unpulled(planned, pods).filter((it) => inventory.state(it)?._tag === "BackedUp"))
-      yield* reportStray(decisions.get(key)?.plan, planned)
-      const refusal = rests.refusal(workload, up)
-      const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
-      if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
-      const may = planned.verdict._tag === "Rewrite" && refusal === undefined && !rests.isLate(key, up)
-      if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
-      const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
-        ? yield* catchRefusal(contest.inTurn(decided, rewrite(decided, planned.verdict.as)), planned)
-        : planned.verdict._tag === "Rewrite" && refusal !== undefined
-        ? refusedFor(refusal)
-        : planned.verdict
-      yield* decisions.set({ plan: planned, verdict })
-      // whatever woke it has taken the place of the wake that was to end its rest
-      const left = may ? undefined : rests.left(workload, up)
-      if (left !== undefined) yield* workloads.offerAfter(key, Duration.millis(left))
-      const calmAt = decided.rolledBack?.until
-      if (calmAt !== undefined) yield* workloads.offerAfter(key, Duration.millis(calmAt - now))
-      if (refusal === undefined) yield* catchRefusal(contest.rest(decided), planned)
-      // a Deployment's controller that loses its first word of a rollout to another write never says that it has begun
-      if (workload.ownsImages && (workload.rollout === undefined || isObserved(workload))) {
-        yield* ownership.disown(workload)
-      }
-    }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
+  const forget = Effect.fnUntraced(function*(key: string) {
+    inventory.want(key, [])
+    decisions.forget(key)
+    rests.forget(key)
+    seen.forget(key)
+    contests.forget(key)
+    yield* ownership.forget(key)
+    yield* pacing.forget(key, key.split("/")[1] ?? "")
   })
+
+  /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
+  const compareAgain = (sources: ReadonlyArray<string>, up: number) =>
+    Effect.forEach(sources, (source) => {
+      const state = inventory.state(source)
+      return source.includes("@") || state?._tag !== "BackedUp" || up - state.verifiedAt <= freshness
+        ? Effect.void
+        : doubt(source, "it is compared with its source for a new user")
+    }, { discard: true })
+
+  return Effect.fn("reconcileWorkload")(function*(key: string) {
+    const decided = yield* decide(key)
+    if (decided === undefined) return yield* forget(key)
+    const { now, plan: planned, pods, times, uptime: up, workload } = decided
+    yield* pacing.observe(workload, pods, target, times)
+    const pod = store.pod(key)
+    const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
+    if (pod !== undefined && set !== undefined) yield* pacing.observePod(pod, set, target)
+    // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
+    if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
+    yield* offerAll(images, inventory.want(key, planned.wants))
+    const before = decisions.get(key)?.plan.wants ?? []
+    // pods that come and go are no new users: what they run is what their workload names
+    if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), up)
+    yield* offerAll(images, planned.stale)
+    // of others another look is due already, or nothing is copied at all
+    yield* offerAll(images, unpulled(planned, pods).filter((it) => inventory.state(it)?._tag === "BackedUp"))
+    yield* reportStray(decisions.get(key)?.plan, planned)
+    const refusal = rests.refusal(workload, up)
+    const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
+    if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
+    const may = planned.verdict._tag === "Rewrite" && refusal === undefined && !rests.isLate(key, up)
+    if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
+    const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
+      ? yield* catchRefusal(contest.inTurn(decided, rewrite(decided, planned.verdict.as)), planned)
+      : planned.verdict._tag === "Rewrite" && refusal !== undefined
+      ? refusedFor(refusal)
+      : planned.verdict
+    yield* decisions.set({ plan: planned, verdict })
+    // whatever woke it has taken the place of the wake that was to end its rest
+    const left = may ? undefined : rests.left(workload, up)
+    if (left !== undefined) yield* workloads.offerAfter(key, Duration.millis(left))
+    const calmAt = decided.rolledBack?.until
+    if (calmAt !== undefined) yield* workloads.offerAfter(key, Duration.millis(calmAt - now))
+    if (refusal === undefined) yield* catchRefusal(contest.rest(decided), planned)
+    // a Deployment's controller that loses its first word of a rollout to another write never says that it has begun
+    if (workload.ownsImages && (workload.rollout === undefined || isObserved(workload))) {
+      yield* ownership.disown(workload)
+    }
+  }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
+})
 
 /** Sources of the copies that pods of it cannot pull: the backup may have lost them, and the source may still have them. */
 const unpulled = ({ images }: Plan, pods: ReadonlyArray<Pod>): ReadonlyArray<string> => {

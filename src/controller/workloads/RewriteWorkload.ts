@@ -47,84 +47,83 @@ const namesOthers = (plan: Plan, asked: Plan): boolean => {
 }
 
 /** Makes the function that rewrites what has just been decided. */
-export const make = ({ contests, decide, permits, rests, target }: Options) =>
-  Effect.gen(function*() {
-    const store = yield* WorkloadStore
-    const decisions = yield* Decisions
-    const workloads = yield* WorkloadQueue
-    const pacing = yield* Pacing
-    const rewriter = yield* Rewriter
-    const movedTags = yield* makeMovedTags
+export const make = Effect.fnUntraced(function*({ contests, decide, permits, rests, target }: Options) {
+  const store = yield* WorkloadStore
+  const decisions = yield* Decisions
+  const workloads = yield* WorkloadQueue
+  const pacing = yield* Pacing
+  const rewriter = yield* Rewriter
+  const movedTags = yield* makeMovedTags
 
-    /** With a permit: the patch of what is right now, or none. */
-    const send = Effect.fnUntraced(
-      function*(key: string, as: RewriteAs): Effect.fn.Return<Sent | undefined, KubeError> {
-        const asked = yield* decide(key)
-        if (!saysRewrite(asked, as) || (yield* movedTags(asked.plan)).length > 0) return undefined
-        // their sources may have taken seconds to say so: what is sent was decided at this moment
-        const again = yield* decide(key)
-        if (!saysRewrite(again, as) || namesOthers(again.plan, asked.plan)) return undefined
-        if (!(yield* pacing.fits(as, again.settings.MAX_CONCURRENT_ROLLOUTS))) return undefined
-        const patch = rewritePatch(again.workload, replacementsOf(again.plan.images), target)
-        return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), of: again }
-      }
+  /** With a permit: the patch of what is right now, or none. */
+  const send = Effect.fnUntraced(
+    function*(key: string, as: RewriteAs): Effect.fn.Return<Sent | undefined, KubeError> {
+      const asked = yield* decide(key)
+      if (!saysRewrite(asked, as) || (yield* movedTags(asked.plan)).length > 0) return undefined
+      // their sources may have taken seconds to say so: what is sent was decided at this moment
+      const again = yield* decide(key)
+      if (!saysRewrite(again, as) || namesOthers(again.plan, asked.plan)) return undefined
+      if (!(yield* pacing.fits(as, again.settings.MAX_CONCURRENT_ROLLOUTS))) return undefined
+      const patch = rewritePatch(again.workload, replacementsOf(again.plan.images), target)
+      return { outcome: yield* rewriter.apply(again.workload, patch, "rewritten"), of: again }
+    }
+  )
+
+  /** The API server took the patch: says so, and whether it made of the images what was meant. */
+  const taken = Effect.fnUntraced(function*(of: Decided, after: Workload | undefined, as: RewriteAs) {
+    const { controlled, plan, pods, workload } = of
+    const replacements = replacementsOf(plan.images)
+    const answer = { before: workload, after, replacements }
+    const others = contests.wrote(answer, controlled, yield* Clock.currentTimeMillis)
+    // where every image is another nothing of ours rolls out, and no event may ever say so
+    const isNothing = others.length === replacements.length
+    yield* after === undefined || isNothing ? pacing.release(workload.key) : pacing.patched(after, as)
+    if (others.length > 0) {
+      yield* Metric.update(rewrites({ result: "refused" }), 1)
+      yield* Effect.logWarning(`the API server took the patch and changed it (${changer}): ${others.join(", ")}`)
+      yield* workloads.offerFailed(workload.key)
+    }
+    if (isNothing) return
+    const waiting = as === "rollout" ? undefined : livePods(pods).find((it) => !it.ready)
+    yield* Effect.logInfo(
+      `rewritten: ${describeReplacements(replacements)}${wayBack(workload, controlled, target)}${
+        stuckPod(workload, waiting)
+      }`
     )
-
-    /** The API server took the patch: says so, and whether it made of the images what was meant. */
-    const taken = Effect.fnUntraced(function*(of: Decided, after: Workload | undefined, as: RewriteAs) {
-      const { controlled, plan, pods, workload } = of
-      const replacements = replacementsOf(plan.images)
-      const answer = { before: workload, after, replacements }
-      const others = contests.wrote(answer, controlled, yield* Clock.currentTimeMillis)
-      // where every image is another nothing of ours rolls out, and no event may ever say so
-      const isNothing = others.length === replacements.length
-      yield* after === undefined || isNothing ? pacing.release(workload.key) : pacing.patched(after, as)
-      if (others.length > 0) {
-        yield* Metric.update(rewrites({ result: "refused" }), 1)
-        yield* Effect.logWarning(`the API server took the patch and changed it (${changer}): ${others.join(", ")}`)
-        yield* workloads.offerFailed(workload.key)
-      }
-      if (isNothing) return
-      const waiting = as === "rollout" ? undefined : livePods(pods).find((it) => !it.ready)
-      yield* Effect.logInfo(
-        `rewritten: ${describeReplacements(replacements)}${wayBack(workload, controlled, target)}${
-          stuckPod(workload, waiting)
-        }`
-      )
-    })
-
-    return Effect.fnUntraced(function*(of: Decided, as: RewriteAs): Effect.fn.Return<Verdict, KubeError> {
-      const { plan: { verdict }, settings, workload } = of
-      const { key, namespace } = workload
-      const admission = yield* pacing.admit(workload, {
-        as,
-        limit: settings.MAX_CONCURRENT_ROLLOUTS,
-        pulls: nextPullSet(store, workload),
-        byNodes: settings.BACKUP_PULL_BY === "nodes",
-        asked: workload.marks.rewrite === "patch",
-        alone: decisions.isAlone(namespace)
-      })
-      if (admission === undefined) return verdict
-      if (admission._tag === "Held") return admission
-      const sent = yield* movedTags(of.plan).pipe(
-        Effect.flatMap((moved) =>
-          moved.length > 0
-            ? Effect.undefined
-            : permits.withPermit({ lane: namespace, ...unclaimed })(send(key, as))
-        ),
-        Effect.onError(() => pacing.release(key))
-      )
-      if (sent?.outcome._tag !== "Applied") {
-        yield* pacing.release(key)
-        // the watch brings the newer object; a look a moment later covers a watch that is behind
-        if (sent === undefined) yield* workloads.offerAfter(key, "1 second")
-        else {
-          const wait = yield* workloads.offerFailed(key)
-          rests.late(key, (yield* uptime) + Duration.toMillis(wait))
-        }
-        return verdict
-      }
-      yield* taken(sent.of, sent.outcome.after, as)
-      return verdict
-    })
   })
+
+  return Effect.fnUntraced(function*(of: Decided, as: RewriteAs): Effect.fn.Return<Verdict, KubeError> {
+    const { plan: { verdict }, settings, workload } = of
+    const { key, namespace } = workload
+    const admission = yield* pacing.admit(workload, {
+      as,
+      limit: settings.MAX_CONCURRENT_ROLLOUTS,
+      pulls: nextPullSet(store, workload),
+      byNodes: settings.BACKUP_PULL_BY === "nodes",
+      asked: workload.marks.rewrite === "patch",
+      alone: decisions.isAlone(namespace)
+    })
+    if (admission === undefined) return verdict
+    if (admission._tag === "Held") return admission
+    const sent = yield* movedTags(of.plan).pipe(
+      Effect.flatMap((moved) =>
+        moved.length > 0
+          ? Effect.undefined
+          : permits.withPermit({ lane: namespace, ...unclaimed })(send(key, as))
+      ),
+      Effect.onError(() => pacing.release(key))
+    )
+    if (sent?.outcome._tag !== "Applied") {
+      yield* pacing.release(key)
+      // the watch brings the newer object; a look a moment later covers a watch that is behind
+      if (sent === undefined) yield* workloads.offerAfter(key, "1 second")
+      else {
+        const wait = yield* workloads.offerFailed(key)
+        rests.late(key, (yield* uptime) + Duration.toMillis(wait))
+      }
+      return verdict
+    }
+    yield* taken(sent.of, sent.outcome.after, as)
+    return verdict
+  })
+})

@@ -109,8 +109,8 @@ const guardedConnector = (
 }
 
 /** Agents that live as long as the scope. */
-export const makeAgents = (options: AgentOptions): Effect.Effect<Agents, never, Scope.Scope> =>
-  Effect.gen(function*() {
+export const makeAgents = Effect.fnUntraced(
+  function*(options: AgentOptions): Effect.fn.Return<Agents, never, Scope.Scope> {
     const pool = new BufferPool(options.readBytes, Math.ceil(idleBytes / options.readBytes))
     const all = new Set<Agent>()
     const tunnels = makeTunnels(options)
@@ -161,4 +161,5 @@ export const makeAgents = (options: AgentOptions): Effect.Effect<Agents, never, 
       return made.agent
     }
     return { pool, of, proxyOf }
-  })
+  }
+)

@@ -23,17 +23,16 @@ export interface BodyStream {
  * Sends a GET and returns when its headers are there: a 200 (or the 206 that a Range asks for) with its body as a paused
  * stream, anything else collected up to `most` bytes. The request is aborted with the scope.
  */
-export const open = (
+export const open = Effect.fnUntraced(function*(
   dispatcher: Dispatcher,
   outgoing: Outgoing,
   most: number
-): Effect.Effect<Incoming & { readonly stream?: BodyStream }, DispatchError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const request = new OpenRequest(dispatcher, outgoing, most)
-    // registered before anything is sent: no moment remains in which an interruption would leave the socket open
-    yield* Effect.addFinalizer(() => Effect.sync(request.abort))
-    return yield* request.send
-  })
+): Effect.fn.Return<Incoming & { readonly stream?: BodyStream }, DispatchError, Scope.Scope> {
+  const request = new OpenRequest(dispatcher, outgoing, most)
+  // registered before anything is sent: no moment remains in which an interruption would leave the socket open
+  yield* Effect.addFinalizer(() => Effect.sync(request.abort))
+  return yield* request.send
+})
 
 class OpenRequest implements BodyStream {
   #controller: Dispatcher.DispatchController | undefined
