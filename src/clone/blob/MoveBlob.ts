@@ -3,30 +3,13 @@
 import { Effect, Fiber, type Scope } from "effect"
 import type { Descriptor } from "../../image/ManifestDocument.ts"
 import { targetOf } from "../../image/Repository.ts"
-import type { Blobs, OpenBlob } from "../../registry/api/Blobs.ts"
+import type { OpenBlob } from "../../registry/api/Blobs.ts"
 import type { Upload } from "../../registry/api/Upload.ts"
-import type { RegistryError } from "../../registry/RegistryError.ts"
 import { retrySchedule } from "../../registry/Retry.ts"
 import { type CloneError, fromRegistry } from "../CloneError.ts"
 import type { How } from "../Counter.ts"
 import type { BlobContext } from "./BlobContext.ts"
 import { transfer } from "./Transfer.ts"
-
-/** Opens a session; one whose answer comes too late for an interrupted copy is ended all the same. */
-const begin = <A extends Upload | "mounted" | undefined>(
-  registry: Blobs,
-  asked: Effect.Effect<A, RegistryError>
-): Effect.Effect<A, RegistryError> =>
-  Effect.flatMap(Effect.forkDetach(asked), (asking) =>
-    Effect.onInterrupt(
-      Fiber.join(asking),
-      () =>
-        Effect.forkDetach(Effect.matchEffect(Fiber.join(asking), {
-          // nobody waits for it any more: where there is none, there is nothing to end
-          onFailure: () => Effect.void,
-          onSuccess: (upload) => typeof upload === "object" ? registry.cancelUpload(upload) : Effect.void
-        }))
-    ))
 
 /** Sends the bytes into the session as they come; one that fails is ended, and what was sent of it counts no more. */
 const send = (
@@ -81,9 +64,9 @@ export const moveBlob = Effect.fnUntraced(function*(
   /** The backup has said that it stored other bytes: what it says of the blob now means nothing. */
   let spoiled = false
   const has = atBackup(registry.hasBlob(backup, blob.digest))
-  const start = atBackup(begin(registry, registry.startUpload(backup, blob.digest)))
+  const start = atBackup(registry.startUpload(backup, blob.digest))
   const startUnlessThere = Effect.gen(function*() {
-    const answer = yield* atBackup(begin(registry, registry.mountBlob(backup, blob.digest, backup)))
+    const answer = yield* atBackup(registry.mountBlob(backup, blob.digest, backup))
     return answer ?? ((yield* has) ? "mounted" : yield* start)
   })
 

@@ -5,7 +5,7 @@ import type { Digest } from "../../image/Digest.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import type { RegistryClient } from "../../registry/RegistryClient.ts"
 import type { CloneError } from "../CloneError.ts"
-import type { Landings } from "../blob/Landings.ts"
+import type { Landings } from "./Landings.ts"
 import type { Ledger } from "../Ledger.ts"
 
 /** Runs a part of the copy when it is its turn. */

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { type Landings, makeLandings } from "../../../src/clone/blob/Landings.ts"
+import { type Landings, makeLandings } from "../../../src/clone/steps/Landings.ts"
 import { digestOf } from "../../../src/image/Digest.ts"
 
 const digest = digestOf(Buffer.from("image"))
