@@ -119,7 +119,7 @@ export const makeDownload = (options: DownloadOptions): Download => {
     for (;;) {
       const blob = current
       const broken = yield* Effect.raceAllFirst([read(blob, arrived - blob.offset), complete, watch]).pipe(
-        Effect.ensuring(Effect.sync(blob.close)),
+        Effect.ensuring(Effect.sync(blob.abort)),
         Effect.as(undefined),
         Effect.catch((error) => Effect.succeed(error))
       )

@@ -47,7 +47,7 @@ const inMemory = (bytes: Buffer): OpenBlob => ({
   resume: nothing,
   rested: () => 0n,
   release: nothing,
-  close: nothing
+  abort: nothing
 })
 
 const refusing = ({ image, source }: TreeContext, original: Manifest) => (detail: string) =>

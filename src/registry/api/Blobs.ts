@@ -6,26 +6,19 @@ import type { Repository } from "../../image/Repository.ts"
 import { refusal } from "../Classify.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
-import type { Bandwidth } from "../transport/Bandwidth.ts"
+import type { Bandwidth, PacedStream } from "../transport/Bandwidth.ts"
 import type { BufferPool } from "../transport/BufferPool.ts"
-import type { BodySink } from "../transport/BodyStream.ts"
 import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { makeUploads, type Uploads } from "./Uploads.ts"
 
-/** A blob whose bytes wait to be read. */
-export interface OpenBlob {
+/** A blob whose bytes wait to be read: a stream that rests for MAX_BANDWIDTH, and where it is in the blob. */
+export interface OpenBlob extends PacedStream {
   /** Of the whole blob, as the registry says; undefined when it does not. */
   readonly size: number | undefined
   /** Where in the blob its bytes begin. */
   readonly offset: number
-  readonly start: (sink: BodySink) => void
-  readonly resume: () => void
-  /** Nanoseconds it was held back by MAX_BANDWIDTH so far. */
-  readonly rested: () => bigint
   /** Bytes that were handed on are needed no more: for who does not write them to a socket, which says so by itself. */
   readonly release: (chunk: Buffer) => void
-  /** Ends the connection unless all has been read. */
-  readonly close: () => void
 }
 
 export interface Blobs extends Uploads {
@@ -117,12 +110,10 @@ export const makeBlobs = (
       }
       const stream = yield* bandwidth.pace(answer.stream, length)
       return {
+        ...stream,
         size: answer.status === 206 ? part?.size : length,
         offset: part?.first ?? 0,
-        resume: stream.resume,
-        rested: stream.rested,
         release: (chunk) => pool.give(chunk),
-        close: stream.abort,
         start: (sink) =>
           stream.start(
             // only a body of known length yields exactly one slice per read (BufferPool.disown)

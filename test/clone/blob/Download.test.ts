@@ -248,7 +248,7 @@ describe("a download over a slow line", () => {
       resume: () => {},
       rested: () => 0n,
       release: () => {},
-      close: () => {}
+      abort: () => {}
     }
     const gone = registryError({ operation: "GET blob", target: "it", reason: "NotFound", detail: "gone" })
     const download = makeDownload({

@@ -64,7 +64,7 @@ const serve = ({ bytes, chunk = 7777, spoil = (it) => it, ...more }: Served) => 
         resume,
         rested: () => 0n,
         release: () => {},
-        close: () => {
+        abort: () => {
           begin = undefined
         }
       }
@@ -249,7 +249,7 @@ describe("counting bytes", () => {
         resume: () => {},
         rested: () => 0n,
         release: () => {},
-        close: () => {}
+        abort: () => {}
       }
       const once = { ...limits, attempts: 1, stallWindow: Duration.millis(50) }
       const silent = yield* Effect.flip(countBytes({ limits: once, target: "x", open: () => Effect.succeed(never) }))
