@@ -11,8 +11,10 @@ import type { ImageSlot, Workload } from "./Workload.ts"
 
 export interface PlannedImage {
   readonly slot: ImageSlot
-  /** What is, or would be, cloned for it; the last one is what it is rewritten to a copy of. */
+  /** What is, or would be, cloned for it. */
   readonly wants: ReadonlyArray<string>
+  /** Which of these it is rewritten to a copy of; undefined where that cannot be said. */
+  readonly source: string | undefined
   /** Whether the copy was seen too long ago to be used without another look (invariant 1). */
   readonly stale: boolean
   readonly skip: SkipReason | undefined
@@ -46,9 +48,10 @@ interface Context extends Facts {
   readonly freshFor: number
 }
 
-type Outcome = Pick<PlannedImage, "wants" | "stale" | "skip" | "hold" | "detail" | "to">
+type Outcome = Pick<PlannedImage, "wants" | "source" | "stale" | "skip" | "hold" | "detail" | "to">
 
 const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
+  source: undefined,
   stale: false,
   skip: undefined,
   hold: undefined,
@@ -57,29 +60,33 @@ const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
   ...part
 })
 
+/** What is cloned for an image, and what of that it is rewritten to a copy of. */
+interface Wanted {
+  readonly wants: ReadonlyArray<string>
+  readonly source: string
+}
+
 /** What is known of one image once its state is `BackedUp`. */
 const rewriteTo = (
-  wants: ReadonlyArray<string>,
+  of: Wanted,
   reference: ImageReference,
   state: Extract<ImageState, { _tag: "BackedUp" }>,
   facts: Context
 ): Outcome => {
-  const source = wants[wants.length - 1] ?? ""
+  const { source } = of
   const converted = state.original !== undefined
   const name = converted ? convertedBackupOf(facts.backup, reference) : backupOf(facts.backup, reference)
   // what an image will be converted to is not known before it is copied: `plan --check` has seen the original only
   const pins = facts.settings.PIN_DIGESTS && name.digest === undefined && state.digest !== state.original
   const to = format(pins ? { ...name, digest: state.digest } : name)
   return facts.uptime - state.verifiedAt > facts.freshFor
-    ? outcome({ wants, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
-    : outcome({ wants, to, detail: `${source} is backed up` })
+    ? outcome({ ...of, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
+    : outcome({ ...of, to, detail: `${source} is backed up` })
 }
 
 /** Not known, and taken as copied: for plans that ask no registry. */
-const assumed = (wants: ReadonlyArray<string>, reference: ImageReference, facts: Facts): Outcome => {
-  const detail = `${wants[wants.length - 1] ?? ""} would be copied`
-  return outcome({ wants, to: format(backupOf(facts.backup, reference)), detail })
-}
+const assumed = (of: Wanted, reference: ImageReference, facts: Facts): Outcome =>
+  outcome({ ...of, to: format(backupOf(facts.backup, reference)), detail: `${of.source} would be copied` })
 
 const pinOf = (reference: ImageReference, digest: NonNullable<ImageReference["digest"]>): ImageReference => ({
   ...reference,
@@ -106,8 +113,10 @@ const pinned = (
   const source = format(pin)
   const wants = [tag, source]
   const state = facts.state(source)
-  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(wants, pin, facts)
-  if (state?._tag === "BackedUp") return rewriteTo(wants, pin, state, facts)
+  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) {
+    return assumed({ wants, source }, pin, facts)
+  }
+  if (state?._tag === "BackedUp") return rewriteTo({ wants, source }, pin, state, facts)
   if (state?._tag === "Failed") {
     return outcome({
       wants,
@@ -122,7 +131,8 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context):
   const source = format(reference)
   const wants = [source]
   const state = facts.state(source)
-  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(wants, reference, facts)
+  const of: Wanted = { wants, source }
+  if (facts.assumeCopied && (state === undefined || state._tag === "Pending")) return assumed(of, reference, facts)
   if (state === undefined || state._tag === "Pending") {
     const kept = [...wants, ...knownPin(slot, reference, facts)]
     const why = state?.why === undefined ? "" : `: ${state.why}`
@@ -131,11 +141,11 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context):
   if (state._tag === "Failed") {
     return outcome({ wants: [...wants, ...knownPin(slot, reference, facts)], ...failedOf(state, source) })
   }
-  if (reference.digest !== undefined) return rewriteTo(wants, reference, state, facts)
+  if (reference.digest !== undefined) return rewriteTo(of, reference, state, facts)
   const choice = choose(runningOf(slot.container, reference, facts), state)
   if (choice._tag === "Held") return outcome({ wants, hold: choice.reason, detail: `${source}: ${choice.detail}` })
   return choice._tag === "Tag"
-    ? rewriteTo(wants, reference, state, facts)
+    ? rewriteTo(of, reference, state, facts)
     : pinned(source, reference, choice.digest, facts)
 }
 
@@ -150,7 +160,13 @@ const planImage = (slot: ImageSlot, entry: string | undefined, facts: Context): 
     return {
       slot,
       stray,
-      ...outcome({ wants: [from], skip: "already-backup", detail: `it is the copy of ${from}`, to: slot.image })
+      ...outcome({
+        wants: [from],
+        source: from,
+        skip: "already-backup",
+        detail: `it is the copy of ${from}`,
+        to: slot.image
+      })
     }
   }
   return { slot, stray, ...fromSource(slot, source.reference, facts) }
@@ -184,7 +200,7 @@ export const replacementsOf = (images: ReadonlyArray<PlannedImage>): ReadonlyArr
 /** The sources of which a rewrite names the tag, and not a digest: what they name now is asked before. */
 export const tagsNamed = (images: ReadonlyArray<PlannedImage>): ReadonlyArray<string> => [
   ...new Set(
-    images.flatMap((it) => it.skip === undefined && it.to !== undefined ? it.wants.slice(-1) : [])
+    images.flatMap((it) => it.skip === undefined && it.to !== undefined ? it.source ?? [] : [])
       .filter((it) => !it.includes("@"))
   )
 ]
