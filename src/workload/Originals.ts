@@ -1,20 +1,27 @@
 // Originals: the annotation that records what an image was before it was rewritten (invariant 3 of docs/architecture.md).
 // It stands on the pod template, where rollbacks carry it along; tenants can write it, so an entry counts only when it
 // maps to the very image that is there.
-import { Option, Result, Schema } from "effect"
-import { type Backup, backupOf, convertedBackupOf, isCopyRepository, keptBy } from "../image/BackupName.ts"
+import { Result, Schema } from "effect"
+import { type Backup, backupOf, convertedBackupOf, isCopyRepository, isUnder, keptBy } from "../image/BackupName.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
+import type { Workload } from "./Workload.ts"
 
 /** JSON map from container name (`volume:<name>` for image volumes) to the image as it was written. */
 export const originalsAnnotation = "image-cloner.io/original-images"
 
-const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Record(Schema.String, Schema.String)))
+const isEntries = Schema.is(Schema.Record(Schema.String, Schema.String))
+const none: ReadonlyMap<string, string> = new Map()
 
-/** The entries of the annotation; none when it is absent or not such a map. */
-export const readOriginals = (annotation: string | undefined): ReadonlyMap<string, string> =>
-  annotation === undefined
-    ? new Map()
-    : new Map(Object.entries(Option.getOrElse(decode(annotation), () => ({}))))
+/** The entries of the annotation; none when it is absent or not such a map. Read at every look at a workload. */
+export const readOriginals = (annotation: string | undefined): ReadonlyMap<string, string> => {
+  if (annotation === undefined) return none
+  try {
+    const json: unknown = JSON.parse(annotation)
+    return isEntries(json) ? new Map(Object.entries(json)) : none
+  } catch {
+    return none // anybody can write anything there; what is no map has no entry that counts
+  }
+}
 
 /** The annotation's text; keys in order, so that the same entries are the same text. */
 export const writeOriginals = (entries: ReadonlyMap<string, string>): string =>
@@ -71,4 +78,17 @@ export const originOf = (backup: Backup, entry: string | undefined, present: Ima
   return Result.isSuccess(source) && isCopyRepository(backup, source.success, present)
     ? { _tag: "Bumped", before: entry, source: bumped(source.success, present) }
     : { _tag: "Forged", claimed: entry }
+}
+
+/** The entries that still hold: verified ones of containers whose image is their copy. All others are stale. */
+export const verifiedOriginals = (workload: Workload, backup: Backup): ReadonlyMap<string, string> => {
+  const entries = readOriginals(workload.originals)
+  const verified = new Map<string, string>()
+  for (const slot of workload.images) {
+    const present = parse(slot.image)
+    if (Result.isFailure(present) || !isUnder(backup, present.success)) continue
+    const origin = originOf(backup, entries.get(slot.container), present.success)
+    if (origin._tag === "Verified") verified.set(slot.container, origin.original)
+  }
+  return verified
 }

@@ -2,7 +2,7 @@
 // (invariants 11 and 13). Pure. Ours: a verified originals entry, written by our field manager. Under way: not all pods have
 // reached that revision.
 import type { Backup } from "../image/BackupName.ts"
-import { verifiedOriginals } from "./Patch.ts"
+import { verifiedOriginals } from "./Originals.ts"
 import { cannotPull, deadlineOf, isBehindUs, isGivenUp, livePods, replacesPods, wasReached } from "./Rollout.ts"
 import type { ContainerState, Pod, Workload } from "./Workload.ts"
 

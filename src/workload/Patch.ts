@@ -1,10 +1,8 @@
 // Patch: the JSON Patch (RFC 6902) that rewrites a workload, and the one that puts the originals back. `test` operations
 // say what the object must still be; the server refuses the whole patch where it is not, so nothing is ever clobbered.
-import { Result } from "effect"
-import { type Backup, isUnder } from "../image/BackupName.ts"
-import { parse } from "../image/ImageReference.ts"
+import type { Backup } from "../image/BackupName.ts"
 import { kindOf } from "./Kinds.ts"
-import { originalsAnnotation, originOf, readOriginals, writeOriginals } from "./Originals.ts"
+import { originalsAnnotation, verifiedOriginals, writeOriginals } from "./Originals.ts"
 import type { Replacement } from "./PlanImages.ts"
 import type { Texts } from "./RestoredMark.ts"
 import { type ImageSlot, volumePrefix, type Workload } from "./Workload.ts"
@@ -43,19 +41,6 @@ const annotate = (workload: Workload, entries: ReadonlyMap<string, string>): Rea
       : [{ op: "add" as const, path: `${path}/annotations`, value: {} }]),
     { op: "add", path: annotationPath(workload), value: writeOriginals(entries) }
   ]
-}
-
-/** The entries that still hold: verified ones of containers whose image is their copy. All others are stale. */
-export const verifiedOriginals = (workload: Workload, backup: Backup): ReadonlyMap<string, string> => {
-  const entries = readOriginals(workload.originals)
-  const verified = new Map<string, string>()
-  for (const slot of workload.images) {
-    const present = parse(slot.image)
-    if (Result.isFailure(present) || !isUnder(backup, present.success)) continue
-    const origin = originOf(backup, entries.get(slot.container), present.success)
-    if (origin._tag === "Verified") verified.set(slot.container, origin.original)
-  }
-  return verified
 }
 
 /** The patch that points a workload to its copies and records the originals. */

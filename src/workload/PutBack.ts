@@ -4,7 +4,7 @@
 // by the workload loop.
 import type { Backup } from "../image/BackupName.ts"
 import { isOurPatch, type PullFailure, pullFailureOf } from "./OurRollout.ts"
-import { verifiedOriginals } from "./Patch.ts"
+import { verifiedOriginals } from "./Originals.ts"
 import {
   deadlineOf,
   failsLastingly,

@@ -6,7 +6,7 @@ import { parse } from "../image/ImageReference.ts"
 import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { pullFailureOf } from "./OurRollout.ts"
-import { verifiedOriginals } from "./Patch.ts"
+import { verifiedOriginals } from "./Originals.ts"
 import { complaint } from "./PutBack.ts"
 import {
   cannotPull,

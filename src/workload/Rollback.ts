@@ -4,7 +4,7 @@
 import { Result } from "effect"
 import type { Backup } from "../image/BackupName.ts"
 import { format, parse } from "../image/ImageReference.ts"
-import { verifiedOriginals } from "./Patch.ts"
+import { verifiedOriginals } from "./Originals.ts"
 import { isObserved, livePods, sameImages } from "./Rollout.ts"
 import type { Pod, Workload } from "./Workload.ts"
 

@@ -7,7 +7,7 @@ import type { HeldMark } from "../../workload/HeldMark.ts"
 import { kindOf } from "../../workload/Kinds.ts"
 import { ourselves } from "../../workload/Marks.ts"
 import { isOurPatch } from "../../workload/OurRollout.ts"
-import { verifiedOriginals } from "../../workload/Patch.ts"
+import { verifiedOriginals } from "../../workload/Originals.ts"
 import type { Replacement } from "../../workload/PlanImages.ts"
 import type { Pod, Workload } from "../../workload/Workload.ts"
 

@@ -6,7 +6,7 @@ import { SourceTags } from "../../clone/SourceTags.ts"
 import { type Backup, keptBy } from "../../image/BackupName.ts"
 import type { Digest } from "../../image/Digest.ts"
 import { format, type ImageReference, parse } from "../../image/ImageReference.ts"
-import { verifiedOriginals } from "../../workload/Patch.ts"
+import { verifiedOriginals } from "../../workload/Originals.ts"
 import { type Evidence, runningOf } from "../../workload/Running.ts"
 import type { Workload } from "../../workload/Workload.ts"
 
