@@ -6,6 +6,7 @@ import { Decisions } from "./controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
 import { KubeClient } from "./kube/KubeClient.ts"
+import { WatchStates } from "./kube/watch/WatchStates.ts"
 import { Credentials } from "./registry/auth/Credentials.ts"
 import { copyingOnly, CurrentLimits } from "./registry/Limits.ts"
 import { RegistryClient } from "./registry/RegistryClient.ts"
@@ -49,7 +50,8 @@ export const controller = (options: { readonly ownNamespace: Option.Option<strin
       Pacing.layer,
       Rewriter.layer,
       Inventory.layer,
-      WorkloadStore.layer
+      WorkloadStore.layer,
+      WatchStates.layer
     )),
     Layer.provideMerge(Supervisor.layer)
   )

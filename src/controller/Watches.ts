@@ -1,5 +1,5 @@
 // Watches: the resources that are watched, what is kept of each, and whose plan a change of them concerns.
-import { Effect, Schedule, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { type Change, type Resource, watch } from "../kube/watch/Watcher.ts"
 import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { Priority } from "../queue/WorkQueue.ts"
@@ -152,10 +152,6 @@ export const watches = [
 /** Waits until every resource has been taken into the store, or is forbidden or absent; answers the latter. */
 export const synced = Effect.gen(function*() {
   const states = yield* WatchStates
-  const store = yield* WorkloadStore
-  const refused = yield* states.settled(watches.map(([name]) => name))
-  // a watch has synced a moment before its items are in the store
-  yield* Effect.suspend(() => Effect.succeed(watches.every(([name]) => store.isSynced(name) || refused.includes(name))))
-    .pipe(Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (it) => it }))
-  return refused
+  // a watch says so when its list has been taken, which is in the store then
+  return yield* states.settled(watches.map(([name]) => name))
 })

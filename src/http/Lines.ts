@@ -1,6 +1,6 @@
 // Newline framing of an answer's body: bytes in, whole lines out. A line that never ends is cut off before it fills the memory.
 // What follows the last newline is not a line: the connection broke in the middle of it.
-const NEWLINE = 0x0a
+const newline = 0x0a
 
 export interface Framer {
   /** The lines that end in `chunk`; undefined once a line has become too long. Empty lines are left out. */
@@ -22,7 +22,7 @@ export const makeFramer = (longest: number): Framer => {
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
       const lines: Array<string> = []
       let start = 0
-      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+      for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
         if (size + end - start > longest) return undefined
         if (size + end - start > 0) lines.push(whole(bytes.subarray(start, end)))
         start = end + 1

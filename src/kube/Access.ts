@@ -27,7 +27,7 @@ export interface Credentials {
   readonly reload: (refused: Access) => Effect.Effect<void>
 }
 
-const MAX_AGE = 60_000 // client-go reads token files again every minute
+const mostAge = 60_000 // client-go reads token files again every minute
 
 /**
  * Reads once a minute, one at a time. A failed read keeps what was read before, however old: rotation is not atomic
@@ -39,7 +39,7 @@ export const cached = Effect.fnUntraced(function*(read: Effect.Effect<Access, Ku
   let fresh = false
   const access = lock.withPermit(Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
-    if (last !== undefined && fresh && now - last.at < MAX_AGE) return last.access
+    if (last !== undefined && fresh && now - last.at < mostAge) return last.access
     const before = last
     const next = before === undefined
       ? yield* read

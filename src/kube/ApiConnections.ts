@@ -8,14 +8,14 @@ import type { Tls } from "./Access.ts"
 export type Purpose = "watch" | "request" | "lease"
 
 /** How long a watch may be silent: the server sends a bookmark about every minute. */
-export const SILENCE = 90_000
-const MAX_BODY = 512 * 1024 * 1024 // an unpaged list of a large cluster is a tenth of it
+export const longestSilence = 90_000
+const mostBodyBytes = 512 * 1024 * 1024 // an unpaged list of a large cluster is a tenth of it
 
 const timeouts = {
   // some proxies hold the headers back until the first event
-  watch: { headersTimeout: 30_000, bodyTimeout: SILENCE },
+  watch: { headersTimeout: 30_000, bodyTimeout: longestSilence },
   // the server cuts changes after 34 s, all else after 60
-  request: { headersTimeout: 35_000, bodyTimeout: 60_000, connections: 16, maxResponseSize: MAX_BODY },
+  request: { headersTimeout: 35_000, bodyTimeout: 60_000, connections: 16, maxResponseSize: mostBodyBytes },
   lease: { headersTimeout: 5_000, bodyTimeout: 5_000, connections: 1 }
 } as const
 

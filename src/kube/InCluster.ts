@@ -4,14 +4,14 @@ import { Config, Effect, FileSystem, Option, Redacted } from "effect"
 import { type Access, cached, type Credentials } from "./Access.ts"
 import { credentialsError, type KubeError } from "./KubeError.ts"
 
-const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 const variable = (name: string): Effect.Effect<string> =>
   Config.String(name).pipe(Config.withDefault(""), Effect.orElseSucceed(() => ""))
 
 /** The credentials of the pod we are, or none if we are not one. `folder` is where the ServiceAccount is mounted. */
 export const inCluster = Effect.fnUntraced(function*(
-  folder: string = SERVICE_ACCOUNT
+  folder: string = serviceAccountFolder
 ): Effect.fn.Return<Option.Option<Credentials>, KubeError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   const host = yield* variable("KUBERNETES_SERVICE_HOST")

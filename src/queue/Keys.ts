@@ -6,7 +6,7 @@
 import { Heap } from "./Heap.ts"
 
 /** How many milliseconds of waiting weigh as much as one point of priority, so that nothing starves. */
-export const AGEING = 1000
+export const ageing = 1000
 
 interface Pending<K> {
   readonly key: K
@@ -80,7 +80,7 @@ export class Keys<K extends string> {
       key,
       priority: level,
       readyAt: at,
-      rank: at - level * AGEING,
+      rank: at - level * ageing,
       order: this.#order++,
       place: "gone"
     }

@@ -1,7 +1,7 @@
 // Every cap and time of the registry client, in one place. A Reference, so that tests can be quick about it.
 import { Context, Duration } from "effect"
 
-/** Caps in bytes, times as durations. Sources: research on registries, REQ R3.10, R4.4, R6.3, R6.7, S3. */
+/** Caps in bytes, times as durations. */
 export interface Limits {
   /** What registries take of one manifest (OCI distribution-spec, "Pushing manifests"). */
   readonly manifestBytes: number

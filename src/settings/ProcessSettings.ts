@@ -38,8 +38,7 @@ export const processKeys = {
   POD_NAMESPACE: {
     fallback: "that of the mounted ServiceAccount",
     description: "The controller's own namespace, which is always ignored."
-  },
-  POD_NAME: { fallback: "", description: "The controller's own pod." }
+  }
 } as const
 
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -55,7 +54,6 @@ export class ProcessSettings extends Context.Service<ProcessSettings, {
   readonly certsDir: string
   readonly proxies: Proxies
   readonly podNamespace: Option.Option<string>
-  readonly podName: Option.Option<string>
 }>()("image-cloner/settings/ProcessSettings") {
   /** Fails with everything that is wrong with the environment. */
   static readonly layer = Layer.effect(ProcessSettings, Effect.suspend(() => read))
@@ -105,7 +103,6 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
     logFormat,
     certsDir: Option.getOrElse(yield* text("CERTS_DIR"), () => "/etc/docker"),
     proxies,
-    podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted,
-    podName: yield* text("POD_NAME")
+    podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted
   }
 })

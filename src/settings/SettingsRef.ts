@@ -7,17 +7,17 @@ import type { SettingsError } from "./SettingsError.ts"
 
 // Whoever stops us waits for this at most, and is promised five seconds; inotify is silent on some network file systems
 // and after a lost event, and a folder in which something changes all the time never is quiet.
-const POLL = "3 seconds"
-const QUIET = "200 millis" // a swap of the kubelet is a handful of events
+const pollInterval = "3 seconds"
+const quietTime = "200 millis" // a swap of the kubelet is a handful of events
 
 const same = (one: Settings, other: Settings): boolean => JSON.stringify(one) === JSON.stringify(other)
 
 // The kubelet replaces a link inside the folder, so the folder is watched, not its files. No watch: the poll remains.
 const ticks = (directory: string): Stream.Stream<unknown, never, FileSystem.FileSystem> =>
   Stream.merge(
-    Stream.tick(POLL),
+    Stream.tick(pollInterval),
     Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.watch(directory))).pipe(
-      Stream.debounce(QUIET),
+      Stream.debounce(quietTime),
       Stream.catchCause((cause) =>
         Stream.drain(
           Stream.fromEffect(Effect.logDebug("the folder of the settings cannot be watched, only polled", cause))

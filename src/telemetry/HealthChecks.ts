@@ -10,7 +10,7 @@ export interface Report {
   readonly checks: ReadonlyArray<{ readonly name: string; readonly problem: string | undefined }>
 }
 
-const TIME = "1 second" // the kubelet waits as long by default
+const patience = "1 second" // the kubelet waits as long by default
 
 export class Health extends Context.Service<Health, {
   /** As long as the scope lives. A check that takes longer than a second, fails or dies is a problem. */
@@ -27,7 +27,7 @@ export class Health extends Context.Service<Health, {
 
     const run = ([name, check]: readonly [string, Check]) =>
       check.pipe(
-        Effect.timeoutOrElse({ duration: TIME, orElse: () => Effect.succeed("no answer within a second") }),
+        Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed("no answer within a second") }),
         Effect.exit,
         Effect.map((exit) => ({
           name,

@@ -14,8 +14,8 @@ export interface Figures {
   readonly cpuUsage: () => { readonly user: number; readonly system: number }
 }
 
-const RESOLUTION = 20 // ms between two looks at the event loop; the delay is what comes on top
-const WINDOW = 15_000 // ms; whoever asks twice within it sees the same window
+const lookInterval = 20 // ms between two looks at the event loop; the delay is what comes on top
+const sharedWindow = 15_000 // ms; whoever asks twice within it sees the same window
 
 const openFiles = (): number | undefined => {
   try {
@@ -30,7 +30,7 @@ export const processMetrics = (figures: Figures): Layer.Layer<never> =>
     const context = yield* Effect.context<never>()
     const loop = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const monitor = monitorEventLoopDelay({ resolution: RESOLUTION })
+        const monitor = monitorEventLoopDelay({ resolution: lookInterval })
         monitor.enable()
         return monitor
       }),
@@ -38,8 +38,8 @@ export const processMetrics = (figures: Figures): Layer.Layer<never> =>
     )
     let since = performance.now()
     const delay = (): number => {
-      const seconds = Math.max(0, loop.percentile(99) / 1e9 - RESOLUTION / 1000)
-      if (performance.now() - since > WINDOW) {
+      const seconds = Math.max(0, loop.percentile(99) / 1e9 - lookInterval / 1000)
+      if (performance.now() - since > sharedWindow) {
         since = performance.now()
         loop.reset()
       }

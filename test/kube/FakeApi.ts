@@ -3,7 +3,7 @@ import { Clock, Duration, Effect, Layer, Logger, Metric, Redacted } from "effect
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Access } from "../../src/kube/Access.ts"
-import { States, WatchStates } from "../../src/kube/watch/WatchStates.ts"
+import { WatchStates } from "../../src/kube/watch/WatchStates.ts"
 
 interface Call {
   readonly method: string
@@ -109,7 +109,7 @@ export const authorization = (access: Access): string | undefined => {
 /** What a test of the client or the watcher needs: metrics and states of its own, no logs, fast time. */
 export const testing = Layer.mergeAll(
   Layer.sync(Metric.MetricRegistry, () => new Map()),
-  Layer.sync(WatchStates, () => new States()),
+  WatchStates.layer,
   Logger.layer([]),
   fastClock(50)
 )

@@ -21,6 +21,7 @@ import { Rewriter } from "../../src/rewrite/Rewriter.ts"
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../src/store/Inventory.ts"
+import { WatchStates } from "../../src/kube/watch/WatchStates.ts"
 import { type Workloads, WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import { uptime } from "../../src/telemetry/Uptime.ts"
 import { kindOf } from "../../src/workload/Kinds.ts"
@@ -107,6 +108,7 @@ const layerOf = (cluster: ModelCluster, byNodes: boolean) =>
     Decisions.layer,
     Inventory.layer,
     WorkloadStore.layer,
+    WatchStates.layer,
     ImageQueue.layer,
     WorkloadQueue.layer,
     SettingsRef.layerOf(settingsOf(backupPrefix, {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { AGEING, Keys } from "../../src/queue/Keys.ts"
+import { ageing, Keys } from "../../src/queue/Keys.ts"
 
 const takeAll = (keys: Keys<string>, now: number): ReadonlyArray<string> => {
   const taken: Array<string> = []
@@ -40,9 +40,9 @@ describe("Keys", () => {
   it("do not starve: waiting weighs as much as priority", () => {
     const keys = new Keys<string>()
     keys.add("low", 0, -100, 0)
-    keys.add("early", 99 * AGEING, 0, 99 * AGEING)
-    keys.add("late", 101 * AGEING, 0, 101 * AGEING)
-    assert.deepStrictEqual(takeAll(keys, 101 * AGEING), ["early", "low", "late"])
+    keys.add("early", 99 * ageing, 0, 99 * ageing)
+    keys.add("late", 101 * ageing, 0, 101 * ageing)
+    assert.deepStrictEqual(takeAll(keys, 101 * ageing), ["early", "low", "late"])
   })
 
   it("come at the earliest of their times", () => {
@@ -112,7 +112,7 @@ describe("Keys", () => {
         keys.done(step.key, now)
       } else {
         const [first] = [...model].filter(([key, it]) => it.readyAt <= now && !busy.has(key)).toSorted(([, a], [, b]) =>
-          (a.readyAt - a.priority * AGEING) - (b.readyAt - b.priority * AGEING) || a.order - b.order
+          (a.readyAt - a.priority * ageing) - (b.readyAt - b.priority * ageing) || a.order - b.order
         )
         const taken = keys.take(now)
         assert.deepStrictEqual(

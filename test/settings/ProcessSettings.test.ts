@@ -24,8 +24,7 @@ describe("ProcessSettings", () => {
         logFormat: Option.none(),
         certsDir: "/etc/docker",
         proxies: noProxies,
-        podNamespace: Option.none(),
-        podName: Option.none()
+        podNamespace: Option.none()
       })
     }))
 
@@ -39,8 +38,7 @@ describe("ProcessSettings", () => {
         https_proxy: "http://me:secret@proxy.test:3128",
         HTTP_PROXY: "other.test",
         NO_PROXY: ".svc,10.0.0.0/8",
-        POD_NAMESPACE: "here",
-        POD_NAME: "me"
+        POD_NAMESPACE: "here"
       }, "elsewhere")
       assert.deepStrictEqual({ ...settings, proxies: originsOf(settings.proxies) }, {
         httpPort: 0,
@@ -48,8 +46,7 @@ describe("ProcessSettings", () => {
         logFormat: Option.some("logfmt"),
         certsDir: "/certs",
         proxies: ["http://proxy.test:3128", "http://other.test"],
-        podNamespace: Option.some("here"),
-        podName: Option.some("me")
+        podNamespace: Option.some("here")
       })
     }))
 

@@ -2,7 +2,7 @@
 // of a watch, changed here alone; what is done after which error is WatchPolicy. Times are milliseconds of the wall clock.
 import type { KubeError } from "../KubeError.ts"
 import { latest } from "./ResourceVersion.ts"
-import { decide, type Decision, HEALTHY, type Phase } from "./WatchPolicy.ts"
+import { decide, type Decision, healthyAfter, type Phase } from "./WatchPolicy.ts"
 
 export interface Course {
   /** Of what was seen last; undefined: everything must be read. */
@@ -135,7 +135,7 @@ export const failed = (before: Course, session: Session, error: KubeError, now: 
       version: decision.next === "keep" ? before.version : undefined,
       from: decision.next === "keep" ? before.from : decision.next === "last" ? before.version ?? before.from : "",
       pagesSince: byPages ? now : before.pagesSince,
-      failures: now - before.lastFailureAt > HEALTHY ? 0 : before.failures,
+      failures: now - before.lastFailureAt > healthyAfter ? 0 : before.failures,
       troubleSince,
       relists,
       silences: before.silences + (decision.ended === "silent" ? 1 : 0),
@@ -147,6 +147,6 @@ export const failed = (before: Course, session: Session, error: KubeError, now: 
 /** It waits for a failure's sake: the next wait is longer, if it comes soon. */
 export const waited = (course: Course, now: number): Course => ({
   ...course,
-  failures: now - course.lastFailureAt > HEALTHY ? 1 : course.failures + 1,
+  failures: now - course.lastFailureAt > healthyAfter ? 1 : course.failures + 1,
   lastFailureAt: now
 })

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { KubeClient } from "../KubeClient.ts"
 import { type KubeError, protocolError } from "../KubeError.ts"
 
-const PAGE = "500"
+const pageSize = "500"
 const none: Page | undefined = undefined
 
 interface Page {
@@ -52,7 +52,7 @@ export const listPages = Effect.fnUntraced(function*(list: {
       const { next, resourceVersion } = yield* page(start)
       let token = next
       while (token !== undefined) {
-        const following = yield* page({ limit: PAGE, continue: token }).pipe(
+        const following = yield* page({ limit: pageSize, continue: token }).pipe(
           Effect.catchIf((error) => error.reason === "Expired", () => Effect.succeed(none))
         )
         if (following === undefined) return yield* expired
@@ -68,5 +68,5 @@ export const listPages = Effect.fnUntraced(function*(list: {
   const notOlder = list.from === ""
     ? {}
     : { resourceVersion: list.from, resourceVersionMatch: "NotOlderThan" }
-  return yield* pages({ limit: PAGE, ...notOlder }, pages({ limit: PAGE }, unpaged))
+  return yield* pages({ limit: pageSize, ...notOlder }, pages({ limit: pageSize }, unpaged))
 })

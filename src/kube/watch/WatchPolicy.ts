@@ -70,18 +70,18 @@ export const decide = (phase: Phase, error: KubeError, from: string, trouble: nu
   }
 }
 
-const FIRST = 800
-const LONGEST = 30_000
+const firstWait = 800
+const longestBase = 30_000
 
 /** The wait after so many failures in a row (0: the first); `random` is in [0, 1). client-go's figures. */
 export const backoff = (failures: number, random: number): Duration.Duration =>
-  Duration.millis(Math.min(LONGEST, FIRST * 2 ** Math.min(failures, 20)) * (1 + random))
+  Duration.millis(Math.min(longestBase, firstWait * 2 ** Math.min(failures, 20)) * (1 + random))
 
 /** The longest such wait. */
-export const LONGEST_WAIT = 2 * LONGEST
+export const longestWait = 2 * longestBase
 
 /** The wait for a kind that is absent or forbidden. */
-export const slow = (random: number): Duration.Duration => Duration.millis(LONGEST * (0.8 + 0.4 * random))
+export const slow = (random: number): Duration.Duration => Duration.millis(longestBase * (0.8 + 0.4 * random))
 
 /** Failures older than that do not count any more. */
-export const HEALTHY = 120_000
+export const healthyAfter = 120_000

@@ -1,5 +1,5 @@
 // How every watch of this process is doing, for health, readiness and whoever waits for the first sync.
-import { Context, Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
 
 export interface WatchState {
   readonly resource: string
@@ -72,7 +72,7 @@ export class States {
   }
 }
 
-/** One for the process; tests provide their own. */
-export const WatchStates = Context.Reference<States>("image-cloner/kube/WatchStates", {
-  defaultValue: () => new States()
-})
+/** One for the process. */
+export class WatchStates extends Context.Service<WatchStates, States>()("image-cloner/kube/WatchStates") {
+  static readonly layer = Layer.sync(WatchStates, () => new States())
+}

@@ -4,7 +4,7 @@
 import { Clock, Context, Duration, Effect, Metric, Random, Stream } from "effect"
 import { touchWatch, watchEvents, watchProgress, watchRestarts, watchSynced } from "../../telemetry/Metrics.ts"
 import { uptimeUnsafe } from "../../telemetry/Uptime.ts"
-import { SILENCE } from "../ApiConnections.ts"
+import { longestSilence } from "../ApiConnections.ts"
 import { KubeClient } from "../KubeClient.ts"
 import { fromEvent, type KubeError, protocolError } from "../KubeError.ts"
 import * as Course from "./Course.ts"
@@ -12,7 +12,7 @@ import { listPages } from "./ListPages.ts"
 import { type Change, type Listing, Mirror } from "./Mirror.ts"
 import { makeProjector } from "./Projector.ts"
 import { parseEvent, type WatchEvent } from "./WatchEvent.ts"
-import { backoff, type Decision, LONGEST_WAIT, slow } from "./WatchPolicy.ts"
+import { backoff, type Decision, longestWait, slow } from "./WatchPolicy.ts"
 import { type States, WatchStates } from "./WatchStates.ts"
 
 export type { Change } from "./Mirror.ts"
@@ -162,9 +162,9 @@ class Watch<A> {
       const listing = this.#mirror.listing()
       const { from, silences, version } = this.#course
       // a server that never sends bookmarks is heard of at the end of its time only
-      const silence = silences < 2 ? SILENCE : (timeout + 5) * 1000
+      const silence = silences < 2 ? longestSilence : (timeout + 5) * 1000
       // and that it never does is known after two silences
-      this.#update({ patience: 2 * SILENCE + (silences < 2 ? 0 : silence) + LONGEST_WAIT })
+      this.#update({ patience: 2 * longestSilence + (silences < 2 ? 0 : silence) + longestWait })
       return this.#client.lines({
         method: "GET",
         path: this.#resource.path,
@@ -253,7 +253,7 @@ class Watch<A> {
 }
 
 /** Never ends and never fails. Two watches need two resources: what is known belongs to the running stream. */
-export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never, KubeClient> =>
+export const watch = <A>(resource: Resource<A>): Stream.Stream<Change<A>, never, KubeClient | WatchStates> =>
   Stream.unwrap(Effect.gen(function*() {
     const client = yield* KubeClient
     const clock = yield* Clock.Clock

@@ -56,7 +56,7 @@ export const makeSchemes = (): Schemes => {
     learn: (endpoint, challenges) => {
       const scheme = schemeOf(challenges, endpoint)
       const known = schemes.get(endpoint.origin)
-      // Harbor turns to Basic once it has seen a token that is not enough: the first Bearer stays (R2.7)
+      // Harbor turns to Basic once it has seen a token that is not enough: the first Bearer stays
       if (scheme === undefined || (scheme._tag === "Basic" && known?._tag === "Bearer")) return false
       schemes.set(endpoint.origin, scheme)
       return true

@@ -12,6 +12,7 @@ import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
 import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
+import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import { kindOf, type WorkloadKind } from "../../../src/workload/Kinds.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
@@ -106,6 +107,7 @@ const cluster = (others: Others, settings: Partial<Settings> = {}) => {
       Decisions.layer,
       Inventory.layer,
       WorkloadStore.layer,
+      WatchStates.layer,
       ImageQueue.layer,
       WorkloadQueue.layer,
       SettingsRef.layerOf(settingsOf("backup.example/copies", settings))

@@ -14,6 +14,7 @@ import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
 import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
+import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
 import { anyPulls, digestOf, ownedImage, pod, resources, unstarted, workload } from "../../support/Objects.ts"
@@ -71,6 +72,7 @@ const loop = (
     Decisions.layer,
     Inventory.layer,
     WorkloadStore.layer,
+    WatchStates.layer,
     ImageQueue.layer,
     WorkloadQueue.layer,
     SettingsRef.layerOf(settingsOf("backup.example/copies", { BACKUP_PULL_BY: "nodes", ...settings }))

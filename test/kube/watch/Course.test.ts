@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { KubeError } from "../../../src/kube/KubeError.ts"
 import * as Course from "../../../src/kube/watch/Course.ts"
-import { HEALTHY } from "../../../src/kube/watch/WatchPolicy.ts"
+import { healthyAfter } from "../../../src/kube/watch/WatchPolicy.ts"
 
 const failing = (reason: KubeError["reason"], status?: number): KubeError =>
   new KubeError({
@@ -81,9 +81,12 @@ describe("a course", () => {
   it("counts failures that come soon after each other, and forgets them when it was well for long", () => {
     const twice = Course.waited(Course.waited(seen, start), start + 1)
     assert.strictEqual(twice.failures, 2)
-    assert.strictEqual(Course.waited(twice, start + 2 + HEALTHY).failures, 1)
+    assert.strictEqual(Course.waited(twice, start + 2 + healthyAfter).failures, 1)
     const { session } = following(twice, start)
-    assert.strictEqual(Course.failed(twice, session, failing("Unreachable"), start + 2 + HEALTHY).course.failures, 0)
+    assert.strictEqual(
+      Course.failed(twice, session, failing("Unreachable"), start + 2 + healthyAfter).course.failures,
+      0
+    )
   })
 
   const Step = Schema.Struct({

@@ -6,7 +6,7 @@ import { TestClock } from "effect/testing"
 import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
 import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
 import { type Resource, watch } from "../../../src/kube/watch/Watcher.ts"
-import { States, WatchStates } from "../../../src/kube/watch/WatchStates.ts"
+import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { failure } from "../FakeApi.ts"
 
 const Step = Schema.Union([
@@ -209,7 +209,7 @@ const perform = Effect.fnUntraced(function*(model: Model, step: Step) {
 
 const quiet = Layer.mergeAll(
   Layer.sync(Metric.MetricRegistry, () => new Map()),
-  Layer.sync(WatchStates, () => new States()),
+  WatchStates.layer,
   Logger.layer([])
 )
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, References } from "effect"
-import { makeWarnings } from "../../src/registry/Warnings.ts"
+import { makeWarnings } from "../../src/registry/RegistryWarnings.ts"
 
 /** What is logged of the headers of hosts, as `registry: text`. */
 const said = Effect.fnUntraced(

@@ -1,4 +1,4 @@
-// Places: where the parts of one image's copy happen, and for how long: each with a permit of its kind, only while the image is
+// CopyPlaces: where the parts of one image's copy happen, and for how long: each with a permit of its kind, only while the image is
 // still wanted, and within CLONE_TIMEOUT. Edge: how many permits there are is Permits.ts.
 import { Clock, Duration, Effect } from "effect"
 import { format, type ImageReference } from "../image/ImageReference.ts"
