@@ -99,7 +99,11 @@ for (const place of W.controlPlanes) {
             yield* set("bumped", "web", bumped)
             yield* becomes("bumped", "web", bumped)
             yield* W.settled("bumped", "web")
-            const lines = it.about("Deployment/bumped/web").filter((line) => line.includes("somebody set container"))
+            const lines = yield* eventually(
+              "it is not said that somebody set it",
+              () => it.about("Deployment/bumped/web").filter((line) => line.includes("somebody set container")),
+              (said) => said.length > 0
+            )
             assert.strictEqual(lines.length, 1)
             assert.include(lines[0] ?? "", image("2"))
             assert.strictEqual(yield* W.imageNow("Deployment", "bumped", "web"), bumped)
