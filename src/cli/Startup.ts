@@ -2,6 +2,7 @@
 // process's environment or the registry logins, is named in one error, so that it can be mended in one go.
 import { Effect, type Layer, Option, Path, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
+import { isReason } from "../kube/KubeError.ts"
 import { readDockerConfig } from "../registry/auth/Credentials.ts"
 import { dockerFolder } from "../settings/DockerFolder.ts"
 import { load } from "../settings/Load.ts"
@@ -55,7 +56,7 @@ export const objectOf = Effect.fnUntraced(function*(api: string, resource: strin
   const client = yield* KubeClient
   const namespace = encodeURIComponent(yield* ownNamespace)
   return yield* client.request({ method: "GET", path: `${api}/namespaces/${namespace}/${resource}/${name}` }).pipe(
-    Effect.catchTag("KubeError", (error) => error.reason === "NotFound" ? Effect.undefined : Effect.fail(error))
+    Effect.catchIf(isReason("NotFound"), () => Effect.undefined)
   )
 })
 
@@ -68,7 +69,7 @@ export const configuration = Effect.map(objectOf("/api/v1", "configmaps", config
 /** The settings that the cluster's controller has; none when there is no such ConfigMap. */
 const fromCluster = configuration.pipe(
   Effect.map((it) => it ?? {}),
-  Effect.catchTag("KubeError", (error) => error.reason === "Forbidden" ? Effect.succeed({}) : Effect.fail(error))
+  Effect.catchIf(isReason("Forbidden"), () => Effect.succeed({}))
 )
 
 /**

@@ -1,6 +1,7 @@
 // Snapshot: the cluster, or a file of manifests, as a store that is filled once: for commands that look and go.
 import { Data, Effect, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
+import { isReason } from "../kube/KubeError.ts"
 import { listPages } from "../kube/watch/ListPages.ts"
 import { Workloads } from "../store/WorkloadStore.ts"
 import { isWorkloadKind, kindOf, objectPath, type WorkloadKind } from "../workload/Kinds.ts"
@@ -55,10 +56,10 @@ export const fromCluster = Effect.fnUntraced(function*(namespaces?: ReadonlyArra
     const single = namespaces !== undefined && name === "namespaces"
     yield* Effect.forEach(pathsOf(name, path, namespaces), (it) => take(store, watched, it, single)).pipe(
       Effect.tap(() => Effect.sync(() => store.markSynced(name))),
-      Effect.catchTag("KubeError", (error) =>
-        error.reason === "Forbidden" || error.reason === "NotFound"
-          ? Effect.sync(() => void (watched.optional || refused.push(name)))
-          : Effect.fail(error))
+      Effect.catchIf(
+        isReason("Forbidden", "NotFound"),
+        () => Effect.sync(() => void (watched.optional || refused.push(name)))
+      )
     )
   }
   return { store, refused }

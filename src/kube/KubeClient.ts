@@ -10,7 +10,7 @@ import { failureOf, jsonOf, makeWarner } from "./Answer.ts"
 import { makeExchange } from "./Exchange.ts"
 import { inCluster } from "./InCluster.ts"
 import { fromKubeconfig } from "./KubeconfigAccess.ts"
-import { fromTransport, type KubeError, protocolError } from "./KubeError.ts"
+import { fromTransport, isReason, type KubeError, protocolError } from "./KubeError.ts"
 import { type KubeRequest, mayRepeat, operationOf, retryPolicy } from "./KubeRequest.ts"
 
 export type { KubeRequest } from "./KubeRequest.ts"
@@ -99,7 +99,7 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
   const authenticated = Effect.fnUntraced(function*<A>(run: (access: Access) => Effect.Effect<A, KubeError>) {
     const access = yield* credentials.access
     return yield* run(access).pipe(Effect.catchIf(
-      (error) => error.reason === "Unauthorized",
+      isReason("Unauthorized"),
       () => Effect.andThen(credentials.reload(access), Effect.flatMap(credentials.access, run))
     ))
   })

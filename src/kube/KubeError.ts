@@ -67,6 +67,10 @@ export class KubeError extends Data.TaggedError("KubeError")<{
   }
 }
 
+/** Errors with one of these reasons, for whoever recovers from them alone. */
+export const isReason = (...reasons: ReadonlyArray<Reason>) => (error: unknown): boolean =>
+  error instanceof KubeError && reasons.includes(error.reason)
+
 const reasonOfStatus: Readonly<Record<number, Reason>> = {
   401: "Unauthorized",
   403: "Forbidden",

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { fromEvent, fromStatus, fromTransport, isTooLargeResourceVersion } from "../../src/kube/KubeError.ts"
+import { fromEvent, fromStatus, fromTransport, isReason, isTooLargeResourceVersion } from "../../src/kube/KubeError.ts"
 import { failure } from "./FakeApi.ts"
 
 const answer = (status: number, body: unknown, mutation = true, retryAfter?: Duration.Duration) =>
@@ -83,6 +83,13 @@ describe("KubeError", () => {
         ["UND_ERR_CONNECT_TIMEOUT", "Unreachable", true, false]
       ]
     )
+  })
+
+  it("is told by its reasons from other errors of ours, and from everybody else's", () => {
+    const gone = answer(410, failure(410, "Expired", "too old"))
+    assert.isTrue(isReason("NotFound", "Expired")(gone))
+    assert.isFalse(isReason("NotFound")(gone))
+    assert.isFalse(isReason("Expired")({ _tag: "Other", reason: "Expired" }))
   })
 
   it("knows a version that the server has not reached, by its cause or its text", () => {

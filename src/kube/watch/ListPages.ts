@@ -3,10 +3,9 @@
 // the list would be of another moment, and what is deleted in between would stay for ever.
 import { Effect } from "effect"
 import { KubeClient } from "../KubeClient.ts"
-import { type KubeError, protocolError } from "../KubeError.ts"
+import { isReason, type KubeError, protocolError } from "../KubeError.ts"
 
 const pageSize = "500"
-const none: Page | undefined = undefined
 
 interface Page {
   readonly resourceVersion: string
@@ -53,7 +52,7 @@ export const listPages = Effect.fnUntraced(function*(list: {
       let token = next
       while (token !== undefined) {
         const following = yield* page({ limit: pageSize, continue: token }).pipe(
-          Effect.catchIf((error) => error.reason === "Expired", () => Effect.succeed(none))
+          Effect.catchIf(isReason("Expired"), () => Effect.undefined)
         )
         if (following === undefined) return yield* expired
         token = following.next
