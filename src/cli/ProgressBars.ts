@@ -32,24 +32,23 @@ const draw = (bars: MultiBar, shown: Map<string, SingleBar>, progress: ReadonlyA
  * Runs `work` with bars of what is in flight, where standard error is a terminal. `work` says its lines through the given
  * function.
  */
-export const withProgress = <A, E, R>(
+export const withProgress = Effect.fnUntraced(function*<A, E, R>(
   inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>,
   work: (say: (line: string) => Effect.Effect<void>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.gen(function*() {
-    if (!isatty(standardError)) return yield* work(Console.log)
-    // loaded when there is somebody to look: the daemon never draws
-    const { MultiBar } = yield* Effect.promise(() => import("cli-progress"))
-    const bars = new MultiBar({
-      format: "{bar} {percentage}% {size} {image}",
-      hideCursor: true,
-      clearOnComplete: true,
-      gracefulExit: false
-    })
-    const shown = new Map<string, SingleBar>()
-    const tick = Effect.map(inFlight, (progress) => draw(bars, shown, progress)).pipe(
-      Effect.repeat(Schedule.spaced("100 millis")),
-      Effect.andThen(Effect.never)
-    )
-    return yield* Effect.raceFirst(work(Console.log), tick).pipe(Effect.ensuring(Effect.sync(() => bars.stop())))
+): Effect.fn.Return<A, E, R> {
+  if (!isatty(standardError)) return yield* work(Console.log)
+  // loaded when there is somebody to look: the daemon never draws
+  const { MultiBar } = yield* Effect.promise(() => import("cli-progress"))
+  const bars = new MultiBar({
+    format: "{bar} {percentage}% {size} {image}",
+    hideCursor: true,
+    clearOnComplete: true,
+    gracefulExit: false
   })
+  const shown = new Map<string, SingleBar>()
+  const tick = Effect.map(inFlight, (progress) => draw(bars, shown, progress)).pipe(
+    Effect.repeat(Schedule.spaced("100 millis")),
+    Effect.andThen(Effect.never)
+  )
+  return yield* Effect.raceFirst(work(Console.log), tick).pipe(Effect.ensuring(Effect.sync(() => bars.stop())))
+})

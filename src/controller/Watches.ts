@@ -127,17 +127,18 @@ export const resources: ReadonlyArray<AnyResource> = [
   anyResource(pods)
 ]
 
-const follow = <A>(watched: Watched<A>) =>
-  Effect.gen(function*() {
-    const store = yield* WorkloadStore
-    const queue = yield* WorkloadQueue
-    yield* watch(watched.resource).pipe(Stream.runForEach((change) =>
+const follow = Effect.fnUntraced(function*<A>(watched: Watched<A>) {
+  const store = yield* WorkloadStore
+  const queue = yield* WorkloadQueue
+  yield* watch(watched.resource).pipe(
+    Stream.runForEach((change) =>
       Effect.suspend(() =>
         offerAll(queue, apply(watched, store, change), change._tag === "Synced" ? Priority.initial : Priority.live)
       )
-    ))
-    return yield* Effect.never
-  })
+    )
+  )
+  return yield* Effect.never
+})
 
 /** Every watch by the name of its resource; none of them ends. */
 export const watches = [
