@@ -1,6 +1,6 @@
 // Which proxy a URL goes through, from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as Go's programs read them, which is what users of
 // Kubernetes have in mind. Source: golang.org/x/net/http/httpproxy. Upper case wins over lower case; HTTP_PROXY is for plain
-// HTTP alone; loopback addresses and localhost never go through a proxy. Edge: pure; the sockets are registry/Tunnels.ts.
+// HTTP alone; loopback addresses and localhost never go through a proxy. Edge: pure; the sockets are registry/transport/Tunnels.ts.
 import { Option, Redacted, Result } from "effect"
 import ipaddr from "ipaddr.js"
 import { isIP } from "node:net"
