@@ -40,7 +40,7 @@ export interface Descriptor {
 export type ManifestDocument =
   | { readonly _tag: "Index"; readonly manifests: ReadonlyArray<Descriptor> }
   | { readonly _tag: "Image"; readonly config: Descriptor; readonly layers: ReadonlyArray<Descriptor> }
-  /** Docker's format of before 2017; what is in it is clone/Schema1.ts. */
+  /** Docker's format of before 2017; what is in it is clone/schema1/Schema1.ts. */
   | { readonly _tag: "Schema1" }
   | { readonly _tag: "Artifact"; readonly blobs: ReadonlyArray<Descriptor> }
 

@@ -1,5 +1,5 @@
 // What refers to a manifest: signatures, SBOMs, attestations. Sources: OCI distribution-spec, "Listing referrers" and
-// "Referrers tag schema". Edge: finds and lists; copying them is clone/CopyReferrers.ts.
+// "Referrers tag schema". Edge: finds and lists; copying them is clone/tree/CopyReferrers.ts.
 import { Clock, Effect, Option, Schema } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
