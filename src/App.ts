@@ -53,6 +53,8 @@ export const controller = (options: { readonly ownNamespace: Option.Option<strin
       WorkloadStore.layer,
       WatchStates.layer
     )),
+    // the supervisor itself lives as long as whoever has a fiber there: longer than what the loops use
+    Layer.provideMerge(Layer.effectDiscard(Effect.flatMap(Supervisor, ({ stop }) => Effect.addFinalizer(() => stop)))),
     Layer.provideMerge(Supervisor.layer)
   )
 

@@ -7,6 +7,8 @@ export class Supervisor extends Context.Service<Supervisor, {
   readonly run: <E, R>(name: string, effect: Effect.Effect<never, E, R>) => Effect.Effect<void, never, R>
   /** Dies as the first fiber ends; never succeeds. */
   readonly join: Effect.Effect<never>
+  /** Interrupts all fibers, and waits until they have ended: before anything that they use is closed. */
+  readonly stop: Effect.Effect<void>
 }>()("image-cloner/Supervisor") {
   static readonly layer = Layer.effect(
     Supervisor,
@@ -15,6 +17,7 @@ export class Supervisor extends Context.Service<Supervisor, {
       return Supervisor.of({
         run: (name, effect) => FiberSet.run(fibers, Effect.annotateLogs(effect, { fiber: name })).pipe(Effect.asVoid),
         // whatever a fiber fails with, nobody can handle it any more: it is a defect of the program
+        stop: FiberSet.clear(fibers),
         join: FiberSet.join(fibers).pipe(Effect.orDie, Effect.andThen(Effect.never))
       })
     })

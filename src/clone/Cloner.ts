@@ -26,9 +26,6 @@ export { CloneError } from "./CloneError.ts"
 export type { CopyProgress } from "./Progress.ts"
 export type { Copied } from "./steps/Tag.ts"
 
-/** Far more than a cluster has images: an evicted flight could be flown twice. */
-const mostFlights = 1_000_000
-
 /** What the daemon says beside the name of an image. */
 export interface CloneRequest {
   /** Tells its place among those that wait. */
@@ -143,7 +140,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 
   // shared while it is under way, and not kept: what is known afterwards is the inventory's
-  const flights = yield* makeOnce<Copied, CloneError>({ capacity: mostFlights, kept: false })
+  const flights = yield* makeOnce<Copied, CloneError>({ kept: 0 })
 
   return Cloner.of({
     clone: (source, request = {}) =>

@@ -44,9 +44,9 @@ export class Counter {
     entry.how = how
   }
 
-  /** It was no blob of the tree after all, or is none of the backup's. */
+  /** It is none of the backup's, as far as that is known: what has been settled stays. */
   drop(digest: Digest): void {
-    this.#blobs.delete(digest)
+    if (this.#blobs.get(digest)?.how === undefined) this.#blobs.delete(digest)
   }
 
   /** So many blobs of so many bytes that were seen before, and are not looked at now. */

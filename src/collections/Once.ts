@@ -1,6 +1,7 @@
 // Once: what is done once for a key: whoever asks meanwhile gets the same answer, and it is cancelled with the last of those who
 // wait for it. Effect's Cache does that; here the work comes with the question, and the key alone tells what is the same.
-import { Cache, Effect, Equal, Hash } from "effect"
+import { Cache, Cause, Effect, Equal, Exit, Hash } from "effect"
+import { makeBoundedMap } from "./BoundedMap.ts"
 
 /** A key that carries the work to be done for it; equal to every other of the same text. */
 class Task<A, E> implements Equal.Equal {
@@ -26,26 +27,28 @@ export interface Once<A, E> {
 }
 
 /**
- * @param options.capacity how many answers are kept; beyond it the oldest are asked for again
- * @param options.kept whether answers are kept at all: else they are shared only by who waits for them
+ * @param options.kept how many answers are kept, the oldest are asked for again; 0: they are shared only by who waits for them
  */
-export const makeOnce = <A, E>(
-  options: { readonly capacity: number; readonly kept: boolean }
-): Effect.Effect<Once<A, E>> =>
+export const makeOnce = <A, E>(options: { readonly kept: number }): Effect.Effect<Once<A, E>> =>
   Effect.map(
-    Cache.makeWith(
-      ({ work }: Task<A, E>) => work,
-      { capacity: options.capacity, timeToLive: () => options.kept ? "Infinity" : "0 millis" }
-    ),
-    (cache) => ({
-      get: (key, work) => Cache.get(cache, new Task(key, work)),
-      forget: (which) =>
-        Effect.flatMap(
-          Cache.keys(cache),
-          (tasks) =>
-            Effect.forEach(Array.from(tasks).filter((it) => which(it.key)), (it) => Cache.invalidate(cache, it), {
-              discard: true
-            })
-        )
-    })
+    Cache.makeWith(({ work }: Task<A, E>) => work, { capacity: Infinity, timeToLive: () => "0 millis" }),
+    (flights) => {
+      // the answers alone: an entry of the cache has its fiber and its work beside
+      const answers = makeBoundedMap<string, Exit.Exit<A, E>>(Math.max(1, options.kept))
+      const keep = (key: string) => (exit: Exit.Exit<A, E>) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit) || !Cause.hasInterrupts(exit.cause)) answers.set(key, exit)
+        })
+      return {
+        get: (key, work) =>
+          Effect.suspend(() =>
+            answers.get(key) ??
+              Cache.get(flights, new Task(key, options.kept === 0 ? work : Effect.onExit(work, keep(key))))
+          ),
+        forget: (which) =>
+          Effect.sync(() => {
+            for (const key of Array.from(answers.entries(), ([it]) => it)) if (which(key)) answers.delete(key)
+          })
+      }
+    }
   )

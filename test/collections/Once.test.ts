@@ -17,7 +17,7 @@ describe("what is done once a key", () => {
   it.effect("is done by whoever asks first, and answers all who ask meanwhile", () =>
     Effect.gen(function*() {
       const { gate, seen, work } = yield* world
-      const once = yield* makeOnce<number, never>({ capacity: 10, kept: false })
+      const once = yield* makeOnce<number, never>({ kept: 0 })
       const asking = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(once.get("a", work)))
       yield* Effect.yieldNow
       yield* Deferred.succeed(gate, 7)
@@ -31,7 +31,7 @@ describe("what is done once a key", () => {
   it.effect("ends with the last who waits, not with the first, and begins anew for whoever comes then", () =>
     Effect.gen(function*() {
       const { seen, work } = yield* world
-      const once = yield* makeOnce<number, never>({ capacity: 10, kept: true })
+      const once = yield* makeOnce<number, never>({ kept: 10 })
       const first = yield* Effect.forkChild(once.get("a", work))
       const second = yield* Effect.forkChild(once.get("a", work))
       yield* Effect.yieldNow
@@ -46,7 +46,7 @@ describe("what is done once a key", () => {
 
   it.effect("is kept, failures too, until it is forgotten or there is too much of it", () =>
     Effect.gen(function*() {
-      const once = yield* makeOnce<number, string>({ capacity: 2, kept: true })
+      const once = yield* makeOnce<number, string>({ kept: 2 })
       const asked: Array<string> = []
       const ask = (key: string) =>
         Effect.flip(once.get(

@@ -5,7 +5,7 @@ import type { Digest } from "../../image/Digest.ts"
 import { shownBytes } from "../../image/ShownBytes.ts"
 import { CloneError } from "../CloneError.ts"
 import { Counter } from "../Counter.ts"
-import { type Fetched, fetchManifest, type ManifestContext } from "./FetchManifest.ts"
+import { failed, type Fetched, fetchManifest, type ManifestContext } from "./FetchManifest.ts"
 import { makeWalk, oneByOne } from "./Walk.ts"
 
 /** Bytes of manifests that are kept. */
@@ -23,7 +23,7 @@ export const tooLarge = (image: string, bytes: number, most: number): CloneError
 
 /**
  * Fails with `too-large` and the size when the distinct blobs of the image, all platforms together, have more than `most`
- * bytes. Manifests that cannot be understood are left to the copy, which says why.
+ * bytes, and as its copy would where it cannot be copied at all.
  * @returns the manifests that were read
  */
 export const measure = Effect.fnUntraced(function*(
@@ -47,7 +47,8 @@ export const measure = Effect.fnUntraced(function*(
           depth === 0 ? Effect.succeed(root) : fetchManifest(context, digest),
           (it) => Effect.sync(() => keep(it))
         ),
-      unfit: () => Effect.void,
+      unfit: ({ digest }, detail) => Effect.fail(failed(context, digest, "source", "unsupported", detail)),
+      // which is said by whoever copies it
       schema1: () => Effect.void,
       blob: () => Effect.void
     },

@@ -87,8 +87,8 @@ export const makeWalk = Effect.fnUntraced(function*<M extends Read, E>(
   const contents = new Set<Digest>()
   const manifests: Array<Digest> = []
   const sum = { descriptors: 0, bytes: 0 }
-  const visits = yield* makeOnce<void, E>({ capacity: Infinity, kept: true })
-  const blobs = yield* makeOnce<void, E>({ capacity: Infinity, kept: true })
+  const visits = yield* makeOnce<void, E>({ kept: Infinity })
+  const blobs = yield* makeOnce<void, E>({ kept: Infinity })
 
   const manifest = (place: Place, again: boolean): Effect.Effect<void, E> =>
     again ? visit(place, again) : visits.get(place.digest, Effect.suspend(() => visit(place, again)))
@@ -146,8 +146,9 @@ export const makeWalk = Effect.fnUntraced(function*<M extends Read, E>(
 
   const blob = (it: Descriptor, part: Part, again: boolean): Effect.Effect<void, E> => {
     if (again) return visitor.blob(it, part, again)
+    // what need not be there by one manifest may have to by another
     return blobs.get(
-      it.digest,
+      it.foreign ? `${it.digest} foreign` : it.digest,
       Effect.suspend(() => {
         counter.expect(it)
         return visitor.blob(it, part, again)

@@ -85,8 +85,8 @@ export const makeBlobChecks = Effect.fnUntraced(function*(options: {
   readonly deep: boolean
 }): Effect.fn.Return<BlobChecks> {
   const { deep, limits, registry } = options
-  const heads = yield* makeOnce<Head, never>({ capacity: mostRemembered, kept: true })
-  const reads = yield* makeOnce<Check, never>({ capacity: mostRemembered, kept: true })
+  const heads = yield* makeOnce<Head, never>({ kept: mostRemembered })
+  const reads = yield* makeOnce<Check, never>({ kept: mostRemembered })
   const headSlots = yield* Semaphore.make(headsAtOnce)
   const readSlots = yield* Semaphore.make(readsAtOnce)
   const totals: Totals = { blobs: 0, bytes: 0, bytesRead: 0 }

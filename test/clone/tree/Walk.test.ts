@@ -127,6 +127,24 @@ describe("a walk", () => {
       assert.deepStrictEqual(seen, ["read m0", "layer 7", "done m0"])
     }))
 
+  // a layer that is its vendor's by one manifest was not looked for where another needs it, and the image was called whole
+  it.effect("visits a blob as foreign and as one that must be there, where manifests differ", () =>
+    Effect.gen(function*() {
+      const foreign = made(ociManifest, {
+        config: blob("config"),
+        layers: [{ ...blob("shared"), mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" }]
+      })
+      const image = imageOf("shared")
+      const seen: Array<string> = []
+      const { counter } = yield* walk([indexOf(foreign, image), foreign, image], oneByOne, {
+        blob: (it, part) => Effect.sync(() => void (part === "layer" && seen.push(`${it.size} ${it.foreign}`)))
+      })
+      assert.deepStrictEqual(seen, ["6 true", "6 false"])
+      counter.settle({ ...blob("shared"), foreign: false, digest: blob("shared").digest as Digest }, "present")
+      counter.drop(blob("shared").digest as Digest)
+      assert.strictEqual(counter.blobs.present, 1)
+    }))
+
   it.effect("ends where a visit fails, and never says done above it", () =>
     Effect.gen(function*() {
       const image = imageOf("a")
