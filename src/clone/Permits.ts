@@ -1,8 +1,7 @@
 // The places that images pass through. What is there already waits for no copy of another: it is only looked at.
 // Edge: who waits is let in fairly by queue/FairPermits.ts, what is done in a place is CopyImage's.
 import { Effect } from "effect"
-import { type FairPermits, makeFairPermits } from "../queue/FairPermits.ts"
-import type { LanesOptions } from "../queue/Lanes.ts"
+import { type FairPermits, type FairPermitsOptions, makeFairPermits } from "../queue/FairPermits.ts"
 
 /** Beside the places of copies, as many for what comes before one and after it. */
 export interface Ahead {
@@ -23,7 +22,7 @@ export interface Permits {
 }
 
 /** As many places of each kind as `permits` says. */
-export const makePermits = (options: LanesOptions & { readonly ahead: boolean }): Permits => {
+export const makePermits = (options: FairPermitsOptions & { readonly ahead: boolean }): Permits => {
   const looks = makeFairPermits(options)
   const copies = makeFairPermits(options)
   const ahead = options.ahead

@@ -4,7 +4,7 @@ import type { Workloads } from "../store/WorkloadStore.ts"
 import { fightsIn } from "../workload/Contest.ts"
 import type { Facts } from "../workload/Facts.ts"
 import { kindOf, type WorkloadKind } from "../workload/Kinds.ts"
-import { calmAt, isRolledBack, wayBack } from "../workload/Rollback.ts"
+import { calmAt, isRolledBack, wayBack } from "../workload/WentBack.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 

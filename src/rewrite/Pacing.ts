@@ -1,5 +1,5 @@
 // Pacing: at most MAX_CONCURRENT_ROLLOUTS rollouts of ours at once, waiting namespaces take turns, nothing but one workload that
-// shows it before pulling is shown, none where rollouts of ours are stuck (invariant 13). The service around Admissions, which has
+// shows it before pulling is shown, none where rollouts of ours are stuck (invariant 13). The service around PacingRules, which has
 // the rules; here are the clocks, the log and the metric.
 import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
@@ -11,11 +11,11 @@ import type { RewriteAs } from "../workload/Plan.ts"
 import type { PullSet } from "../workload/PullSet.ts"
 import { missing } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
-import { type Admission, Admissions, placesOf, type Request, type Unpulled } from "./Admissions.ts"
+import { type Admission, PacingRules, placesOf, type Request, type Unpulled } from "./PacingRules.ts"
 import type { Turn } from "./Places.ts"
 import type { RestOptions } from "./Proofs.ts"
 
-export type { Admission, Request, Unpulled } from "./Admissions.ts"
+export type { Admission, Request, Unpulled } from "./PacingRules.ts"
 
 /** How long a set of pull secrets rests after pods could not pull from the backup, before one rollout tries again. */
 export const PullRest = Context.Reference<RestOptions>(
@@ -90,8 +90,8 @@ export class Pacing extends Context.Service<Pacing, {
   static readonly layer = Layer.effect(
     Pacing,
     Effect.gen(function*() {
-      const admissions = new Admissions(yield* PullRest)
-      const { places, proofs } = admissions
+      const rules = new PacingRules(yield* PullRest)
+      const { places, proofs } = rules
       const count = Effect.suspend(() => Metric.update(rolloutsInFlight, places.taken().size + places.taken(true).size))
       return Pacing.of({
         observe: (workload, pods, backup, { progressAt, reached }) =>
@@ -104,9 +104,9 @@ export class Pacing extends Context.Service<Pacing, {
             : Effect.void,
         notePod: (pod, set, backup) => Effect.sync(() => proofs.note(pod, set, backup)),
         observePod: (pod, set, backup) => Effect.sync(() => proofs.observe(pod, set, backup)),
-        forget: (key, namespace) => Effect.sync(() => admissions.forget(key, namespace)),
-        admit: (workload, request) => atNow((_, up) => admissions.admit(workload, request, up)),
-        withdraw: (key, namespace) => Effect.sync(() => admissions.leave(key, namespace)),
+        forget: (key, namespace) => Effect.sync(() => rules.forget(key, namespace)),
+        admit: (workload, request) => atNow((_, up) => rules.admit(workload, request, up)),
+        withdraw: (key, namespace) => Effect.sync(() => rules.leave(key, namespace)),
         release: (key) => Effect.sync(() => places.free(key)),
         patched: (after, as) => Effect.andThen(Effect.sync(() => places.patched(after, as)), count),
         putBack: (after) => Effect.andThen(atNow((now) => places.putBack(after, now)), count),
@@ -118,10 +118,10 @@ export class Pacing extends Context.Service<Pacing, {
             if (refused) proofs.refuse(set, now)
             proofs.rest(set, detail, up)
           }),
-        letRest: (of) => atNow((_, up) => admissions.letRest(of, up)),
+        letRest: (of) => atNow((_, up) => rules.letRest(of, up)),
         fits: (as, limit) =>
           Effect.sync(() => as === "harmless" || places.taken(as === "cure").size <= placesOf(as, limit)),
-        next: (limit) => atNow((now, up) => admissions.next(limit, now, up))
+        next: (limit) => atNow((now, up) => rules.next(limit, now, up))
       })
     })
   )

@@ -1,11 +1,10 @@
-// Running: which bytes the pods of a workload run, and what a rewrite must therefore name (invariant 2): a rewrite never
-// changes the bytes that run. A pod is evidence of the template that it was made from, and of no other: of the newest
+// Running: which bytes the pods of a workload run. A rewrite never changes them (invariant 2); what it names therefore is PlanImages'.
+// A pod is evidence of the template that it was made from, and of no other: of the newest
 // revision always, whatever webhooks made of its images; of an older one only where it names the template's image or its copy.
 import { Result } from "effect"
 import { type Backup } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference, parse } from "../image/ImageReference.ts"
-import type { ImageState } from "../image/ImageState.ts"
 import type { ImageId } from "./ImageId.ts"
 import { isCopyOf } from "./Originals.ts"
 import { hasStarted, livePods } from "./Rollout.ts"
@@ -48,28 +47,4 @@ export const runningOf = (container: string, image: ImageReference, evidence: Ev
     images.set(state.imageId.digest, state.imageId.of)
   }
   return images.size === 0 ? { _tag: "Nothing" } : { _tag: "Images", images }
-}
-
-export type Choice =
-  /** The copy of the tag holds what runs, or nothing runs. */
-  | { readonly _tag: "Tag" }
-  /** All pods run this one digest, which the tag no longer names. */
-  | { readonly _tag: "Pin"; readonly digest: Digest }
-  | { readonly _tag: "Held"; readonly reason: "tag-moved" | "digest-unknown"; readonly detail: string }
-
-/** What a rewrite of a tag must name, given its copy and what runs. */
-export const choose = (running: Running, copy: Extract<ImageState, { _tag: "BackedUp" }>): Choice => {
-  if (running._tag === "Nothing") return { _tag: "Tag" }
-  if (running._tag === "Unknown") {
-    return { _tag: "Held", reason: "digest-unknown", detail: `${running.pod} does not tell which digest it runs` }
-  }
-  const known = [...running.images]
-  const moved = known.filter(([it]) => it !== copy.digest && it !== copy.original && !copy.contents.has(it))
-  if (moved.length === 0) return { _tag: "Tag" }
-  const [only] = known
-  if (known.length === 1 && only?.[1] === "manifest") return { _tag: "Pin", digest: only[0] }
-  const named = copy.original ?? copy.digest
-  // a registry cannot be asked for an image by the digest of its config, so it cannot be copied by it
-  const ran = known.map(([digest, of]) => of === "config" ? `the image with the id ${digest}` : digest).join(" and ")
-  return { _tag: "Held", reason: "tag-moved", detail: `its pods run ${ran}, the tag names ${named}` }
 }

@@ -13,7 +13,7 @@ import { fetchAgain, fetchRoot, type Rooted } from "./Fetch.ts"
 import type { Job } from "./Job.ts"
 import { knownOf, look, lookAgain } from "./Look.ts"
 import { type Resolved, sourceDigest } from "./Resolve.ts"
-import { Signatures } from "./Signatures.ts"
+import { ImageReferrers } from "./ImageReferrers.ts"
 import { isOf, remembered, type Untagged, walked } from "./Tag.ts"
 import { withoutSource } from "./WithoutSource.ts"
 
@@ -24,18 +24,18 @@ const copyRooted = Effect.fnUntraced(function*(
   root: Fetched
 ): Effect.fn.Return<Untagged, CloneError> {
   const { backupTag, environment: { mostBytes } } = job
-  const signatures = new Signatures(job)
+  const referrers = new ImageReferrers(job)
   const context = job.walk()
   const { manifest, present } = root
   const { digest } = manifest
   // what is there already is kept, however large
   const known = mostBytes === undefined || present ? undefined : yield* measure(context, root, mostBytes)
   // looked for while the blobs move, and there before any tag, or a policy could see the image unsigned
-  const ofRoot = yield* Effect.forkChild(present ? Effect.void : signatures.bring(context, [digest], false))
+  const ofRoot = yield* Effect.forkChild(present ? Effect.void : referrers.bring(context, [digest], false))
   const before = (manifests: ReadonlyArray<Digest>) =>
     Effect.andThen(
       Fiber.join(ofRoot),
-      signatures.bring(context, manifests.filter((it) => it !== digest), false)
+      referrers.bring(context, manifests.filter((it) => it !== digest), false)
     )
   const tally = yield* copyTree(
     {
@@ -53,9 +53,9 @@ const copyRooted = Effect.fnUntraced(function*(
     ...(unprotected ? [protectionTag(digest)] : []),
     ...(tag === undefined || (held && digest === told) ? [] : [tag])
   ]
-  if (present && missing.length > 0) yield* signatures.bring(context, tally.manifests, false)
-  else if (present) yield* signatures.renew(digest, tally.manifests)
-  signatures.note(digest)
+  if (present && missing.length > 0) yield* referrers.bring(context, tally.manifests, false)
+  else if (present) yield* referrers.renew(digest, tally.manifests)
+  referrers.note(digest)
   return walked(digest, tally, missing)
 })
 
@@ -68,7 +68,7 @@ const complete = Effect.fnUntraced(function*(
   const { digest, held, original, tag } = resolved
   const known = knownOf(job, resolved)
   if (known !== undefined) {
-    if (original === undefined) yield* new Signatures(job).renew(digest, known.manifests)
+    if (original === undefined) yield* new ImageReferrers(job).renew(digest, known.manifests)
     return remembered(digest, known, original)
   }
   if (original !== undefined) {

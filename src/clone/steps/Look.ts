@@ -5,7 +5,7 @@ import { CloneError } from "../CloneError.ts"
 import type { Whole } from "../Ledger.ts"
 import type { Job } from "./Job.ts"
 import type { Resolved } from "./Resolve.ts"
-import { Signatures } from "./Signatures.ts"
+import { ImageReferrers } from "./ImageReferrers.ts"
 import { type Copied, remembered, report, tagImage } from "./Tag.ts"
 import { type Instead, insteadOf } from "./WithoutSource.ts"
 
@@ -36,7 +36,7 @@ const recognise = Effect.fnUntraced(function*(job: Job, resolved: Resolved) {
   }
   const known = knownOf(job, resolved)
   if (known === undefined) return undefined
-  const signed = original !== undefined || new Signatures(job).isKnown(digest)
+  const signed = original !== undefined || new ImageReferrers(job).isKnown(digest)
   return signed ? yield* tagImage(job, remembered(digest, known, original)) : undefined
 })
 

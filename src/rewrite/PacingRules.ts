@@ -1,4 +1,4 @@
-// Admissions: who may begin a rollout now, and who is told what instead (invariant 13). What is under way is told by Places, what is
+// PacingRules: who may begin a rollout now, and who is told what instead (invariant 13). What is under way is told by Places, what is
 // shown by Proofs, whose turn it is by Turns; here is what follows for the next. Pure but for its own memory.
 import type { RewriteAs } from "../workload/Plan.ts"
 import { canShow, type PullSet, unshown, withoutSecrets } from "../workload/PullSet.ts"
@@ -66,7 +66,7 @@ export interface Unpulled {
 const namespaceRest = (namespace: string) => ({ key: `namespace ${namespace}` })
 
 /** Who may begin; the one state of pacing. Times are `up`, uptime, and `now`, the wall clock, in milliseconds. */
-export class Admissions {
+export class PacingRules {
   readonly places = new Places()
   readonly proofs: Proofs
   readonly #turns = new Turns()

@@ -1,4 +1,4 @@
-// Rollback: whether somebody went back to a release of before, and which release came before this one. Only a Deployment tells:
+// WentBack: whether somebody went back to a release of before, and which release came before this one. Only a Deployment tells:
 // its controller writes into a ReplicaSet that becomes the newest again which revisions it was (deployment util,
 // SetNewReplicaSetAnnotations). Pure. Edge: whether it was ourselves, or a fight, is Contests' to say.
 import { Result } from "effect"

@@ -2,7 +2,7 @@
 // revision before a rewrite is the same release.
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { calm, calmAt, isRolledBack, releaseBefore, wayBack } from "../../src/workload/Rollback.ts"
+import { calm, calmAt, isRolledBack, releaseBefore, wayBack } from "../../src/workload/WentBack.ts"
 import type { Workload } from "../../src/workload/Workload.ts"
 import { type Given, pod, workload } from "../support/Objects.ts"
 
