@@ -1,23 +1,8 @@
 // Once: what is done once for a key: whoever asks meanwhile gets the same answer, and it is cancelled with the last of those who
 // wait for it. Effect's Cache does that; here the work comes with the question, and the key alone tells what is the same.
-import { Cache, Cause, Effect, Equal, Exit, Hash } from "effect"
+import { Cache, Cause, Effect, Exit } from "effect"
 import { makeBoundedMap } from "./BoundedMap.ts"
-
-/** A key that carries the work to be done for it; equal to every other of the same text. */
-class Task<A, E> implements Equal.Equal {
-  readonly key: string
-  readonly work: Effect.Effect<A, E>
-  constructor(key: string, work: Effect.Effect<A, E>) {
-    this.key = key
-    this.work = work
-  }
-  [Equal.symbol](that: unknown): boolean {
-    return that instanceof Task && that.key === this.key
-  }
-  [Hash.symbol](): number {
-    return Hash.string(this.key)
-  }
-}
+import { Keyed } from "./Keyed.ts"
 
 export interface Once<A, E> {
   /** The answer for a key, from whoever asked first; failures are answers. */
@@ -31,7 +16,10 @@ export interface Once<A, E> {
  */
 export const makeOnce = <A, E>(options: { readonly kept: number }): Effect.Effect<Once<A, E>> =>
   Effect.map(
-    Cache.makeWith(({ work }: Task<A, E>) => work, { capacity: Infinity, timeToLive: () => "0 millis" }),
+    Cache.makeWith(({ value: work }: Keyed<Effect.Effect<A, E>>) => work, {
+      capacity: Infinity,
+      timeToLive: () => "0 millis"
+    }),
     (flights) => {
       // the answers alone: an entry of the cache has its fiber and its work beside
       const answers = makeBoundedMap<string, Exit.Exit<A, E>>(Math.max(1, options.kept))
@@ -43,7 +31,7 @@ export const makeOnce = <A, E>(options: { readonly kept: number }): Effect.Effec
         get: (key, work) =>
           Effect.suspend(() =>
             answers.get(key) ??
-              Cache.get(flights, new Task(key, options.kept === 0 ? work : Effect.onExit(work, keep(key))))
+              Cache.get(flights, new Keyed(key, options.kept === 0 ? work : Effect.onExit(work, keep(key))))
           ),
         forget: (which) =>
           Effect.sync(() => {

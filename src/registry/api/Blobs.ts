@@ -54,7 +54,7 @@ export const makeBlobs = (
   options: ApiParts & {
     readonly bandwidth: Bandwidth
     readonly pool: BufferPool
-    /** Where uploads are ended behind everybody's back; whoever closes the client waits for it a while. */
+    /** For UploadSessions. */
     readonly ends: FiberSet.FiberSet
   }
 ): Blobs => {

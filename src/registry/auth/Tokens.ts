@@ -1,6 +1,7 @@
 // Bearer tokens: one request per realm, scopes and identity however many ask, kept until shortly before they end.
 // Edge: how a token server is asked, and how its answer is read, is TokenServer.ts.
-import { Cache, Clock, Effect, Equal, Hash, Redacted } from "effect"
+import { Cache, Clock, Effect, Redacted } from "effect"
+import { Keyed } from "../../collections/Keyed.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import type { Transport } from "../transport/Transport.ts"
 import { makeRefreshTokens } from "./RefreshTokens.ts"
@@ -14,31 +15,17 @@ export interface Tokens {
 
 const mostTokens = 1024
 
-/** A request as the cache's key: requests for the same token are equal, whatever it is wanted for. */
-class Asked implements Equal.Equal {
-  readonly request: TokenRequest
-  readonly text: string
-
-  constructor(request: TokenRequest) {
-    const { identity, realm, registry, scopes, service, vouched } = request
-    this.request = request
-    this.text = JSON.stringify([registry, realm.href, service ?? "", scopes, identity.name, vouched])
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof Asked && that.text === this.text
-  }
-
-  [Hash.symbol](): number {
-    return Hash.string(this.text)
-  }
+/** Requests for the same token are one, whatever it is wanted for. */
+const asked = (request: TokenRequest): Keyed<TokenRequest> => {
+  const { identity, realm, registry, scopes, service, vouched } = request
+  return new Keyed(JSON.stringify([registry, realm.href, service ?? "", scopes, identity.name, vouched]), request)
 }
 
 export const makeTokens = Effect.fnUntraced(function*(transport: Transport): Effect.fn.Return<Tokens> {
   const server = makeTokenServer(transport)
   const byIdentityToken = makeRefreshTokens(server)
   const cache = yield* Cache.makeWith(
-    Effect.fnUntraced(function*({ request }: Asked) {
+    Effect.fnUntraced(function*({ value: request }: Keyed<TokenRequest>) {
       const { credential } = request.identity
       const answer = credential?._tag === "IdentityToken"
         ? yield* byIdentityToken(request, credential)
@@ -50,15 +37,15 @@ export const makeTokens = Effect.fnUntraced(function*(transport: Transport): Eff
   )
   return {
     get: Effect.fnUntraced(function*(request) {
-      const asked = new Asked(request)
-      const token = yield* Cache.get(cache, asked)
+      const key = asked(request)
+      const token = yield* Cache.get(cache, key)
       if (token.until > (yield* Clock.monotonicTimeNanos)) return token.value
-      yield* Cache.invalidateWhen(cache, asked, (it) => it === token)
-      return (yield* Cache.get(cache, asked)).value
+      yield* Cache.invalidateWhen(cache, key, (it) => it === token)
+      return (yield* Cache.get(cache, key)).value
     }),
     drop: (request, refused) =>
       Effect.asVoid(
-        Cache.invalidateWhen(cache, new Asked(request), (it) => Redacted.value(it.value) === Redacted.value(refused))
+        Cache.invalidateWhen(cache, asked(request), (it) => Redacted.value(it.value) === Redacted.value(refused))
       )
   }
 })
