@@ -113,6 +113,10 @@ const noAnswer = (
     cause: error.cause
   })
 
+// Effect.fn would take a stack trace at every call, which costs more than all else of the span
+const spanOf = ({ operation, target }: Request, { host }: URL) =>
+  Effect.withSpan("registry.request", { attributes: { operation, target, host } }, { captureStackTrace: false })
+
 export const makeTransport = (options: {
   readonly agents: Agents
   readonly certificates: Certificates
@@ -123,9 +127,7 @@ export const makeTransport = (options: {
   const { agents, certificates, hosts, limits } = options
   const warnings = makeWarnings()
 
-  const hop = Effect.fn("registry.request")(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
-    const { operation, target } = request
-    yield* Effect.annotateCurrentSpan({ operation, target, host: url.host })
+  const once = Effect.fnUntraced(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
     const ask = { ...request, host: url.host }
     yield* hosts.turn(ask)
     yield* certificates.refresh
@@ -161,6 +163,9 @@ export const makeTransport = (options: {
     const rest = yield* hosts.limited(ask, error.retryAfter)
     return yield* registryError({ ...error, retryAfter: rest })
   })
+
+  const hop = <R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) =>
+    spanOf(request, url)(once(request, url, perform, kind))
 
   const follow = Effect.fnUntraced(function*<R>(request: Request, perform: Perform<R>, kind: Kind) {
     let url = request.url
