@@ -1,7 +1,8 @@
 // Decisions: the last plan of every workload, kept only to be looked at: by metrics, logs and pacing. Nothing is decided
 // from it that could not be decided without it.
 import { Context, Effect, Layer } from "effect"
-import type { Plan, Verdict } from "../workload/Plan.ts"
+import type { Plan } from "../workload/Plan.ts"
+import type { Verdict } from "../workload/Verdict.ts"
 import type { HoldReason, SkipReason } from "../workload/Reason.ts"
 import { replacesPods } from "../workload/Rollout.ts"
 

@@ -1,6 +1,6 @@
 // PacingRules: who may begin a rollout now, and who is told what instead (invariant 13). What is under way is told by Places, what is
 // shown by Proofs, whose turn it is by Turns; here is what follows for the next. Pure but for its own memory.
-import type { RewriteAs } from "../workload/Plan.ts"
+import type { RewriteAs } from "../workload/Verdict.ts"
 import { canShow, type PullSet, unshown, withoutSecrets } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import type { Workload } from "../workload/Workload.ts"

@@ -2,7 +2,7 @@
 // or does not show any more. A plain data structure: time comes in as epoch milliseconds. Edge: who gets a place is Pacing's.
 import { kindOf } from "../workload/Kinds.ts"
 import { patchOf, type RolloutState } from "../workload/OurRollout.ts"
-import type { RewriteAs } from "../workload/Plan.ts"
+import type { RewriteAs } from "../workload/Verdict.ts"
 import type { Workload } from "../workload/Workload.ts"
 
 interface Place {

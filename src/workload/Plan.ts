@@ -3,27 +3,14 @@
 // so that one patch changes all.
 import { budgetAgainst } from "./Budget.ts"
 import { curable, cureOf } from "./Cure.ts"
+import { heldByMark, leftAlone, rewriteMark, startsWithout } from "./Exempt.ts"
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
-import { isHeld } from "./HeldMark.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
-import type { HoldReason, SkipReason } from "./Reason.ts"
 import { replacesPods } from "./Rollout.ts"
-import type { RewriteMark, Workload } from "./Workload.ts"
-
-/**
- * What a rewrite is to the pods of a workload. `rollout`: they are replaced, and it takes its turn. `harmless`: none that runs
- * is replaced. `cure`: some cannot pull their source, and the copy is what helps them.
- */
-export type RewriteAs = "rollout" | "harmless" | "cure"
-
-export type Verdict =
-  | { readonly _tag: "Rewrite"; readonly as: RewriteAs }
-  | { readonly _tag: "Held"; readonly reason: HoldReason; readonly detail: string }
-  | { readonly _tag: "Skipped"; readonly reason: SkipReason; readonly detail: string }
-  /** Nothing left to rewrite. */
-  | { readonly _tag: "Done" }
+import { held, skipped, type Verdict } from "./Verdict.ts"
+import type { Workload } from "./Workload.ts"
 
 export interface Plan {
   readonly workload: Workload
@@ -41,34 +28,6 @@ export interface Plan {
   readonly verdict: Verdict
 }
 
-const alwaysIgnored: ReadonlySet<string> = new Set(["kube-system", "kube-proxy"])
-
-const skipped = (reason: SkipReason, detail: string): Verdict => ({ _tag: "Skipped", reason, detail })
-const held = (reason: HoldReason, detail: string): Verdict => ({ _tag: "Held", reason, detail })
-
-/** Why nothing of an object is handled, not even cloned; undefined when it is. */
-const leftAlone = (workload: Workload, facts: Facts): Verdict | undefined => {
-  const { settings } = facts
-  const { namespace } = workload
-  if (alwaysIgnored.has(namespace)) return skipped("namespace-ignored", `${namespace} is always ignored`)
-  if (namespace === facts.ownNamespace) return skipped("namespace-ignored", "it is the controller's own namespace")
-  if (settings.NAMESPACES_TO_IGNORE.includes(namespace)) {
-    return skipped("namespace-ignored", `${namespace} is in NAMESPACES_TO_IGNORE`)
-  }
-  if (settings.NAMESPACES_TO_INCLUDE.length > 0 && !settings.NAMESPACES_TO_INCLUDE.includes(namespace)) {
-    return skipped("namespace-ignored", `${namespace} is not in NAMESPACES_TO_INCLUDE`)
-  }
-  if (workload.mirror) return skipped("mirror-pod", "it is a static pod of a node")
-  // the most specific mark counts: the object's own, then its owners', then the namespace's
-  const chain = [workload, ...facts.owners]
-  const marked = chain.find((it) => it.marks.ignore !== undefined)
-  if (marked?.marks.ignore === true) return skipped("opted-out", `image-cloner.io/ignore is set on ${marked.key}`)
-  if (marked === undefined && facts.namespace?.marks.ignore === true) {
-    return skipped("opted-out", `image-cloner.io/ignore is set on namespace ${namespace}`)
-  }
-  return undefined
-}
-
 /** Why the images of an object are cloned, but the object itself is never patched. */
 const neverPatched = (workload: Workload): Verdict | undefined => {
   if (workload.owner !== undefined) {
@@ -79,22 +38,13 @@ const neverPatched = (workload: Workload): Verdict | undefined => {
     : skipped("immutable", `the images of a ${workload.kind} cannot be changed after creation`)
 }
 
-const rewriteMark = (workload: Workload, facts: Facts): RewriteMark | undefined =>
-  workload.marks.rewrite ?? facts.namespace?.marks.rewrite
-
 /** Holds that lie in what the workload is, whatever its images' state. */
 const heldByNature = (workload: Workload, facts: Facts): Verdict | undefined => {
   const mark = rewriteMark(workload, facts)
   if (facts.settings.REWRITE_MODE === "off") return held("mode-off", "REWRITE_MODE is off")
   if (mark === "never" || mark === "admission") return held("mode-off", `image-cloner.io/rewrite is ${mark}`)
-  if (facts.settings.BACKUP_NAMESPACES.includes(workload.namespace)) {
-    return held("serves-backup", `${workload.namespace} is in BACKUP_NAMESPACES`)
-  }
-  if (/^system-.*-critical$/.test(workload.priorityClass ?? "")) {
-    return held("critical", `its priority class is ${workload.priorityClass}`)
-  }
-  if (workload.manager !== undefined && mark !== "patch") return held("managed-by", workload.manager)
-  return undefined
+  return startsWithout(workload, facts) ??
+    (workload.manager !== undefined && mark !== "patch" ? held("managed-by", workload.manager) : undefined)
 }
 
 /** Holds that pass: images that are not there yet, then the workload's health. */
@@ -124,15 +74,6 @@ const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict
     )
 }
 
-/** Whether what it names now was put back, by us or in a fight: by the mark on it, or by what is remembered. */
-const heldByMark = (workload: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): Verdict | undefined => {
-  const mark = [workload.held, facts.remembered].find((it) =>
-    it !== undefined &&
-    images.some(({ skip, slot, to }) => skip === undefined && isHeld(it, slot.container, slot.image, to, facts.now))
-  )
-  return mark && held(mark.reason, `${mark.detail}; ${mark.until ?? "until another image or no mark is there"}`)
-}
-
 /** Quarantined, rolled back and contested, in this order; a cure is what a rollback may need. */
 const heldByPeople = (
   workload: Workload,
@@ -140,7 +81,7 @@ const heldByPeople = (
   facts: Facts,
   cures: boolean
 ): Verdict | undefined => {
-  const marked = heldByMark(workload, images, facts)
+  const marked = heldByMark(images, [workload.held, facts.remembered], facts.now)
   if (marked?._tag === "Held" && marked.reason === "quarantined") return marked
   const { rolledBack } = facts
   return rolledBack === undefined || cures

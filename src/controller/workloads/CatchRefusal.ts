@@ -2,7 +2,8 @@
 import { Duration, Effect } from "effect"
 import type { KubeError } from "../../kube/KubeError.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
-import type { Plan, Verdict } from "../../workload/Plan.ts"
+import type { Plan } from "../../workload/Plan.ts"
+import type { Verdict } from "../../workload/Verdict.ts"
 import { WorkloadQueue } from "../Queues.ts"
 import type { Rests } from "./Rests.ts"
 
