@@ -18,7 +18,10 @@ export type Outcome = "rewritten" | "wanted" | "held" | "skipped"
 export const outcomeOf = ({ plan, verdict }: Decision): Outcome => {
   if (verdict._tag === "Held") return "held"
   if (verdict._tag === "Rewrite") return "wanted"
-  return plan.images.some((it) => it.skip === "already-backup") && verdict._tag === "Done" ? "rewritten" : "skipped"
+  // done with an image that is not the copy: admission has pointed its pods to it
+  return verdict._tag === "Done" && plan.images.some((it) => it.skip === undefined || it.skip === "already-backup")
+    ? "rewritten"
+    : "skipped"
 }
 
 /** Every reason that keeps something of a workload from being rewritten. */

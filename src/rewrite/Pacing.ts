@@ -82,6 +82,10 @@ export class Pacing extends Context.Service<Pacing, {
    * @param refused whether the backup refused their secrets: then what was shown before is taken back
    */
   readonly pullFailed: (set: PullSet, detail: string, refused: boolean) => Effect.Effect<void>
+  /** Whether pods of a set have shown that they can pull. */
+  readonly isProven: (set: PullSet) => Effect.Effect<boolean>
+  /** Why nothing of a set is begun now; undefined where it does not rest. */
+  readonly resting: (set: PullSet) => Effect.Effect<string | undefined>
   /** Lets it and its namespace rest for a while, where its set has shown that it can pull or its owner says so. */
   readonly letRest: (of: Unpulled) => Effect.Effect<void>
   /** Keys to be looked at again: those whose turn it is, and those whose hold may have ended. */
@@ -118,6 +122,8 @@ export class Pacing extends Context.Service<Pacing, {
             if (refused) proofs.refuse(set, now)
             proofs.rest(set, detail, up)
           }),
+        isProven: (set) => Effect.sync(() => proofs.isProven(set)),
+        resting: (set) => atNow((_, up) => proofs.resting(set, up)),
         letRest: (of) => atNow((_, up) => rules.letRest(of, up)),
         fits: (as, limit) =>
           Effect.sync(() => as === "harmless" || places.taken(as === "cure").size <= placesOf(as, limit)),

@@ -53,9 +53,30 @@ export const Settings = Schema.Struct({
       + "`docker.io/library/**`; `*` stops at `/`, `**` does not.",
     allowed: "globs, comma separated"
   }),
-  REWRITE_MODE: setting(oneOf(["patch", "off"]), "patch", {
-    description: "`patch`: the templates of workloads are patched to use the copies. `off`: images are cloned only.",
-    allowed: "`patch` or `off`"
+  REWRITE_MODE: setting(oneOf(["patch", "admission", "off"]), "patch", {
+    description:
+      "`patch`: the templates of workloads are patched to use the copies. `admission`: templates are never touched; "
+      + "pods get their copies as they are made, which takes MUTATING_WEBHOOK. `off`: images are cloned only.",
+    allowed: "`patch`, `admission` or `off`"
+  }),
+  MUTATING_WEBHOOK: setting(oneOf(["off", "on"]), "off", {
+    description:
+      "`on`: new pods are pointed to the copies that are there as they are made, whoever makes them. Nothing is "
+      + "restarted for it. Takes manifests/overlays/admission.",
+    allowed: "`off` or `on`"
+  }),
+  VALIDATING_WEBHOOK: setting(oneOf(["off", "warn", "enforce"]), "off", {
+    description:
+      "What becomes of new pods with images that are not from the backup. `warn`: whoever makes them is warned. "
+      + "`enforce`: they are refused. A guard rail, which is open while the controller is down; "
+      + "`image-cloner policy` prints one that is not. Takes manifests/overlays/admission.",
+    allowed: "`off`, `warn` or `enforce`"
+  }),
+  BACKUP_DOWN: setting(oneOf(["skip", "rewrite"]), "skip", {
+    description:
+      "What becomes of new pods while the backup does not answer, or refuses. `skip`: they start from their originals. "
+      + "`rewrite`: they are pointed to their copies all the same, for clusters that cannot reach the originals.",
+    allowed: "`skip` or `rewrite`"
   }),
   MAX_CONCURRENT_ROLLOUTS: setting(integer(1, 1000), 3, {
     description: "How many rollouts that come from a rewrite may be under way at the same time.",
@@ -171,10 +192,17 @@ export const decode = (texts: Readonly<Record<string, string>>): Result.Result<S
     const parsed = parseBackup(registry, layout === "nested" || layout === "flat" ? layout : "auto")
     if (Result.isFailure(parsed)) problems.unshift({ key: "BACKUP_REGISTRY", problem: parsed.failure.message })
   }
+  if (Result.isSuccess(decoded)) problems.push(...contradictions(decoded.success))
   return Result.isSuccess(decoded) && problems.length === 0
     ? Result.succeed(decoded.success)
     : Result.fail(new SettingsError({ problems }))
 }
+
+/** What is allowed by itself, and not together. */
+const contradictions = ({ MUTATING_WEBHOOK, REWRITE_MODE }: Settings): ReadonlyArray<Problem> =>
+  REWRITE_MODE === "admission" && MUTATING_WEBHOOK === "off"
+    ? [{ key: "REWRITE_MODE", problem: "`admission` takes MUTATING_WEBHOOK=on: without it nothing would be rewritten" }]
+    : []
 
 const problemOf = (key: string, given: Readonly<Record<string, string>>, message: string): string => {
   const known = keys.find((it) => it === key)

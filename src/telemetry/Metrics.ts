@@ -121,6 +121,21 @@ export const rewrites = series(counter("rewrites_total", "Patches of workloads, 
 })
 export const rolloutsInFlight = gauge("rollouts_in_flight", "Rollouts of ours under way at this moment")
 
+// --- admission -----------------------------------------------------------------------------------------------------
+export const admissionReviews = series(
+  counter("admission_reviews_total", "Pods that were reviewed as they were made, by how that ended and why"),
+  {
+    operation: ["mutate", "validate"],
+    outcome: ["rewritten", "left", "allowed", "warned", "denied"],
+    reason: open
+  }
+)
+export const admissionSeconds = seconds(
+  "admission_duration_seconds",
+  "How long a decision about a pod took; 0.2 s of it may be waiting for the cache",
+  fast
+)
+
 // --- Kubernetes ----------------------------------------------------------------------------------------------------
 export const kubeRequests = series(
   counter("kube_requests_total", "Requests to the API server (watches aside), by the class of the answer's status"),
@@ -193,6 +208,7 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   ...workloadReasons.known,
   ...rewrites.known,
   rolloutsInFlight,
+  admissionSeconds,
   ...kubeRequests.known,
   kubeRequestSeconds
 ]

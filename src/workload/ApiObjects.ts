@@ -38,6 +38,7 @@ const OwnerReference = Schema.Struct({ apiVersion: Text, kind: Text, name: Text,
 
 export const ObjectMeta = Schema.Struct({
   name: Text,
+  generateName: Text,
   namespace: Text,
   uid: Text,
   generation: Int,

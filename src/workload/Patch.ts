@@ -43,20 +43,47 @@ const annotate = (workload: Workload, entries: ReadonlyMap<string, string>): Rea
   ]
 }
 
-/** The patch that points a workload to its copies and records the originals. */
-export const rewritePatch = (
+const replace = (replacements: ReadonlyArray<Replacement>): ReadonlyArray<Operation> =>
+  replacements.map(({ slot, to }): Operation => ({ op: "replace", path: slot.path, value: to }))
+
+/** Records what is replaced, beside what was before. */
+const record = (
   workload: Workload,
   replacements: ReadonlyArray<Replacement>,
   backup: Backup
 ): ReadonlyArray<Operation> => {
   const originals = new Map(verifiedOriginals(workload, backup))
   for (const { slot } of replacements) originals.set(slot.container, slot.image)
+  return annotate(workload, originals)
+}
+
+/** The patch that points a workload to its copies and records the originals. */
+export const rewritePatch = (
+  workload: Workload,
+  replacements: ReadonlyArray<Replacement>,
+  backup: Backup
+): ReadonlyArray<Operation> => {
   return [
     ...preconditions(workload, replacements.map((it) => it.slot)),
-    ...replacements.map(({ slot, to }): Operation => ({ op: "replace", path: slot.path, value: to })),
-    ...annotate(workload, originals)
+    ...replace(replacements),
+    ...record(workload, replacements, backup)
   ]
 }
+
+/**
+ * The patch of a pod that is about to be made, for the very object that was received: a patch that does not apply is an error
+ * of the whole request, whatever the webhook's failure policy (apiserver, mutating/dispatcher.go).
+ * @param recorded whether the annotation may be changed: an ephemeral container comes without
+ */
+export const admissionPatch = (
+  pod: Workload,
+  replacements: ReadonlyArray<Replacement>,
+  backup: Backup,
+  recorded: boolean
+): ReadonlyArray<Operation> => [
+  ...replace(replacements),
+  ...(recorded && replacements.length > 0 ? record(pod, replacements, backup) : [])
+]
 
 /** Makes annotations of the object itself what `texts` say. */
 const mark = ({ annotated, written }: Workload, texts: Texts): ReadonlyArray<Operation> => {

@@ -8,7 +8,7 @@ import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
-import { replacesPods } from "./Rollout.ts"
+import { livePods, replacesPods } from "./Rollout.ts"
 import { held, skipped, type Verdict } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -41,10 +41,19 @@ const neverPatched = (workload: Workload): Verdict | undefined => {
 /** Holds that lie in what the workload is, whatever its images' state. */
 const heldByNature = (workload: Workload, facts: Facts): Verdict | undefined => {
   const mark = rewriteMark(workload, facts)
-  if (facts.settings.REWRITE_MODE === "off") return held("mode-off", "REWRITE_MODE is off")
-  if (mark === "never" || mark === "admission") return held("mode-off", `image-cloner.io/rewrite is ${mark}`)
-  return startsWithout(workload, facts) ??
-    (workload.manager !== undefined && mark !== "patch" ? held("managed-by", workload.manager) : undefined)
+  const { MUTATING_WEBHOOK, REWRITE_MODE } = facts.settings
+  if (REWRITE_MODE === "off") return held("mode-off", "REWRITE_MODE is off")
+  if (mark === "never") return held("mode-off", "image-cloner.io/rewrite is never")
+  const exempt = startsWithout(workload, facts)
+  if (exempt !== undefined) return exempt
+  if (REWRITE_MODE === "admission") return held("by-admission", "REWRITE_MODE is admission")
+  if (mark === "admission") {
+    return MUTATING_WEBHOOK === "on"
+      ? held("by-admission", "image-cloner.io/rewrite is admission")
+      : held("mode-off", "image-cloner.io/rewrite is admission, and MUTATING_WEBHOOK is off")
+  }
+  if (workload.manager === undefined || mark === "patch") return undefined
+  return held(MUTATING_WEBHOOK === "on" ? "by-admission" : "managed-by", workload.manager)
 }
 
 /** Holds that pass: images that are not there yet, then the workload's health. */
@@ -54,6 +63,17 @@ const heldForNow = (images: ReadonlyArray<PlannedImage>): Verdict | undefined =>
     if (image !== undefined) return held(reason, image.detail)
   }
   return undefined
+}
+
+/** Whether admission has brought every pod the copies already: a rollout would only restart them. */
+const runsCopies = ({ rollout }: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): boolean => {
+  if (facts.settings.MUTATING_WEBHOOK === "off") return false
+  const pods = livePods(facts.pods)
+  return pods.length > 0 && pods.length >= (rollout?.desired ?? 0) &&
+    images.every(({ skip, slot, to }) =>
+      skip !== undefined ||
+      pods.every(({ workload: made }) => made.images.some((it) => it.container === slot.container && it.image === to))
+    )
 }
 
 const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict => {
@@ -108,6 +128,7 @@ const verdictOf = (
   const hold = heldByNature(workload, facts) ?? heldUnseen(facts) ?? heldByPeople(workload, images, facts, cures) ??
     heldForNow(images)
   if (hold !== undefined) return hold
+  if (runsCopies(workload, images, facts)) return { _tag: "Done" }
   const verdict = heldByHealth(workload, facts, cures)
   if (verdict._tag !== "Rewrite" || !facts.settings.DRY_RUN) return verdict
   const changes = describeReplacements(replacementsOf(images))

@@ -10,11 +10,15 @@ const decodeAccount = Schema.decodeUnknownOption(AccountObject)
 const decodeBudget = Schema.decodeUnknownOption(BudgetObject)
 const decodeNode = Schema.decodeUnknownOption(NodeObject)
 
+/** On a namespace, `disable` takes it out of validation; the first version of this controller had it. */
+export const validationLabel = "validate-backups.image-cloner.io"
+
 export const projectNamespace = (object: unknown): Namespace | undefined =>
   Option.getOrUndefined(Option.map(decodeNamespace(object), ({ metadata }) => ({
     name: metadata.name ?? "",
     uid: metadata.uid ?? "",
-    marks: marksOf(metadata.labels ?? {}, metadata.annotations ?? {})
+    marks: marksOf(metadata.labels ?? {}, metadata.annotations ?? {}),
+    ...(metadata.labels?.[validationLabel] === "disable" ? { unvalidated: true } : {})
   })))
 
 export const projectAccount = (object: unknown): Account | undefined =>

@@ -144,6 +144,8 @@ export interface Namespace {
   readonly name: string
   readonly uid: string
   readonly marks: Marks
+  /** Whether a label takes it out of the validating webhook. */
+  readonly unvalidated?: true
 }
 
 /** A ServiceAccount, as far as pulling is concerned. */

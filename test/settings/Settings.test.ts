@@ -18,6 +18,9 @@ describe("Settings", () => {
       BACKUP_NAMESPACES: [],
       IMAGES_TO_IGNORE: [],
       REWRITE_MODE: "patch",
+      MUTATING_WEBHOOK: "off",
+      VALIDATING_WEBHOOK: "off",
+      BACKUP_DOWN: "skip",
       MAX_CONCURRENT_ROLLOUTS: 3,
       BACKUP_PULL_BY: "auto",
       BACKUP_LAYOUT: "auto",
@@ -33,6 +36,12 @@ describe("Settings", () => {
     })
   })
 
+  it("take REWRITE_MODE=admission only with the webhook that rewrites", () => {
+    const given = { BACKUP_REGISTRY: "registry.example/backup", REWRITE_MODE: "admission" }
+    assert.deepStrictEqual(problemsOf(given).map((it) => it.key), ["REWRITE_MODE"])
+    assert.deepStrictEqual(problemsOf({ ...given, MUTATING_WEBHOOK: "on" }), [])
+  })
+
   it("read every key from text", () => {
     assert.deepStrictEqual(
       Result.getOrThrow(decode({
@@ -43,6 +52,9 @@ describe("Settings", () => {
         BACKUP_NAMESPACES: "harbor",
         IMAGES_TO_IGNORE: "docker.io/library/**, *.example/x",
         REWRITE_MODE: "off",
+        MUTATING_WEBHOOK: "on",
+        VALIDATING_WEBHOOK: "enforce",
+        BACKUP_DOWN: "rewrite",
         MAX_CONCURRENT_ROLLOUTS: "1",
         BACKUP_LAYOUT: "flat",
         PIN_DIGESTS: "True",
@@ -63,6 +75,9 @@ describe("Settings", () => {
         BACKUP_NAMESPACES: ["harbor"],
         IMAGES_TO_IGNORE: ["docker.io/library/**", "*.example/x"],
         REWRITE_MODE: "off",
+        MUTATING_WEBHOOK: "on",
+        VALIDATING_WEBHOOK: "enforce",
+        BACKUP_DOWN: "rewrite",
         MAX_CONCURRENT_ROLLOUTS: 1,
         BACKUP_PULL_BY: "auto",
         BACKUP_LAYOUT: "flat",
@@ -93,7 +108,7 @@ describe("Settings", () => {
       MAX_CONCURRENT_RECONCILES: "many",
       MAX_CONCURRENT_ROLLOUTS: "0",
       MAX_CONCURENT_ROLLOUTS: "3",
-      REWRITE_MODE: "admission",
+      REWRITE_MODE: "sometimes",
       NAMESPACES_TO_IGNORE: "fine,Not_Fine",
       PLAIN_HTTP_REGISTRIES: "registry.example/path",
       DRY_RUN: "yes"
@@ -104,7 +119,7 @@ describe("Settings", () => {
     assert.strictEqual(of("MAX_CONCURRENT_RECONCILES"), "\"many\" is not allowed; allowed is an integer from 1 to 1000")
     assert.match(of("MAX_CONCURRENT_ROLLOUTS"), /"0" is not allowed/)
     assert.match(of("MAX_CONCURENT_ROLLOUTS"), /no such setting.*MAX_CONCURRENT_ROLLOUTS/)
-    assert.strictEqual(of("REWRITE_MODE"), "\"admission\" is not allowed; allowed is `patch` or `off`")
+    assert.strictEqual(of("REWRITE_MODE"), "\"sometimes\" is not allowed; allowed is `patch`, `admission` or `off`")
     assert.match(of("NAMESPACES_TO_IGNORE"), /"Not_Fine" is not the name of a namespace; allowed is names/)
     assert.match(of("PLAIN_HTTP_REGISTRIES"), /registry\.example\/path/)
     assert.match(of("DRY_RUN"), /`true` or `false`/)
@@ -181,6 +196,8 @@ describe("Settings", () => {
         const given: Settings = {
           ...settings,
           BACKUP_REGISTRY: "registry.example/backup",
+          // one of the contradictions
+          MUTATING_WEBHOOK: settings.REWRITE_MODE === "admission" ? "on" : settings.MUTATING_WEBHOOK,
           MAX_CONCURRENT_RECONCILES: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_RECONCILES)) % 1000,
           MAX_CONCURRENT_ROLLOUTS: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_ROLLOUTS)) % 1000,
           CLONE_TIMEOUT: Duration.minutes(

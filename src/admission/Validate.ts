@@ -1,0 +1,56 @@
+// Validate: warns of images that are not from the backup, or refuses them. A guard rail: while nobody answers, the API server goes
+// on without. It sees pods as they will be, after everything that changes them.
+import { Effect, type Option } from "effect"
+import { uptime } from "../telemetry/Uptime.ts"
+import { describeForeign, foreignImages, refusal } from "../workload/ForeignImages.ts"
+import { admittedPod } from "./AdmittedPod.ts"
+import { make as makeGather } from "./GatherPodFacts.ts"
+import type { AdmissionAnswer, AdmissionRequest } from "./Review.ts"
+import type { Surroundings } from "./Surroundings.ts"
+import { type Ending, told } from "./Told.ts"
+
+/** Makes the handler of pods and ephemeral containers that are made or changed. */
+export const make = Effect.fnUntraced(
+  function*(options: { readonly ownNamespace: Option.Option<string>; readonly surroundings: Surroundings }) {
+    const gather = yield* makeGather(options)
+
+    const decide = Effect.fnUntraced(function*(
+      request: AdmissionRequest
+    ): Effect.fn.Return<{ readonly ending: Ending; readonly answer: AdmissionAnswer }> {
+      const allowed = { ending: { _tag: "Allowed" }, answer: {} } as const
+      const admitted = admittedPod(request)
+      if (admitted === undefined || admitted.pod.workload.images.length === 0) return allowed
+      const gathered = yield* gather(admitted)
+      const { BACKUP_REGISTRY, VALIDATING_WEBHOOK } = gathered.settings
+      // its namespace may be exempt: nobody is refused, or warned, for what we do not know
+      if (VALIDATING_WEBHOOK === "off" || gathered.namespace === undefined) return allowed
+      const enforced = VALIDATING_WEBHOOK === "enforce"
+      const images = foreignImages(admitted.pod.workload, gathered, enforced)
+      if (images.length === 0) return allowed
+      const missing = [...new Set(images.flatMap((it) => it.missing))]
+      if (!request.dryRun && missing.length > 0) yield* options.surroundings.ask(request.namespace, missing)
+      return enforced
+        ? {
+          ending: { _tag: "Denied" },
+          answer: {
+            denied: {
+              code: 403,
+              reason: "Forbidden",
+              message: `image-cloner: ${refusal(images, BACKUP_REGISTRY)}`
+            }
+          }
+        }
+        : {
+          ending: { _tag: "Warned" },
+          answer: { warnings: images.map((it) => `image-cloner: ${describeForeign(it)}`) }
+        }
+    })
+
+    return Effect.fnUntraced(function*(request: AdmissionRequest): Effect.fn.Return<AdmissionAnswer> {
+      const started = yield* uptime
+      const { answer, ending } = yield* decide(request)
+      yield* told("validate", ending, (yield* uptime) - started)
+      return answer
+    })
+  }
+)

@@ -1,0 +1,74 @@
+// FailedPulls: pods that were pointed to copies as they were made and lastingly cannot pull them. They are named with what helps,
+// and their set rests. Nothing is done to them: whoever owns a pod deletes it. Templates that name copies are PutBackWorkload's.
+import { Clock, Effect, Result } from "effect"
+import type { Backup } from "../../image/BackupName.ts"
+import { format, parse } from "../../image/ImageReference.ts"
+import { Pacing } from "../../rewrite/Pacing.ts"
+import { type Images, Inventory } from "../../store/Inventory.ts"
+import { type Workloads, WorkloadStore } from "../../store/WorkloadStore.ts"
+import { verifiedOriginals } from "../../workload/Originals.ts"
+import { isRefusal } from "../../workload/PullSet.ts"
+import { cannotPull, lasting, livePods } from "../../workload/Rollout.ts"
+import type { ContainerState, Pod } from "../../workload/Workload.ts"
+import { pullSetOfSeen } from "../PullSets.ts"
+
+interface Stores {
+  readonly store: Workloads
+  readonly inventory: Images
+}
+
+/** Whether the copy is known to be there: else anybody could name one that is not, and have the set of others rest. */
+const isCopied = (inventory: Images, original: string | undefined): boolean => {
+  const reference = parse(original ?? "")
+  return Result.isSuccess(reference) && inventory.state(format(reference.success))?._tag === "BackedUp"
+}
+
+/** The container of a pod that waits for a copy to which its template did not point it. */
+const failingOf = ({ inventory, store }: Stores, pod: Pod, backup: Backup): ContainerState | undefined => {
+  if (!pod.containers.some(cannotPull)) return undefined
+  const [owner] = store.ownersOf(pod.workload)
+  const originals = verifiedOriginals(pod.workload, backup)
+  return pod.containers.find((state) =>
+    cannotPull(state) && isCopied(inventory, originals.get(state.container)) &&
+    owner?.images.some((it) => it.container === state.container && it.image === state.image) !== true
+  )
+}
+
+const wayOn = ({ workload: { name, namespace, owner } }: Pod): string =>
+  owner === undefined
+    ? `made anew, it starts from the original`
+    : `kubectl delete pod -n ${namespace} ${name} makes a new one, which starts from the original`
+
+/** Makes the look at all pods, to be taken every few seconds. */
+export const make = Effect.fnUntraced(function*(backup: Backup) {
+  const store = yield* WorkloadStore
+  const inventory = yield* Inventory
+  const pacing = yield* Pacing
+  /** By pod, since when it fails, and whether that was said. */
+  const failing = new Map<string, { readonly since: number; said: boolean }>()
+
+  return Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    const seen = new Set<string>()
+    for (const pod of livePods([...store.pods])) {
+      const container = failingOf({ store, inventory }, pod, backup)
+      if (container === undefined) continue
+      const { key, namespace, name } = pod.workload
+      seen.add(key)
+      const found = failing.get(key) ?? { since: now, said: false }
+      failing.set(key, found)
+      if (found.said || now - found.since < lasting) continue
+      found.said = true
+      const detail = `pod ${namespace}/${name} cannot pull ${container.image}: ${
+        container.message ?? container.waiting
+      }`
+      yield* Effect.logWarning(`${detail}; it was pointed there as it was made. ${wayOn(pod)}`)
+      const set = pullSetOfSeen(store, pod)
+      const refused = isRefusal(container.message)
+      if (set !== undefined && (refused || !(yield* pacing.isProven(set)))) {
+        yield* pacing.pullFailed(set, detail, refused)
+      }
+    }
+    for (const key of failing.keys()) if (!seen.has(key)) failing.delete(key)
+  })
+})
