@@ -1,6 +1,6 @@
 // A certificate authority for tests, with a certificate for 127.0.0.1 and one for a client. PEM.
 import { KeyObject, webcrypto } from "node:crypto"
-import { provideReflection } from "./Reflection.ts"
+import { provideReflection } from "../../src/admission/certificates/Reflection.ts"
 
 // @peculiar/x509 declares the browser's CryptoKey, which is Node's
 const pemOf = (key: webcrypto.CryptoKey): string =>
