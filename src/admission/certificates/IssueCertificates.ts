@@ -23,7 +23,7 @@ export class IssueError extends Data.TaggedError("IssueError")<{ readonly what: 
 }
 
 /** How long an authority is good for: a year, as cert-manager's webhook has it. */
-export const authorityLife = Duration.days(365)
+const authorityLife = Duration.days(365)
 /** How long a replica's certificate is good for at most. */
 export const leafLife = Duration.days(7)
 

@@ -20,7 +20,7 @@ export interface ServingPair {
 }
 
 /** A certificate has been issued that clients would refuse: the authority is not what it seems, or the clock is wrong. */
-export class LeafError extends Data.TaggedError("LeafError")<{ readonly detail: string }> {
+class LeafError extends Data.TaggedError("LeafError")<{ readonly detail: string }> {
   override get message() {
     return `the certificate that was issued for the webhooks would be refused: ${this.detail}`
   }

@@ -32,23 +32,23 @@ export const isWorn = ({ from, to }: Validity, now: number): boolean => now >= f
 
 export const isValid = ({ from, to }: Validity, now: number): boolean => from <= now && now < to
 
-export const announce = ({ current }: Settled | Announced, fresh: KeyPair): Announced => ({
+const announce = ({ current }: Settled | Announced, fresh: KeyPair): Announced => ({
   _tag: "Announced",
   current,
   next: fresh
 })
 
-export const switchSigner = ({ current, next }: Announced, now: number): Switched => ({
+const switchSigner = ({ current, next }: Announced, now: number): Switched => ({
   _tag: "Switched",
   current: next,
   previous: [current.certificate],
   since: now
 })
 
-export const dropPrevious = ({ current }: Switched): Settled => ({ _tag: "Settled", current })
+const dropPrevious = ({ current }: Switched): Settled => ({ _tag: "Settled", current })
 
 /** Without notice: the current one has expired, and nobody trusts it as it is. It stays in the bundle, in case only our clock is wrong. */
-export const replace = ({ current }: Authority, fresh: KeyPair, now: number): Switched => ({
+const replace = ({ current }: Authority, fresh: KeyPair, now: number): Switched => ({
   _tag: "Switched",
   current: fresh,
   previous: [current.certificate],

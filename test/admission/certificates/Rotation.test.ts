@@ -138,5 +138,5 @@ describe("the rotation", () => {
           assert.isUndefined(checkLeaf(leaf, names, carried.bundle, now))
         }
       }
-    }).pipe(made), { arbitrary: { runs: 6, size: 6 } })
+    }).pipe(made), { arbitrary: { runs: 4, size: 6 } })
 })
