@@ -1,6 +1,6 @@
 // What the process itself needs to know, from the environment alone: ports, logs, folders, who it is.
 // Not a setting of the cloning (those are Settings.ts): nothing here changes while the program runs.
-import { Config, Context, Effect, FileSystem, Layer, type LogLevel, Option } from "effect"
+import { Config, Context, Effect, FileSystem, Layer, type LogLevel, Option, Result } from "effect"
 import { parseProxies, type Proxies, proxyKeys } from "./Proxies.ts"
 import { type Problem, SettingsError } from "./SettingsError.ts"
 
@@ -37,7 +37,18 @@ export const processKeys = {
   ...proxyKeys,
   POD_NAMESPACE: {
     fallback: "that of the mounted ServiceAccount",
-    description: "The controller's own namespace, which is always ignored."
+    description: "The controller's own namespace, which is always ignored, and has what the webhooks need."
+  },
+  WEBHOOK_PORT: {
+    fallback: "9443",
+    description:
+      "Port of the admission webhooks, while one is on. 0 takes a free one, where WEBHOOK_URL names the port."
+  },
+  WEBHOOK_URL: {
+    fallback: "the Service `image-cloner-webhook`",
+    description:
+      "Where the API server finds the webhooks of a controller beside the cluster: `https://host:port`, a path if need be, "
+      + "no query. Its host is in the certificate."
   }
 } as const
 
@@ -54,6 +65,9 @@ export class ProcessSettings extends Context.Service<ProcessSettings, {
   readonly certsDir: string
   readonly proxies: Proxies
   readonly podNamespace: Option.Option<string>
+  readonly webhookPort: number
+  /** Without a slash at its end. */
+  readonly webhookUrl: Option.Option<string>
 }>()("image-cloner/settings/ProcessSettings") {
   /** Fails with everything that is wrong with the environment. */
   static readonly layer = Layer.effect(ProcessSettings, Effect.suspend(() => read))
@@ -66,14 +80,40 @@ const text = (key: string) =>
     Effect.map(Option.filter((it) => it !== ""))
   )
 
+const portOf = (given: string): number | undefined =>
+  /^\d{1,5}$/.test(given) && Number(given) <= 65535 ? Number(given) : undefined
+
+/** An address that the API server takes (apiserver pkg/util/webhook, ValidateWebhookURL); undefined: it would not. */
+const webhookUrlOf = (given: string): string | undefined => {
+  const url = URL.parse(given)
+  return url === null || url.protocol !== "https:" || url.search !== "" || url.hash !== "" || url.username !== "" ||
+      url.password !== ""
+    ? undefined
+    : `${url.origin}${url.pathname.replace(/\/+$/, "")}`
+}
+
 const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.FileSystem> = Effect.gen(function*() {
   const problems: Array<Problem> = []
   const bad = (key: string, value: string, allowed: string) => {
     problems.push({ key, problem: `${JSON.stringify(value)} is not allowed; allowed is ${allowed}` })
   }
-  const port = Option.getOrElse(yield* text("HTTP_PORT"), () => "8080")
-  const httpPort = /^\d{1,5}$/.test(port) ? Number(port) : -1
-  if (httpPort < 0 || httpPort > 65535) bad("HTTP_PORT", port, "an integer from 0 to 65535")
+  const ports = new Map<string, number>()
+  for (
+    const [key, { fallback }] of [["HTTP_PORT", processKeys.HTTP_PORT], [
+      "WEBHOOK_PORT",
+      processKeys.WEBHOOK_PORT
+    ]] as const
+  ) {
+    const given = Option.getOrElse(yield* text(key), () => fallback)
+    const port = portOf(given)
+    if (port === undefined) bad(key, given, "an integer from 0 to 65535")
+    else ports.set(key, port)
+  }
+  const url = yield* text("WEBHOOK_URL")
+  const webhookUrl = Option.filterMap(url, (it) => Result.fromNullishOr(webhookUrlOf(it), () => undefined))
+  if (Option.isSome(url) && Option.isNone(webhookUrl)) {
+    bad("WEBHOOK_URL", url.value.replace(/\/\/[^/]*@/, "//…@"), "https://host[:port][/path], no query")
+  }
 
   const level = Option.getOrElse(yield* text("LOG_LEVEL"), () => "info")
   const logLevel = logLevels.get(level.toLowerCase())
@@ -98,11 +138,13 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
   )
   const podNamespace = yield* text("POD_NAMESPACE")
   return {
-    httpPort,
+    httpPort: ports.get("HTTP_PORT") ?? 0,
     logLevel,
     logFormat,
     certsDir: Option.getOrElse(yield* text("CERTS_DIR"), () => "/etc/docker"),
     proxies,
-    podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted
+    podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted,
+    webhookPort: ports.get("WEBHOOK_PORT") ?? 0,
+    webhookUrl
   }
 })

@@ -24,7 +24,9 @@ describe("ProcessSettings", () => {
         logFormat: Option.none(),
         certsDir: "/etc/docker",
         proxies: noProxies,
-        podNamespace: Option.none()
+        podNamespace: Option.none(),
+        webhookPort: 9443,
+        webhookUrl: Option.none()
       })
     }))
 
@@ -38,7 +40,9 @@ describe("ProcessSettings", () => {
         https_proxy: "http://me:secret@proxy.test:3128",
         HTTP_PROXY: "other.test",
         NO_PROXY: ".svc,10.0.0.0/8",
-        POD_NAMESPACE: "here"
+        POD_NAMESPACE: "here",
+        WEBHOOK_PORT: "0",
+        WEBHOOK_URL: "https://Outside.example:8443/hooks/"
       }, "elsewhere")
       assert.deepStrictEqual({ ...settings, proxies: originsOf(settings.proxies) }, {
         httpPort: 0,
@@ -46,7 +50,9 @@ describe("ProcessSettings", () => {
         logFormat: Option.some("logfmt"),
         certsDir: "/certs",
         proxies: ["http://proxy.test:3128", "http://other.test"],
-        podNamespace: Option.some("here")
+        podNamespace: Option.some("here"),
+        webhookPort: 0,
+        webhookUrl: Option.some("https://outside.example:8443/hooks")
       })
     }))
 
@@ -56,16 +62,32 @@ describe("ProcessSettings", () => {
       assert.deepStrictEqual((yield* read({}, "\n")).podNamespace, Option.none())
     }))
 
+  it.effect("take an address of the webhooks that the API server would take, and no other", () =>
+    Effect.gen(function*() {
+      for (
+        const url of ["http://host", "host:9443", "https://host?timeout=1", "https://me:secret@host", "https://host#x"]
+      ) {
+        const error = yield* Effect.flip(read({ WEBHOOK_URL: url }))
+        assert.deepStrictEqual(error.problems.map((it) => it.key), ["WEBHOOK_URL"], url)
+      }
+      assert.deepStrictEqual(
+        (yield* read({ WEBHOOK_URL: "https://[::1]:9443/" })).webhookUrl,
+        Option.some("https://[::1]:9443")
+      )
+    }))
+
   it.effect("name every wrong variable in one error", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(read({
         HTTP_PORT: "65536",
         LOG_LEVEL: "constructor",
         LOG_FORMAT: "xml",
-        https_proxy: "socks5://me:secret@proxy.test"
+        https_proxy: "socks5://me:secret@proxy.test",
+        WEBHOOK_PORT: "https"
       }))
       assert.deepStrictEqual(error.problems.map((it) => it.key), [
         "HTTP_PORT",
+        "WEBHOOK_PORT",
         "LOG_LEVEL",
         "LOG_FORMAT",
         "https_proxy"
