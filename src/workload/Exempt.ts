@@ -6,7 +6,8 @@ import type { PlannedImage } from "./PlanImages.ts"
 import { type Held, held, type Skipped, skipped } from "./Verdict.ts"
 import type { RewriteMark, Workload } from "./Workload.ts"
 
-const alwaysIgnored: ReadonlySet<string> = new Set(["kube-system", "kube-proxy"])
+/** Namespaces of the cluster itself, whatever the settings say. */
+export const alwaysIgnored: ReadonlySet<string> = new Set(["kube-system", "kube-proxy"])
 
 type NamespaceFacts = Pick<Facts, "settings" | "ownNamespace">
 
