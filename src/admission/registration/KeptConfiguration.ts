@@ -1,0 +1,191 @@
+// KeptConfiguration: one of the two webhook configurations as it was seen last, and one look at it: read it, and where this
+// replica leads, make it say what the settings want. Edge: never fails; what goes wrong is said once, and the next look tries again.
+import { Duration, Effect, Option, Schema } from "effect"
+import type { KubeClient, KubeRequest } from "../../kube/KubeClient.ts"
+import { KubeError, protocolError } from "../../kube/KubeError.ts"
+import { operationOf } from "../../kube/KubeRequest.ts"
+import type { Settings } from "../../settings/Settings.ts"
+import { uptime } from "../../telemetry/Uptime.ts"
+import { fieldManager } from "../../workload/Marks.ts"
+import type { Operation } from "../../workload/Patch.ts"
+import { makeTroubleLog } from "./TroubleLog.ts"
+import { type Configuration, difference, FoundConfiguration, ourWebhook, type Webhook } from "./Webhooks.ts"
+
+/** How long one request may take: a look has two, and a switch is to be in force within seconds. */
+const patience = Duration.seconds(5)
+/** A server that asks for more rest than this is asked again all the same. */
+const longestRest = Duration.seconds(30)
+
+type Mode = Settings["MUTATING_WEBHOOK"] | Settings["VALIDATING_WEBHOOK"]
+
+/** What is particular to one of the two. */
+export interface Switched {
+  readonly configuration: Configuration
+  /** The setting. */
+  readonly mode: (settings: Settings) => Mode
+  /** What becomes true for people with each value that it has. */
+  readonly effects: Readonly<Partial<Record<Mode, string>>>
+}
+
+/** What the settings want now. */
+export interface Wanted {
+  readonly mode: Mode
+  /** None: off. Undefined: on, and what to fill in is not known yet. */
+  readonly webhook: Option.Option<Webhook> | undefined
+  readonly leads: boolean
+  readonly serves: boolean
+}
+
+/** What a configuration says of us. */
+export interface Seen {
+  readonly registered: boolean
+  /** As the API has it; empty where our entry has none, undefined where there is no entry. */
+  readonly bundle: string | undefined
+  /** Since when, milliseconds of uptime. */
+  readonly since: number
+}
+
+/** What a look tells of when the next should be. */
+export interface Looked {
+  /** Off, and nothing of ours is there, or it cannot be there. */
+  readonly idle: boolean
+  readonly rest: Duration.Duration | undefined
+}
+
+export interface KeptConfiguration {
+  readonly look: (wanted: Wanted) => Effect.Effect<Looked>
+  /** Undefined before the first look that succeeds. */
+  readonly seen: Effect.Effect<Seen | undefined>
+}
+
+const decode = Schema.decodeUnknownOption(FoundConfiguration)
+
+const timedOut = (request: KubeRequest): KubeError =>
+  new KubeError({
+    operation: operationOf(request),
+    reason: "Timeout",
+    status: undefined,
+    detail: `no answer within ${Duration.format(patience)}`,
+    causes: [],
+    retryAfter: undefined,
+    retryable: true,
+    outcomeUnknown: request.method !== "GET"
+  })
+
+const send = Effect.fnUntraced(function*(client: KubeClient["Service"], request: KubeRequest) {
+  const answer = yield* client.request(request).pipe(
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(timedOut(request)) })
+  )
+  const found = decode(answer)
+  return Option.isSome(found)
+    ? found.value
+    : yield* protocolError(operationOf(request), "the answer is no webhook configuration")
+})
+
+const bundleOf = (webhook: Readonly<Record<string, unknown>> | undefined): string | undefined => {
+  if (webhook === undefined) return undefined
+  const config = webhook["clientConfig"]
+  const bundle = typeof config === "object" && config !== null && "caBundle" in config ? config.caBundle : undefined
+  return typeof bundle === "string" ? bundle : ""
+}
+
+/** Whether the object was changed between our look and our patch (Rewriter.ts has the same). */
+const isLost = (error: KubeError): boolean =>
+  error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
+
+/** What a person reads of an error. */
+const describe = ({ configuration: { kind, name } }: Switched, error: KubeError): string => {
+  switch (error.reason) {
+    case "NotFound":
+      return `${kind} ${name} does not exist: apply manifests/overlays/admission`
+    case "Forbidden":
+      return `${kind} ${name} cannot be read or patched, the right is missing: apply manifests/overlays/admission ` +
+        `(${error.detail})`
+    default:
+      return `${kind} ${name} cannot be brought to what the settings say, it is tried again: ${error.message}`
+  }
+}
+
+export const keptConfiguration = (client: KubeClient["Service"], switched: Switched): KeptConfiguration => {
+  const { configuration: { kind, name, path }, configuration, effects } = switched
+  const troubles = makeTroubleLog()
+  let seen: Seen | undefined
+  /** What the configuration was seen to say as it was wanted: a difference from this is somebody else's. */
+  let inForce: string | undefined
+  let announced: Mode | undefined
+
+  const read: Effect.Effect<FoundConfiguration, KubeError> = send(client, { method: "GET", path, once: true })
+
+  const write = (operations: ReadonlyArray<Operation>) =>
+    send(client, {
+      method: "PATCH",
+      path,
+      query: { fieldManager, fieldValidation: "Strict" },
+      contentType: "application/json-patch+json",
+      body: operations,
+      // the next look decides anew
+      once: true
+    })
+
+  const note = Effect.fnUntraced(function*(webhook: Readonly<Record<string, unknown>> | undefined) {
+    const bundle = bundleOf(webhook)
+    if (seen !== undefined && seen.bundle === bundle) return
+    seen = { registered: webhook !== undefined, bundle, since: yield* uptime }
+  })
+
+  /** Says what a switch has come to, once; that nothing is there at the start is what everybody expects. */
+  const announce = Effect.fnUntraced(function*(mode: Mode) {
+    if (announced === mode) return
+    const silent = announced === undefined && mode === "off"
+    announced = mode
+    if (!silent) yield* Effect.logInfo(`${effects[mode] ?? mode} (${kind} ${name})`)
+  })
+
+  const settle = Effect.fnUntraced(function*(wanted: Wanted) {
+    const found = yield* read
+    yield* note(ourWebhook(configuration, found))
+    if (wanted.webhook === undefined) return
+    const desired = Option.getOrUndefined(wanted.webhook)
+    const operations = difference(configuration, found, desired)
+    const text = JSON.stringify(desired ?? null)
+    if (operations.length > 0) {
+      // who cannot be reached must not be filled in; to be taken out needs no server
+      if (!wanted.leads || (desired !== undefined && !wanted.serves)) return
+      const drifted = inForce === text
+      yield* note(ourWebhook(configuration, yield* write(operations)))
+      if (drifted) {
+        yield* troubles.once(
+          "Drift",
+          Effect.logWarning(
+            `${kind} ${name} was changed by somebody else, and says what it should again; ` +
+              "whatever applies it must leave its webhooks out"
+          )
+        )
+      }
+    }
+    inForce = text
+    yield* announce(wanted.mode)
+  })
+
+  const trouble = Effect.fnUntraced(function*(wanted: Wanted, error: KubeError) {
+    // somebody changed it a moment ago
+    if (isLost(error)) return { idle: false, rest: undefined }
+    if (error.reason === "NotFound") yield* note(undefined)
+    const concerns = wanted.mode !== "off" || seen?.registered === true
+    const text = describe(switched, error)
+    yield* concerns ? troubles.once(error.reason, Effect.logWarning(text)) : Effect.logDebug(text)
+    const rest = error.retryAfter === undefined ? undefined : Duration.min(error.retryAfter, longestRest)
+    // without the overlay there is neither the object nor the right
+    return { idle: !concerns && (error.reason === "NotFound" || error.reason === "Forbidden"), rest }
+  })
+
+  return {
+    look: (wanted) =>
+      settle(wanted).pipe(
+        Effect.andThen(troubles.well),
+        Effect.map((): Looked => ({ idle: wanted.mode === "off" && seen?.registered === false, rest: undefined })),
+        Effect.catch((error) => trouble(wanted, error))
+      ),
+    seen: Effect.sync(() => seen)
+  }
+}
