@@ -41,7 +41,7 @@ export const registries = (byHand?: ByHand, run?: Run) =>
   }))
 
 /** The two loops with their stores and queues; what they reach the outside by is the caller's. */
-export const controller = (options: { readonly ownNamespace: Option.Option<string> }) =>
+export const controller = (options: Controller.ControllerOptions) =>
   Controller.layer(options).pipe(
     Layer.provideMerge(Layer.mergeAll(
       Decisions.layer,
@@ -94,8 +94,13 @@ const http = Layer.unwrap(Effect.map(ProcessSettings, ({ httpPort }) => httpServ
 
 /** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
 export const daemon = (options: DaemonOptions, process: Process) =>
-  Layer.unwrap(Effect.map(ProcessSettings, ({ podNamespace }) => controller({ ownNamespace: podNamespace }))).pipe(
-    Layer.provideMerge(supervised((run) => registries(undefined, run))),
+  Layer.unwrap(
+    Effect.map(ProcessSettings, ({ podNamespace, webhookPort, webhookUrl }) =>
+      controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } }))
+  ).pipe(
+    Layer.provideMerge(supervised((run) =>
+      registries(undefined, run)
+    )),
     Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),

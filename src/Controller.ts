@@ -1,8 +1,10 @@
 // Controller: the two loops, joined by the two stores.
 //   workload loop   watch → WorkloadStore → WorkloadQueue → plan → Rewriter
 //   image loop      Inventory → ImageQueue → Cloner → Inventory → WorkloadQueue
+// and beside them the webhooks, which read both.
 import { Effect, Layer, type Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { Cloner } from "./clone/Cloner.ts"
+import { type AdmissionOptions, runAdmission } from "./controller/admission/RunAdmission.ts"
 import { Decisions } from "./controller/Decisions.ts"
 import { updateGauges } from "./controller/Gauges.ts"
 import * as Hearing from "./controller/Hearing.ts"
@@ -18,7 +20,13 @@ import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
 import { Supervisor } from "./Supervisor.ts"
 
-export const layer = (options: { readonly ownNamespace: Option.Option<string> }) =>
+export interface ControllerOptions {
+  readonly ownNamespace: Option.Option<string>
+  /** Where the webhooks are served; without it there are none. */
+  readonly webhooks?: Omit<AdmissionOptions, "ownNamespace">
+}
+
+export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const supervisor = yield* Supervisor
     const store = yield* WorkloadStore
@@ -30,7 +38,7 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     const images = yield* ImageQueue
     const settings = yield* SettingsRef
     const hearing = yield* Hearing.make
-    const reconcileWorkload = yield* ReconcileWorkload.make(options)
+    const reconcileWorkload = yield* ReconcileWorkload.make({ ownNamespace })
     const reconcileImage = yield* ReconcileImage.make
     const waking = yield* Waking.make
 
@@ -73,4 +81,5 @@ export const layer = (options: { readonly ownNamespace: Option.Option<string> })
     yield* supervisor.run("images", imageLoop)
     yield* supervisor.run("pacing and gauges", tick)
     yield* supervisor.run("settings", lookAgain)
+    if (webhooks !== undefined) yield* runAdmission({ ...webhooks, ownNamespace })
   }))

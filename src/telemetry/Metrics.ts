@@ -130,6 +130,16 @@ export const admissionReviews = series(
     reason: open
   }
 )
+export const webhookRequests = series(
+  counter(
+    "webhook_requests_total",
+    "Requests to the webhooks: answered, allowed because no decision came, or not understood"
+  ),
+  {
+    path: open,
+    outcome: ["answered", "late", "failed", "rejected"]
+  }
+)
 export const admissionSeconds = seconds(
   "admission_duration_seconds",
   "How long a decision about a pod took; 0.2 s of it may be waiting for the cache",

@@ -29,6 +29,8 @@ export interface DaemonOptions {
   readonly kubeconfig: string
   readonly settings: Readonly<Record<string, string>>
   readonly dockerConfig?: JsonObject
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts the bundled daemon as a process; it ends with the scope. */
@@ -52,7 +54,7 @@ export const startDaemon = Effect.fnUntraced(function*(options: DaemonOptions) {
   const child = yield* spawner.spawn(ChildProcess.make(
     process.execPath,
     [program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
-    { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: folder }, extendEnv: false }
+    { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: folder, ...options.env }, extendEnv: false }
   ))
   const log: Array<JsonObject> = []
   yield* child.all.pipe(

@@ -44,11 +44,13 @@ export const namespace = Effect.fnUntraced(function*(name: string, metadata: Jso
 export const daemon = Effect.fnUntraced(function*(
   namespaces: ReadonlyArray<string>,
   settings: Record<string, string> = {},
-  kubeconfig?: string
+  kubeconfig?: string,
+  env: Record<string, string> = {}
 ) {
   const { backup, controlPlane, upstream } = yield* Stage
   return yield* startDaemon({
     kubeconfig: kubeconfig ?? controlPlane.kubeconfig,
+    env,
     settings: {
       BACKUP_REGISTRY: `${backup.host}/copies`,
       PLAIN_HTTP_REGISTRIES: `${upstream.host},${backup.host}`,

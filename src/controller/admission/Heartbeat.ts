@@ -63,19 +63,15 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
     yield* images.offer(source)
   })
 
-  const beat = Effect.flatMap(
-    uptime,
-    (now) => Effect.forEach(dueOf(inventory, now), look, { concurrency: atOnce, discard: true })
-  )
-
-  // a first beat the moment the webhook is switched on: the first pods are to have the copies, too
+  // a first beat with the first copy, the moment the webhook is on: the first pods are to have copies, too
   let last: number | undefined
   const tick = Effect.gen(function*() {
     const now = yield* uptime
     if ((yield* SubscriptionRef.get(settings)).MUTATING_WEBHOOK === "off") last = undefined
     else if (last === undefined || now - last >= Duration.toMillis(every)) {
-      last = now
-      yield* beat
+      const due = dueOf(inventory, now)
+      last = due.length === 0 ? undefined : now
+      yield* Effect.forEach(due, look, { concurrency: atOnce, discard: true })
     }
   })
   return Effect.andThen(Effect.repeat(tick, Schedule.spaced("1 second")), Effect.never)

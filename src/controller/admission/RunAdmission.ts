@@ -1,0 +1,149 @@
+// RunAdmission: the webhooks beside the two loops. Their configurations are looked after as long as the program runs; certificates and
+// server come with the first switch that is on, so that whoever has none pays for none. Edge: what is decided is admission/'s.
+import { Effect, Layer, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Certificates } from "../../admission/certificates/ServingCertificates.ts"
+import * as Mutate from "../../admission/Mutate.ts"
+import { registration } from "../../admission/registration/Registration.ts"
+import { mutatingPath, serviceName, validatingPath } from "../../admission/registration/Webhooks.ts"
+import { webhookServer } from "../../admission/server/WebhookServer.ts"
+import type { Surroundings } from "../../admission/Surroundings.ts"
+import * as Validate from "../../admission/Validate.ts"
+import { backup, type Settings } from "../../settings/Settings.ts"
+import { SettingsRef } from "../../settings/SettingsRef.ts"
+import { Inventory } from "../../store/Inventory.ts"
+import { Supervisor } from "../../Supervisor.ts"
+import { Health } from "../../telemetry/HealthChecks.ts"
+import { webhookRequests } from "../../telemetry/Metrics.ts"
+import { uptime } from "../../telemetry/Uptime.ts"
+import { ImageQueue, offerAll } from "../Queues.ts"
+import { BackupAnswers } from "./BackupAnswers.ts"
+import { CloneHints } from "./CloneHints.ts"
+import * as FailedPulls from "./FailedPulls.ts"
+import * as Heartbeat from "./Heartbeat.ts"
+import * as PullShowing from "./PullShowing.ts"
+
+export interface AdmissionOptions {
+  readonly ownNamespace: Option.Option<string>
+  readonly port: number
+  /** Where the API server finds a controller beside the cluster. */
+  readonly url: Option.Option<string>
+}
+
+const isOn = ({ MUTATING_WEBHOOK, VALIDATING_WEBHOOK }: Settings): boolean =>
+  MUTATING_WEBHOOK === "on" || VALIDATING_WEBHOOK !== "off"
+
+/** Names and addresses under which the API server may find us; the cluster's own domain is its affair, `.svc` is what it asks for. */
+const namesOf = (namespace: string, url: Option.Option<string>): ReadonlyArray<string> => [
+  serviceName,
+  `${serviceName}.${namespace}`,
+  `${serviceName}.${namespace}.svc`,
+  ...Option.toArray(Option.map(url, (it) => new URL(it).hostname.replace(/^\[(.*)\]$/, "$1")))
+]
+
+/** What decisions ask of the program, and what has to be looked at for that; the latter never ends. */
+const makeSurroundings = Effect.gen(function*() {
+  const inventory = yield* Inventory
+  const images = yield* ImageQueue
+  const settings = yield* SettingsRef
+  const answers = new BackupAnswers()
+  const hints = new CloneHints()
+  const heartbeat = yield* Heartbeat.make(answers)
+  const lookAtPulls = yield* FailedPulls.make(backup(yield* SubscriptionRef.get(settings)))
+  const surroundings: Surroundings = {
+    backupFails: Effect.map(uptime, (now) => answers.fails(now)),
+    unshown: yield* PullShowing.make,
+    ask: Effect.fnUntraced(function*(namespace, sources) {
+      const wish = hints.ask(namespace, sources, yield* uptime)
+      if (wish !== undefined) yield* offerAll(images, inventory.want(wish.user, wish.sources))
+    })
+  }
+  const upkeep = Effect.gen(function*() {
+    for (const wish of hints.expire(yield* uptime)) inventory.want(wish.user, wish.sources)
+    if (isOn(yield* SubscriptionRef.get(settings))) yield* lookAtPulls
+  }).pipe(Effect.repeat(Schedule.spaced("5 seconds")), Effect.andThen(Effect.never))
+  return { surroundings, heartbeat, upkeep }
+})
+
+/** Waits until a webhook is wanted for the first time. */
+const wanted = Effect.flatMap(
+  SettingsRef,
+  (settings) => SubscriptionRef.changes(settings).pipe(Stream.filter(isOn), Stream.runHead, Effect.asVoid)
+)
+
+const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace: string) {
+  const supervisor = yield* Supervisor
+  const settings = yield* SettingsRef
+  const health = yield* Health
+  const { heartbeat, surroundings, upkeep } = yield* makeSurroundings
+  const bundle = yield* SubscriptionRef.make(Option.none<string>())
+  let serves = false
+
+  const registered = yield* registration({
+    ownNamespace,
+    url: Option.getOrUndefined(options.url),
+    bundle,
+    settings,
+    leads: Effect.succeed(true),
+    serves: Effect.sync(() => serves)
+  })
+
+  const serve = Effect.gen(function*() {
+    yield* wanted
+    const certificates = yield* Certificates
+    const handlers = { ownNamespace: options.ownNamespace, surroundings }
+    const server = yield* webhookServer({
+      port: options.port,
+      pair: certificates.pair,
+      handlers: new Map([
+        [mutatingPath, yield* Mutate.make(handlers)],
+        [validatingPath, yield* Validate.make(handlers)]
+      ]),
+      run: supervisor.run,
+      observe: ({ outcome, path }) => Metric.update(webhookRequests({ path, outcome }), 1)
+    })
+    yield* health.add(
+      "ready",
+      "webhook",
+      Effect.flatMap(SubscriptionRef.get(settings), (it) => isOn(it) ? server.check : Effect.undefined)
+    )
+    const port = yield* server.port
+    serves = true
+    yield* Effect.logInfo(`the webhooks are served on port ${port}`)
+    return yield* SubscriptionRef.changes(certificates.bundle).pipe(
+      Stream.runForEach((it) => SubscriptionRef.set(bundle, it)),
+      Effect.andThen(Effect.never)
+    )
+  }).pipe(
+    Effect.provide(Layer.unwrap(Effect.as(
+      wanted,
+      Certificates.layer({
+        namespace: ownNamespace,
+        names: namesOf(ownNamespace, options.url),
+        publishedSince: registered.publishedSince,
+        run: supervisor.run
+      })
+    ))),
+    Effect.scoped
+  )
+
+  yield* supervisor.run("webhook configurations", registered.run)
+  yield* supervisor.run("webhooks", serve)
+  yield* supervisor.run("heartbeat of the backup", heartbeat)
+  yield* supervisor.run("pods at admission", upkeep)
+})
+
+/** Says once why a webhook that is wanted cannot be had. */
+const withoutNamespace = wanted.pipe(
+  Effect.andThen(
+    Effect.logError(
+      "webhooks are wanted, but not known is the controller's own namespace, where their certificates are kept: set POD_NAMESPACE"
+    )
+  ),
+  Effect.andThen(Effect.never)
+)
+
+/** Starts what admission takes under the supervisor. */
+export const runAdmission = Effect.fnUntraced(function*(options: AdmissionOptions) {
+  if (Option.isSome(options.ownNamespace)) return yield* run(options, options.ownNamespace.value)
+  yield* Effect.flatMap(Supervisor, (it) => it.run("webhooks", withoutNamespace))
+})
