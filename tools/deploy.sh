@@ -52,7 +52,10 @@ else
 fi
 
 image=${IMAGE:-$running}
-$KUBECTL kustomize "$here/manifests/base" | sed "s|image: image-cloner:latest\$|image: $image|" | $KUBECTL apply -f -
+# who has the webhooks keeps them: the base alone would close their port
+manifests=base
+[ -z "$(ask service image-cloner-webhook -o name)" ] || manifests=overlays/admission
+$KUBECTL kustomize "$here/manifests/$manifests" | sed "s|image: image-cloner:latest\$|image: $image|" | $KUBECTL apply -f -
 
 echo
 echo "Deployed $image. What it does, and what it would do with DRY_RUN on, is in its log:"

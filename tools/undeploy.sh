@@ -24,4 +24,7 @@ if [ -n "$found" ]; then
   printf '%s\n' "$found" | sed 's/^/  /' >&2
   echo "What they used before stands in the annotation $mark of their pod templates." >&2
 fi
-$KUBECTL delete --ignore-not-found -k "$here/manifests/base"
+# before what answers them: the API server would go on asking, and each pod would wait for an answer that does not come
+$KUBECTL delete --ignore-not-found -f "$here/manifests/overlays/admission/webhooks.yaml"
+# with what the webhooks need, whether they were ever there
+$KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/admission"
