@@ -4,6 +4,7 @@ import { Cause, Console, Effect, Exit, Layer, Logger, Runtime } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { clone } from "./cli/clone.ts"
 import { plan } from "./cli/plan.ts"
+import { policy } from "./cli/policy.ts"
 import { restore } from "./cli/restore.ts"
 import { root } from "./cli/root.ts"
 import { run } from "./cli/run.ts"
@@ -43,7 +44,7 @@ const daemon = run({ figures: process, terminal: process.stdout.isTTY === true }
 )
 
 const program = root.pipe(
-  Command.withSubcommands([daemon, clone, plan, verify, restore]),
+  Command.withSubcommands([daemon, clone, plan, policy, verify, restore]),
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,
