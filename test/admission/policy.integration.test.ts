@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { parseAllDocuments } from "yaml"
 import * as ControlPlane from "../../sandbox/ControlPlane.ts"
 import { cli } from "../cli/Cli.ts"
 import { run } from "../support/Command.ts"
@@ -11,6 +12,7 @@ import { eventually } from "../support/Eventually.ts"
 
 const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
 const kubectlFile = join(assets, "kubectl")
+const skipped = assets === "" || !existsSync(kubectlFile)
 
 class Cluster extends Context.Service<Cluster, Effect.Success<ReturnType<typeof ControlPlane.real>>>()(
   "image-cloner/test/admission/PolicyCluster"
@@ -79,7 +81,36 @@ const inForce = (action: "warn" | "deny") =>
 const advice =
   `use their copies, whose names \`image-cloner plan\` shows, or label the namespace validate-backups.image-cloner.io=disable`
 
-describe.skipIf(!existsSync(kubectlFile))("the policy on a real API server", () => {
+describe("image-cloner policy", () => {
+  it.layer(NodeServices.layer, { excludeTestServices: true })((it) => {
+    it.effect("prints a policy and its binding, and says what it cannot hold", () =>
+      Effect.gen(function*() {
+        const { code, stderr, stdout } = yield* cli(["policy"], {
+          env: { BACKUP_REGISTRY: prefix, IMAGES_TO_IGNORE: "docker.io/library/**", POD_NAMESPACE: "elsewhere" }
+        })
+        assert.deepStrictEqual([code, stderr], [0, ""])
+        const documents = parseAllDocuments(stdout).map((it) => it.toJS())
+        assert.deepStrictEqual(documents.map((it) => it.kind), [
+          "ValidatingAdmissionPolicy",
+          "ValidatingAdmissionPolicyBinding"
+        ])
+        assert.deepStrictEqual(documents[1].spec.validationActions, ["Warn"])
+        assert.include(documents[0].spec.matchConstraints.namespaceSelector.matchExpressions[0].values, "elsewhere")
+        assert.include(stdout, "# IMAGES_TO_IGNORE (docker.io/library/**) is not in it")
+      }))
+
+    it.effect("prints nothing where it is asked for what there is not, or by wrong settings", () =>
+      Effect.gen(function*() {
+        const unknown = yield* cli(["policy", "--action", "destroy"], { env: { BACKUP_REGISTRY: prefix } })
+        assert.deepStrictEqual([unknown.code, unknown.stdout], [2, ""])
+        const wrong = yield* cli(["policy"], { env: { BACKUP_REGISTRY: "backup.example" } })
+        assert.deepStrictEqual([wrong.code, wrong.stdout], [1, ""])
+        assert.include(wrong.stderr, "BACKUP_REGISTRY")
+      }))
+  })
+})
+
+describe.skipIf(skipped)("the policy on a real API server", () => {
   it.layer(cluster, { timeout: "90 seconds", excludeTestServices: true })((it) => {
     it.effect("warns, and lets everything through", () =>
       Effect.gen(function*() {

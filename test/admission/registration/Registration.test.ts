@@ -14,7 +14,7 @@ import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
 import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
 import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { uptime } from "../../../src/telemetry/Uptime.ts"
-import { failure, fakeApi, json, refuse, testing } from "../../kube/FakeApi.ts"
+import { type Answer, failure, fakeApi, json, refuse, testing } from "../../kube/FakeApi.ts"
 import { eventually } from "../../support/Eventually.ts"
 
 const bundle = "-----BEGIN CERTIFICATE-----\none\n-----END CERTIFICATE-----\n"
@@ -354,22 +354,26 @@ describe("an API server", () => {
 
   it.live("whose connections break, or that is no API server, is asked again over real sockets", () =>
     Effect.gen(function*() {
-      const found = json(200, { metadata: { resourceVersion: "1" } })
-      const filled = json(200, { metadata: { resourceVersion: "2" }, webhooks: [mutatingWebhook(target)] })
-      // with one configuration at a time its looks come in order
-      const validatingNow = json(200, { metadata: { resourceVersion: "1" }, webhooks: [] })
-      let look = 0
-      const answers = [
-        (_: unknown, response: { socket: { destroy: () => void } | null }) => void response.socket?.destroy(),
+      const found = (version: string, webhooks: ReadonlyArray<unknown>) =>
+        json(200, { metadata: { resourceVersion: version }, webhooks })
+      const broken: Array<Answer> = [
+        (_, response) => response.socket?.destroy(),
         refuse(503, "ServiceUnavailable"),
         json(200, "<html>"),
-        found,
-        filled
+        (_, response) => {
+          response.writeHead(200, { "content-type": "application/json", "content-length": "1000" })
+          response.write("{\"metadata\":", () => response.socket?.destroy())
+        }
       ]
-      const api = yield* fakeApi(Array.from({ length: 40 }, () => (call, response) => {
-        if (call.path.includes("validating")) validatingNow(call, response)
-        else (answers[look++] ?? filled)(call, response)
-      }))
+      let patched = false
+      const answer: Answer = (call, response) => {
+        const isMutating = call.path === mutatingConfiguration.path
+        const trouble = isMutating ? broken.shift() : undefined
+        if (trouble !== undefined) return trouble(call, response)
+        patched ||= call.method === "PATCH"
+        found(patched ? "2" : "1", isMutating && patched ? [mutatingWebhook(target)] : [])(call, response)
+      }
+      const api = yield* fakeApi(Array.from({ length: 1000 }, () => answer))
       const it = yield* registration({
         ownNamespace: "image-cloner",
         url: undefined,
