@@ -5,14 +5,12 @@ import type { Backup } from "../image/BackupName.ts"
 import { formatName } from "../image/ImageReference.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { alwaysIgnored } from "../workload/Exempt.ts"
+import { validationLabel } from "../workload/ProjectSurroundings.ts"
 
 /** What becomes of a pod with other images: whoever makes it is warned, the audit log says so, or it is refused. */
 export type Action = "warn" | "audit" | "deny"
 
-/** Label of namespaces that are left out; its value is `disable`. */
-export const validationLabel = "validate-backups.image-cloner.io"
-
-export const policyName = "image-cloner"
+const policyName = "image-cloner"
 
 const api = "admissionregistration.k8s.io/v1"
 const actions = { warn: "Warn", audit: "Audit", deny: "Deny" } as const

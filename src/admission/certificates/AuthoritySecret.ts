@@ -6,7 +6,7 @@ import { isReason, type KubeError, protocolError } from "../../kube/KubeError.ts
 import { type Authority, encode, fields, type SecretData } from "./Authority.ts"
 
 /** Name of the Secret. */
-export const authoritySecret = "image-cloner-webhook-ca"
+const authoritySecret = "image-cloner-webhook-ca"
 
 const Secret = Schema.Struct({
   metadata: Schema.Struct({ resourceVersion: Schema.String }),

@@ -78,15 +78,12 @@ const decide = (request: AdmissionRequest, handler: Handler, within: Duration.Du
     Effect.map((answer): Decision => ({ outcome: "answered", answer })),
     Effect.timeoutOption(within),
     Effect.map(Option.getOrElse((): Decision => ({ outcome: "late", answer: unchanged("no decision in time") }))),
-    Effect.catchCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.failCause(cause)
-        : Effect.as(
-          // the object is not shown: it may hold what is nobody's business
-          Effect.logError("a decision at admission failed", cause),
-          { outcome: "failed" as const, answer: unchanged("the decision failed") }
-        )
-    )
+    Effect.catchCauseIf((cause) => !Cause.hasInterruptsOnly(cause), (cause) =>
+      Effect.as(
+        // the object is not shown: it may hold what is nobody's business
+        Effect.logError("a decision at admission failed", cause),
+        { outcome: "failed" as const, answer: unchanged("the decision failed") }
+      ))
   )
 
 /**

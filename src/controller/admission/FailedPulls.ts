@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
   /** By pod, since when it fails, and whether that was said. */
   const failing = new Map<string, { readonly since: number; said: boolean }>()
 
-  return Effect.gen(function*() {
+  const look: Effect.Effect<void> = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
     const seen = new Set<string>()
     for (const pod of livePods([...store.pods])) {
@@ -71,4 +71,5 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
     }
     for (const key of failing.keys()) if (!seen.has(key)) failing.delete(key)
   })
+  return look
 })

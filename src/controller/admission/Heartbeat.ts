@@ -49,7 +49,7 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure) // the inventory's keys are references
     const since = yield* uptime
     const seen = yield* cloner.verify(reference.success, state.digest).pipe(
-      Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(undefined) }),
+      Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.undefined }),
       Effect.result
     )
     if (Result.isSuccess(seen)) {
@@ -74,5 +74,6 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
       yield* Effect.forEach(due, look, { concurrency: atOnce, discard: true })
     }
   })
-  return Effect.andThen(Effect.repeat(tick, Schedule.spaced("1 second")), Effect.never)
+  const beats: Effect.Effect<never> = Effect.andThen(Effect.repeat(tick, Schedule.spaced("1 second")), Effect.never)
+  return beats
 })
