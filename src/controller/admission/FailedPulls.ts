@@ -71,5 +71,5 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
     }
     for (const key of failing.keys()) if (!seen.has(key)) failing.delete(key)
   })
-  return look
+  return { look }
 })

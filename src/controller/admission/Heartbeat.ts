@@ -75,5 +75,5 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
     }
   })
   const beats: Effect.Effect<never> = Effect.andThen(Effect.repeat(tick, Schedule.spaced("1 second")), Effect.never)
-  return beats
+  return { beats }
 })

@@ -47,8 +47,8 @@ const makeSurroundings = Effect.gen(function*() {
   const settings = yield* SettingsRef
   const answers = new BackupAnswers()
   const hints = new CloneHints()
-  const heartbeat = yield* Heartbeat.make(answers)
-  const lookAtPulls = yield* FailedPulls.make(backup(yield* SubscriptionRef.get(settings)))
+  const { beats } = yield* Heartbeat.make(answers)
+  const { look: lookAtPulls } = yield* FailedPulls.make(backup(yield* SubscriptionRef.get(settings)))
   const surroundings: Surroundings = {
     backupFails: Effect.map(uptime, (now) => answers.fails(now)),
     unshown: yield* PullShowing.make,
@@ -61,7 +61,7 @@ const makeSurroundings = Effect.gen(function*() {
     for (const wish of hints.expire(yield* uptime)) inventory.want(wish.user, wish.sources)
     if (isOn(yield* SubscriptionRef.get(settings))) yield* lookAtPulls
   }).pipe(Effect.repeat(Schedule.spaced("5 seconds")), Effect.andThen(Effect.never))
-  return { surroundings, heartbeat, upkeep }
+  return { surroundings, beats, upkeep }
 })
 
 /** Waits until a webhook is wanted for the first time. */
@@ -74,7 +74,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   const supervisor = yield* Supervisor
   const settings = yield* SettingsRef
   const health = yield* Health
-  const { heartbeat, surroundings, upkeep } = yield* makeSurroundings
+  const { beats, surroundings, upkeep } = yield* makeSurroundings
   const bundle = yield* SubscriptionRef.make(Option.none<string>())
   let serves = false
 
@@ -128,7 +128,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
 
   yield* supervisor.run("webhook configurations", registered.run)
   yield* supervisor.run("webhooks", serve)
-  yield* supervisor.run("heartbeat of the backup", heartbeat)
+  yield* supervisor.run("heartbeat of the backup", beats)
   yield* supervisor.run("pods at admission", upkeep)
 })
 

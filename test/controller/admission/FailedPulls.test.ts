@@ -42,7 +42,7 @@ const watched = Effect.fnUntraced(function*(owner: Workload | undefined, message
     const inventory = yield* Inventory
     inventory.want("x", [nginx])
     if (copied) inventory.set(nginx, backedUp())
-    const look = yield* FailedPulls.make(target)
+    const { look } = yield* FailedPulls.make(target)
     for (let seconds = 0; seconds < 120; seconds += 5) {
       yield* look
       yield* TestClock.adjust("5 seconds")

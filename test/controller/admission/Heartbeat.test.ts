@@ -40,7 +40,7 @@ const beating = (verify: Effect.Effect<number, CloneError>) => {
     const inventory = yield* Inventory
     inventory.want("x", Object.keys(copies))
     for (const [source, verifiedAt] of Object.entries(copies)) inventory.set(source, seen(verifiedAt))
-    yield* Effect.forkScoped(yield* Heartbeat.make(answers))
+    yield* Effect.forkScoped((yield* Heartbeat.make(answers)).beats)
     const fails = Effect.map(uptime, (now) => answers.fails(now))
     return { fails, inventory, settings: yield* SettingsRef }
   })
