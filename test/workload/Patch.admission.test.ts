@@ -1,47 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { applyPatch } from "rfc6902"
 import { admittedPod } from "../../src/admission/AdmittedPod.ts"
-import { backupOf } from "../../src/image/BackupName.ts"
-import { format, parse } from "../../src/image/ImageReference.ts"
 import { PodObject } from "../../src/workload/ApiObjects.ts"
-import { originalsAnnotation } from "../../src/workload/Originals.ts"
 import { admissionPatch } from "../../src/workload/Patch.ts"
-import type { Workload } from "../../src/workload/Workload.ts"
+import { backup, prefix, replacementsOf, withoutImages } from "../admission/Patched.ts"
 import { request } from "../admission/Reviewed.ts"
-
-const backup = { registry: "backup.example", prefix: "copies", layout: "nested" } as const
-const prefix = "backup.example/copies/"
-
-/** Everything that parses and is no copy, as if all were copied. */
-const replacementsOf = ({ images }: Workload) =>
-  images.flatMap((slot) => {
-    const reference = parse(slot.image)
-    return Result.isFailure(reference) || slot.image.startsWith(prefix)
-      ? []
-      : [{ slot, to: format(backupOf(backup, reference.success)) }]
-  })
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** A pod without its images and the one annotation: what no patch may touch. */
-const withoutImages = (value: unknown, path = ""): unknown => {
-  if (Array.isArray(value)) return value.map((it) => withoutImages(it, `${path}[]`))
-  if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, below]) => {
-      const at = `${path}/${key}`
-      if (/^\/spec\/\w*[cC]ontainers\[\]\/image$|^\/spec\/volumes\[\]\/image\/reference$/.test(at)) return []
-      // an annotation makes a map that was not there, or was null
-      if (at === "/metadata/annotations") {
-        const rest = Object.entries(isObject(below) ? below : {}).filter(([name]) => name !== originalsAnnotation)
-        return rest.length === 0 ? [] : [[key, Object.fromEntries(rest)] as const]
-      }
-      return [[key, withoutImages(below, at)] as const]
-    })
-  )
-}
 
 const word = Schema.String.check(Schema.isPattern(/^[a-z]{1,6}$/))
 const image = Schema.Literals([
