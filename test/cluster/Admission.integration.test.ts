@@ -8,6 +8,7 @@ import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { withoutImages } from "../admission/Patched.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
 
@@ -85,6 +86,55 @@ const makePod = (namespaceName: string, name: string, image: string, query: Reco
 const imagesOf = (pod: unknown) =>
   ["containers", "initContainers"].map((it) => J.text(J.list(objectOf(pod), "spec", it)[0], "image"))
 
+/** Pods of every shape that concerns a patch: lists that are there or not, annotations that are there, empty, or ours. */
+const shapeOf = (at: number, image: string): JsonObject => {
+  const count = (of: number, from: number) => Math.floor(at / from) % of
+  const containers = (prefix: string, many: number) =>
+    Array.from({ length: many }, (_, index): JsonObject => ({ name: `${prefix}${index}`, image, ports: [] }))
+  const annotations: ReadonlyArray<JsonObject> = [
+    {},
+    { annotations: {} },
+    { annotations: { "example.com/a_b.c": "d" } },
+    { annotations: { [originals]: "{\"gone\":\"nginx\"}" } },
+    { annotations: { [originals]: "no JSON" } }
+  ]
+  const inits: ReadonlyArray<JsonObject> = [{}, { initContainers: [] }, { initContainers: containers("init", 2) }]
+  const volumes: ReadonlyArray<JsonObject> = [
+    {},
+    { volumes: [{ name: "data", emptyDir: {} }, { name: "image", image: { reference: image } }] }
+  ]
+  return {
+    metadata: { name: `shape-${at}`, labels: { at: String(at) }, ...annotations[count(5, 1)] },
+    spec: { containers: containers("app", 1 + count(3, 30)), ...inits[count(3, 5)], ...volumes[count(2, 15)] }
+  }
+}
+
+const withLabel = (body: JsonObject, labels: JsonObject): JsonObject => ({
+  ...body,
+  metadata: { ...J.object(body, "metadata"), labels: { ...J.object(body, "metadata", "labels"), ...labels } }
+})
+
+/** What would become of a pod. */
+const tryPod = (namespaceName: string, body: JsonObject) =>
+  Effect.flatMap(KubeClient, (client) =>
+    Effect.map(
+      client.request({
+        method: "POST",
+        path: `/api/v1/namespaces/${namespaceName}/pods`,
+        query: { dryRun: "All" },
+        body: { apiVersion: "v1", kind: "Pod", ...body }
+      }),
+      objectOf
+    ))
+
+/** A pod without what differs between two that are made alike. */
+const bare = (pod: JsonObject): unknown =>
+  JSON.parse(
+    JSON.stringify(pod, (key, value: unknown) =>
+      ["uid", "creationTimestamp", "managedFields", "labels", "resourceVersion"].includes(key) ? undefined : value)
+      .replaceAll(/kube-api-access-\w+/g, "kube-api-access")
+  )
+
 const scale = (namespaceName: string, name: string, replicas: number) =>
   W.jsonPatch("kubectl", "Deployment", namespaceName, name, [{
     op: "replace",
@@ -136,10 +186,10 @@ for (const place of real) {
           const digests = new Set((yield* W.running("team", "web")).map((it) => it.digest))
           assert.strictEqual(digests.size, 1)
 
-          const bare = yield* makePod("team", "bare", image)
-          assert.deepStrictEqual(imagesOf(bare), [copy, copy])
+          const direct = yield* makePod("team", "bare", image)
+          assert.deepStrictEqual(imagesOf(direct), [copy, copy])
           assert.strictEqual(
-            J.text(objectOf(bare), "metadata", "annotations", originals),
+            J.text(objectOf(direct), "metadata", "annotations", originals),
             JSON.stringify({ app: image, setup: image })
           )
           yield* W.create("Job", "team", { metadata: { name: "job" }, spec: { template: { spec: podSpec(image) } } })
@@ -155,6 +205,28 @@ for (const place of real) {
           assert.deepStrictEqual(imagesOf(yield* makePod("team", "dry", image, { dryRun: "All" })), [copy, copy])
           assert.isFalse((yield* W.list("Pod", "team")).some((it) => J.text(it, "metadata", "name") === "dry"))
 
+          // two hundred pods of all shapes: what differs from the pod that nobody touched is images and the annotation
+          const shapes = Array.from({ length: 200 }, (_, at) => shapeOf(at, image))
+          const differing = yield* Effect.forEach(shapes, (body) =>
+            Effect.gen(function*() {
+              const touched = yield* tryPod("team", body)
+              const untouched = yield* tryPod("team", withLabel(body, { "image-cloner.io/ignore": "true" }))
+              assert.deepStrictEqual(withoutImages(bare(touched)), withoutImages(bare(untouched)))
+              const named = J.list(touched, "spec", "containers").map((it) => J.text(it, "image"))
+              assert.isTrue(named.every((it) => it === copy), named.join())
+              return JSON.stringify(touched) === JSON.stringify(untouched) ? 0 : 1
+            }), { concurrency: 8 })
+          assert.strictEqual(differing.reduce<number>((sum, it) => sum + it, 0), 200)
+
+          const client = yield* KubeClient
+          const debugged = yield* client.request({
+            method: "PATCH",
+            path: "/api/v1/namespaces/team/pods/bare/ephemeralcontainers",
+            contentType: "application/strategic-merge-patch+json",
+            body: { spec: { ephemeralContainers: [{ name: "debug", image }] } }
+          })
+          assert.strictEqual(J.text(J.list(objectOf(debugged), "spec", "ephemeralContainers")[0], "image"), copy)
+
           const after = yield* W.get("Deployment", "team", "web")
           assert.strictEqual(W.imageOf(after), image)
           assert.deepStrictEqual(J.object(after, "spec", "template"), J.object(before, "spec", "template"))
@@ -165,6 +237,35 @@ for (const place of real) {
             ),
             4
           )
+
+          // whoever applies the manifest again changes nothing, and nobody else is in its way
+          const manifest = {
+            spec: {
+              selector: { matchLabels: { app: "web" } },
+              template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "app", image }] } }
+            }
+          }
+          yield* W.apply("flux", "Deployment", "team", "web", manifest)
+          assert.strictEqual(
+            J.number(yield* W.get("Deployment", "team", "web"), "metadata", "generation"),
+            J.number(after, "metadata", "generation")
+          )
+
+          // while the backup answers nobody, new pods start from their originals, and nothing else happens
+          const stalled = stageNow.backup.faults.add({ fault: { _tag: "Stall" } })
+          yield* eventually(
+            "pods are pointed to a backup that is down",
+            Effect.map(makePod("team", "down", image, { dryRun: "All" }), (it) => imagesOf(it)[0]),
+            (it) => it === image,
+            "60 seconds"
+          )
+          stalled.remove()
+          yield* eventually(
+            "pods are not rewritten again",
+            Effect.map(makePod("team", "up", image, { dryRun: "All" }), (it) => imagesOf(it)[0]),
+            (it) => it === copy
+          )
+          assert.strictEqual((yield* W.running("team", "web")).length, 5)
 
           // switched off it is gone within seconds, and pods are as they are written
           yield* cloner.configure({ REWRITE_MODE: "off", MUTATING_WEBHOOK: "off" })
