@@ -1,7 +1,7 @@
 // What this replica serves with: a certificate of its own, in memory, made anew before it ends or when another authority signs.
 // Nothing is handed out that a client would refuse; where nothing better can be made, the last good one stays.
 // Edge: which authority signs is FollowAuthority.ts's to say, and who listens with it the server's.
-import { Clock, Data, Effect, Option, Redacted, Stream, SubscriptionRef } from "effect"
+import { Clock, Data, Effect, Option, Stream, SubscriptionRef } from "effect"
 import type { SecureRandom } from "effect/crypto"
 import { X509Certificate } from "node:crypto"
 import { isIP } from "node:net"
@@ -9,15 +9,7 @@ import { type Authority, belongTogether, bundleOf, certificatesOf } from "./Auth
 import { issueLeaf, type KeyPair } from "./IssueCertificates.ts"
 import { isValid, isWorn, validityOf } from "./Rotation.ts"
 import { makeSayings } from "./Sayings.ts"
-
-export interface ServingPair {
-  /** PEM of the leaf. */
-  readonly certificate: string
-  /** PEM, PKCS#8. */
-  readonly key: Redacted.Redacted<string>
-  /** Milliseconds since the epoch. */
-  readonly notAfter: number
-}
+import type { ServingPair } from "./ServingPair.ts"
 
 /** A certificate has been issued that clients would refuse: the authority is not what it seems, or the clock is wrong. */
 class LeafError extends Data.TaggedError("LeafError")<{ readonly detail: string }> {

@@ -6,9 +6,8 @@ import type { KubeClient } from "../../kube/KubeClient.ts"
 import type { Run } from "../../settings/SettingsRef.ts"
 import type { Authority } from "./Authority.ts"
 import { followAuthority } from "./FollowAuthority.ts"
-import { keepLeaf, type ServingPair } from "./Leaf.ts"
-
-export type { ServingPair } from "./Leaf.ts"
+import { keepLeaf } from "./Leaf.ts"
+import type { ServingPair } from "./ServingPair.ts"
 
 export class Certificates extends Context.Service<Certificates, {
   /** What this replica serves with; none before the authority is known. */

@@ -1,36 +1,43 @@
-// ServerLimits: how much and how long anybody who reaches the port of the webhooks may ask for.
-import { Context, Duration } from "effect"
+// How much and how long the webhook server bears, so that no client can take it from the others. Times are in milliseconds, sizes
+// in bytes. Edge: what answers where a limit is reached is told where it is applied.
 
 export interface ServerLimits {
-  /** Two objects of 3 MB, the API server's largest, and what is around them. */
-  readonly bodyBytes: number
-  /** Of all bodies that are being read at a time. */
-  readonly allBodyBytes: number
-  readonly connections: number
-  readonly headerBytes: number
-  /** Until the headers, and until all of a request, must be there. */
-  readonly headersTimeout: Duration.Duration
-  readonly requestTimeout: Duration.Duration
-  /** Longer than the API server keeps idle connections (90 s), or it would now and then write into one that is being closed. */
-  readonly keepAlive: Duration.Duration
-  /** For a decision, whatever the API server would wait. */
-  readonly decision: Duration.Duration
-  /** For how long a server that is about to end goes on answering, until everybody has heard of it; and how long then for the last. */
-  readonly drain: Duration.Duration
-  readonly lastAnswers: Duration.Duration
+  /** Of the head of a request. */
+  readonly maxHeaderSize: number
+  /** Of one body. */
+  readonly mostBody: number
+  /** Of all bodies that are read or worked on at the same time. */
+  readonly mostBodies: number
+  readonly mostConnections: number
+  readonly handshakeTimeout: number
+  readonly headersTimeout: number
+  /** For the whole of a request, head and body. */
+  readonly requestTimeout: number
+  readonly keepAliveTimeout: number
+  /** How often Node looks for requests whose time is over. */
+  readonly checkInterval: number
+  /** A connection on which nothing moves while it is not idle: a client that does not read its answer. */
+  readonly stallTimeout: number
+  /** How long a handler may take, where the API server would wait longer. */
+  readonly patience: number
+  /** How long requests in flight may last once the drain is over. */
+  readonly closeWithin: number
 }
 
-export const ServerLimits = Context.Reference<ServerLimits>("image-cloner/admission/server/ServerLimits", {
-  defaultValue: () => ({
-    bodyBytes: 7 * 1024 * 1024,
-    allBodyBytes: 64 * 1024 * 1024,
-    connections: 512,
-    headerBytes: 64 * 1024,
-    headersTimeout: Duration.seconds(32),
-    requestTimeout: Duration.seconds(35),
-    keepAlive: Duration.seconds(95),
-    decision: Duration.seconds(4),
-    drain: Duration.seconds(10),
-    lastAnswers: Duration.seconds(5)
-  })
-})
+export const serverLimits: ServerLimits = {
+  maxHeaderSize: 64 * 1024,
+  // controller-runtime's: an update has two objects of 3 MB at most, and something around them
+  mostBody: 7 * 1024 * 1024,
+  mostBodies: 64 * 1024 * 1024,
+  mostConnections: 512,
+  handshakeTimeout: 10_000,
+  headersTimeout: 32_000,
+  // a webhook's timeoutSeconds is 30 at most
+  requestTimeout: 35_000,
+  // the API server keeps idle connections for 90 s; whoever closes first makes the other's next call fail
+  keepAliveTimeout: 95_000,
+  checkInterval: 5_000,
+  stallTimeout: 60_000,
+  patience: 4_000,
+  closeWithin: 5_000
+}

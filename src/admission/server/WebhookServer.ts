@@ -1,193 +1,182 @@
-// WebhookServer: the HTTPS server of the webhooks, on node:https itself: nothing stands between its limits and the socket. It listens once
-// there is a certificate, takes a new one without closing a connection, and goes on answering for a while when it is told to end.
-// Source of the times: apiserver's and controller-runtime's (pkg/webhook, internal/httpserver). Edge: knows no images.
+// WebhookServer: HTTPS for the API server's calls, with Node's own server: Go's client needs no more than HTTP/1.1, and every pod of
+// the cluster waits for an answer. The certificate changes while it runs; when it stops, it goes on answering for a while.
+// Edges: decisions are the handlers'; where the certificate comes from is not known here.
 import {
-  Clock,
-  Data,
   Deferred,
   Duration,
   Effect,
+  Fiber,
   FiberSet,
   Option,
-  Redacted,
   Result,
+  type Scope,
   Stream,
   SubscriptionRef
 } from "effect"
-import { type IncomingMessage, type ServerResponse } from "node:http"
-import * as https from "node:https"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { makeNovelty } from "../../http/Warnings.ts"
 import type { Run } from "../../settings/SettingsRef.ts"
 import type { Check } from "../../telemetry/HealthChecks.ts"
-import type { ServingPair } from "../certificates/ServingCertificates.ts"
-import { answerReview, type Handler, type HttpAnswer, type Outcome, reject, routeOf } from "./AnswerReview.ts"
-import { makeReadBody } from "./ReadBody.ts"
+import type { ServingPair } from "../certificates/ServingPair.ts"
+import { handshakeTrouble } from "./HandshakeTrouble.ts"
+import { drainAndClose, listen, type ListenError, makeServer } from "./Listening.ts"
+import { contextOptions, isSamePair, judgePair, type PairInUse } from "./PairInUse.ts"
+import { makeRoom } from "./RequestBody.ts"
+import { type Handler, makeExchange, type Observation } from "./ReviewExchange.ts"
 import { selfCheck } from "./SelfCheck.ts"
-import { ServerLimits } from "./ServerLimits.ts"
-import { isPair } from "./ServedPair.ts"
+import { type ServerLimits, serverLimits } from "./ServerLimits.ts"
 
-/** The port cannot be had. */
-export class WebhookListenError extends Data.TaggedError("WebhookListenError")<{
+export interface WebhookServerOptions {
+  /** 0 takes a free one. */
   readonly port: number
-  readonly cause: unknown
-}> {
-  override get message() {
-    return `the webhooks cannot listen on port ${this.port}: ${String(this.cause)}; WEBHOOK_PORT names another one`
-  }
-}
-
-export interface Observed {
-  readonly path: string
-  readonly outcome: Outcome
-  readonly millis: number
-}
-
-export interface Options {
-  /** 0: a free one. */
-  readonly port: number
+  /** All addresses where it is left out. */
   readonly host?: string
+  /** What is shown to clients. Nothing listens before there is a pair; one that is no pair is refused, and the old one stays. */
   readonly pair: SubscriptionRef.SubscriptionRef<Option.Option<ServingPair>>
+  /** By path. */
   readonly handlers: ReadonlyMap<string, Handler>
+  /** How long requests are still answered once the scope closes: 10 seconds unless told. */
+  readonly drainFor?: Duration.Input
   readonly run: Run
-  /** Told of every answer. */
-  readonly observe?: (observed: Observed) => Effect.Effect<void>
+  /** Told of every answer. The path is empty where there is no handler. */
+  readonly observe?: (it: Observation) => Effect.Effect<void>
+  readonly limits?: Partial<ServerLimits>
 }
 
 export interface WebhookServer {
-  /** The port that it listens on, once it does. */
-  readonly port: Effect.Effect<number, WebhookListenError>
-  /** Whether it answers a handshake with the certificate that it should have. */
+  /** The port, once it listens. */
+  readonly port: Effect.Effect<number>
+  /** Whether calls would be answered; not while it drains. */
   readonly check: Check
 }
 
-const secureContextOf = ({ certificate, key }: ServingPair): https.ServerOptions => ({
-  cert: certificate,
-  key: Redacted.value(key),
-  minVersion: "TLSv1.2"
-})
+// strangers choose how they fail, and what is said of them has an end
+const mostTroubles = 20
 
-const send = (response: ServerResponse, { body, headers, status }: HttpAnswer, closes: boolean): void => {
-  if (response.destroyed) return
-  response.writeHead(status, {
-    ...headers,
-    "content-length": String(Buffer.byteLength(body)),
-    "cache-control": "no-store",
-    ...(closes ? { connection: "close" } : {})
-  })
-  response.end(body)
+interface State {
+  draining: boolean
+  port: number | undefined
+  inUse: PairInUse | undefined
 }
 
-/** Makes the function that answers one request; `closing` tells whether connections are to end with their answer. */
-const makeServe = Effect.fnUntraced(function*({ handlers, observe }: Options, closing: () => boolean) {
-  const limits = yield* ServerLimits
-  const readBody = makeReadBody(limits)
+// a connection that breaks is told by "close" as well; without listeners it would be an error of the process
+const ignore = () => undefined
 
-  const answer = Effect.fnUntraced(function*(request: IncomingMessage): Effect.fn.Return<HttpAnswer | undefined> {
-    const route = routeOf(
-      { method: request.method ?? "", url: request.url ?? "", headers: request.headers },
-      handlers
-    )
-    if (Result.isFailure(route)) return route.failure
-    const body = yield* readBody(request)
-    switch (body._tag) {
-      case "Gone":
-        return undefined
-      case "TooLarge":
-        return reject(413, `more than ${limits.bodyBytes} bytes are not read`)
-      case "Busy":
-        return reject(503, "too much is being read at once", { "retry-after": "1" })
-      case "Read":
-        return yield* answerReview(body.text, route.success, limits.decision)
-    }
-  })
-
-  return Effect.fnUntraced(function*(request: IncomingMessage, response: ServerResponse) {
-    const started = yield* Clock.monotonicTimeNanos
-    const answered = yield* answer(request)
-    if (answered === undefined) return
-    // what was not read to its end would be taken for the next request
-    const unread = !request.complete
-    send(response, answered, closing() || unread)
-    if (unread) request.socket.destroySoon()
-    if (observe === undefined) return
-    const millis = Number((yield* Clock.monotonicTimeNanos) - started) / 1e6
-    const path = (request.url ?? "").split("?", 1)[0] ?? ""
-    yield* observe({ path: handlers.has(path) ? path : "other", outcome: answered.outcome, millis })
-  })
-})
-
-/** Listens until the scope ends, and drains then. */
-export const webhookServer = Effect.fnUntraced(function*(options: Options) {
-  const limits = yield* ServerLimits
-  const listening = yield* Deferred.make<number, WebhookListenError>()
-  let closing = false
-  // older than the server: its last answers are given while it ends
-  const fork = yield* FiberSet.makeRuntime()
-  const serve = yield* makeServe(options, () => closing)
-  const served = { current: Option.none<ServingPair>() }
-
-  const server = https.createServer({
-    keepAliveTimeout: Duration.toMillis(limits.keepAlive),
-    headersTimeout: Duration.toMillis(limits.headersTimeout),
-    requestTimeout: Duration.toMillis(limits.requestTimeout),
-    maxHeaderSize: limits.headerBytes,
-    noDelay: true,
-    connectionsCheckingInterval: Math.min(5000, Duration.toMillis(limits.headersTimeout))
-  }, (request, response) => void fork(serve(request, response)))
-  server.maxConnections = limits.connections
-
-  yield* Effect.acquireRelease(Effect.succeed(server), () =>
-    Effect.gen(function*() {
-      if (!server.listening) return
-      closing = true
-      yield* Effect.sleep(limits.drain)
-      const closed = Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeIdleConnections()
-      })
-      yield* Effect.timeoutOption(closed, limits.lastAnswers)
-      server.closeAllConnections()
-    }))
-
-  const listen = Effect.callback<void>((resume) => {
-    server.once("error", (cause) => {
-      Deferred.doneUnsafe(listening, Effect.fail(new WebhookListenError({ port: options.port, cause })))
-      resume(Effect.void)
-    })
-    server.listen(options.port, options.host, () => {
-      const address = server.address()
-      // one of a TCP server is no text
-      const port = typeof address === "object" && address !== null ? address.port : options.port
-      Deferred.doneUnsafe(listening, Effect.succeed(port))
-      resume(Effect.void)
+/** Every request in a fiber, which ends with its client. */
+const answerRequests = (
+  server: ReturnType<typeof makeServer>,
+  fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>,
+  exchange: (request: IncomingMessage, response: ServerResponse) => Effect.Effect<void>
+): void => {
+  server.on("request", (request, response) => {
+    request.on("error", ignore)
+    response.on("error", ignore)
+    const fiber = fork(Effect.catchDefect(exchange(request, response), (defect) =>
+      Effect.andThen(
+        Effect.logError("the admission webhook has a defect, and may have left a request without an answer", defect),
+        Effect.sync(() => {
+          // no answer at all is what failurePolicy is for
+          if (!response.writableEnded) response.destroy()
+        })
+      )))
+    response.once("close", () => {
+      if (!response.writableEnded) fiber.interruptUnsafe()
     })
   })
+}
 
-  const take = Effect.fnUntraced(function*(pair: Option.Option<ServingPair>) {
-    if (Option.isNone(pair)) return
-    if (!isPair(pair.value)) {
-      return yield* Effect.logError("a certificate of the webhooks does not fit its key; the last one stays in use")
+/** What goes wrong outside of requests, said once. */
+const reportTrouble = (
+  server: ReturnType<typeof makeServer>,
+  fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+): void => {
+  const isNew = makeNovelty(mostTroubles, "known")
+  server.on("error", (error: Error) => {
+    // before it listens, whoever lets it listen is told
+    if (server.listening && isNew(error.message)) {
+      fork(Effect.logError(`the admission webhook cannot take a connection: ${error.message}`))
     }
-    server.setSecureContext(secureContextOf(pair.value))
-    served.current = pair
-    if (!server.listening) yield* listen
   })
+  server.on("drop", () => {
+    if (isNew("drop")) {
+      fork(Effect.logWarning(
+        `the admission webhook has ${server.maxConnections} connections, and closes further ones: who opens so many?`
+      ))
+    }
+  })
+  server.on("tlsClientError", (error: Error & { readonly code?: string }) => {
+    const trouble = handshakeTrouble(error.code)
+    if (trouble !== undefined && isNew(trouble)) fork(Effect.logWarning(trouble))
+  })
+}
 
-  yield* options.run(
-    "webhook certificate",
-    SubscriptionRef.changes(options.pair).pipe(Stream.runForEach(take), Effect.andThen(Effect.never))
+/**
+ * Serves as long as the scope lives, and drains when it closes.
+ *
+ * Fails where the port cannot be had and there is a pair already. Where the pair comes later, the fiber that was started with
+ * `run` fails with the same error.
+ */
+export const webhookServer = Effect.fnUntraced(function*(
+  options: WebhookServerOptions
+): Effect.fn.Return<WebhookServer, ListenError, Scope.Scope> {
+  const limits = { ...serverLimits, ...options.limits }
+  const state: State = { draining: false, port: undefined, inUse: undefined }
+  const listening = yield* Deferred.make<number>()
+  // before the finalizer that drains, and so closed after it: requests in flight are answered
+  const fork = yield* FiberSet.makeRuntime<never, void, never>()
+  const server = makeServer(limits)
+  const exchange = makeExchange({
+    handlers: options.handlers,
+    limits,
+    hold: makeRoom(limits.mostBodies),
+    draining: () => state.draining,
+    observe: options.observe ?? (() => Effect.void)
+  })
+  answerRequests(server, fork, exchange)
+  reportTrouble(server, fork)
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      state.draining = true
+      return drainAndClose(server, options.drainFor ?? "10 seconds", limits.closeWithin)
+    })
   )
 
-  const webhook: WebhookServer = {
-    port: Deferred.await(listening),
-    check: Effect.suspend(() => {
-      if (closing) return Effect.succeed("it is about to end")
-      if (Option.isNone(served.current)) return Effect.succeed("there is no certificate yet")
-      const { certificate } = served.current.value
-      return Deferred.await(listening).pipe(
-        Effect.flatMap((port) => selfCheck({ host: options.host ?? "127.0.0.1", port, certificate })),
-        Effect.catch((error) => Effect.succeed(error.message))
-      )
-    })
-  }
-  return webhook
+  const take = Effect.fnUntraced(function*(pair: ServingPair) {
+    if (state.inUse !== undefined && isSamePair(state.inUse.pair, pair)) return
+    const judged = judgePair(pair)
+    if (Result.isFailure(judged)) {
+      const instead = state.inUse === undefined
+        ? "nothing listens until there is a good one"
+        : "the old one stays in use"
+      return yield* Effect.logError(`the admission webhook refuses its new certificate: ${judged.failure}; ${instead}`)
+    }
+    server.setSecureContext(contextOptions(pair))
+    state.inUse = judged.success
+    const until = `its certificate is valid until ${judged.success.validTo}`
+    if (state.port !== undefined) {
+      return yield* Effect.logInfo(`the admission webhook shows a new certificate; ${until}`)
+    }
+    if (state.draining) return
+    const { host, port } = options
+    state.port = yield* listen(server, { port, ...(host === undefined ? {} : { host }) })
+    yield* Effect.logInfo(`the admission webhook listens on port ${state.port}; ${until}`)
+    yield* Deferred.succeed(listening, state.port)
+  })
+
+  const takeAny = (pair: Option.Option<ServingPair>) => Option.isSome(pair) ? take(pair.value) : Effect.void
+
+  yield* takeAny(yield* SubscriptionRef.get(options.pair))
+  yield* options.run(
+    "admission certificate",
+    Effect.andThen(Stream.runForEach(SubscriptionRef.changes(options.pair), takeAny), Effect.never)
+  )
+
+  const check: Check = Effect.suspend(() => {
+    const { draining, inUse, port } = state
+    if (draining) return Effect.succeed("it is stopping")
+    if (inUse === undefined || port === undefined) return Effect.succeed("it has no certificate yet")
+    const { fingerprint, pair: { notAfter } } = inUse
+    return selfCheck({ host: options.host ?? "127.0.0.1", port, fingerprint, notAfter })
+  })
+  return { port: Deferred.await(listening), check }
 })

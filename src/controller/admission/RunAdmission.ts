@@ -99,7 +99,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
         [validatingPath, yield* Validate.make(handlers)]
       ]),
       run: supervisor.run,
-      observe: ({ outcome, path }) => Metric.update(webhookRequests({ path, outcome }), 1)
+      observe: ({ outcome, path }) => Metric.update(webhookRequests({ path: path === "" ? "other" : path, outcome }), 1)
     })
     yield* health.add(
       "ready",

@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import { generateKeyPairSync } from "node:crypto"
 import type { Authority, Settled } from "../../../src/admission/certificates/Authority.ts"
 import { issueAuthority, issueLeaf } from "../../../src/admission/certificates/IssueCertificates.ts"
-import { checkLeaf, isStale, keepLeaf, makeLeaf, type ServingPair } from "../../../src/admission/certificates/Leaf.ts"
+import { checkLeaf, isStale, keepLeaf, makeLeaf } from "../../../src/admission/certificates/Leaf.ts"
+import type { ServingPair } from "../../../src/admission/certificates/ServingPair.ts"
 import { comes, day, logged, made, names, settle, start, withJumps } from "./World.ts"
 
 const settled = Effect.map(issueAuthority, (current): Settled => ({ _tag: "Settled", current }))

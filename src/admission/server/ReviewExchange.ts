@@ -1,0 +1,176 @@
+// One request and its answer. Whatever happens to the handler, the API server is told in time that the object may pass: a failed
+// or late answer of ours must not keep anybody's pod from being made. Edges: what is decided is the handlers'; connections are
+// WebhookServer.ts's. Source of the query: apiserver pkg/admission/plugin/webhook, "timeout".
+import { Cause, Effect, Fiber, Option, Result } from "effect"
+import { Buffer, isUtf8 } from "node:buffer"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { uptime } from "../../telemetry/Uptime.ts"
+import { type AdmissionAnswer, type AdmissionRequest, decodeReview, encodeReview } from "../Review.ts"
+import { Rejection } from "./Rejection.ts"
+import { type Holding, readBody } from "./RequestBody.ts"
+import type { ServerLimits } from "./ServerLimits.ts"
+
+/** Decides on an object. One that dies or is late leaves the object as it is, with a warning to whoever asked. */
+export type Handler = (request: AdmissionRequest) => Effect.Effect<AdmissionAnswer>
+
+/** What became of a request: `rejected` is one that was no review, and got a status other than 200. */
+export type Outcome = "answered" | "late" | "failed" | "rejected"
+
+export interface Observation {
+  readonly path: string
+  readonly outcome: Outcome
+  /** From the end of the request's head to the answer. */
+  readonly millis: number
+}
+
+export interface ExchangeOptions {
+  readonly handlers: ReadonlyMap<string, Handler>
+  readonly limits: ServerLimits
+  readonly hold: () => Holding
+  /** No further request is wanted on the connection. */
+  readonly draining: () => boolean
+  readonly observe: (it: Observation) => Effect.Effect<void>
+}
+
+interface Decided {
+  readonly outcome: Outcome
+  readonly body: string
+}
+
+const late: AdmissionAnswer = { warnings: ["image-cloner: no decision in time, image left unchanged"] }
+const failed: AdmissionAnswer = { warnings: ["image-cloner: internal error, image left unchanged"] }
+
+// the answer needs time to arrive, too
+const share = 0.8
+
+/**
+ * How long a handler may take: the API server's time, as it tells it in Go's notation ("10s"), with some left for the way back.
+ * It is 30 seconds at most, so that other units than these are no use of it.
+ */
+export const patienceOf = (query: string, most: number): number => {
+  const [, amount, unit] = /^(\d{1,6}(?:\.\d{1,9})?)(ms|s)$/.exec(new URLSearchParams(query).get("timeout") ?? "") ?? []
+  return amount === undefined ? most : Math.min(most, share * Number(amount) * (unit === "ms" ? 1 : 1000))
+}
+
+// names come unchecked, before the API server's own validation, and may be of any length
+const shownName = ({ name, namespace, operation, resource, uid }: AdmissionRequest): string =>
+  `${operation} ${resource.resource.slice(0, 63)} ${JSON.stringify(`${namespace}/${name}`.slice(0, 317))}, request ${
+    JSON.stringify(uid)
+  }`
+
+const decide = Effect.fnUntraced(
+  function*(path: string, handler: Handler, request: AdmissionRequest, patience: number) {
+    if (request.operation === "DELETE" || request.operation === "CONNECT") {
+      return { outcome: "answered", body: encodeReview(request.uid, {}) } satisfies Decided
+    }
+    const work = Effect.suspend(() => handler(request)).pipe(
+      // within the catch: a patch that cannot be written is the handler's failure
+      Effect.map((answer): Decided => ({ outcome: "answered", body: encodeReview(request.uid, answer) })),
+      Effect.catchCause((cause) =>
+        Effect.as(
+          // the object may hold secrets, so only its name is said
+          Effect.logError(
+            `the admission webhook at ${path} failed, and left the object unchanged: ${shownName(request)}`,
+            Cause.pretty(cause)
+          ),
+          { outcome: "failed", body: encodeReview(request.uid, failed) } satisfies Decided
+        )
+      )
+    )
+    // in a fiber of its own: nobody waits until a handler that is late has also stopped
+    const fiber = yield* Effect.forkChild(work, { startImmediately: true })
+    const done = fiber.pollUnsafe()
+    if (done !== undefined) return yield* done
+    return yield* Fiber.join(fiber).pipe(
+      Effect.timeoutOrElse({
+        duration: Math.max(0, patience),
+        orElse: () =>
+          Effect.sync((): Decided => {
+            fiber.interruptUnsafe()
+            return { outcome: "late", body: encodeReview(request.uid, late) }
+          })
+      })
+    )
+  }
+)
+
+const parse = (text: string): Option.Option<unknown> => {
+  try {
+    return Option.some(JSON.parse(text))
+  } catch {
+    return Option.none() // V8's message has a piece of the text in it, which may be a secret
+  }
+}
+
+const badRequest = (text: string) => new Rejection({ status: 400, text, unread: false })
+
+const isJson = (contentType: string | undefined): boolean =>
+  contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json"
+
+const refuse = (status: Rejection["status"], text: string, headers: Readonly<Record<string, string>> = {}) =>
+  Result.fail(new Rejection({ status, text, headers, unread: true }))
+
+/** The handler for a request as far as its head tells. */
+const handlerOf = (
+  handlers: ReadonlyMap<string, Handler>,
+  path: string,
+  { headers, method }: IncomingMessage
+): Result.Result<Handler, Rejection> => {
+  const handler = handlers.get(path)
+  if (handler === undefined) return refuse(404, "no webhook is at this path")
+  if (method !== "POST") return refuse(405, "only POST is understood", { allow: "POST" })
+  if (!isJson(headers["content-type"])) return refuse(415, "only application/json is understood")
+  return Result.succeed(handler)
+}
+
+const answerTo = Effect.fnUntraced(function*(
+  { handlers, limits }: ExchangeOptions,
+  request: IncomingMessage,
+  target: { readonly path: string; readonly query: string },
+  begun: number,
+  holding: Holding
+) {
+  const handler = yield* Effect.fromResult(handlerOf(handlers, target.path, request))
+  const body = yield* readBody(request, limits.mostBody, holding)
+  const json = isUtf8(body) ? parse(body.toString("utf8")) : Option.none()
+  if (Option.isNone(json)) return yield* badRequest("the body is not JSON")
+  const review = decodeReview(json.value)
+  if (Result.isFailure(review)) return yield* badRequest(review.failure.message)
+  const patience = patienceOf(target.query, limits.patience) - ((yield* uptime) - begun)
+  return yield* decide(target.path, handler, review.success, patience)
+})
+
+const send = (response: ServerResponse, it: Decided | Rejection, close: boolean): void => {
+  if (response.destroyed) return
+  const rejected = it instanceof Rejection
+  const body = Buffer.from(rejected ? `${it.text}\n` : it.body)
+  response.writeHead(rejected ? it.status : 200, {
+    "content-type": rejected ? "text/plain; charset=utf-8" : "application/json",
+    "content-length": body.length,
+    "cache-control": "no-store",
+    ...(close || (rejected && it.unread) ? { connection: "close" } : {}),
+    ...(rejected ? it.headers : {})
+  })
+  response.end(body)
+}
+
+/** Makes the function that answers a request. Interrupting it is right where the client has gone. */
+export const makeExchange = (options: ExchangeOptions) =>
+  Effect.fnUntraced(function*(request: IncomingMessage, response: ServerResponse) {
+    const begun = yield* uptime
+    const [path = "", query = ""] = (request.url ?? "").split("?", 2)
+    const holding = options.hold()
+    const answer = yield* answerTo(options, request, { path, query }, begun, holding).pipe(
+      Effect.catchTag("Rejection", (it) => Effect.succeed(it)),
+      // not before the answer: an object lives as long as its handler
+      Effect.ensuring(Effect.sync(holding.release))
+    )
+    send(response, answer, options.draining())
+    const millis = (yield* uptime) - begun
+    // paths that are not ours are the client's, and must not become labels of metrics
+    yield* options.observe({
+      path: options.handlers.has(path) ? path : "",
+      outcome: answer instanceof Rejection ? "rejected" : answer.outcome,
+      millis
+    })
+  })
