@@ -7,7 +7,7 @@ import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { pullFailureOf } from "./OurRollout.ts"
 import { verifiedOriginals } from "./Originals.ts"
-import { complaint } from "./PutBack.ts"
+import { complaint } from "./JudgeRollout.ts"
 import {
   cannotPull,
   deadlineOf,

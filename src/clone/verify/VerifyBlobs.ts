@@ -8,19 +8,8 @@ import type { Blobs } from "../../registry/api/Blobs.ts"
 import { makeOnce } from "../../collections/Once.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import type { Descriptor } from "../../image/ManifestDocument.ts"
-import type { RegistryError } from "../../registry/RegistryError.ts"
+import { absent, type Check, checkOf } from "./Damage.ts"
 import { readBlob } from "./ReadBlob.ts"
-
-/**
- * What is wrong with a part of an image: `size` and `corrupt` are other bytes than the digest's, `unreadable` is a part at
- * which the registry itself fails, `moved` a tag that names something else.
- */
-export type Fault = "missing" | "size" | "corrupt" | "unreadable" | "invalid" | "moved"
-
-export type Check =
-  | { readonly _tag: "Right" }
-  | { readonly _tag: "Wrong"; readonly fault: Fault; readonly detail: string }
-  | { readonly _tag: "Unknown"; readonly detail: string }
 
 export interface BlobChecks {
   /** `onBytes` hears of bytes that are read for whoever asked first. */
@@ -36,20 +25,10 @@ export interface BlobChecks {
 }
 
 const right: Check = { _tag: "Right" }
-const absent = { _tag: "Wrong", fault: "missing", detail: "the backup does not have it" } as const
 const headsAtOnce = 8
 const readsAtOnce = 3
 /** More are asked for again rather than remembered. */
 const mostRemembered = 200_000
-
-/** What a registry's refusal says of the part that was asked for; not everything says something. */
-export const checkOf = (error: RegistryError): Exclude<Check, { readonly _tag: "Right" }> => {
-  const wrong = (fault: Fault) => ({ _tag: "Wrong" as const, fault, detail: error.detail })
-  if (error.reason === "NotFound") return absent
-  if (error.reason === "Corrupt") return wrong("corrupt")
-  if (error.reason === "Unreadable" || error.reason === "TooLarge") return wrong("unreadable")
-  return { _tag: "Unknown", detail: error.message }
-}
 
 type Head = { readonly _tag: "There"; readonly size: number | undefined } | Exclude<Check, { readonly _tag: "Right" }>
 

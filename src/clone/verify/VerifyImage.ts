@@ -10,7 +10,7 @@ import type { ManifestHead } from "../../registry/api/Manifests.ts"
 import type { Progress } from "../Progress.ts"
 import type { Walk } from "../tree/Walk.ts"
 import type { Counter } from "../Counter.ts"
-import { checkOf } from "./VerifyBlobs.ts"
+import { checkOf } from "./Damage.ts"
 import { type Asked, Findings, named, type Problem, type VerifyContext, verifyTree } from "./VerifyTree.ts"
 
 /** An image that the backup should hold. */

@@ -7,7 +7,8 @@ import type { ManifestHead, Manifests } from "../../registry/api/Manifests.ts"
 import { quoted, type RegistryError } from "../../registry/RegistryError.ts"
 import type { Counter } from "../Counter.ts"
 import { makeWalk, type Part, type Place, type Read, type Visitor, type Walk } from "../tree/Walk.ts"
-import { type BlobChecks, type Check, checkOf, type Fault } from "./VerifyBlobs.ts"
+import { type Check, checkOf, type Fault } from "./Damage.ts"
+import type { BlobChecks } from "./VerifyBlobs.ts"
 
 export interface Problem {
   readonly part: "tag" | "manifest" | Part

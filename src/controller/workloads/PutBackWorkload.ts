@@ -1,5 +1,5 @@
 // PutBackWorkload: undoes a rollout of ours that does not come up, and says what is in the way. It is held by no stop, rest or
-// turn. Edge: whether to is PutBack's, a pure rule; to what, and whether that is there, is PutBackTargets'.
+// turn. Edge: whether to is JudgeRollout's, a pure rule; to what, and whether that is there, is PutBackTargets'.
 import { Duration, Effect, Result } from "effect"
 import type { Backup } from "../../image/BackupName.ts"
 import type { KubeError } from "../../kube/KubeError.ts"
@@ -10,13 +10,13 @@ import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import { heldAnnotation, type HeldMark, writeHeld } from "../../workload/HeldMark.ts"
 import { restorePatch } from "../../workload/Patch.ts"
 import type { Verdict } from "../../workload/Verdict.ts"
-import type { Judgement } from "../../workload/PutBack.ts"
+import type { Judgement } from "../../workload/JudgeRollout.ts"
 import { isRefusal } from "../../workload/PullSet.ts"
 import type { HoldReason } from "../../workload/Reason.ts"
 import type { Workload } from "../../workload/Workload.ts"
 import type { Contests } from "./Contests.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
-import { make as makeJudge } from "./JudgeRollout.ts"
+import { make as makeJudge } from "./MissingPods.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { WorkloadQueue } from "../Queues.ts"
 import { type CopyOf, make as makeTargets } from "./PutBackTargets.ts"

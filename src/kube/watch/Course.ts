@@ -1,8 +1,8 @@
 // Course: where a watch is and how it goes, and what follows from the end of a session, of its list, of an event. Pure: the one state
-// of a watch, changed here alone; what is done after which error is WatchPolicy. Times are milliseconds of the wall clock.
+// of a watch, changed here alone; what is done after which error is AfterError. Times are milliseconds of the wall clock.
 import type { KubeError } from "../KubeError.ts"
 import { latest } from "./ResourceVersion.ts"
-import { decide, type Decision, healthyAfter, type Phase } from "./WatchPolicy.ts"
+import { decide, type Decision, healthyAfter, type Phase } from "./AfterError.ts"
 
 export interface Course {
   /** Of what was seen last; undefined: everything must be read. */

@@ -12,7 +12,7 @@ import { listPages } from "./ListPages.ts"
 import { type Change, type Listing, Mirror } from "./Mirror.ts"
 import { makeProjector } from "./Projector.ts"
 import { parseEvent, type WatchEvent } from "./WatchEvent.ts"
-import { backoff, type Decision, longestWait, slow } from "./WatchPolicy.ts"
+import { backoff, type Decision, longestWait, slow } from "./AfterError.ts"
 import { type States, WatchStates } from "./WatchStates.ts"
 
 export type { Change } from "./Mirror.ts"

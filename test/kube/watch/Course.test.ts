@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { KubeError } from "../../../src/kube/KubeError.ts"
 import * as Course from "../../../src/kube/watch/Course.ts"
-import { healthyAfter } from "../../../src/kube/watch/WatchPolicy.ts"
+import { healthyAfter } from "../../../src/kube/watch/AfterError.ts"
 
 const failing = (reason: KubeError["reason"], status?: number): KubeError =>
   new KubeError({

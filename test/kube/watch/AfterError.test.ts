@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import { fromStatus, fromTransport } from "../../../src/kube/KubeError.ts"
-import { backoff, decide, type Phase, slow } from "../../../src/kube/watch/WatchPolicy.ts"
+import { backoff, decide, type Phase, slow } from "../../../src/kube/watch/AfterError.ts"
 import { failure } from "../FakeApi.ts"
 
 const status = (code: number, details: object = {}) =>

@@ -1,4 +1,4 @@
-// PutBack: whether a rollout of ours has to be undone, by what is seen of its own pods (invariants 3 and 13). Pure. Only while
+// JudgeRollout: whether a rollout of ours has to be undone, by what is seen of its own pods (invariants 3 and 13). Pure. Only while
 // the status says that the revision of our patch was never reached: what fails later, or after somebody has pulled, is an
 // outage of the backup, and an outage changes nothing. Edge: to which image it goes back, and whether that is there, is asked
 // by the workload loop.
@@ -107,7 +107,7 @@ const lacksPods = ({ newestPods, pods, workload }: Given): boolean => {
 }
 
 /** Judges the rollout that our patch began. */
-export const putBackOf = (given: Given): PutBack => {
+export const judgeRollout = (given: Given): PutBack => {
   const { backup, newestPods, now, pods, seen, workload } = given
   if (workload.deleting) return keep
   const failure = pullFailureOf(workload, pods, backup)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { putBackOf, type Seen } from "../../src/workload/PutBack.ts"
+import { judgeRollout, type Seen } from "../../src/workload/JudgeRollout.ts"
 import type { Pod, Workload } from "../../src/workload/Workload.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 
@@ -55,7 +55,7 @@ const judge = (
   now = soon,
   seen: Partial<Seen> = {}
 ) =>
-  putBackOf({
+  judgeRollout({
     workload: of,
     pods,
     newestPods: new Set(pods.filter((it) => it !== old)),
