@@ -14,6 +14,7 @@ import * as ReconcileWorkload from "./controller/workloads/ReconcileWorkload.ts"
 import { takeStock } from "./controller/TakeStock.ts"
 import * as Waking from "./controller/images/Waking.ts"
 import { synced, watches } from "./controller/Watches.ts"
+import { Leadership } from "./kube/lease/Leadership.ts"
 import { Pacing } from "./rewrite/Pacing.ts"
 import { SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
@@ -37,6 +38,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     const workloads = yield* WorkloadQueue
     const images = yield* ImageQueue
     const settings = yield* SettingsRef
+    const leadership = yield* Leadership
     const hearing = yield* Hearing.make
     const reconcileWorkload = yield* ReconcileWorkload.make({ ownNamespace })
     const reconcileImage = yield* ReconcileImage.make
@@ -65,14 +67,24 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
       yield* updateGauges(decisions, inventory, cloner)
     }).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.andThen(Effect.never))
 
+    const lookAtAll = Effect.suspend(() =>
+      Effect.andThen(
+        offerAll(workloads, store.keys()),
+        offerAll(images, inventory.all.map((it) => it.source))
+      )
+    )
+
     const lookAgain = SubscriptionRef.changes(settings).pipe(
       Stream.drop(1),
-      Stream.runForEach(() =>
-        Effect.andThen(
-          offerAll(workloads, store.keys()),
-          offerAll(images, inventory.all.map((it) => it.source))
-        )
-      ),
+      Stream.runForEach(() => lookAtAll),
+      Effect.andThen(Effect.never)
+    )
+
+    // as after a start: what another has left is looked at anew
+    const takeOver = leadership.changes.pipe(
+      Stream.drop(1),
+      Stream.filter((leads) => leads),
+      Stream.runForEach(() => Effect.andThen(takeStock, lookAtAll)),
       Effect.andThen(Effect.never)
     )
 
@@ -81,5 +93,6 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     yield* supervisor.run("images", imageLoop)
     yield* supervisor.run("pacing and gauges", tick)
     yield* supervisor.run("settings", lookAgain)
+    yield* supervisor.run("leadership", takeOver)
     if (webhooks !== undefined) yield* runAdmission({ ...webhooks, ownNamespace })
   }))

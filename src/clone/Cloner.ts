@@ -21,6 +21,8 @@ import type { CopyEnvironment } from "./steps/CopyEnvironment.ts"
 import { copyImage } from "./steps/CopyImage.ts"
 import type { Copied } from "./steps/Tag.ts"
 import { confirm } from "./verify/Confirm.ts"
+import { recognise, type Recognised } from "./verify/Recognise.ts"
+import { makeBlobChecks } from "./verify/VerifyBlobs.ts"
 
 export { CloneError } from "./CloneError.ts"
 export type { CopyProgress } from "./Progress.ts"
@@ -37,6 +39,8 @@ export interface CloneRequest {
   readonly tagInUse?: Effect.Effect<boolean>
   /** Whether it is still to be copied: asked with each permit in hand, because waiting for one takes time (`unwanted`). */
   readonly wanted?: Effect.Effect<boolean>
+  /** Whether it may be copied, beside being looked at, asked likewise: one of several replicas copies. */
+  readonly mayCopy?: Effect.Effect<boolean>
 }
 
 export class Cloner extends Context.Service<Cloner, {
@@ -48,6 +52,8 @@ export class Cloner extends Context.Service<Cloner, {
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /** Does the backup still have it, by the name under which it is pulled? Uptime of its answer, in milliseconds (Confirm.ts). */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
+  /** What the backup holds of an image, by a look at the backup alone: for replicas that do not copy (Recognise.ts). */
+  readonly recognise: (source: ImageReference) => Effect.Effect<Recognised | undefined>
   /** How long a registry that gives no answer is left alone: zero where the next image asks it, undefined where it answers. */
   readonly silenceOf: RegistryClient["Service"]["silenceOf"]
   readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
@@ -101,11 +107,17 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
   const ledger = makeLedger(clock)
   const landings = makeLandings(clock)
   const running = new Set<Progress>()
+  const blobs = yield* makeBlobChecks({ registry, limits, deep: false })
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
-    { claim = unclaimed, last: expected, tagInUse = Effect.succeed(false), wanted = Effect.succeed(true) }:
-      CloneRequest,
+    {
+      claim = unclaimed,
+      last: expected,
+      mayCopy = Effect.succeed(true),
+      tagInUse = Effect.succeed(false),
+      wanted = Effect.succeed(true)
+    }: CloneRequest,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
     const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
@@ -116,7 +128,8 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       running,
       progress,
       timeout: cloneTimeout,
-      wanted
+      wanted,
+      mayCopy
     })
     const environment: CopyEnvironment = {
       registry,
@@ -157,6 +170,10 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       ),
     repair: (source, damaged) => copy(source, {}, { damaged }),
     verify: (source, digest) => confirm({ registry, ledger, backup: settings().backup }, source, digest),
+    recognise: (source) =>
+      permits.looks.withPermit({ ...unclaimed, lane: source.registry })(
+        recognise({ registry, blobs }, settings().backup, source)
+      ),
     silenceOf: registry.silenceOf,
     inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),
     waiting: permits.waiting

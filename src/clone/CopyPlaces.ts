@@ -17,6 +17,8 @@ export interface PlacesOptions {
   readonly timeout: Duration.Duration
   /** Asked with each permit in hand: waiting for one takes time. */
   readonly wanted: Effect.Effect<boolean>
+  /** The same of copying: looking is everybody's. */
+  readonly mayCopy: Effect.Effect<boolean>
 }
 
 const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side) =>
@@ -64,12 +66,13 @@ class Stopwatch {
 }
 
 export const makePlaces = (
-  { claim, permits, progress, running, timeout, wanted }: PlacesOptions
+  { claim, mayCopy, permits, progress, running, timeout, wanted }: PlacesOptions
 ): Pick<CopyEnvironment, "looking" | "inTurn" | "seconds"> => {
   const { source } = progress
   const { ahead, copies, looks } = permits
   const { during, seconds } = new Stopwatch()
   const stillWanted = Effect.flatMap(wanted, (it) => it ? Effect.void : unwanted(source))
+  const stillToCopy = Effect.andThen(stillWanted, Effect.flatMap(mayCopy, (it) => it ? Effect.void : unwanted(source)))
 
   /** A flight that takes longer gives its place back, whoever drips the bytes. */
   const spent = <A, R>(part: Effect.Effect<A, CloneError, R>, side: Side = "source") =>
@@ -89,17 +92,17 @@ export const makePlaces = (
 
   const inOnePlace: CopyEnvironment["inTurn"] = ({ copy, fetch, tag }) =>
     copies.withPermit(claim)(
-      Effect.andThen(stillWanted, flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copy), tag)))))
+      Effect.andThen(stillToCopy, flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copy), tag)))))
     )
 
   /** An image leaves a place only when it has the next, or manifests would pile up before a slow one. */
   const handOverHand = ({ fetches, namings }: Ahead): CopyEnvironment["inTurn"] =>
     Effect.fnUntraced(function*({ copy, fetch, tag }) {
       const fetching = yield* fetches.enter(claim)
-      yield* stillWanted
+      yield* stillToCopy
       const fetched = yield* spent(fetch)
       const place = yield* copies.enter(claim)
-      yield* stillWanted
+      yield* stillToCopy
       yield* fetching.leave
       const copied = yield* flying(spent(copy(fetched)))
       yield* namings.enter(claim)

@@ -30,6 +30,8 @@ export interface Facts {
   readonly assumeCopied: boolean
   /** What must be seen to decide about this workload and is not, in words; none: all is seen. */
   readonly unseen: ReadonlyArray<string>
+  /** Whether this process may write: of several replicas one leads. Without it, it is alone. */
+  readonly leads?: boolean
   /** Tells the PodDisruptionBudgets of its namespace that can be seen; few plans come to ask. */
   readonly budgets: () => ReadonlyArray<Budget>
   /** How a person goes to the release before, where somebody has rolled it back and its pods have not been ready for long. */

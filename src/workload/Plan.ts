@@ -21,8 +21,8 @@ export interface Plan {
   readonly stale: ReadonlyArray<string>
   /** Nothing but another look at its copies is missing: it keeps its turn meanwhile. */
   readonly onlyStale: boolean
-  /** Whether all is seen that a decision about it depends on; without, nothing of it is touched. */
-  readonly seen: boolean
+  /** Whether all is seen that a decision about it depends on, and this process leads; without, nothing of it is touched. */
+  readonly touchable: boolean
   /** Whether the object may ever be patched, be it to put its originals back. */
   readonly patchable: boolean
   readonly verdict: Verdict
@@ -113,8 +113,10 @@ const heldByPeople = (
 }
 
 /** What cannot be seen is not touched: nobody can tell what a workload runs, or who has opted it out meanwhile. */
-const heldUnseen = ({ unseen }: Facts): Verdict | undefined =>
-  unseen.length === 0 ? undefined : held("unseen", unseen.join("; "))
+const heldUntouchable = ({ leads, unseen }: Facts): Verdict | undefined => {
+  if (leads === false) return held("following", "another replica leads")
+  return unseen.length === 0 ? undefined : held("unseen", unseen.join("; "))
+}
 
 const verdictOf = (
   workload: Workload,
@@ -125,7 +127,8 @@ const verdictOf = (
   const never = neverPatched(workload)
   if (never !== undefined) return never
   if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
-  const hold = heldByNature(workload, facts) ?? heldUnseen(facts) ?? heldByPeople(workload, images, facts, cures) ??
+  const hold = heldByNature(workload, facts) ?? heldUntouchable(facts) ??
+    heldByPeople(workload, images, facts, cures) ??
     heldForNow(images)
   if (hold !== undefined) return hold
   if (runsCopies(workload, images, facts)) return { _tag: "Done" }
@@ -135,7 +138,7 @@ const verdictOf = (
   return held("dry-run", `it would be rewritten: ${changes}`)
 }
 
-const nothing = { images: [], wants: [], stale: [], onlyStale: false, patchable: false, seen: true }
+const nothing = { images: [], wants: [], stale: [], onlyStale: false, patchable: false, touchable: true }
 
 const unique = (sources: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(sources)]
 
@@ -155,7 +158,7 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
     wants: unique(images.flatMap((it) => it.wants)),
     stale: pending ? unique(images.flatMap((it) => it.stale ? it.wants : [])) : [],
     onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
-    seen: facts.unseen.length === 0,
+    touchable: facts.unseen.length === 0 && facts.leads !== false,
     patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined,
     verdict
   }

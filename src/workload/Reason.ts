@@ -32,6 +32,7 @@ export const holdReasons = {
   "managed-by": "a tool or an operator owns its template and would undo a change",
   "critical": "it has a system-critical priority: the cluster needs it to start",
   "serves-backup": "it is in a namespace that serves the backup registry",
+  "following": "another replica of the controller leads: it does what is to be done",
   "unseen": "what it runs, or who has opted it out, cannot be seen now: it is not touched",
   "unhealthy": "not all of its pods are ready",
   "rolling-out": "a rollout of it is under way",

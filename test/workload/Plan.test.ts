@@ -225,7 +225,13 @@ describe("held", () => {
   it("unseen: what cannot be seen is not touched, nor put back", () => {
     assert.strictEqual(deployed({}, {}, { unseen: ["pods cannot be seen"] }), "unseen")
     const it = workload()
-    assert.isFalse(plan(it, given({}, { pods: settled(it), unseen: ["pods cannot be seen"] })).seen)
+    assert.isFalse(plan(it, given({}, { pods: settled(it), unseen: ["pods cannot be seen"] })).touchable)
+  })
+
+  it("following: another replica leads, and this one touches nothing", () => {
+    assert.strictEqual(deployed({}, {}, { leads: false }), "following")
+    const it = workload()
+    assert.isFalse(plan(it, given({}, { pods: settled(it), leads: false })).touchable)
   })
 
   it("paused: a Deployment that is paused itself", () => {

@@ -8,6 +8,7 @@ import { mutatingPath, serviceName, validatingPath } from "../../admission/regis
 import { webhookServer } from "../../admission/server/WebhookServer.ts"
 import type { Surroundings } from "../../admission/Surroundings.ts"
 import * as Validate from "../../admission/Validate.ts"
+import { Leadership } from "../../kube/lease/Leadership.ts"
 import { backup, type Settings } from "../../settings/Settings.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
@@ -83,7 +84,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
     url: Option.getOrUndefined(options.url),
     bundle,
     settings,
-    leads: Effect.succeed(true),
+    leads: (yield* Leadership).mayWrite,
     serves: Effect.sync(() => serves)
   })
 

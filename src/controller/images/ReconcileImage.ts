@@ -7,6 +7,7 @@ import { Cloner } from "../../clone/Cloner.ts"
 import type { Digest } from "../../image/Digest.ts"
 import { format, type ImageReference, parse } from "../../image/ImageReference.ts"
 import type { ImageState } from "../../image/ImageState.ts"
+import { Leadership } from "../../kube/lease/Leadership.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
@@ -16,6 +17,7 @@ import { unclaimed } from "../../queue/FairPermits.ts"
 import { claimOf } from "./Urgency.ts"
 import { make as makeDoubt } from "./Doubt.ts"
 import { make as makeFailedImages, makeBecome } from "./FailedImages.ts"
+import { make as makeFollowCopy } from "./FollowCopy.ts"
 import { ImageQueue } from "../Queues.ts"
 
 /** Makes the function that works on one source reference. */
@@ -26,9 +28,11 @@ export const make = Effect.gen(function*() {
   const store = yield* WorkloadStore
   const settings = yield* SettingsRef
   const pacing = yield* Pacing
+  const { mayWrite: mayCopy } = yield* Leadership
   const doubt = yield* makeDoubt
   const become = yield* makeBecome
   const failed = yield* makeFailedImages
+  const following = yield* makeFollowCopy
 
   /** Whether a rollout of ours may be starting pods from the backup's tag of this image. */
   const tagInUse = ({ registry, repository, tag }: ImageReference) =>
@@ -61,9 +65,14 @@ export const make = Effect.gen(function*() {
     yield* doubtTag(reference.success)
     const entry = inventory.get(source)
     const claim = entry === undefined ? unclaimed : claimOf(entry, store, failed.has(source))
-    const request = { claim, last, tagInUse: tagInUse(reference.success), wanted: wanted(source) }
+    const request = { claim, last, mayCopy, tagInUse: tagInUse(reference.success), wanted: wanted(source) }
     const copied = yield* Effect.result(cloner.clone(reference.success, request))
-    if (Result.isFailure(copied)) return yield* failed.fail(source, copied.failure)
+    if (Result.isFailure(copied)) {
+      const { failure } = copied
+      // another leads by now
+      if (failure.reason === "unwanted" && !(yield* mayCopy)) return yield* following.later(source)
+      return yield* failed.fail(source, failure)
+    }
     yield* doubtTag(reference.success)
     failed.forget(source)
     const { contents, digest, original, verifiedAt } = copied.success
@@ -92,6 +101,7 @@ export const make = Effect.gen(function*() {
     if (DRY_RUN) return yield* Effect.logInfo("would be copied to the backup, but DRY_RUN is on")
     const now = yield* uptime
     const { state } = entry
+    if (state._tag !== "BackedUp" && !(yield* mayCopy)) return yield* following.follow(source)
     if (state._tag === "Pending") return yield* copy(source)
     if (state._tag === "BackedUp") {
       return now - state.verifiedAt > curable ? yield* lookAgain(source, state) : undefined

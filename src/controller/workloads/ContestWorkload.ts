@@ -28,7 +28,7 @@ export const make = Effect.fnUntraced(function*(contests: Contests) {
         if (until > now) yield* wakeAt(key, until, now)
       }
       const mark = contests.unwritten(key)
-      if (mark === undefined || !plan.patchable || settings.DRY_RUN) return
+      if (mark === undefined || !plan.patchable || !plan.touchable || settings.DRY_RUN) return
       const outcome = yield* rewriter.apply(
         workload,
         markPatch(workload, { [heldAnnotation]: writeHeld(mark) }),

@@ -3,6 +3,7 @@
 import { Clock, Effect, type Option, SubscriptionRef } from "effect"
 import { uptime } from "../../telemetry/Uptime.ts"
 import type { Backup } from "../../image/BackupName.ts"
+import { Leadership } from "../../kube/lease/Leadership.ts"
 import { WatchStates } from "../../kube/watch/WatchStates.ts"
 import type { Settings } from "../../settings/Settings.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
@@ -55,6 +56,7 @@ export const make = Effect.fnUntraced(function*({ contests, ownNamespace, seen, 
   const inventory = yield* Inventory
   const settingsRef = yield* SettingsRef
   const states = yield* WatchStates
+  const { mayWrite } = yield* Leadership
 
   return Effect.fnUntraced(function*(key: string): Effect.fn.Return<Decided | undefined> {
     const workload = store.get(key)
@@ -82,7 +84,7 @@ export const make = Effect.fnUntraced(function*({ contests, ownNamespace, seen, 
       pullFailsSince: times.pullFailsSince,
       unheard: (resource) => states.unheard(resource, up)
     })
-    const planned = plan(workload, { ...facts, remembered })
+    const planned = plan(workload, { ...facts, remembered, leads: yield* mayWrite })
     return {
       workload,
       pods,

@@ -44,7 +44,7 @@ interface Options {
 
 /** Whether the object may be written to as things are at this moment. */
 const mayWrite = ({ plan, settings }: Pick<Decided, "plan" | "settings">): boolean =>
-  !settings.DRY_RUN && settings.REWRITE_MODE !== "off" && plan.verdict._tag !== "Skipped" && plan.seen
+  !settings.DRY_RUN && settings.REWRITE_MODE !== "off" && plan.verdict._tag !== "Skipped" && plan.touchable
 
 export const make = Effect.fnUntraced(function*({ decide }: Options) {
   const rewriter = yield* Rewriter

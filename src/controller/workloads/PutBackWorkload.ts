@@ -91,7 +91,7 @@ const copyIn = (inventory: Inventory["Service"]): CopyOf => ({ source }) =>
   })
 
 /** A template's owner would undo it again and again, and what is opted out or stopped is not ours to write. */
-const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && plan.seen && !settings.DRY_RUN
+const mayWrite = ({ plan, settings }: Decided): boolean => plan.patchable && plan.touchable && !settings.DRY_RUN
 
 /** Makes the function that puts back what has just been decided about, if need be; undefined: nothing is to be said of it. */
 export const make = Effect.fnUntraced(function*({ contests, decide, target }: Options) {

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Logger, Result, SubscriptionRef } from "effect"
+import { Duration, Effect, Layer, Logger, Result, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { CloneError } from "../../../src/clone/CloneError.ts"
 import { Cloner, type CloneRequest, type Copied } from "../../../src/clone/Cloner.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../../src/controller/images/ReconcileImage.ts"
 import { format, type ImageReference, parse } from "../../../src/image/ImageReference.ts"
+import { Leadership } from "../../../src/kube/lease/Leadership.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
@@ -352,6 +353,71 @@ describe("the actor of an image", () => {
       yield* it.start
       yield* TestClock.adjust("1 minutes")
       assert.deepStrictEqual(it.clones, [])
+    }).pipe(Effect.provide(it.layer))
+  })
+})
+
+describe("the actor of an image while another replica leads", () => {
+  const known = { digest: digestOf("b"), contents: new Set([digestOf("b")]), verifiedAt: 7 }
+  /** The image loop of a replica that leads from the moment it is told to. */
+  const following = (recognised: () => typeof known | undefined) => {
+    let leads = false
+    const looks: Array<string> = []
+    const it = loop({ clone: () => Effect.succeed(copied) })
+    const cloner = Layer.mock(Cloner, {
+      clone: (_, request) =>
+        Effect.flatMap(
+          request?.mayCopy ?? Effect.succeed(true),
+          (may) => may ? Effect.succeed(copied) : Effect.fail(unwanted)
+        ),
+      recognise: (of) => Effect.sync(() => (looks.push(format(of)), recognised())),
+      verify: () => Effect.fail(failure({ reason: "not-found", side: "backup" }))
+    })
+    const leadership = Layer.succeed(Leadership, { mayWrite: Effect.sync(() => leads), changes: Stream.never })
+    return { ...it, looks, lead: () => void (leads = true), layer: Layer.mergeAll(it.layer, cloner, leadership) }
+  }
+
+  it.effect("copies nothing, and finds what that one has copied within half a minute", () => {
+    let held: typeof known | undefined
+    const it = following(() => held)
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("29 seconds")
+      assert.deepStrictEqual([it.looks.length, inventory.state(source)?._tag], [1, "Pending"])
+      held = known
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(inventory.state(source), { _tag: "BackedUp", ...known })
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("copies at once when it leads, and follows again when it does no longer", () => {
+    const it = following(() => undefined)
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      it.lead()
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("does not forget an image that the backup has lost: whoever leads copies it", () => {
+    let held: typeof known | undefined = known
+    const it = following(() => held)
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("2 minutes")
+      held = undefined
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(inventory.state(source)?._tag, "Pending")
+      held = known
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
     }).pipe(Effect.provide(it.layer))
   })
 })

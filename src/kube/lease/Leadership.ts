@@ -1,0 +1,14 @@
+// Leadership: whether this process is the one of several replicas that writes to the cluster and copies. One that is alone does.
+// Edge: how replicas agree is LeaderElection's.
+import { Context, Effect, Stream } from "effect"
+
+export interface Leads {
+  /** Whether it leads, and has said so to the API server lately enough: asked before every write. Costs nothing. */
+  readonly mayWrite: Effect.Effect<boolean>
+  /** Whether it leads, now and whenever that changes. */
+  readonly changes: Stream.Stream<boolean>
+}
+
+const alone: Leads = { mayWrite: Effect.succeed(true), changes: Stream.make(true) }
+
+export const Leadership = Context.Reference<Leads>("image-cloner/kube/lease/Leadership", { defaultValue: () => alone })
