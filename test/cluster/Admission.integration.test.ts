@@ -2,12 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createServer } from "node:net"
+import { join } from "node:path"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
-import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
+import { run } from "../support/Command.ts"
+import { copyOf, daemon, namespace, Stage, stage, user } from "../support/Stage.ts"
 import { withoutImages } from "../admission/Patched.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
@@ -315,6 +317,22 @@ for (const place of real) {
               Effect.result(makePod("strict", "foreign", image)),
               (it) => it._tag === "Success"
             )
+            // and kubectl shows why
+            const env = yield* user
+            const warned = yield* eventually(
+              "kubectl shows no warning",
+              run(
+                join(process.env["KUBEBUILDER_ASSETS"] ?? "", "kubectl"),
+                ["run", "warned", "-n", "strict", "--image", image, "--dry-run=server"],
+                { env: { ...env, PATH: process.env["PATH"] ?? "" } }
+              ),
+              (it) => it.stderr.includes("Warning")
+            )
+            assert.match(
+              warned.stderr,
+              /Warning: image-cloner: warned runs "\S+team\/web:1", which is not from the backup registry/
+            )
+            assert.match(warned.stdout, /^pod\/warned created \(server dry run\)/)
             yield* cloner.configure({ VALIDATING_WEBHOOK: "enforce" })
             yield* eventually(
               "nobody is refused",
