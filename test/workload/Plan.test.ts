@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Settings } from "../../src/settings/Settings.ts"
 import type { Facts } from "../../src/workload/Facts.ts"
 import { plan } from "../../src/workload/Plan.ts"
+import type { Pod } from "../../src/workload/Workload.ts"
 import { ownedImage, pod, workload } from "../support/Objects.ts"
 import { a, backedUp, copy, deployed, failed, given, nginx, now, settled, states, verdict } from "./Planned.ts"
 
@@ -294,5 +295,89 @@ describe("what somebody rolled back", () => {
     const waiting = { state: { waiting: { reason: "ImagePullBackOff" } }, ready: false, owner: web }
     const pods = [...settled(web, a), pod({ ...waiting, name: "other" })]
     assert.deepStrictEqual(plan(web, about({ pods })).verdict, { _tag: "Rewrite", as: "cure" })
+  })
+})
+
+describe("what admission points to the copies instead", () => {
+  const on = { MUTATING_WEBHOOK: "on" } as const
+  const marked = (mark: string) => ({ metadata: { annotations: { "image-cloner.io/rewrite": mark } } })
+  const helm = { labels: { "app.kubernetes.io/managed-by": "Helm" } }
+  const detailOf = (of: ReturnType<typeof workload>, settings: Partial<Settings>) => {
+    const { verdict: it } = plan(of, given(settings, { pods: settled(of) }))
+    return "detail" in it ? it.detail : ""
+  }
+
+  it("by-admission: every template, where REWRITE_MODE is admission, whatever is written on it", () => {
+    const settings = { ...on, REWRITE_MODE: "admission" } as const
+    for (const how of [{}, marked("patch"), marked("admission"), { metadata: helm }]) {
+      assert.strictEqual(deployed(how, settings), "by-admission")
+    }
+    assert.strictEqual(detailOf(workload(), settings), "REWRITE_MODE is admission")
+    assert.deepStrictEqual(plan(workload(), given(settings)).wants, [nginx], "it is copied all the same")
+    assert.isFalse(plan(workload(), given(settings)).patchable)
+  })
+
+  it("but for what gets no copies at admission either", () => {
+    const settings = { ...on, REWRITE_MODE: "admission" } as const
+    assert.strictEqual(deployed(marked("never"), settings), "mode-off")
+    assert.strictEqual(deployed({}, { ...settings, BACKUP_NAMESPACES: ["shop"] }), "serves-backup")
+    assert.strictEqual(deployed({ podSpec: { priorityClassName: "system-node-critical" } }, settings), "critical")
+    assert.strictEqual(deployed({}, { ...on, REWRITE_MODE: "off" }), "mode-off")
+  })
+
+  it("by-admission: what is marked so, on itself or its namespace; without the webhook that is mode-off", () => {
+    assert.strictEqual(deployed(marked("admission"), on), "by-admission")
+    assert.strictEqual(deployed(marked("admission")), "mode-off")
+    assert.strictEqual(
+      detailOf(workload(marked("admission")), {}),
+      "image-cloner.io/rewrite is admission, and MUTATING_WEBHOOK is off"
+    )
+    const namespace = { name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: "admission" as const } }
+    assert.strictEqual(deployed({}, on, { namespace }), "by-admission")
+    assert.strictEqual(deployed(marked("patch"), on, { namespace }), "Rewrite")
+  })
+
+  it("by-admission: a template that a tool owns, which without the webhook is managed-by; the tool is named in both", () => {
+    assert.strictEqual(deployed({ metadata: helm }, on), "by-admission")
+    assert.strictEqual(deployed({ metadata: helm }), "managed-by")
+    const trace = "Helm (label app.kubernetes.io/managed-by)"
+    assert.deepStrictEqual([on, {}].map((it) => detailOf(workload({ metadata: helm }), it)), [trace, trace])
+    const asks = { metadata: { ...helm, annotations: { "image-cloner.io/rewrite": "patch" } } }
+    assert.strictEqual(deployed(asks, on), "Rewrite")
+  })
+})
+
+describe("a workload that admission has brought the copies", () => {
+  const web = workload()
+  const copied = (name: string) => pod({ owner: web, name, images: { app: copy }, digest: a })
+  const told = (pods: ReadonlyArray<Pod>, settings: Partial<Settings> = { MUTATING_WEBHOOK: "on" }) =>
+    verdict(web, given(settings, { pods }))
+
+  it("is done and not rolled, where all of its pods run them", () => {
+    assert.strictEqual(told([copied("web-1")]), "Done")
+    assert.strictEqual(told([copied("web-1"), copied("web-2")]), "Done")
+  })
+
+  it("is rolled where one of its pods does not, where it lacks pods, and without the webhook", () => {
+    const original = pod({ owner: web, name: "web-2", digest: a })
+    assert.strictEqual(told([copied("web-1"), original]), "Rewrite")
+    const other = pod({ owner: web, images: { app: `${copy}-other` }, digest: a })
+    assert.strictEqual(told([other]), "Rewrite")
+    assert.strictEqual(told([copied("web-1")], {}), "Rewrite")
+    const two = workload({ spec: { replicas: 2 } })
+    assert.notStrictEqual(verdict(two, given({ MUTATING_WEBHOOK: "on" }, { pods: [copied("web-1")] })), "Done")
+    assert.notStrictEqual(told([]), "Done")
+  })
+
+  it("is not done while what holds it is there: that is said", () => {
+    const remembered = { reason: "contested", detail: "x", count: 2, images: { app: ["nginx:1.27", copy] } } as const
+    const about = given({ MUTATING_WEBHOOK: "on" }, { pods: [copied("web-1")], remembered })
+    assert.strictEqual(verdict(web, about), "contested")
+  })
+
+  it("counts its images that are skipped as nothing", () => {
+    const two = workload({ images: { app: "nginx:1.27", side: "localhost/side" } })
+    const ran = pod({ owner: two, images: { app: copy, side: "localhost/side" }, digest: a })
+    assert.strictEqual(verdict(two, given({ MUTATING_WEBHOOK: "on" }, { pods: [ran] })), "Done")
   })
 })
