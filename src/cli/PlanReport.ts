@@ -6,20 +6,24 @@ import type { ImageState } from "../image/ImageState.ts"
 import type { Budget } from "../registry/RateLimitHeaders.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
+import { isByAdmission, runsCopies } from "../workload/ByAdmission.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { PlannedImage } from "../workload/PlanImages.ts"
 import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
 import { shownBytes } from "../image/ShownBytes.ts"
 import { table } from "./Table.ts"
 
-export type Action = "rewrite" | "clone" | "done" | "leave"
+export type Action = "rewrite" | "admission" | "clone" | "done" | "leave"
 
 export interface Row {
   readonly namespace: string
   readonly workload: string
   readonly container: string
   readonly image: string
-  /** rewrite: cloned, and the workload is pointed to the copy. clone: cloned only. done: it is the copy. leave: neither. */
+  /**
+   * rewrite: cloned, and the template is patched to name the copy. admission: cloned, and pods are pointed to the copy as they
+   * are made; the template stays. clone: cloned only. done: it is the copy, or all of its pods run it. leave: neither.
+   */
   readonly action: Action
   readonly reason: SkipReason | HoldReason | null
   readonly detail: string
@@ -60,32 +64,50 @@ export interface Report {
   readonly summary: Readonly<Record<Action, number>>
 }
 
-const actionOf = (planned: Plan, image: PlannedImage): Action => {
-  if (image.skip === "already-backup") return "done"
-  if (image.skip !== undefined) return "leave"
-  return planned.verdict._tag === "Rewrite" || ("reason" in planned.verdict && planned.verdict.reason === "dry-run")
-    ? "rewrite"
-    : "clone"
+/** A plan, and what of it its pods get by admission. */
+interface Planned extends Plan {
+  /** Pods that are made from now on are pointed to the copies. */
+  readonly byAdmission: boolean
+  /** All that run were. */
+  readonly admitted: boolean
 }
 
-const rowOf = (planned: Plan, image: PlannedImage): Row => {
+const actionOf = (planned: Planned, image: PlannedImage): Action => {
+  if (image.skip === "already-backup") return "done"
+  if (image.skip !== undefined) return "leave"
+  if (planned.admitted) return "done"
+  if (planned.verdict._tag === "Rewrite" || ("reason" in planned.verdict && planned.verdict.reason === "dry-run")) {
+    return "rewrite"
+  }
+  return planned.byAdmission && image.hold === undefined ? "admission" : "clone"
+}
+
+/** Why an image is not patched, or not at all. */
+const whyOf = ({ admitted, verdict }: Planned, image: PlannedImage, action: Action) => {
+  if (action === "clone" || action === "admission") return "reason" in verdict ? verdict : undefined
+  return admitted && image.skip === undefined
+    ? { reason: "by-admission" as const, detail: "its pods run the copies" }
+    : undefined
+}
+
+const rowOf = (planned: Planned, image: PlannedImage): Row => {
   const { workload } = planned
   const action = actionOf(planned, image)
-  const verdict = action === "clone" && "reason" in planned.verdict ? planned.verdict : undefined
+  const why = whyOf(planned, image, action)
   return {
     namespace: workload.namespace,
     workload: `${workload.kind}/${workload.name}`,
     container: image.slot.container,
     image: image.slot.image,
     action,
-    reason: verdict?.reason ?? image.skip ?? null,
-    detail: verdict?.detail ?? image.detail,
+    reason: why?.reason ?? image.skip ?? null,
+    detail: why?.detail ?? image.detail,
     to: image.to ?? null
   }
 }
 
 /** An object that is left alone as a whole has no planned images: one row says it for all of its images. */
-const rowsOf = (planned: Plan): ReadonlyArray<Row> => {
+const rowsOf = (planned: Planned): ReadonlyArray<Row> => {
   const { verdict, workload } = planned
   if (planned.images.length > 0) return planned.images.map((image) => rowOf(planned, image))
   if (!("reason" in verdict)) return []
@@ -139,11 +161,17 @@ const order = (row: Row): string => `${row.reason === "pull-unproven" ? 0 : 1}/$
 export const report = (store: Workloads, given: Given): Report => {
   const facts = { ...given, backup: backup(given.settings), assumeCopied: true }
   const state = (source: string) => given.looked.get(source)?.state
-  const planned = store.all.map((it) => plan(it, gatherFacts(store, it, { ...facts, uptime: facts.now, state })))
+  const planned = store.all.map((it): Planned => {
+    const about = gatherFacts(store, it, { ...facts, uptime: facts.now, state })
+    const of = plan(it, about)
+    const byAdmission = isByAdmission(it, of.verdict, about)
+    const admitted = (byAdmission || of.verdict._tag === "Done") && runsCopies(it, of.images, about)
+    return { ...of, byAdmission, admitted }
+  })
   const unproven = given.settings.BACKUP_PULL_BY === "nodes"
     ? new Map<string, string>()
     : unshowable(store, planned, facts.backup)
-  const plans = planned.map((it): Plan => {
+  const plans = planned.map((it): Planned => {
     const detail = unproven.get(it.workload.key)
     return detail === undefined ? it : { ...it, verdict: { _tag: "Held", reason: "pull-unproven", detail } }
   })
@@ -155,7 +183,7 @@ export const report = (store: Workloads, given: Given): Report => {
   }
   const rows = plans.filter((it) => store.ownersOf(it.workload).length === 0).flatMap(rowsOf)
     .toSorted((a, b) => order(a).localeCompare(order(b)))
-  const summary = { rewrite: 0, clone: 0, done: 0, leave: 0 }
+  const summary = { rewrite: 0, admission: 0, clone: 0, done: 0, leave: 0 }
   for (const { action } of rows) summary[action]++
   const images = [...users].toSorted(([a], [b]) => a.localeCompare(b)).map(([source, count]) => {
     const look = given.looked.get(source)
@@ -189,6 +217,12 @@ const sizeOf = (image: ReportedImage): string =>
     ? "reachable"
     : `${shownBytes(image.bytes)} in ${image.manifests ?? 0} manifests`
 
+/** The last column. Where admission does it, both: the template names neither. */
+const whyOrWhereTo = ({ action, detail, reason, to }: Row): string => {
+  if (reason === null) return to ?? ""
+  return action === "admission" ? `${to ?? ""} (${reason}: ${detail})` : `${reason}: ${detail}`
+}
+
 /** The report as text for people. */
 export const asText = (of: Report): string => {
   const rows = table(
@@ -199,7 +233,7 @@ export const asText = (of: Report): string => {
       it.container,
       it.image === "" ? "-" : it.image,
       it.action,
-      it.reason === null ? it.to ?? "" : `${it.reason}: ${it.detail}`
+      whyOrWhereTo(it)
     ])
   )
   const checked = of.images.some((it) => it.problem !== undefined)
@@ -209,10 +243,10 @@ export const asText = (of: Report): string => {
     }`
     : ""
   const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
-  const { clone, done, leave, rewrite } = of.summary
+  const { admission, clone, done, leave, rewrite } = of.summary
   const budgets = of.budgets.map((it) => `\n\n${budgetLine(it)}`).join("")
   return `${rows}${images}${budgets}\n\n${of.images.length} ${of.images.length === 1 ? "image" : "images"} to clone${
     checked ? ` (${shownBytes(total)}, shared layers counted each time)` : ""
   }; `
-    + `containers: ${rewrite} to rewrite, ${clone} to clone only, ${done} done, ${leave} left alone`
+    + `containers: ${rewrite} to rewrite, ${admission} by admission, ${clone} to clone only, ${done} done, ${leave} left alone`
 }

@@ -36,7 +36,7 @@ const flags = {
     Flag.withDefault("table")
   ),
   exitCode: Flag.Boolean("exit-code").pipe(
-    Flag.withDescription("Exit with 2 if something would be cloned or rewritten"),
+    Flag.withDescription("Exit with 2 if something would be cloned, rewritten or pointed to its copy at admission"),
     Flag.withDefault(false)
   )
 }
@@ -114,7 +114,7 @@ const run = Effect.fnUntraced(
       : { looked: new Map() }
     const result = report(store, { ...given, ...checked })
     yield* Console.log(options.output === "json" ? JSON.stringify(result, null, 2) : asText(result))
-    if (options.exitCode && result.summary.rewrite + result.summary.clone > 0) {
+    if (options.exitCode && result.summary.rewrite + result.summary.admission + result.summary.clone > 0) {
       return yield* new CommandFailed({ text: "there are changes to be made", code: pending })
     }
   },

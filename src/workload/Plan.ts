@@ -2,13 +2,14 @@
 // Skipped is said of an image or a whole object; held of a workload, and one image that is not there holds all of it,
 // so that one patch changes all.
 import { budgetAgainst } from "./Budget.ts"
+import { runsCopies } from "./ByAdmission.ts"
 import { curable, cureOf } from "./Cure.ts"
 import { heldByMark, leftAlone, rewriteMark, startsWithout } from "./Exempt.ts"
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
-import { livePods, replacesPods } from "./Rollout.ts"
+import { replacesPods } from "./Rollout.ts"
 import { held, skipped, type Verdict } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -63,17 +64,6 @@ const heldForNow = (images: ReadonlyArray<PlannedImage>): Verdict | undefined =>
     if (image !== undefined) return held(reason, image.detail)
   }
   return undefined
-}
-
-/** Whether admission has brought every pod the copies already: a rollout would only restart them. */
-const runsCopies = ({ rollout }: Workload, images: ReadonlyArray<PlannedImage>, facts: Facts): boolean => {
-  if (facts.settings.MUTATING_WEBHOOK === "off") return false
-  const pods = livePods(facts.pods)
-  return pods.length > 0 && pods.length >= (rollout?.desired ?? 0) &&
-    images.every(({ skip, slot, to }) =>
-      skip !== undefined ||
-      pods.every(({ workload: made }) => made.images.some((it) => it.container === slot.container && it.image === to))
-    )
 }
 
 const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict => {

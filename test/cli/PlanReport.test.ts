@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option } from "effect"
 import { asText, report } from "../../src/cli/PlanReport.ts"
 import * as Snapshot from "../../src/controller/Snapshot.ts"
-import { settingsOf } from "../../src/settings/Settings.ts"
+import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { Workloads } from "../../src/store/WorkloadStore.ts"
 import { digestOf, pod, resources, workload } from "../support/Objects.ts"
 
@@ -66,7 +66,7 @@ describe("the report of a plan", () => {
         { source: "docker.io/library/nginx:1.27", users: 2 },
         { source: "docker.io/library/redis:7", users: 1 }
       ])
-      assert.deepStrictEqual(summary, { rewrite: 2, clone: 1, done: 0, leave: 2 })
+      assert.deepStrictEqual(summary, { rewrite: 2, admission: 0, clone: 1, done: 0, leave: 2 })
     }))
 
   it.effect("tells sizes and problems when the registries were asked", () =>
@@ -148,6 +148,103 @@ describe("the report of a plan", () => {
       ["rewrite", `backup.example/copies/docker.io/library/nginx:1.27@${digestOf("b")}`]
     ])
     assert.include(images.map((it) => it.source), `docker.io/library/nginx:1.27@${digestOf("b")}`)
+  })
+
+  describe("with the mutating webhook", () => {
+    const copyOf = (name: string) => `backup.example/copies/docker.io/library/${name}`
+    const settingsWith = (more: Partial<Settings>): Settings =>
+      settingsOf("backup.example/copies", { MUTATING_WEBHOOK: "on", ...more })
+    const reported = (more: Partial<Settings>, store: Workloads) =>
+      report(store, { ...given, settings: settingsWith(more) })
+
+    it.effect("says of each workload whether a patch or admission brings its pods the copies, and names them", () =>
+      Effect.gen(function*() {
+        const result = reported({}, yield* Snapshot.fromManifests("test.yaml", manifests))
+        const rows = result.rows.filter((it) => it.action !== "leave")
+        assert.deepStrictEqual(rows.map((it) => [it.workload, it.action, it.reason, it.to]), [
+          ["CronJob/nightly", "rewrite", null, copyOf("nginx:1.27")],
+          ["Deployment/managed", "admission", "by-admission", copyOf("redis:7")],
+          ["Deployment/web", "rewrite", null, copyOf("nginx:1.27")]
+        ])
+        assert.deepStrictEqual(result.summary, { rewrite: 2, admission: 1, clone: 0, done: 0, leave: 2 })
+        const text = asText(result)
+        assert.include(text, `${copyOf("redis:7")} (by-admission: Helm (label app.kubernetes.io/managed-by))`)
+        assert.include(text, "2 to rewrite, 1 by admission, 0 to clone only")
+      }))
+
+    it.effect("has none to be patched where REWRITE_MODE is admission, nor one by admission where it is off", () =>
+      Effect.gen(function*() {
+        const store = yield* Snapshot.fromManifests("test.yaml", manifests)
+        const { images, summary } = reported({ REWRITE_MODE: "admission" }, store)
+        assert.deepStrictEqual(summary, { rewrite: 0, admission: 3, clone: 0, done: 0, leave: 2 })
+        assert.strictEqual(images.length, 2, "they are copied all the same")
+        assert.deepStrictEqual(reported({ REWRITE_MODE: "off" }, store).summary, {
+          rewrite: 0,
+          admission: 0,
+          clone: 3,
+          done: 0,
+          leave: 2
+        })
+      }))
+
+    it.effect.each([
+      { what: "a Job, whose template nobody can change", kind: "Job", metadata: "", row: ["admission", "immutable"] },
+      {
+        what: "what an operator controls",
+        kind: "StatefulSet",
+        metadata: "ownerReferences: [{apiVersion: a.example/v1, kind: A, name: a, uid: u, controller: true}]",
+        row: ["admission", "owned"]
+      },
+      {
+        what: "but nothing that is marked never",
+        kind: "Job",
+        metadata: "annotations: {image-cloner.io/rewrite: never}",
+        row: ["clone", "immutable"]
+      },
+      {
+        what: "and nothing that serves the backup",
+        kind: "Job",
+        metadata: "",
+        settings: { BACKUP_NAMESPACES: ["shop"] },
+        row: ["clone", "immutable"]
+      }
+    ])("brings them to $what", ({ kind, metadata, row, settings }) =>
+      Effect.gen(function*() {
+        const store = yield* Snapshot.fromManifests(
+          "test.yaml",
+          `
+apiVersion: ${kind === "Job" ? "batch/v1" : "apps/v1"}
+kind: ${kind}
+metadata: {name: once, namespace: shop${metadata === "" ? "" : `, ${metadata}`}}
+spec: {template: {spec: {containers: [{name: app, image: nginx:1.27}]}}}
+`
+        )
+        const { rows } = reported(settings ?? {}, store)
+        assert.deepStrictEqual(rows.map((it) => `${it.action} ${it.reason}`), [row.join(" ")])
+      }))
+
+    it.each([
+      { settings: {}, image: copyOf("nginx:1.27"), row: ["done", "by-admission", "its pods run the copies"] },
+      {
+        settings: { REWRITE_MODE: "admission" } as const,
+        image: copyOf("nginx:1.27"),
+        row: ["done", "by-admission", "its pods run the copies"]
+      },
+      {
+        settings: { REWRITE_MODE: "admission" } as const,
+        image: "nginx:1.27",
+        row: ["admission", "by-admission", "REWRITE_MODE is admission"]
+      }
+    ])("is done where the pods run the copies: $image with $settings", ({ image, row, settings }) => {
+      const store = new Workloads()
+      const deployment = workload()
+      store.putWorkload(deployment)
+      store.putPod(pod({ owner: deployment, images: { app: image }, digest: digestOf("a") }))
+      for (const resource of resources) store.markSynced(resource)
+      const { rows } = reported(settings, store)
+      const first = rows.find((it) => it.workload === "Deployment/web")
+      assert.deepStrictEqual([first?.action, first?.reason, first?.detail], row)
+    })
   })
 
   it.effect("is a table with aligned columns", () =>

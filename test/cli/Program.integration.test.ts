@@ -183,6 +183,7 @@ describe("plan of manifests", () => {
         const report = J.parse(it.stdout)
         assert.deepStrictEqual(J.object(J.isObject(report) ? report : {}, "summary"), {
           rewrite: 1,
+          admission: 0,
           clone: 0,
           done: 1,
           leave: 0
