@@ -217,10 +217,11 @@ const sizeOf = (image: ReportedImage): string =>
     ? "reachable"
     : `${shownBytes(image.bytes)} in ${image.manifests ?? 0} manifests`
 
-/** The last column. Where admission does it, both: the template names neither. */
+/** The last column: both where the template does not come to name the copy, since whoever owns it may want to. */
 const whyOrWhereTo = ({ action, detail, reason, to }: Row): string => {
   if (reason === null) return to ?? ""
-  return action === "admission" ? `${to ?? ""} (${reason}: ${detail})` : `${reason}: ${detail}`
+  const why = `${reason}: ${detail}`
+  return to !== null && (action === "admission" || action === "clone") ? `${to} (${why})` : why
 }
 
 /** The report as text for people. */

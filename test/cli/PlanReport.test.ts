@@ -254,6 +254,12 @@ spec: {template: {spec: {containers: [{name: app, image: nginx:1.27}]}}}
       for (const row of rows.slice(0, 5)) assert.match(row.slice(column), /^(rewrite|clone|leave) /)
     }))
 
+  it.effect("names the copy of what somebody else owns: they may want to write it there", () =>
+    Effect.gen(function*() {
+      const copy = "backup.example/copies/docker.io/library/redis:7"
+      assert.include(asText(yield* planned), `${copy} (managed-by: Helm (label app.kubernetes.io/managed-by))`)
+    }))
+
   it.effect("of a text that is no YAML is refused with the file's name", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Snapshot.fromManifests("broken.yaml", "a: [1"))
