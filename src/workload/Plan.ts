@@ -10,7 +10,7 @@ import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
 import { replacesPods } from "./Rollout.ts"
-import { held, skipped, type Verdict } from "./Verdict.ts"
+import { type Held, held, skipped, type Verdict } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
 
 export interface Plan {
@@ -40,7 +40,7 @@ const neverPatched = (workload: Workload): Verdict | undefined => {
 }
 
 /** Holds that lie in what the workload is, whatever its images' state. */
-const heldByNature = (workload: Workload, facts: Facts): Verdict | undefined => {
+const heldByNature = (workload: Workload, facts: Facts): Held | undefined => {
   const mark = rewriteMark(workload, facts)
   const { MUTATING_WEBHOOK, REWRITE_MODE } = facts.settings
   if (REWRITE_MODE === "off") return held("mode-off", "REWRITE_MODE is off")
@@ -117,11 +117,11 @@ const verdictOf = (
   const never = neverPatched(workload)
   if (never !== undefined) return never
   if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
-  const hold = heldByNature(workload, facts) ?? heldUntouchable(facts) ??
-    heldByPeople(workload, images, facts, cures) ??
-    heldForNow(images)
+  const byNature = heldByNature(workload, facts)
+  const hold = byNature ?? heldUntouchable(facts) ?? heldByPeople(workload, images, facts, cures) ?? heldForNow(images)
+  const isAdmitted = hold === undefined || byNature?.reason === "by-admission"
+  if (isAdmitted && runsCopies(workload, images, facts)) return { _tag: "Done" }
   if (hold !== undefined) return hold
-  if (runsCopies(workload, images, facts)) return { _tag: "Done" }
   const verdict = heldByHealth(workload, facts, cures)
   if (verdict._tag !== "Rewrite" || !facts.settings.DRY_RUN) return verdict
   const changes = describeReplacements(replacementsOf(images))

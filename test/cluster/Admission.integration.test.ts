@@ -41,7 +41,7 @@ const installed = Effect.gen(function*() {
     yield* client.request({
       method: "POST",
       path: `${configurations}/${path}`,
-      body: { apiVersion: "admissionregistration.k8s.io/v1", kind, metadata: { name }, webhooks: [] }
+      body: { apiVersion: "admissionregistration.k8s.io/v1", kind, metadata: { name } }
     })
   }
 })
@@ -324,7 +324,7 @@ for (const place of real) {
               run(
                 join(process.env["KUBEBUILDER_ASSETS"] ?? "", "kubectl"),
                 ["run", "warned", "-n", "strict", "--image", image, "--dry-run=server"],
-                { env: { ...env, PATH: process.env["PATH"] ?? "" } }
+                { env: { ...env, PATH: process.env["PATH"] ?? "", HOME: env.DOCKER_CONFIG } }
               ),
               (it) => it.stderr.includes("Warning")
             )

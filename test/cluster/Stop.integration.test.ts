@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
-import { startProxy } from "../support/Proxy.ts"
+import { behindProxy } from "../support/ApiProxy.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
@@ -21,26 +21,6 @@ const make = (index: number, image: string) => {
   if (index % 8 < 6) return W.make("StatefulSet", { namespace: where, name, image, replicas: 0 })
   return W.makeCronJob(where, name, image)
 }
-
-/** The API server's address with something before it, in a kubeconfig. */
-const behind = Effect.fnUntraced(function*(kubeconfig: string) {
-  const parsed = J.parse(kubeconfig) ?? null
-  const cluster = J.object(parsed, "clusters", 0, "cluster")
-  const server = new URL(J.text(cluster, "server") ?? "")
-  const authority = J.text(cluster, "certificate-authority-data")
-  const proxy = yield* startProxy(
-    server.host,
-    (_, __, forward) => forward(),
-    authority === undefined ? undefined : Buffer.from(authority, "base64").toString("utf8")
-  )
-  return {
-    proxy,
-    kubeconfig: JSON.stringify({
-      ...J.isObject(parsed) ? parsed : {},
-      clusters: [{ name: "sandbox", cluster: { server: `http://${proxy.host}` } }]
-    })
-  }
-})
 
 for (const place of W.controlPlanes) {
   describe.skipIf(place.skipped)(`settings that change in the middle, on ${place.name}`, () => {
@@ -74,7 +54,7 @@ for (const place of W.controlPlanes) {
               fault: { _tag: "Delay", duration: "600 millis" }
             })
             backup.log.clear()
-            const api = yield* behind(stageNow.controlPlane.kubeconfig)
+            const api = yield* behindProxy(stageNow.controlPlane.kubeconfig)
             const patches = (where = "") =>
               api.proxy.seen.filter((it) => it.startsWith("PATCH ") && it.includes(`/namespaces/${where}`)).length
             /** Images of which something was asked for beside whether they are there; and those whose tag is there. */

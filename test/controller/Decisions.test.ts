@@ -23,7 +23,7 @@ describe("what has become of a workload", () => {
 
   it("is wanted while a pod runs the original, and held while admission is the only way", () => {
     assert.strictEqual(outcomeOf(decided(web, { MUTATING_WEBHOOK: "on" }, { app: "nginx:1.27" })), "wanted")
-    const held = decided(web, { MUTATING_WEBHOOK: "on", REWRITE_MODE: "admission" })
+    const held = decided(web, { MUTATING_WEBHOOK: "on", REWRITE_MODE: "admission" }, { app: "nginx:1.27" })
     assert.deepStrictEqual([outcomeOf(held), ...reasonsOf(held)], ["held", "by-admission"])
   })
 

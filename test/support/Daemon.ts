@@ -16,6 +16,8 @@ export interface Daemon {
   /** Log lines about one workload or image. */
   readonly about: (what: string) => ReadonlyArray<string>
   readonly kill: Effect.Effect<void>
+  /** Stops it for a while, and lets it go on, as a machine that sleeps. */
+  readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGTERM") => Effect.Effect<void>
   /** Changes settings of the running daemon, as a kubelet that has seen another ConfigMap. */
   readonly configure: (settings: Readonly<Record<string, string>>) => Effect.Effect<void>
   readonly exitCode: Effect.Effect<number>
@@ -81,6 +83,7 @@ export const startDaemon = Effect.fnUntraced(function*(options: DaemonOptions) {
     about: (what) =>
       log.filter((line) => J.text(line, "workload") === what || J.text(line, "image") === what)
         .map((line) => J.text(line, "message") ?? ""),
+    signal: (signal) => Effect.sync(() => void globalThis.process.kill(child.pid, signal)),
     kill: child.kill({ killSignal: "SIGKILL" }).pipe(Effect.ignore),
     configure,
     exitCode: Effect.orDie(child.exitCode),

@@ -356,6 +356,8 @@ describe("a workload that admission has brought the copies", () => {
   it("is done and not rolled, where all of its pods run them", () => {
     assert.strictEqual(told([copied("web-1")]), "Done")
     assert.strictEqual(told([copied("web-1"), copied("web-2")]), "Done")
+    // nor is there anything left to do where templates are never touched
+    assert.strictEqual(told([copied("web-1")], { MUTATING_WEBHOOK: "on", REWRITE_MODE: "admission" }), "Done")
   })
 
   it("is rolled where one of its pods does not, where it lacks pods, and without the webhook", () => {

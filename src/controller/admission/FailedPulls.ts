@@ -34,10 +34,13 @@ const failingOf = ({ inventory, store }: Stores, pod: Pod, backup: Backup): Cont
   )
 }
 
-const wayOn = ({ workload: { name, namespace, owner } }: Pod): string =>
-  owner === undefined
-    ? `made anew, it starts from the original`
-    : `kubectl delete pod -n ${namespace} ${name} makes a new one, which starts from the original`
+const wayOn = ({ workload: { name, namespace, owner } }: Pod, rests: boolean): string => {
+  // where others of its set can pull, a new one is pointed there, too
+  const then = rests ? "starts from the original" : "tries it again"
+  return owner === undefined
+    ? `made anew, it ${then}`
+    : `kubectl delete pod -n ${namespace} ${name} makes a new one, which ${then}`
+}
 
 /** Makes the look at all pods, to be taken every few seconds. */
 export const make = Effect.fnUntraced(function*(backup: Backup) {
@@ -62,12 +65,11 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
       const detail = `pod ${namespace}/${name} cannot pull ${container.image}: ${
         container.message ?? container.waiting
       }`
-      yield* Effect.logWarning(`${detail}; it was pointed there as it was made. ${wayOn(pod)}`)
       const set = pullSetOfSeen(store, pod)
       const refused = isRefusal(container.message)
-      if (set !== undefined && (refused || !(yield* pacing.isProven(set)))) {
-        yield* pacing.pullFailed(set, detail, refused)
-      }
+      const rests = set !== undefined && (refused || !(yield* pacing.isProven(set)))
+      if (rests) yield* pacing.pullFailed(set, detail, refused)
+      yield* Effect.logWarning(`${detail}; it was pointed there as it was made. ${wayOn(pod, rests)}`)
     }
     for (const key of failing.keys()) if (!seen.has(key)) failing.delete(key)
   })

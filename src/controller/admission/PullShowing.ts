@@ -9,6 +9,9 @@ import { uptime } from "../../telemetry/Uptime.ts"
 import { unshown } from "../../workload/PullSet.ts"
 import { livePods } from "../../workload/Rollout.ts"
 
+/** How many sets of a namespace may be tried at a time: whoever can make pods can name as many secrets as they like. */
+const mostInNamespace = 4
+
 /** How long a pod has to show it, before another may: scheduling, pulling and starting. In milliseconds. */
 const patience = 10 * 60 * 1000
 
@@ -17,10 +20,11 @@ export const make = Effect.gen(function*() {
   const pacing = yield* Pacing
   const store = yield* WorkloadStore
   /** By set, what is to show it and since when. */
-  const trying = new Map<string, { readonly what: string; readonly since: number }>()
+  const trying = new Map<string, { readonly what: string; readonly namespace: string; readonly since: number }>()
 
-  const mayTry = ({ owners, pod }: Puller): boolean => {
-    const named = [pod.workload, ...owners].find((it) => it.marks.rewrite !== undefined)?.marks.rewrite
+  // a pod's own mark is written by whoever makes it, as often as they like
+  const mayTry = ({ owners }: Puller): boolean => {
+    const named = owners.find((it) => it.marks.rewrite !== undefined)?.marks.rewrite
     if (named === "admission" || named === "patch") return true
     const deployment = owners.at(-1)
     return deployment?.kind === "Deployment" && livePods(store.podsOf(deployment)).some((it) => it.ready)
@@ -42,8 +46,12 @@ export const make = Effect.gen(function*() {
     }
     if (!mayTry(puller)) return unshown(set)
     if (!dryRun) {
+      for (const [key, it] of trying) if (now - it.since >= patience) trying.delete(key)
+      const { namespace } = pod.workload
+      const others = [...trying.values()].filter((it) => it.namespace === namespace)
+      if (others.length >= mostInNamespace) return `whether others of ${namespace} can pull is shown first`
       const what = owners.at(-1)?.key ?? pod.workload.key
-      trying.set(set.key, { what, since: now })
+      trying.set(set.key, { what, namespace, since: now })
       yield* Effect.logInfo(`a pod of ${what} shows whether ${set.words} can pull from the backup`)
     }
     return undefined

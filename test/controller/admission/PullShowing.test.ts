@@ -79,6 +79,16 @@ describe("that pods can pull", () => {
       assert.isUndefined(yield* unshown(puller()))
     }).pipe(Effect.provide(layer)))
 
+  it.effect("is tried for a few sets of a namespace at a time, however many secrets its pods name", () =>
+    Effect.gen(function*() {
+      const unshown = yield* ready
+      const named = (at: number) => unshown(puller({ set: { key: `uid/s${at}`, words: `set ${at}` } }))
+      for (let at = 0; at < 4; at++) assert.isUndefined(yield* named(at))
+      assert.strictEqual(yield* named(4), "whether others of shop can pull is shown first")
+      yield* TestClock.adjust("10 minutes")
+      assert.isUndefined(yield* named(5))
+    }).pipe(Effect.provide(layer)))
+
   it.effect("cannot be shown for pods of which nobody can tell the secrets", () =>
     Effect.gen(function*() {
       const unshown = yield* ready
