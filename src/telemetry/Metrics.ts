@@ -174,6 +174,13 @@ export const watchProgress = series(
   { resource: open }
 )
 
+// --- leader election -----------------------------------------------------------------------------------------------
+export const leader = gauge("leader", "1 while this replica leads")
+export const leaderTransitions = counter(
+  "leader_transitions_total",
+  "Times that this replica began to lead or ceased to"
+)
+
 // --- queues --------------------------------------------------------------------------------------------------------
 export const queueDepth = series(gauge("queue_depth", "Keys ready to be worked on"), { queue: open })
 export const queueDelayed = series(gauge("queue_delayed", "Keys waiting for their time"), { queue: open })
@@ -220,7 +227,9 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   rolloutsInFlight,
   admissionSeconds,
   ...kubeRequests.known,
-  kubeRequestSeconds
+  kubeRequestSeconds,
+  leader,
+  leaderTransitions
 ]
 
 /** Makes the series exist without changing them: reading a metric creates it. */

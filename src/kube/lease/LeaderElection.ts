@@ -1,0 +1,274 @@
+// LeaderElection: which of several replicas leads, by a Lease that they share: asks, renews, gives up in time, releases at the end.
+// Edge: what follows from what is Election.ts; there is no fencing in Kubernetes, so whoever writes asks `mayWrite` before each
+// write, and whatever may only run in the leader ends before this service does.
+import { Clock, Context, Deferred, Effect, Layer, Metric, Random, SubscriptionRef } from "effect"
+import { leader, leaderTransitions, touch } from "../../telemetry/Metrics.ts"
+import { uptimeUnsafe } from "../../telemetry/Uptime.ts"
+import { KubeClient, type KubeRequest } from "../KubeClient.ts"
+import { isReason, KubeError, protocolError } from "../KubeError.ts"
+import { isMutation, operationOf } from "../KubeRequest.ts"
+import * as Election from "./Election.ts"
+import { decode, type Lease } from "./LeaseRecord.ts"
+
+export interface Leadership {
+  /** Whether this process leads, and renewed within the deadline: asked before every write. Costs nothing. */
+  readonly mayWrite: Effect.Effect<boolean>
+  /** For whoever begins or ends something with it; current value first (SubscriptionRef.changes). */
+  readonly leads: SubscriptionRef.SubscriptionRef<boolean>
+  /** Who leads, for people and readyz; undefined: nobody known. */
+  readonly leader: Effect.Effect<string | undefined>
+  /** For /healthz: a problem in words when this process leads and has not renewed for longer than the lease and 20 s. */
+  readonly check: Effect.Effect<string | undefined>
+}
+
+export interface ElectionOptions {
+  readonly namespace: string
+  /** Of the Lease. */
+  readonly name: string
+  /** No other process may ever have the same: the host name is not enough. */
+  readonly identity: string
+  /** Starts the fiber that competes, and sees to it that its end is seen (Supervisor.ts). */
+  readonly run: <E, R>(name: string, effect: Effect.Effect<never, E, R>) => Effect.Effect<void, never, R>
+}
+
+/** Of every request, and of the release at the end: half of the deadline, as client-go has it. */
+const patience = "5 seconds"
+
+export class LeaderElection extends Context.Service<LeaderElection, Leadership>()(
+  "image-cloner/kube/lease/LeaderElection"
+) {
+  /** Without other replicas: leads always. */
+  static readonly alone: Layer.Layer<LeaderElection> = Layer.effect(
+    LeaderElection,
+    Effect.gen(function*() {
+      yield* Metric.update(leader, 1)
+      return {
+        mayWrite: Effect.succeed(true),
+        leads: yield* SubscriptionRef.make(true),
+        leader: Effect.undefined,
+        check: Effect.undefined
+      }
+    })
+  )
+
+  /** Competes at once and for ever; the layer does not wait for an answer. The lease is released with its scope. */
+  static readonly layer = (options: ElectionOptions): Layer.Layer<LeaderElection, never, KubeClient> =>
+    Layer.effect(LeaderElection, Effect.suspend(() => make(options)))
+}
+
+/** The three requests of an election, each answered within five seconds or failed. */
+const requestsOf = (client: KubeClient["Service"], { name, namespace }: ElectionOptions) => {
+  const collection = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`
+  const path = `${collection}/${name}`
+
+  const send = Effect.fnUntraced(function*(request: KubeRequest) {
+    const operation = operationOf(request)
+    const answer = yield* client.request({ ...request, purpose: "lease", once: true }).pipe(
+      // the connection goes with the request: the next one does not wait for a dead one
+      Effect.timeoutOrElse({
+        duration: patience,
+        orElse: () =>
+          Effect.fail(
+            new KubeError({
+              operation,
+              reason: "Timeout",
+              status: undefined,
+              detail: `no answer within ${patience}`,
+              causes: [],
+              retryAfter: undefined,
+              retryable: true,
+              outcomeUnknown: isMutation(request)
+            })
+          )
+      })
+    )
+    return decode(answer) ?? (yield* protocolError(operation, "the answer is no Lease"))
+  })
+
+  return {
+    /** Undefined: there is none. */
+    read: send({ method: "GET", path }).pipe(
+      Effect.catchIf(isReason("NotFound"), () => Effect.undefined)
+    ),
+    write: ({ body, method }: Election.Write) => send({ method, path: method === "POST" ? collection : path, body })
+  }
+}
+
+/** Where an election stands, and whoever is to know of it. Its changes are told once each. */
+const makeStanding = Effect.fnUntraced(function*({ identity, name, namespace }: ElectionOptions) {
+  const clock = yield* Clock.Clock
+  const leads = yield* SubscriptionRef.make(false)
+  yield* touch([leader, leaderTransitions])
+  let election = Election.begin(identity, { namespace, name })
+  let closed = false
+  let holder = ""
+
+  const turn = Effect.fnUntraced(function*(isLeader: boolean) {
+    yield* Metric.update(leader, isLeader ? 1 : 0)
+    yield* Metric.update(leaderTransitions, 1)
+    yield* SubscriptionRef.set(leads, isLeader)
+  })
+
+  /**
+   * What is known from now on; `why` a lead ends, if it does. An answer may still come while the program stops: it must not
+   * begin anything again.
+   */
+  const become = Effect.fnUntraced(function*(next: Election.Election, why: string) {
+    const led = election.lead !== undefined
+    // at once, before anybody is told: `mayWrite` must not be the last to know
+    election = closed ? Election.gaveUp(next) : next
+    const isLeader = election.lead !== undefined
+    if (led !== isLeader) yield* turn(isLeader)
+    const now = election.seen?.record.holder ?? ""
+    const isNews = now !== holder
+    holder = now
+    if (led && !isLeader) yield* (closed ? Effect.logInfo : Effect.logWarning)(`gave up the lead: ${why}`)
+    if (!led && isLeader) yield* Effect.logInfo(`this replica leads now, as ${identity}`)
+    if (isNews && now !== "" && now !== identity) yield* Effect.logInfo(`${now} leads`)
+  }, Effect.uninterruptible)
+
+  return {
+    leads,
+    current: () => election,
+    now: (): Election.Moment => ({ uptime: uptimeUnsafe(clock), wall: clock.currentTimeMillisUnsafe() }),
+    become,
+    isClosed: () => closed,
+    /** For good: the program stops. */
+    close: Effect.suspend(() => {
+      closed = true
+      return become(Election.gaveUp(election), "this replica stops")
+    })
+  }
+})
+
+type Standing = Effect.Success<ReturnType<typeof makeStanding>>
+type Requests = ReturnType<typeof requestsOf>
+
+/** Sends a write. The lead counts from before it is sent. */
+const send = Effect.fnUntraced(function*(standing: Standing, requests: Requests, write: Election.Write) {
+  const begun = standing.now()
+  yield* standing.become(Election.sent(standing.current()), "")
+  const lease = yield* requests.write(write)
+  yield* standing.become(
+    Election.written(standing.current(), begun, lease, standing.now()),
+    `the API server has ${takenBy(lease)}`
+  )
+})
+
+const takenBy = ({ record }: Lease): string =>
+  record.holder === "" ? "nobody as the leader" : `${record.holder} as the leader`
+
+/** Reads. */
+const look = Effect.fnUntraced(function*(standing: Standing, requests: Requests) {
+  const lease = yield* requests.read
+  yield* standing.become(
+    Election.read(standing.current(), lease, standing.now()),
+    lease === undefined ? "" : `the API server has ${takenBy(lease)}`
+  )
+})
+
+/** One attempt to get or to keep the lead: a renewal, else a look and what it allows. */
+const attempt = Effect.fnUntraced(function*(standing: Standing, requests: Requests) {
+  const renewal = Election.renewal(standing.current(), standing.now())
+  if (renewal !== undefined) {
+    const renewed = yield* send(standing, requests, renewal).pipe(
+      Effect.as(true),
+      Effect.catch((error) =>
+        Effect.as(Effect.logDebug(`the lease is read again after a renewal failed: ${error.message}`), false)
+      )
+    )
+    if (renewed) return
+  }
+  yield* look(standing, requests)
+  const claim = Election.claim(standing.current(), standing.now())
+  if (claim !== undefined && !standing.isClosed()) yield* send(standing, requests, claim)
+})
+
+/** Competes for ever. */
+const compete = Effect.fnUntraced(function*(standing: Standing, requests: Requests, where: string) {
+  let trouble = ""
+  const said = new Set<KubeError["reason"]>()
+
+  const expire = Effect.suspend(() =>
+    Election.remaining(standing.current(), standing.now()) === 0
+      ? standing.become(
+        Election.gaveUp(standing.current()),
+        `no renewal of the lease ${where} succeeded for ${Election.timing.renewDeadline / 1000} s${
+          trouble === "" ? "" : ` (${trouble})`
+        }`
+      )
+      : Effect.void
+  )
+  // each kind of trouble is said once, until all is well; that somebody else was faster is none
+  const tell = Effect.fnUntraced(function*(error: KubeError) {
+    if (error.reason === "Conflict") return yield* Effect.logDebug(error.message)
+    trouble = error.message
+    if (said.has(error.reason)) return yield* Effect.logDebug(error.message)
+    said.add(error.reason)
+    const consequence = standing.current().lead === undefined ? "cannot lead" : "will give up the lead"
+    yield* Effect.logWarning(
+      `this replica ${consequence} unless the lease ${where} can be had; it is tried on: ${error.message}`
+    )
+  })
+
+  const tried = attempt(standing, requests).pipe(
+    Effect.andThen(Effect.sync(() => {
+      trouble = ""
+      said.clear()
+    })),
+    Effect.catch(tell)
+  )
+
+  return yield* Effect.forever(Effect.gen(function*() {
+    // after a stall the lead is over before anything else is done
+    yield* expire
+    const left = Election.remaining(standing.current(), standing.now())
+    yield* left === undefined ? tried : Effect.timeoutOrElse(tried, { duration: left, orElse: () => Effect.void })
+    yield* expire
+    yield* Effect.sleep(Election.pauseOf(standing.current(), standing.now(), yield* Random.next))
+  }))
+})
+
+/** Lets the next one in at once, if the lease is ours; whoever writes meanwhile is read again. */
+const resign = Effect.fnUntraced(function*(standing: Standing, requests: Requests) {
+  yield* look(standing, requests)
+  const write = Election.resignation(standing.current(), standing.now())
+  if (write !== undefined) yield* send(standing, requests, write)
+})
+
+const make = Effect.fnUntraced(function*(options: ElectionOptions) {
+  const requests = requestsOf(yield* KubeClient, options)
+  const where = `${options.namespace}/${options.name}`
+  const standing = yield* makeStanding(options)
+  const closing = yield* Deferred.make<void>()
+
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function*() {
+      yield* standing.close
+      yield* Deferred.succeed(closing, undefined)
+      if (!Election.mayHold(standing.current())) return
+      yield* resign(standing, requests).pipe(
+        Effect.retry({ while: isReason("Conflict"), times: 5 }),
+        Effect.mapError((error) => error.message),
+        Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(`not done within ${patience}`) }),
+        Effect.catch((problem) =>
+          Effect.logWarning(`the lease ${where} was not released, so that the next replica waits for it: ${problem}`)
+        ),
+        // a finalizer is not, and a time limit would wait for what it limits
+        Effect.interruptible
+      )
+    })
+  )
+  yield* options.run(
+    "leader election",
+    // a request that is under way would hold up the release: it has the one connection
+    Effect.raceFirst(compete(standing, requests, where), Deferred.await(closing)).pipe(Effect.andThen(Effect.never))
+  )
+
+  return LeaderElection.of({
+    mayWrite: Effect.sync(() => Election.mayWrite(standing.current(), standing.now())),
+    leads: standing.leads,
+    leader: Effect.sync(() => Election.leaderOf(standing.current(), standing.now())),
+    check: Effect.sync(() => Election.problemOf(standing.current(), standing.now()))
+  })
+})
