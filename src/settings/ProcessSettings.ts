@@ -1,6 +1,7 @@
 // What the process itself needs to know, from the environment alone: ports, logs, folders, who it is.
 // Not a setting of the cloning (those are Settings.ts): nothing here changes while the program runs.
 import { Config, Context, Effect, FileSystem, Layer, type LogLevel, Option, Result } from "effect"
+import { hostname } from "node:os"
 import { parseProxies, type Proxies, proxyKeys } from "./Proxies.ts"
 import { type Problem, SettingsError } from "./SettingsError.ts"
 
@@ -39,6 +40,15 @@ export const processKeys = {
     fallback: "that of the mounted ServiceAccount",
     description: "The controller's own namespace, which is always ignored, and has what the webhooks need."
   },
+  POD_NAME: {
+    fallback: "the host name",
+    description: "What this replica is called where it leads: the first part of the holder of the Lease."
+  },
+  LEADER_ELECTION: {
+    fallback: "false",
+    description: "`true` or `false`: whether several replicas elect one that copies and rewrites; takes "
+      + "`manifests/overlays/ha`."
+  },
   WEBHOOK_PORT: {
     fallback: "9443",
     description:
@@ -65,6 +75,8 @@ export class ProcessSettings extends Context.Service<ProcessSettings, {
   readonly certsDir: string
   readonly proxies: Proxies
   readonly podNamespace: Option.Option<string>
+  readonly podName: string
+  readonly leaderElection: boolean
   readonly webhookPort: number
   /** Without a slash at its end. */
   readonly webhookUrl: Option.Option<string>
@@ -115,6 +127,9 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
     bad("WEBHOOK_URL", url.value.replace(/\/\/[^/]*@/, "//…@"), "https://host[:port][/path], no query")
   }
 
+  const election = Option.getOrElse(yield* text("LEADER_ELECTION"), () => processKeys.LEADER_ELECTION.fallback)
+  if (!/^(true|false)$/i.test(election)) bad("LEADER_ELECTION", election, "`true` or `false`")
+
   const level = Option.getOrElse(yield* text("LOG_LEVEL"), () => "info")
   const logLevel = logLevels.get(level.toLowerCase())
   if (logLevel === undefined) bad("LOG_LEVEL", level, processKeys.LOG_LEVEL.description)
@@ -144,6 +159,8 @@ const read: Effect.Effect<ProcessSettings["Service"], SettingsError, FileSystem.
     certsDir: Option.getOrElse(yield* text("CERTS_DIR"), () => "/etc/docker"),
     proxies,
     podNamespace: Option.isSome(podNamespace) ? podNamespace : yield* mounted,
+    podName: Option.getOrElse(yield* text("POD_NAME"), () => hostname()),
+    leaderElection: election.toLowerCase() === "true",
     webhookPort: ports.get("WEBHOOK_PORT") ?? 0,
     webhookUrl
   }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Layer, Option } from "effect"
+import { hostname } from "node:os"
 import { ProcessSettings } from "../../src/settings/ProcessSettings.ts"
 import { noProxies, type Proxies } from "../../src/settings/Proxies.ts"
 
@@ -25,6 +26,8 @@ describe("ProcessSettings", () => {
         certsDir: "/etc/docker",
         proxies: noProxies,
         podNamespace: Option.none(),
+        podName: hostname(),
+        leaderElection: false,
         webhookPort: 9443,
         webhookUrl: Option.none()
       })
@@ -41,6 +44,8 @@ describe("ProcessSettings", () => {
         HTTP_PROXY: "other.test",
         NO_PROXY: ".svc,10.0.0.0/8",
         POD_NAMESPACE: "here",
+        POD_NAME: "image-cloner-5d4f-x2x",
+        LEADER_ELECTION: "True",
         WEBHOOK_PORT: "0",
         WEBHOOK_URL: "https://Outside.example:8443/hooks/"
       }, "elsewhere")
@@ -51,6 +56,8 @@ describe("ProcessSettings", () => {
         certsDir: "/certs",
         proxies: ["http://proxy.test:3128", "http://other.test"],
         podNamespace: Option.some("here"),
+        podName: "image-cloner-5d4f-x2x",
+        leaderElection: true,
         webhookPort: 0,
         webhookUrl: Option.some("https://outside.example:8443/hooks")
       })
@@ -83,11 +90,13 @@ describe("ProcessSettings", () => {
         LOG_LEVEL: "constructor",
         LOG_FORMAT: "xml",
         https_proxy: "socks5://me:secret@proxy.test",
-        WEBHOOK_PORT: "https"
+        WEBHOOK_PORT: "https",
+        LEADER_ELECTION: "yes"
       }))
       assert.deepStrictEqual(error.problems.map((it) => it.key), [
         "HTTP_PORT",
         "WEBHOOK_PORT",
+        "LEADER_ELECTION",
         "LOG_LEVEL",
         "LOG_FORMAT",
         "https_proxy"
