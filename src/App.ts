@@ -1,11 +1,14 @@
 // App: the layer graph. Every implementation is chosen here and nowhere else.
 import { Effect, Layer, Option } from "effect"
+import { SecureRandom } from "effect/crypto"
 import { Cloner } from "./clone/Cloner.ts"
 import { SourceTags } from "./clone/SourceTags.ts"
 import { Decisions } from "./controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
 import { KubeClient } from "./kube/KubeClient.ts"
+import { LeaderElection } from "./kube/lease/LeaderElection.ts"
+import { elected } from "./kube/lease/Leadership.ts"
 import { WatchStates } from "./kube/watch/WatchStates.ts"
 import { Credentials } from "./registry/auth/Credentials.ts"
 import { copyingOnly, CurrentLimits } from "./registry/Limits.ts"
@@ -15,6 +18,7 @@ import { Pacing } from "./rewrite/Pacing.ts"
 import { Rewriter } from "./rewrite/Rewriter.ts"
 import { dockerFolder } from "./settings/DockerFolder.ts"
 import { ProcessSettings } from "./settings/ProcessSettings.ts"
+import { SettingsError } from "./settings/SettingsError.ts"
 import { type Run, SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
@@ -92,6 +96,27 @@ const logs = (terminal: boolean) =>
 
 const http = Layer.unwrap(Effect.map(ProcessSettings, ({ httpPort }) => httpServer({ port: httpPort })))
 
+/** Of several replicas one leads; one that is alone does. */
+const leadership = Layer.unwrap(Effect.gen(function*() {
+  const { leaderElection, podName, podNamespace } = yield* ProcessSettings
+  if (!leaderElection) return Layer.empty
+  if (Option.isNone(podNamespace)) {
+    const problem = "it takes POD_NAMESPACE, the namespace that the replicas have in common"
+    return yield* new SettingsError({ problems: [{ key: "LEADER_ELECTION", problem }] })
+  }
+  const identity = `${podName}_${yield* Effect.flatMap(SecureRandom.SecureRandom, (it) => it.uuidV4())}`
+  const namespace = podNamespace.value
+  const health = Layer.effectDiscard(Effect.gen(function*() {
+    const { check } = yield* LeaderElection
+    yield* (yield* Health).add("alive", "leader", check)
+  }))
+  return Layer.mergeAll(elected, health).pipe(
+    Layer.provide(
+      supervised((run) => LeaderElection.layer({ namespace, name: "image-cloner-controller", identity, run }))
+    )
+  )
+})).pipe(Layer.provide(SecureRandom.layerWebCrypto))
+
 /** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
@@ -101,6 +126,7 @@ export const daemon = (options: DaemonOptions, process: Process) =>
     Layer.provideMerge(supervised((run) =>
       registries(undefined, run)
     )),
+    Layer.provide(leadership),
     Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),

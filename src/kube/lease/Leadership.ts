@@ -1,6 +1,7 @@
 // Leadership: whether this process is the one of several replicas that writes to the cluster and copies. One that is alone does.
 // Edge: how replicas agree is LeaderElection's.
-import { Context, Effect, Stream } from "effect"
+import { Context, Effect, Layer, Stream, SubscriptionRef } from "effect"
+import { LeaderElection } from "./LeaderElection.ts"
 
 export interface Leads {
   /** Whether it leads, and has said so to the API server lately enough: asked before every write. Costs nothing. */
@@ -12,3 +13,9 @@ export interface Leads {
 const alone: Leads = { mayWrite: Effect.succeed(true), changes: Stream.make(true) }
 
 export const Leadership = Context.Reference<Leads>("image-cloner/kube/lease/Leadership", { defaultValue: () => alone })
+
+/** As the replicas have elected. */
+export const elected: Layer.Layer<never, never, LeaderElection> = Layer.effect(
+  Leadership,
+  Effect.map(LeaderElection, ({ leads, mayWrite }) => ({ mayWrite, changes: SubscriptionRef.changes(leads) }))
+)
