@@ -1,14 +1,14 @@
 // LeaderElection: which of several replicas leads, by a Lease that they share: asks, renews, gives up in time, releases at the end.
 // Edge: what follows from what is Election.ts; there is no fencing in Kubernetes, so whoever writes asks `mayWrite` before each
 // write, and whatever may only run in the leader ends before this service does.
-import { Clock, Context, Deferred, Effect, Layer, Metric, Random, SubscriptionRef } from "effect"
-import { leader, leaderTransitions, touch } from "../../telemetry/Metrics.ts"
-import { uptimeUnsafe } from "../../telemetry/Uptime.ts"
-import { KubeClient, type KubeRequest } from "../KubeClient.ts"
-import { isReason, KubeError, protocolError } from "../KubeError.ts"
-import { isMutation, operationOf } from "../KubeRequest.ts"
+import { Context, Deferred, Effect, Layer, Metric, Random, SubscriptionRef } from "effect"
+import { leader } from "../../telemetry/Metrics.ts"
+import { KubeClient } from "../KubeClient.ts"
+import { isReason, type KubeError } from "../KubeError.ts"
 import * as Election from "./Election.ts"
-import { decode, type Lease } from "./LeaseRecord.ts"
+import type { Lease } from "./LeaseRecord.ts"
+import { type LeaseRequests, leaseRequests, patience } from "./LeaseRequests.ts"
+import { makeStanding, type Standing } from "./Standing.ts"
 
 export interface Leadership {
   /** Whether this process leads, and renewed within the deadline: asked before every write. Costs nothing. */
@@ -30,9 +30,6 @@ export interface ElectionOptions {
   /** Starts the fiber that competes, and sees to it that its end is seen (Supervisor.ts). */
   readonly run: <E, R>(name: string, effect: Effect.Effect<never, E, R>) => Effect.Effect<void, never, R>
 }
-
-/** Of every request, and of the release at the end: half of the deadline, as client-go has it. */
-const patience = "5 seconds"
 
 export class LeaderElection extends Context.Service<LeaderElection, Leadership>()(
   "image-cloner/kube/lease/LeaderElection"
@@ -56,119 +53,28 @@ export class LeaderElection extends Context.Service<LeaderElection, Leadership>(
     Layer.effect(LeaderElection, Effect.suspend(() => make(options)))
 }
 
-/** The three requests of an election, each answered within five seconds or failed. */
-const requestsOf = (client: KubeClient["Service"], { name, namespace }: ElectionOptions) => {
-  const collection = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`
-  const path = `${collection}/${name}`
-
-  const send = Effect.fnUntraced(function*(request: KubeRequest) {
-    const operation = operationOf(request)
-    const answer = yield* client.request({ ...request, purpose: "lease", once: true }).pipe(
-      // the connection goes with the request: the next one does not wait for a dead one
-      Effect.timeoutOrElse({
-        duration: patience,
-        orElse: () =>
-          Effect.fail(
-            new KubeError({
-              operation,
-              reason: "Timeout",
-              status: undefined,
-              detail: `no answer within ${patience}`,
-              causes: [],
-              retryAfter: undefined,
-              retryable: true,
-              outcomeUnknown: isMutation(request)
-            })
-          )
-      })
-    )
-    return decode(answer) ?? (yield* protocolError(operation, "the answer is no Lease"))
-  })
-
-  return {
-    /** Undefined: there is none. */
-    read: send({ method: "GET", path }).pipe(
-      Effect.catchIf(isReason("NotFound"), () => Effect.undefined)
-    ),
-    write: ({ body, method }: Election.Write) => send({ method, path: method === "POST" ? collection : path, body })
-  }
-}
-
-/** Where an election stands, and whoever is to know of it. Its changes are told once each. */
-const makeStanding = Effect.fnUntraced(function*({ identity, name, namespace }: ElectionOptions) {
-  const clock = yield* Clock.Clock
-  const leads = yield* SubscriptionRef.make(false)
-  yield* touch([leader, leaderTransitions])
-  let election = Election.begin(identity, { namespace, name })
-  let closed = false
-  let holder = ""
-
-  const turn = Effect.fnUntraced(function*(isLeader: boolean) {
-    yield* Metric.update(leader, isLeader ? 1 : 0)
-    yield* Metric.update(leaderTransitions, 1)
-    yield* SubscriptionRef.set(leads, isLeader)
-  })
-
-  /**
-   * What is known from now on; `why` a lead ends, if it does. An answer may still come while the program stops: it must not
-   * begin anything again.
-   */
-  const become = Effect.fnUntraced(function*(next: Election.Election, why: string) {
-    const led = election.lead !== undefined
-    // at once, before anybody is told: `mayWrite` must not be the last to know
-    election = closed ? Election.gaveUp(next) : next
-    const isLeader = election.lead !== undefined
-    if (led !== isLeader) yield* turn(isLeader)
-    const now = election.seen?.record.holder ?? ""
-    const isNews = now !== holder
-    holder = now
-    if (led && !isLeader) yield* (closed ? Effect.logInfo : Effect.logWarning)(`gave up the lead: ${why}`)
-    if (!led && isLeader) yield* Effect.logInfo(`this replica leads now, as ${identity}`)
-    if (isNews && now !== "" && now !== identity) yield* Effect.logInfo(`${now} leads`)
-  }, Effect.uninterruptible)
-
-  return {
-    leads,
-    current: () => election,
-    now: (): Election.Moment => ({ uptime: uptimeUnsafe(clock), wall: clock.currentTimeMillisUnsafe() }),
-    become,
-    isClosed: () => closed,
-    /** For good: the program stops. */
-    close: Effect.suspend(() => {
-      closed = true
-      return become(Election.gaveUp(election), "this replica stops")
-    })
-  }
-})
-
-type Standing = Effect.Success<ReturnType<typeof makeStanding>>
-type Requests = ReturnType<typeof requestsOf>
+/** Why a lead ends with what the server has. */
+const whyOf = (lease: Lease | undefined): string =>
+  `the API server has ${
+    lease === undefined || lease.record.holder === "" ? "nobody" : lease.record.holder
+  } as the leader`
 
 /** Sends a write. The lead counts from before it is sent. */
-const send = Effect.fnUntraced(function*(standing: Standing, requests: Requests, write: Election.Write) {
+const send = Effect.fnUntraced(function*(standing: Standing, requests: LeaseRequests, write: Election.Write) {
   const begun = standing.now()
   yield* standing.become(Election.sent(standing.current()), "")
   const lease = yield* requests.write(write)
-  yield* standing.become(
-    Election.written(standing.current(), begun, lease, standing.now()),
-    `the API server has ${takenBy(lease)}`
-  )
+  yield* standing.become(Election.written(standing.current(), begun, lease, standing.now()), whyOf(lease))
 })
 
-const takenBy = ({ record }: Lease): string =>
-  record.holder === "" ? "nobody as the leader" : `${record.holder} as the leader`
-
 /** Reads. */
-const look = Effect.fnUntraced(function*(standing: Standing, requests: Requests) {
+const look = Effect.fnUntraced(function*(standing: Standing, requests: LeaseRequests) {
   const lease = yield* requests.read
-  yield* standing.become(
-    Election.read(standing.current(), lease, standing.now()),
-    lease === undefined ? "" : `the API server has ${takenBy(lease)}`
-  )
+  yield* standing.become(Election.read(standing.current(), lease, standing.now()), whyOf(lease))
 })
 
 /** One attempt to get or to keep the lead: a renewal, else a look and what it allows. */
-const attempt = Effect.fnUntraced(function*(standing: Standing, requests: Requests) {
+const attempt = Effect.fnUntraced(function*(standing: Standing, requests: LeaseRequests) {
   const renewal = Election.renewal(standing.current(), standing.now())
   if (renewal !== undefined) {
     const renewed = yield* send(standing, requests, renewal).pipe(
@@ -185,7 +91,7 @@ const attempt = Effect.fnUntraced(function*(standing: Standing, requests: Reques
 })
 
 /** Competes for ever. */
-const compete = Effect.fnUntraced(function*(standing: Standing, requests: Requests, where: string) {
+const compete = Effect.fnUntraced(function*(standing: Standing, requests: LeaseRequests, where: string) {
   let trouble = ""
   const said = new Set<KubeError["reason"]>()
 
@@ -219,27 +125,32 @@ const compete = Effect.fnUntraced(function*(standing: Standing, requests: Reques
     Effect.catch(tell)
   )
 
+  const unanswered = Effect.sync(() => {
+    if (trouble === "") trouble = "the API server does not answer"
+  })
+
   return yield* Effect.forever(Effect.gen(function*() {
     // after a stall the lead is over before anything else is done
     yield* expire
     const left = Election.remaining(standing.current(), standing.now())
-    yield* left === undefined ? tried : Effect.timeoutOrElse(tried, { duration: left, orElse: () => Effect.void })
+    yield* left === undefined ? tried : Effect.timeoutOrElse(tried, { duration: left, orElse: () => unanswered })
     yield* expire
     yield* Effect.sleep(Election.pauseOf(standing.current(), standing.now(), yield* Random.next))
   }))
 })
 
 /** Lets the next one in at once, if the lease is ours; whoever writes meanwhile is read again. */
-const resign = Effect.fnUntraced(function*(standing: Standing, requests: Requests) {
+const resign = Effect.fnUntraced(function*(standing: Standing, requests: LeaseRequests) {
   yield* look(standing, requests)
   const write = Election.resignation(standing.current(), standing.now())
   if (write !== undefined) yield* send(standing, requests, write)
 })
 
+/** The finalizer is there before the fiber is, so that nothing is held that nobody releases. */
 const make = Effect.fnUntraced(function*(options: ElectionOptions) {
-  const requests = requestsOf(yield* KubeClient, options)
+  const requests = leaseRequests(yield* KubeClient, options)
   const where = `${options.namespace}/${options.name}`
-  const standing = yield* makeStanding(options)
+  const standing = yield* makeStanding(options.identity, options)
   const closing = yield* Deferred.make<void>()
 
   yield* Effect.addFinalizer(() =>

@@ -78,10 +78,10 @@ export const encode = ({ object, spec }: Lease, record: LeaseRecord): Readonly<R
 })
 
 /** A Lease that is not there yet. */
-export const newLease = (where: LeaseName, record: LeaseRecord): Readonly<Record<string, unknown>> => ({
+export const newLease = ({ name, namespace }: LeaseName, record: LeaseRecord): Readonly<Record<string, unknown>> => ({
   apiVersion: "coordination.k8s.io/v1",
   kind: "Lease",
-  metadata: { ...where, labels: { "app.kubernetes.io/name": "image-cloner" } },
+  metadata: { name, namespace, labels: { "app.kubernetes.io/name": "image-cloner" } },
   spec: specOf(record)
 })
 

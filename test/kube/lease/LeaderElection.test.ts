@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Metric, Stream, SubscriptionRef } from "effect"
+import { Context, Effect, Fiber, Layer, Metric, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
+import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { LeaderElection } from "../../../src/kube/lease/LeaderElection.ts"
 import { leader, leaderTransitions } from "../../../src/telemetry/Metrics.ts"
+import { fakeApi, json, refuse, testing } from "../FakeApi.ts"
 import { LeaseServer, type Network } from "./LeaseServer.ts"
 import { type Replica, replica } from "./Replica.ts"
 
@@ -62,6 +64,12 @@ describe("one replica", () => {
       assert.deepStrictEqual([...new Set(later.map((request) => request.method))], ["PUT"])
       assert.strictEqual(later.length, 30)
       assert.isTrue(a.link.requests.every((request) => request.purpose === "lease" && request.once === true))
+      assert.deepStrictEqual(Object.keys(server.stored?.metadata ?? {}).toSorted(), [
+        "labels",
+        "name",
+        "namespace",
+        "resourceVersion"
+      ])
       assert.deepStrictEqual(a.lines, ["Info this replica leads now, as a"])
       assert.strictEqual((yield* Metric.value(leader).pipe(Effect.provideContext(a.context))).value, 1)
     }))
@@ -206,6 +214,7 @@ describe("after a stall", () => {
       a.skew.stood -= 60_000
       a.skew.wall += 60_000
       assert.isFalse(yield* a.mayWrite)
+      assert.strictEqual(yield* a.election.leader, "a")
       assert.match((yield* a.election.check) ?? "", /has not renewed its lease/)
       yield* live(2.5, a)
       assert.isTrue(yield* a.mayWrite)
@@ -289,6 +298,18 @@ describe("two replicas", () => {
       assert.isAtMost(yield* secondsUntil(b.mayWrite, a, b), 4.5)
       assert.deepStrictEqual(server.holders, ["a", "", "b"])
       assert.include(a.lines, "Info gave up the lead: this replica stops")
+    }))
+
+  it.effect("it is released also where the fiber was ended before", () =>
+    Effect.gen(function*() {
+      const server = new LeaseServer()
+      const a = yield* first(server)
+      yield* a.kill
+      yield* live(5, a)
+      a.link.network = "fair"
+      yield* a.stop
+      assert.deepStrictEqual(server.holders, ["a", ""])
+      assert.deepStrictEqual([yield* a.leads, yield* a.mayWrite], [false, false])
     }))
 
   it.effect("nobody releases what is another's", () =>
@@ -383,4 +404,42 @@ describe("two replicas", () => {
       assert.strictEqual(writers.length, 1)
       assert.isAbove(server.holders.length, 3)
     }))
+})
+
+describe("over real sockets", () => {
+  const lease = (holderIdentity: string, resourceVersion: string) =>
+    json(200, {
+      kind: "Lease",
+      metadata: { namespace: "ns", name: "lease", resourceVersion },
+      spec: { holderIdentity, leaseDurationSeconds: 15, renewTime: resourceVersion }
+    })
+
+  it.live("a connection that answers no more does not hold up the next request", () =>
+    Effect.gen(function*() {
+      const api = yield* fakeApi([
+        refuse(404, "NotFound"),
+        // made, and never answered
+        () => undefined,
+        (_, response) => response.socket?.destroy(),
+        lease("a", "1"),
+        lease("a", "2")
+      ])
+      const scope = yield* Effect.scope
+      const context = yield* Layer.buildWithScope(
+        LeaderElection.layer({
+          namespace: "ns",
+          name: "lease",
+          identity: "a",
+          run: (_, effect) => Effect.asVoid(Effect.forkIn(Effect.orDie(effect), scope))
+        }).pipe(Layer.provide(KubeClient.layerFrom({ server: api.server }))),
+        scope
+      )
+      const { changes } = SubscriptionRef
+      yield* changes(Context.get(context, LeaderElection).leads).pipe(
+        Stream.takeUntil((leads) => leads),
+        Stream.runDrain
+      )
+      assert.deepStrictEqual(api.calls.map((call) => call.method), ["GET", "POST", "GET", "GET", "PUT"])
+      assert.include(api.calls[4]?.body, "\"resourceVersion\":\"1\"")
+    }).pipe(Effect.provide(testing)))
 })
