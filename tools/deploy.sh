@@ -52,9 +52,10 @@ else
 fi
 
 image=${IMAGE:-$running}
-# who has the webhooks keeps them: the base alone would close their port
+# who has the webhooks, or two replicas, keeps them: the base alone would close their port, and leave two that both write
 manifests=base
 [ -z "$(ask service image-cloner-webhook -o name)" ] || manifests=overlays/admission
+[ -z "$(ask role image-cloner-leader -o name)" ] || manifests=overlays/ha
 $KUBECTL kustomize "$here/manifests/$manifests" | sed "s|image: image-cloner:latest\$|image: $image|" | $KUBECTL apply -f -
 
 echo

@@ -26,5 +26,5 @@ if [ -n "$found" ]; then
 fi
 # before what answers them: the API server would go on asking, and each pod would wait for an answer that does not come
 $KUBECTL delete --ignore-not-found -f "$here/manifests/overlays/admission/webhooks.yaml"
-# with what the webhooks need, whether they were ever there
-$KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/admission"
+# with what webhooks and two replicas need, whether they were ever there
+$KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/ha"

@@ -5,6 +5,7 @@
 import { Context, Effect, Layer, Metric } from "effect"
 import type { KubeError } from "../kube/KubeError.ts"
 import { KubeClient, type KubeRequest } from "../kube/KubeClient.ts"
+import { Leadership } from "../kube/lease/Leadership.ts"
 import { rewrites } from "../telemetry/Metrics.ts"
 import { kindOf, objectPath } from "../workload/Kinds.ts"
 import { fieldManager } from "../workload/Marks.ts"
@@ -57,10 +58,11 @@ const patchOf = (path: string, operations: ReadonlyArray<Operation>): KubeReques
 const disownTries = 3
 
 const disownOnce = Effect.fnUntraced(
-  function*(client: KubeClient["Service"], { kind, name, namespace }: Workload) {
+  function*(client: KubeClient["Service"], mayWrite: Effect.Effect<boolean>, { kind, name, namespace }: Workload) {
     const path = objectPath(kindOf(kind), namespace, name)
     const operations = disownPatch(kindOf(kind), yield* client.request({ method: "GET", path, once: true }))
-    if (operations.length === 0) return "done"
+    // another replica leads by now: what is left is its own
+    if (operations.length === 0 || !(yield* mayWrite)) return "done"
     const after = yield* client.request(patchOf(path, operations))
     if (disownPatch(kindOf(kind), after).length > 0) return "kept"
     yield* count("disowned")
@@ -86,17 +88,20 @@ export class Rewriter extends Context.Service<Rewriter, {
     Rewriter,
     Effect.gen(function*() {
       const client = yield* KubeClient
+      const { mayWrite } = yield* Leadership
       return Rewriter.of({
-        apply: Effect.fn("Rewriter.apply")((workload, operations, purpose) => {
+        apply: Effect.fn("Rewriter.apply")(function*(workload, operations, purpose) {
           const kind = kindOf(workload.kind)
-          return client.request(patchOf(objectPath(kind, workload.namespace, workload.name), operations)).pipe(
+          // nothing is between this and the request: a process that slept since it decided must not write
+          if (!(yield* mayWrite)) return { _tag: "Changed" }
+          return yield* client.request(patchOf(objectPath(kind, workload.namespace, workload.name), operations)).pipe(
             Effect.tap(() => count(purpose)),
             Effect.map((object): Outcome => ({ _tag: "Applied", after: projectTemplated(kind)(object) })),
             Effect.catchTag("KubeError", recover)
           )
         }),
         disown: Effect.fn("Rewriter.disown")((workload) =>
-          disownOnce(client, workload).pipe(
+          disownOnce(client, mayWrite, workload).pipe(
             Effect.repeat({ times: disownTries - 1, until: (it) => it !== "changed" }),
             Effect.tap((it) => it === "kept" ? count("disown-failed") : Effect.void),
             Effect.tapError(() => count("disown-failed"))

@@ -137,6 +137,35 @@ describe.skipIf(skipped)("the overlay for admission", () => {
         for (const verb of ["list", "watch", "delete"]) assert.strictEqual(yield* may(verb, "secrets", ...own), "no")
       }))
 
+    it.effect("is a part of the one for two replicas, which elect a leader by a Lease of their own", () =>
+      Effect.gen(function*() {
+        const applied = yield* kubectl("apply", "-k", "manifests/overlays/ha")
+        assert.deepStrictEqual([applied.code, applied.stderr], [0, ""])
+        const deployment = yield* kubectl(
+          "-n",
+          "image-cloner",
+          "get",
+          "deployment/image-cloner-controller",
+          "-o",
+          "jsonpath={.spec.replicas} {.spec.strategy.rollingUpdate} {..env[?(@.name=='LEADER_ELECTION')].value} {..env[*].name}"
+        )
+        assert.strictEqual(
+          deployment.stdout,
+          "2 {\"maxSurge\":1,\"maxUnavailable\":0} true LEADER_ELECTION POD_NAME WEBHOOK_PORT POD_NAMESPACE DOCKER_CONFIG"
+        )
+        const may = (...what: ReadonlyArray<string>) =>
+          Effect.map(
+            kubectl("auth", "can-i", ...what, "--as", account, "-n", "image-cloner"),
+            (it) => it.stdout.trim()
+          )
+        for (const verb of ["get", "update"]) {
+          assert.strictEqual(yield* may(verb, "leases/image-cloner-controller"), "yes")
+          assert.strictEqual(yield* may(verb, "leases/other"), "no")
+        }
+        assert.strictEqual(yield* may("create", "leases"), "yes")
+        for (const verb of ["list", "watch", "delete", "patch"]) assert.strictEqual(yield* may(verb, "leases"), "no")
+      }))
+
     it.effect("is filled in with these rights, once, and stays so when it is applied again", () =>
       Effect.gen(function*() {
         const settings = yield* SubscriptionRef.make(settingsOf("backup.example/copies"))

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Metric, Result } from "effect"
+import { Effect, Layer, Metric, Result, Stream } from "effect"
 import { KubeClient, type KubeRequest } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
+import { Leadership } from "../../src/kube/lease/Leadership.ts"
 import { Rewriter } from "../../src/rewrite/Rewriter.ts"
 import { rewrites } from "../../src/telemetry/Metrics.ts"
 import { originalsAnnotation } from "../../src/workload/Originals.ts"
@@ -134,4 +135,19 @@ describe("giving up the images of an object", () => {
         assert.strictEqual(api.methods(), "GET PATCH")
       }
     }))
+})
+
+describe("a replica that leads no longer", () => {
+  const following = Layer.succeed(Leadership, { mayWrite: Effect.succeed(false), changes: Stream.never })
+
+  // seen: two patches of a replica that had slept, after the first of the one that leads since
+  it.effect("writes nothing, however shortly before it has decided to", () => {
+    const api = scripted(deployment("images"))
+    return Effect.gen(function*() {
+      const rewriter = yield* Rewriter
+      assert.deepStrictEqual(yield* rewriter.apply(workload(), [], "rewritten"), { _tag: "Changed" })
+      assert.strictEqual(yield* rewriter.disown(workload()), "done")
+      assert.strictEqual(api.methods(), "GET")
+    }).pipe(Effect.provide(api.layer.pipe(Layer.provide(following))))
+  })
 })
