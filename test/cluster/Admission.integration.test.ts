@@ -1,7 +1,6 @@
 // Admission end to end, on a real control plane alone: its API server is what calls webhooks, and the bundled daemon beside it answers.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
@@ -9,42 +8,11 @@ import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import { run } from "../support/Command.ts"
+import { freePort, imagesOf, installed, makePod, mutates, objectOf, originals, podSpec } from "./Webhooks.ts"
 import { copyOf, daemon, namespace, Stage, stage, user } from "../support/Stage.ts"
 import { withoutImages } from "../admission/Patched.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
-
-/** What an API server answers, which is an object. */
-const objectOf = (it: unknown): JsonObject => J.isObject(it) ? it : {}
-
-const configurations = "/apis/admissionregistration.k8s.io/v1"
-const originals = "image-cloner.io/original-images"
-
-/** A port that was free a moment ago: the daemon must be told its own beforehand, as it is in WEBHOOK_URL. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
-
-/** What manifests/overlays/admission brings: two configurations without webhooks, in a namespace of the controller's own. */
-const installed = Effect.gen(function*() {
-  const client = yield* KubeClient
-  yield* W.create("Namespace", "", { metadata: { name: "cloner" } })
-  for (
-    const [kind, path, name] of [
-      ["MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "zz-image-cloner"],
-      ["ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "image-cloner"]
-    ] as const
-  ) {
-    yield* client.request({
-      method: "POST",
-      path: `${configurations}/${path}`,
-      body: { apiVersion: "admissionregistration.k8s.io/v1", kind, metadata: { name } }
-    })
-  }
-})
 
 /** A daemon that rewrites by admission alone, until the scope ends. */
 const admitting = Effect.fnUntraced(function*(names: ReadonlyArray<string>, settings: Record<string, string> = {}) {
@@ -55,38 +23,6 @@ const admitting = Effect.fnUntraced(function*(names: ReadonlyArray<string>, sett
     WEBHOOK_URL: `https://127.0.0.1:${port}`
   })
 })
-
-const webhooksOf = (kind: string, name: string) =>
-  Effect.flatMap(KubeClient, (client) =>
-    Effect.map(
-      client.request({ method: "GET", path: `${configurations}/${kind}/${name}` }),
-      (it) => J.list(objectOf(it), "webhooks").length
-    ))
-
-const mutates = (count: number) =>
-  eventually(
-    `the API server has not ${count} mutating webhooks`,
-    webhooksOf("mutatingwebhookconfigurations", "zz-image-cloner"),
-    (it) => it === count
-  )
-
-const podSpec = (image: string): JsonObject => ({
-  restartPolicy: "Never",
-  containers: [{ name: "app", image }],
-  initContainers: [{ name: "setup", image }]
-})
-
-const makePod = (namespaceName: string, name: string, image: string, query: Record<string, string> = {}) =>
-  Effect.flatMap(KubeClient, (client) =>
-    client.request({
-      method: "POST",
-      path: `/api/v1/namespaces/${namespaceName}/pods`,
-      query,
-      body: { apiVersion: "v1", kind: "Pod", metadata: { name }, spec: podSpec(image) }
-    }))
-
-const imagesOf = (pod: unknown) =>
-  ["containers", "initContainers"].map((it) => J.text(J.list(objectOf(pod), "spec", it)[0], "image"))
 
 /** Pods of every shape that concerns a patch: lists that are there or not, annotations that are there, empty, or ours. */
 const shapeOf = (at: number, image: string): JsonObject => {
