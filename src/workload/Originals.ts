@@ -83,6 +83,7 @@ export const originOf = (backup: Backup, entry: string | undefined, present: Ima
 /** The entries that still hold: verified ones of containers whose image is their copy. All others are stale. */
 export const verifiedOriginals = (workload: Workload, backup: Backup): ReadonlyMap<string, string> => {
   const entries = readOriginals(workload.originals)
+  if (entries.size === 0) return none
   const verified = new Map<string, string>()
   for (const slot of workload.images) {
     const present = parse(slot.image)

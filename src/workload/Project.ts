@@ -101,7 +101,8 @@ const base = (
     pullSecrets: namesOf(spec.imagePullSecrets),
     serviceAccount: spec.serviceAccountName ?? undefined,
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
-    templateChangedAt: templateChangedAtOf(metadata.managedFields ?? []),
+    // a pod has no template, and there are many pods
+    templateChangedAt: kind === "Pod" ? undefined : templateChangedAtOf(metadata.managedFields ?? []),
     annotated: metadata.annotations !== undefined && metadata.annotations !== null,
     imagesSetBy: kindOf(kind).mutable ? imagesSetByOf(metadata.managedFields ?? []) : undefined,
     written: writtenOf(annotations),

@@ -18,10 +18,10 @@ const matchers = new WeakMap<Settings, (text: string) => boolean>()
 
 /** Whether IMAGES_TO_IGNORE leaves an image out. `*` stops at `/`, `**` does not. */
 const isIgnored = (settings: Settings, reference: ImageReference): boolean => {
+  if (settings.IMAGES_TO_IGNORE.length === 0) return false
   let matcher = matchers.get(settings)
   if (matcher === undefined) {
-    const globs = [...settings.IMAGES_TO_IGNORE]
-    matcher = globs.length === 0 ? () => false : picomatch(globs, { dot: true })
+    matcher = picomatch([...settings.IMAGES_TO_IGNORE], { dot: true })
     matchers.set(settings, matcher)
   }
   return matcher(format(reference))
@@ -67,7 +67,7 @@ export const sourceOfSlot = (
   if (Result.isFailure(parsed)) return skip("unparsable", parsed.failure.message)
   const reference = parsed.success
   if (isUnder(backup, reference)) return underPrefix(backup, reference, entry)
-  const recorded = Result.getOrUndefined(parse(entry ?? ""))
+  const recorded = entry === undefined ? undefined : Result.getOrUndefined(parse(entry))
   if (isForeignCopy(backup, reference, recorded)) {
     return skip("foreign-copy", `${format(reference)} is a copy in another backup, or in this one by another host name`)
   }
@@ -85,6 +85,7 @@ export const strayEntry = (
   entry: string | undefined,
   backup: Backup
 ): "Bumped" | "Forged" | undefined => {
+  if (entry === undefined) return undefined
   const present = parse(slot.image)
   if (Result.isFailure(present) || !isUnder(backup, present.success)) return undefined
   const { _tag } = originOf(backup, entry, present.success)
