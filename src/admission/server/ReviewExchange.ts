@@ -143,10 +143,11 @@ const answerTo = Effect.fnUntraced(function*(
 const send = (response: ServerResponse, it: Decided | Rejection, close: boolean): void => {
   if (response.destroyed) return
   const rejected = it instanceof Rejection
-  const body = Buffer.from(rejected ? `${it.text}\n` : it.body)
+  // text goes out in one write with the head, bytes would be a second one
+  const body = rejected ? `${it.text}\n` : it.body
   response.writeHead(rejected ? it.status : 200, {
     "content-type": rejected ? "text/plain; charset=utf-8" : "application/json",
-    "content-length": body.length,
+    "content-length": Buffer.byteLength(body),
     "cache-control": "no-store",
     ...(close || (rejected && it.unread) ? { connection: "close" } : {}),
     ...(rejected ? it.headers : {})
