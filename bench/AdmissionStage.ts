@@ -51,31 +51,32 @@ export const cpuOf = (pid: number): number => {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-/** A Deployment of these numbers for each, whose app has that image and whose setup has its neighbour's. */
-const deploy = Effect.fnUntraced(
+/** Puts so many images there, each with a layer of this size. Nothing is asked for it, and nothing of it is measured. */
+const publish = Effect.fnUntraced(
   function*(upstream: EmbeddedRegistry.EmbeddedRegistry, prefix: string, count: number, layerBytes: number) {
-    const imageAt = (at: number) => `${upstream.host}/team/${prefix}-${at % count}:1`
     for (let at = 0; at < count; at++) {
       const name = `${prefix}-${at}`
-      yield* upstream.load(
-        `team/${name}`,
-        SampleImage.image(name, { layers: [SampleImage.layer(name, layerBytes)] }),
-        "1"
-      )
+      const layers = [SampleImage.layer(name, layerBytes)]
+      yield* upstream.load(`team/${name}`, SampleImage.image(name, { layers }), "1")
     }
-    yield* Effect.forEach(Array.from({ length: count }, (_, at) => at), (at) => {
-      const name = `${prefix}-${at}`
-      return Objects.create("helm", Objects.resource("Deployment"), namespace, {
-        metadata: { name },
-        spec: {
-          replicas,
-          selector: { matchLabels: { app: name } },
-          template: templateOf(name, [imageAt(at), imageAt(at + 1)])
-        }
-      })
-    }, { concurrency: 8, discard: true })
   }
 )
+
+/** A Deployment for each of so many images, whose app has that one and whose setup has its neighbour's. */
+const deploy = (upstream: EmbeddedRegistry.EmbeddedRegistry, prefix: string, count: number) => {
+  const imageAt = (at: number) => `${upstream.host}/team/${prefix}-${at % count}:1`
+  return Effect.forEach(Array.from({ length: count }, (_, at) => at), (at) => {
+    const name = `${prefix}-${at}`
+    return Objects.create("helm", Objects.resource("Deployment"), namespace, {
+      metadata: { name },
+      spec: {
+        replicas,
+        selector: { matchLabels: { app: name } },
+        template: templateOf(name, [imageAt(at), imageAt(at + 1)])
+      }
+    })
+  }, { concurrency: 8, discard: true })
+}
 
 const replicaSets = (count: number) =>
   until(
@@ -111,7 +112,8 @@ export const make = Effect.fnUntraced(
     for (const name of [namespace, ownNamespace]) {
       yield* inCluster(Objects.create("kubectl", Objects.resource("Namespace"), "", { metadata: { name } }))
     }
-    yield* inCluster(deploy(upstream, "web", images, 16 * 1024))
+    yield* publish(upstream, "web", images, 16 * 1024)
+    yield* inCluster(deploy(upstream, "web", images))
     const sets: ReadonlyArray<JsonObject> = yield* inCluster(replicaSets(images))
     const [httpPort = 0, port = 0] = yield* freePorts
     const url = `https://127.0.0.1:${port}`
@@ -152,9 +154,10 @@ export const make = Effect.fnUntraced(
       backup,
       sets,
       url: `${url}${mutatingPath}`,
-      /** Makes so many Deployments of new images with a layer of this size. */
-      deploy: (prefix: string, count: number, layerBytes: number) =>
-        inCluster(deploy(upstream, prefix, count, layerBytes)),
+      /** Puts so many new images there. */
+      publish: (prefix: string, count: number, layerBytes: number) => publish(upstream, prefix, count, layerBytes),
+      /** Makes their Deployments. */
+      deploy: (prefix: string, count: number) => inCluster(deploy(upstream, prefix, count)),
       /** Waits for so many copies. */
       untilCopied: (count: number) => until(`${count} copies`, copied, (it) => it >= count)
     }
