@@ -11,7 +11,8 @@ import { makeExchange } from "./Exchange.ts"
 import { inCluster } from "./InCluster.ts"
 import { fromKubeconfig } from "./KubeconfigAccess.ts"
 import { fromTransport, isReason, type KubeError, protocolError } from "./KubeError.ts"
-import { type KubeRequest, mayRepeat, operationOf, retryPolicy } from "./KubeRequest.ts"
+import { type KubeRequest, operationOf } from "./KubeRequest.ts"
+import { mayRepeat, retryPolicy } from "./RequestRetries.ts"
 
 export type { KubeRequest } from "./KubeRequest.ts"
 

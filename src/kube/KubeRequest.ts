@@ -1,6 +1,5 @@
-// KubeRequest: one request to the API server, and whether it may be sent again.
-import { Duration, Effect, Schedule } from "effect"
-import type { KubeError } from "./KubeError.ts"
+// KubeRequest: one request to the API server. Edge: whether it may be sent again is RequestRetries.ts.
+import type { Duration } from "effect"
 
 export interface KubeRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -25,27 +24,3 @@ export const operationOf = ({ method, path }: KubeRequest): string => `${method}
 
 /** Whether it may change something. */
 export const isMutation = ({ method }: KubeRequest): boolean => method !== "GET"
-
-const times = 4
-// what helps within some seconds; whoever wants to wait longer has the error's word for when
-export const retryPolicy = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("5 seconds")]).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ times }),
-  Schedule.setInputType<KubeError>(),
-  Schedule.modifyDelay(({ duration, input }) =>
-    Effect.succeed(Duration.max(duration, input.retryAfter ?? Duration.zero))
-  )
-)
-/** Whoever is to wait longer decides anew first. */
-const patience = Duration.seconds(30)
-
-export const mayRepeat = (request: KubeRequest) => (error: KubeError): boolean => {
-  if (
-    request.once === true || !error.retryable ||
-    (error.retryAfter !== undefined && Duration.isGreaterThan(error.retryAfter, patience))
-  ) {
-    return false
-  }
-  if (!isMutation(request)) return true
-  return !error.outcomeUnknown && (error.reason === "Unreachable" || error.retryAfter !== undefined)
-}

@@ -7,9 +7,6 @@ import type { PlannedImage } from "./PlanImages.ts"
 import type { PullFailure } from "./OurRollout.ts"
 import { failsLastingly, livePods } from "./Rollout.ts"
 
-/** How long ago the backup may have answered for a copy that is to cure something: a minute, in milliseconds. */
-export const curable = 60 * 1000
-
 /**
  * The pod that lastingly cannot pull an image of the template that would be rewritten. A node that has pulled nothing since it
  * came up does not count: there it may be the node that cannot reach anything.

@@ -6,7 +6,7 @@ import { parse } from "../image/ImageReference.ts"
 import { ignoredNamespace, leftAlone, startsWithout } from "./Exempt.ts"
 import type { Facts } from "./Facts.ts"
 import { planImages, type PlannedImage } from "./PlanImages.ts"
-import { admissible } from "./PlanPod.ts"
+import { admissible } from "./Freshness.ts"
 import { validationLabel } from "./ProjectSurroundings.ts"
 import type { Workload } from "./Workload.ts"
 

@@ -5,17 +5,8 @@
 import type { Backup } from "../image/BackupName.ts"
 import { isOurPatch, type PullFailure, pullFailureOf } from "./OurRollout.ts"
 import { verifiedOriginals } from "./Originals.ts"
-import {
-  deadlineOf,
-  failsLastingly,
-  isBehindUs,
-  isGivenUp,
-  isObserved,
-  lasting,
-  livePods,
-  patienceOf,
-  replacesPods
-} from "./Rollout.ts"
+import { deadlineOf, patienceOf } from "./Deadlines.ts"
+import { failsLastingly, isBehindUs, isGivenUp, isObserved, lasting, livePods, replacesPods } from "./Rollout.ts"
 import type { Pod, Workload } from "./Workload.ts"
 
 /** For how long no pod can be made before what we did is undone, in milliseconds. */

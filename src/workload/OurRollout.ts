@@ -3,7 +3,8 @@
 // reached that revision.
 import type { Backup } from "../image/BackupName.ts"
 import { verifiedOriginals } from "./Originals.ts"
-import { cannotPull, deadlineOf, isBehindUs, isGivenUp, livePods, replacesPods, wasReached } from "./Rollout.ts"
+import { deadlineOf } from "./Deadlines.ts"
+import { cannotPull, isBehindUs, isGivenUp, livePods, replacesPods, wasReached } from "./Rollout.ts"
 import type { ContainerState, Pod, Workload } from "./Workload.ts"
 
 export type RolloutState =

@@ -3,7 +3,8 @@
 // so that one patch changes all.
 import { budgetAgainst } from "./Budget.ts"
 import { runsCopies } from "./ByAdmission.ts"
-import { curable, cureOf } from "./Cure.ts"
+import { curable } from "./Freshness.ts"
+import { cureOf } from "./Cure.ts"
 import { heldByMark, leftAlone, rewriteMark, startsWithout } from "./Exempt.ts"
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"

@@ -4,6 +4,7 @@ import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { readOriginals } from "./Originals.ts"
+import { freshness } from "./Freshness.ts"
 import type { Facts } from "./Facts.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
 import { type Running, runningOf } from "./Running.ts"
@@ -26,9 +27,6 @@ export interface PlannedImage {
   /** What its entry of the originals annotation is, where it does not count. */
   readonly stray: ReturnType<typeof strayEntry>
 }
-
-/** How long after a copy was seen whole it may be pointed to: ten minutes, in milliseconds. */
-export const freshness = 10 * 60 * 1000
 
 const skipReasonsOfState: ReadonlySet<string> = new Set<SkipReason>([
   "private",

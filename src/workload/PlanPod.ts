@@ -3,12 +3,10 @@
 // not known as copied is left as it is, and the pod starts from the original. Templates are none of its business.
 import { heldByMark, leftAlone, rewriteMark, startsWithout } from "./Exempt.ts"
 import type { Facts } from "./Facts.ts"
+import { admissible } from "./Freshness.ts"
 import { describeReplacements, planImages, type PlannedImage, type Replacement, replacementsOf } from "./PlanImages.ts"
 import { type Held, held, type Skipped } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
-
-/** How long after a copy was seen whole a pod may be pointed to it, if the backup answers: six hours, in milliseconds. */
-export const admissible = 6 * 60 * 60 * 1000
 
 /**
  * Facts about a pod: `pods` are those that its owner has made before from the same revision, `owners` those that it will have,

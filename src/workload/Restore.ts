@@ -8,16 +8,8 @@ import { kindOf } from "./Kinds.ts"
 import { pullFailureOf } from "./OurRollout.ts"
 import { verifiedOriginals } from "./Originals.ts"
 import { complaint } from "./JudgeRollout.ts"
-import {
-  cannotPull,
-  deadlineOf,
-  failsLastingly,
-  isGivenUp,
-  isObserved,
-  livePods,
-  missing,
-  replacesPods
-} from "./Rollout.ts"
+import { deadlineOf } from "./Deadlines.ts"
+import { cannotPull, failsLastingly, isGivenUp, isObserved, livePods, missing, replacesPods } from "./Rollout.ts"
 import type { Namespace, Pod, Workload } from "./Workload.ts"
 
 /** Why something that refers to the backup is left as it is, each with the sentence that explains it to a person. */

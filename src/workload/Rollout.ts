@@ -1,14 +1,9 @@
 // Rollout: what a rollout is and where it stands, by the status of a workload and by its pods. The one place that says which
 // pods count, what a revision still lacks, whether it was reached, whom a change interrupts, and which failures are pulling.
 // Pure. Edge: which rollouts are ours is OurRollout's; whether a workload may be touched now is Health's.
+import { longestRollout } from "./Deadlines.ts"
 import { kindOf } from "./Kinds.ts"
 import type { ContainerState, Pod, Workload } from "./Workload.ts"
-
-/** Kubernetes' own default of progressDeadlineSeconds. */
-const defaultDeadlineSeconds = 600
-/** Whoever writes a workload writes its deadline too, and must not hold a place for ever. */
-const longestDeadlineSeconds = 3600
-const longestRolloutHours = 6
 
 /** Pods that count: neither finished nor on their way out. */
 export const livePods = (pods: ReadonlyArray<Pod>): ReadonlyArray<Pod> =>
@@ -128,7 +123,7 @@ export const wasReached = (workload: Workload): boolean => {
 }
 
 /** A status that never tells whether a revision was reached is believed to have reached it after this time: milliseconds. */
-const longestDoubt = longestRolloutHours * 3600 * 1000
+const longestDoubt = longestRollout
 
 /**
  * Whether a rollout that began then is behind us: its status says that its revision was reached, whatever fails later, or can
@@ -144,26 +139,6 @@ export const isBehindUs = (workload: Workload, began: number, now: number): bool
 
 /** Whether its own controller has given its rollout up (deployment controller, progress.go). */
 export const isGivenUp = ({ rollout }: Workload): boolean => rollout?.progress === "ProgressDeadlineExceeded"
-
-/** The longest that a rollout may take: an hour for each 50 pods, six at most. Milliseconds. */
-const longestOf = ({ rollout }: Workload): number =>
-  Math.min(longestRolloutHours, Math.max(1, Math.ceil((rollout?.desired ?? 0) / 50))) * 3600 * 1000
-
-/** How long a rollout may get no further: milliseconds. */
-export const patienceOf = ({ deadlineSeconds }: Workload): number =>
-  Math.min(deadlineSeconds ?? defaultDeadlineSeconds, longestDeadlineSeconds) * 1000
-
-/**
- * When a rollout is late, by the clock alone, in milliseconds since the epoch. Deadlines are of progress; a Deployment's is judged
- * by its own controller, and whatever the progress, none may take longer than so many pods can need.
- * @param began when it began
- * @param progressAt when it last got further
- */
-export const deadlineOf = (workload: Workload, began: number, progressAt: number): number => {
-  const judged = workload.kind === "Deployment" && workload.rollout?.progress !== undefined
-  const longest = began + longestOf(workload)
-  return judged ? longest : Math.min(longest, progressAt + patienceOf(workload))
-}
 
 /** What the kubelet says of a container whose image does not come (pkg/kubelet/images/types.go). */
 const pullFailures: ReadonlySet<string> = new Set([

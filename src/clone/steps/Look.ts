@@ -1,16 +1,14 @@
 // Look, the first step: what the image's name means now, and whether the backup holds that already. Asks for names only, and
 // needs no permit of those that move bytes.
 import { Clock, Duration, Effect, Result } from "effect"
-import { CloneError } from "../CloneError.ts"
+import type { CloneError } from "../CloneError.ts"
 import type { Whole } from "../Ledger.ts"
 import type { Job } from "./Job.ts"
 import type { Resolved } from "./Resolve.ts"
 import { ImageReferrers } from "./ImageReferrers.ts"
 import { type Copied, remembered, report, tagImage } from "./Tag.ts"
+import { keepTag } from "./TagInUse.ts"
 import { type Instead, insteadOf } from "./WithoutSource.ts"
-
-/** After what time it is asked again whether a rollout still uses a tag. */
-const inUseRest = Duration.seconds(15)
 
 /** What a look told. */
 export type Looked =
@@ -38,23 +36,6 @@ const recognise = Effect.fnUntraced(function*(job: Job, resolved: Resolved) {
   if (known === undefined) return undefined
   const signed = original !== undefined || new ImageReferrers(job).isKnown(digest)
   return signed ? yield* tagImage(job, remembered(digest, known, original)) : undefined
-})
-
-/** The backup's tag does not move while pods are started from it: a pin does without it, the copy of a tag waits. */
-const keepTag = Effect.fnUntraced(function*({ environment, image, source }: Job, resolved: Resolved) {
-  // a tag that was lost is used all the same: pods wait for it
-  const named = resolved.named ?? environment.expected
-  const moves = resolved.tag !== undefined && !resolved.held && named !== undefined && named !== resolved.digest
-  if (!moves || !(yield* environment.tagInUse)) return resolved
-  if (source.digest !== undefined) return { ...resolved, tag: undefined }
-  return yield* new CloneError({
-    image,
-    reason: "tag-in-use",
-    side: "backup",
-    detail: `a rollout brings up ${named} by the copy's tag, which is moved to ${resolved.digest} afterwards`,
-    retryable: true,
-    retryAfter: inUseRest
-  })
 })
 
 export const look = Effect.fnUntraced(function*(job: Job): Effect.fn.Return<Looked, CloneError> {

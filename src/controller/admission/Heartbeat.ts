@@ -7,7 +7,7 @@ import type { ImageState } from "../../image/ImageState.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
-import { admissible } from "../../workload/PlanPod.ts"
+import { admissible } from "../../workload/Freshness.ts"
 import { ImageQueue } from "../Queues.ts"
 import type { BackupAnswers } from "./BackupAnswers.ts"
 
