@@ -20,7 +20,8 @@ const service = (port: number, endpoints: ReadonlySet<number>) =>
       const server = createServer((socket) => {
         const ports = [...endpoints]
         const target = connect(ports[turn++ % ports.length] ?? 0, "127.0.0.1")
-        socket.pipe(target).pipe(socket)
+        socket.pipe(target)
+        target.pipe(socket)
         socket.on("error", () => target.destroy())
         target.on("error", () => socket.destroy())
       })
