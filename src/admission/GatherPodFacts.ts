@@ -8,7 +8,7 @@ import { Inventory } from "../store/Inventory.ts"
 import { type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { uptime } from "../telemetry/Uptime.ts"
 import { ignoredNamespace } from "../workload/Exempt.ts"
-import { kindOf } from "../workload/Kinds.ts"
+import { isOf, kindOf, kinds } from "../workload/Kinds.ts"
 import type { PodFacts } from "../workload/PlanPod.ts"
 import type { Namespace, Pod, Workload } from "../workload/Workload.ts"
 import type { AdmittedPod } from "./AdmittedPod.ts"
@@ -39,13 +39,35 @@ const look = (store: Workloads, { pod: { workload }, templateHash }: AdmittedPod
   }
 }
 
+/** Whether a pod has every container of another: what an injector has added since tells nothing of one that lacks it. */
+const hasAll = ({ workload: { images } }: Pod, { images: wanted }: Workload): boolean =>
+  wanted.every((slot) => images.some((it) => it.container === slot.container))
+
+/** What has to be seen to tell whose pod it is, and what its like run. */
+const resourcesOf = (
+  { pod: { workload: { owner } } }: AdmittedPod,
+  owners: ReadonlyArray<Workload>
+): ReadonlySet<string> =>
+  new Set([
+    "pods",
+    "namespaces",
+    ...owners.map((it) => kindOf(it.kind).resource),
+    ...kinds.flatMap((it) => owner !== undefined && isOf(it, owner) ? [it.resource] : [])
+  ])
+
 /** Pods that the nearest owner has made from the same revision; kinds that make one revision only give none a name. */
-const siblingsOf = (store: Workloads, { pod: { workload } }: AdmittedPod, owners: ReadonlyArray<Workload>) => {
+const siblingsOf = (
+  store: Workloads,
+  { ephemeral, pod: { workload } }: AdmittedPod,
+  owners: ReadonlyArray<Workload>
+) => {
   const [nearest] = owners
+  // no other pod has the container that somebody adds to this one
+  if (ephemeral) return []
   // a Deployment that was found by name has pods of other revisions: the ReplicaSet of this one is new
   return nearest === undefined || nearest.uid !== workload.owner?.uid
     ? []
-    : store.podsOf(nearest).filter((it: Pod) => it.workload.revision === workload.revision)
+    : store.podsOf(nearest).filter((it) => it.workload.revision === workload.revision && hasAll(it, workload))
 }
 
 /** Facts without what is known of the backup and of pulling. */
@@ -79,8 +101,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const { missing, namespace, owners } = yield* seenInTime(admitted, settings)
     const now = yield* Clock.currentTimeMillis
     const up = yield* uptime
-    const resources = new Set(["pods", "namespaces", ...owners.map((it) => kindOf(it.kind).resource)])
-    const unheard = [...resources].flatMap((it) =>
+    const unheard = [...resourcesOf(admitted, owners)].flatMap((it) =>
       (store.isSynced(it) ? states.unheard(it, up) : `${it} have not been seen whole yet`) ?? []
     )
     const pods = siblingsOf(store, admitted, owners)

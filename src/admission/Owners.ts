@@ -1,7 +1,7 @@
 // Owners: what controls a pod that is about to be made, as far as its opt-outs and holds are concerned. Its controller has just
 // made it, so what is nearest may not have reached the cache yet; a Deployment is found by name there, all else is unknown.
-import { kinds } from "../workload/Kinds.ts"
-import { type Workload, workloadKey } from "../workload/Workload.ts"
+import { isOf, kinds } from "../workload/Kinds.ts"
+import { type Owner, type Workload, workloadKey } from "../workload/Workload.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 
 export type Owners =
@@ -10,7 +10,7 @@ export type Owners =
   /** One that must be there cannot be seen, yet. */
   | { readonly _tag: "Unknown"; readonly detail: string }
 
-const isWatched = (kind: string): boolean => kinds.some((it) => it.kind === kind)
+const isWatched = (owner: Owner): boolean => kinds.some((it) => isOf(it, owner))
 
 /** The Deployment of a ReplicaSet by its name, `<deployment>-<pod-template-hash>` (deployment controller, sync.go). */
 const deploymentOf = (store: Workloads, namespace: string, name: string, hash: string | undefined) =>
@@ -29,7 +29,7 @@ export const ownersOf = (store: Workloads, pod: Workload, templateHash: string |
   const last = seen.at(-1)
   const next = last === undefined ? owner : last.owner
   // what controls by a kind of its own has no marks that are read
-  if (next === undefined || !isWatched(next.kind)) return { _tag: "Known", owners: seen }
+  if (next === undefined || !isWatched(next)) return { _tag: "Known", owners: seen }
   const deployment = last === undefined && next.kind === "ReplicaSet"
     ? deploymentOf(store, namespace, next.name, templateHash)
     : undefined

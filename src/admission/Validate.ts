@@ -1,10 +1,12 @@
 // Validate: warns of images that are not from the backup, or refuses them. A guard rail: while nobody answers, the API server goes
-// on without. It sees pods as they will be, after everything that changes them.
+// on without, and while it is us who leave pods as they are nobody is refused. It sees pods as they will be, after all that changes
+// them.
 import { Effect, type Option } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
 import { describeForeign, foreignImages, refusal } from "../workload/ForeignImages.ts"
-import { admittedPod } from "./AdmittedPod.ts"
-import { make as makeGather } from "./GatherPodFacts.ts"
+import { pullSetOfPod } from "../workload/PullSet.ts"
+import { type AdmittedPod, admittedPod } from "./AdmittedPod.ts"
+import { type Gathered, make as makeGather } from "./GatherPodFacts.ts"
 import type { AdmissionAnswer, AdmissionRequest } from "./Review.ts"
 import type { Surroundings } from "./Surroundings.ts"
 import { type Ending, told } from "./Told.ts"
@@ -13,6 +15,20 @@ import { type Ending, told } from "./Told.ts"
 export const make = Effect.fnUntraced(
   function*(options: { readonly ownNamespace: Option.Option<string>; readonly surroundings: Surroundings }) {
     const gather = yield* makeGather(options)
+
+    const { backupFails, learning, unshown } = options.surroundings
+
+    /** Why a pod that names originals is not refused: nobody could do anything about it, since it is us who did not point it to copies. */
+    const excuseOf = Effect.fnUntraced(
+      function*({ pod }: AdmittedPod, { namespace, owners, settings, unseen }: Gathered) {
+        if (settings.DRY_RUN) return "DRY_RUN is on"
+        const known = unseen[0] ?? (yield* learning)
+        if (known !== undefined || settings.MUTATING_WEBHOOK === "off") return known
+        const fails = settings.BACKUP_DOWN === "rewrite" ? undefined : yield* backupFails
+        if (fails !== undefined || settings.BACKUP_PULL_BY === "nodes") return fails
+        return yield* unshown({ pod, owners, set: pullSetOfPod(pod, namespace), dryRun: true })
+      }
+    )
 
     const decide = Effect.fnUntraced(function*(
       request: AdmissionRequest
@@ -24,7 +40,8 @@ export const make = Effect.fnUntraced(
       const { BACKUP_REGISTRY, VALIDATING_WEBHOOK } = gathered.settings
       // its namespace may be exempt: nobody is refused, or warned, for what we do not know
       if (VALIDATING_WEBHOOK === "off" || gathered.namespace === undefined) return allowed
-      const enforced = VALIDATING_WEBHOOK === "enforce"
+      const excuse = VALIDATING_WEBHOOK === "enforce" ? yield* excuseOf(admitted, gathered) : undefined
+      const enforced = VALIDATING_WEBHOOK === "enforce" && excuse === undefined
       const images = foreignImages(admitted.pod.workload, gathered, enforced)
       if (images.length === 0) return allowed
       const missing = [...new Set(images.flatMap((it) => it.missing))]
@@ -42,7 +59,12 @@ export const make = Effect.fnUntraced(
         }
         : {
           ending: { _tag: "Warned" },
-          answer: { warnings: images.map((it) => `image-cloner: ${describeForeign(it)}`) }
+          answer: {
+            warnings: [
+              ...(excuse === undefined ? [] : [`image-cloner: not refused, because ${excuse}`]),
+              ...images.map((it) => `image-cloner: ${describeForeign(it)}`)
+            ]
+          }
         }
     })
 

@@ -107,7 +107,6 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
   const ledger = makeLedger(clock)
   const landings = makeLandings(clock)
   const running = new Set<Progress>()
-  const blobs = yield* makeBlobChecks({ registry, limits, deep: false })
 
   const copy = Effect.fn("Cloner.copy")(function*(
     source: ImageReference,
@@ -172,7 +171,11 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     verify: (source, digest) => confirm({ registry, ledger, backup: settings().backup }, source, digest),
     recognise: (source) =>
       permits.looks.withPermit({ ...unclaimed, lane: source.registry })(
-        recognise({ registry, blobs }, settings().backup, source)
+        // each look asks anew: an answer, or that there was none, holds for that look alone
+        Effect.flatMap(
+          makeBlobChecks({ registry, limits, deep: false }),
+          (blobs) => recognise({ registry, blobs }, settings().backup, source)
+        )
       ),
     silenceOf: registry.silenceOf,
     inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),

@@ -92,3 +92,13 @@ export const collectionPath = (kind: Kind): string => `${root(kind)}/${kind.reso
 /** Path of one object. */
 export const objectPath = (kind: Kind, namespace: string, name: string): string =>
   `${root(kind)}/namespaces/${encodeURIComponent(namespace)}/${kind.resource}/${encodeURIComponent(name)}`
+
+const groupOf = (apiVersion: string): string =>
+  apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""
+
+/** Whether a reference to an owner means a kind of this table: others call theirs Job and StatefulSet as well. */
+export const isOf = (
+  { apiVersion, kind }: Kind,
+  owner: { readonly kind: string; readonly apiVersion?: string | undefined }
+): boolean =>
+  kind === owner.kind && (owner.apiVersion === undefined || groupOf(owner.apiVersion) === groupOf(apiVersion))

@@ -49,7 +49,12 @@ const ownerOf = (metadata: Meta) => {
   const owner = metadata.ownerReferences?.find((it) => it.controller === true)
   return owner === undefined
     ? undefined
-    : { kind: owner.kind ?? "", name: owner.name ?? "", uid: owner.uid ?? "" }
+    : {
+      ...(owner.apiVersion ? { apiVersion: owner.apiVersion } : {}),
+      kind: owner.kind ?? "",
+      name: owner.name ?? "",
+      uid: owner.uid ?? ""
+    }
 }
 
 /** Names in a list of references. */

@@ -19,6 +19,8 @@ export interface ImageSlot {
 }
 
 export interface Owner {
+  /** Undefined: it does not say; then its kind alone tells. */
+  readonly apiVersion?: string
   readonly kind: string
   readonly name: string
   readonly uid: string

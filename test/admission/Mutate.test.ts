@@ -21,7 +21,7 @@ import {
   stage,
   web
 } from "./Reviewed.ts"
-import { workload } from "../support/Objects.ts"
+import { digestOf, pod, workload } from "../support/Objects.ts"
 
 const make = (surroundings: Around) => Mutate.make({ ownNamespace: Option.some("image-cloner"), surroundings })
 
@@ -181,6 +181,20 @@ describe("an ephemeral container", () => {
         patch: [{ op: "replace", path: "/spec/ephemeralContainers/0/image", value: copy }],
         auditAnnotations: { "original-images": "{\"debug\":\"nginx:1.27\"}" }
       })
+    }).pipe(Effect.provide(stage())))
+
+  // seen: no other pod of a Deployment has the container, so nothing told what it ran, and it was left as it was
+  it.effect("is pointed to its copy in a pod of a Deployment, too", () =>
+    Effect.gen(function*() {
+      const store = yield* filled
+      store.putPod(pod({ owner: replicaSet, name: "web-5d4f-1", digest: digestOf("a") }))
+      const owned1 = newPod({ owner: replicaSet })
+      const debugged = newPod({
+        owner: replicaSet,
+        spec: { ephemeralContainers: [{ name: "debug", image: "nginx:1.27" }] }
+      })
+      const mutate = yield* make(around())
+      assert.lengthOf(imagesOf(yield* mutate(update(debugged, owned1))), 1)
     }).pipe(Effect.provide(stage())))
 
   it.effect("is never touched once it is there", () =>

@@ -49,6 +49,11 @@ describe("the owners of a new pod", () => {
       metadata: { ownerReferences: [{ kind: "Rollout", name: "canary", uid: "r", controller: true }] }
     })
     assert.deepStrictEqual(keysOf(storeOf(controlled), made(controlled)), [controlled.key])
+    // Volcano's Job is none of ours
+    const foreign = { apiVersion: "batch.volcano.sh/v1alpha1", kind: "Job", name: "v", uid: "v" }
+    assert.deepStrictEqual(keysOf(storeOf(), { ...made(), owner: foreign }), [])
+    const ours = { apiVersion: "batch/v1", kind: "Job", name: "v", uid: "v" }
+    assert.match(String(keysOf(storeOf(), { ...made(), owner: ours })), /^Job shop\/v, which controls it/)
     const direct = { ...made(), owner: { kind: "Workflow", name: "w", uid: "w" } }
     assert.deepStrictEqual(keysOf(storeOf(), direct), [])
   })

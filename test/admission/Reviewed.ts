@@ -73,13 +73,16 @@ export interface Around extends Surroundings {
   readonly pullers: Array<Puller>
 }
 
-export const around = (given: { readonly fails?: string; readonly unshown?: string } = {}): Around => {
+export const around = (
+  given: { readonly fails?: string; readonly unshown?: string; readonly learning?: string } = {}
+): Around => {
   const asked: Around["asked"] = []
   const pullers: Around["pullers"] = []
   return {
     asked,
     pullers,
     backupFails: Effect.sync(() => given.fails),
+    learning: Effect.sync(() => given.learning),
     unshown: (puller) => Effect.sync(() => (pullers.push(puller), given.unshown)),
     ask: (namespace, sources) => Effect.sync(() => void asked.push([namespace, sources]))
   }

@@ -83,6 +83,35 @@ describe("images that are not from the backup", () => {
     }).pipe(Effect.provide(enforce)))
 })
 
+describe("nobody is refused for what is our own doing", () => {
+  const excused = (settings: Parameters<typeof stage>[0], given: Parameters<typeof around>[0], why: string) =>
+    Effect.gen(function*() {
+      yield* filled
+      const validate = yield* make(around(given))
+      const { denied, warnings } = yield* validate(request(foreign))
+      assert.isUndefined(denied)
+      assert.strictEqual(warnings?.[0], `image-cloner: not refused, because ${why}`)
+      assert.match(warnings?.[1] ?? "", /app runs "nginx:1.27"/)
+    }).pipe(Effect.provide(stage({ VALIDATING_WEBHOOK: "enforce", ...settings })))
+
+  it.effect("while DRY_RUN is on", () => excused({ DRY_RUN: true }, {}, "DRY_RUN is on"))
+
+  it.effect("while it is still looked at what is backed up", () => excused({}, { learning: "it begins" }, "it begins"))
+
+  it.effect("while the backup fails, or nothing has shown that pods can pull", () =>
+    Effect.andThen(
+      excused({}, { fails: "the backup is down" }, "the backup is down"),
+      excused({}, { unshown: "another pod shows it" }, "another pod shows it")
+    ))
+
+  it.effect("but for copies that are the pods' own to name, where nobody points them there", () =>
+    Effect.gen(function*() {
+      yield* filled
+      const validate = yield* make(around({ fails: "the backup is down", unshown: "another pod shows it" }))
+      assert.isDefined((yield* validate(request(foreign))).denied)
+    }).pipe(Effect.provide(stage({ VALIDATING_WEBHOOK: "enforce", MUTATING_WEBHOOK: "off" }))))
+})
+
 describe("what is exempt", () => {
   it.effect("by its namespace is never refused", () =>
     Effect.gen(function*() {

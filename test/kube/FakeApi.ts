@@ -106,10 +106,13 @@ export const authorization = (access: Access): string | undefined => {
   return header === undefined ? undefined : Redacted.value(header)
 }
 
-/** What a test of the client or the watcher needs: metrics and states of its own, no logs, fast time. */
-export const testing = Layer.mergeAll(
-  Layer.sync(Metric.MetricRegistry, () => new Map()),
-  WatchStates.layer,
-  Logger.layer([]),
-  fastClock(50)
-)
+/** What a test of the client or the watcher needs: metrics and states of its own, no logs, time that goes so many times as fast. */
+export const testingAt = (factor: number) =>
+  Layer.mergeAll(
+    Layer.sync(Metric.MetricRegistry, () => new Map()),
+    WatchStates.layer,
+    Logger.layer([]),
+    fastClock(factor)
+  )
+
+export const testing = testingAt(50)

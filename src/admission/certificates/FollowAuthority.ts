@@ -35,6 +35,8 @@ export interface AuthorityOptions {
   readonly namespace: string
   /** Since when (uptime in ms) every webhook configuration has carried this bundle; undefined: not all do. */
   readonly publishedSince: (bundle: string) => Effect.Effect<number | undefined>
+  /** Whether this replica leads: what is there is changed by one alone. */
+  readonly mayWrite: Effect.Effect<boolean>
   readonly authority: SubscriptionRef.SubscriptionRef<Option.Option<Authority>>
   readonly bundle: SubscriptionRef.SubscriptionRef<Option.Option<string>>
 }
@@ -70,6 +72,7 @@ const makeLook = (
 ): Effect.Effect<void, Problem, SecureRandom.SecureRandom> => {
   const { where } = secret
   const take = makeTake(options, where)
+  const { mayWrite } = options
 
   // What is in use goes on, so that nobody who deletes the Secret by mistake ends the webhooks.
   const begin = Effect.gen(function*() {
@@ -95,7 +98,8 @@ const makeLook = (
     if (Result.isFailure(decoded)) return yield* new UnusableSecret({ where, detail: decoded.failure.message })
     const authority = decoded.success
     const step = stepOf(authority, yield* Clock.currentTimeMillis, yield* publishedFor(authority))
-    if (step._tag === "Wait") return yield* take(authority)
+    // of several replicas one rotates: a clock that is wrong elsewhere must not
+    if (step._tag === "Wait" || !(yield* mayWrite)) return yield* take(authority)
     const written = yield* Effect.result(Effect.gen(function*() {
       const next = step._tag === "Write" ? step.authority : step.made(yield* issueAuthority)
       yield* secret.write(found, next)

@@ -6,6 +6,7 @@ import type { KubeClient } from "../../kube/KubeClient.ts"
 import type { Run } from "../../settings/SettingsRef.ts"
 import type { Authority } from "./Authority.ts"
 import { followAuthority } from "./FollowAuthority.ts"
+import { Leadership } from "../../kube/lease/Leadership.ts"
 import { keepLeaf } from "./Leaf.ts"
 import type { ServingPair } from "./ServingPair.ts"
 
@@ -36,7 +37,8 @@ export class Certificates extends Context.Service<Certificates, {
         const bundle = yield* SubscriptionRef.make(Option.none<string>())
         const pair = yield* SubscriptionRef.make(Option.none<ServingPair>())
         const { namespace, names, publishedSince, run } = options
-        yield* run("webhook authority", followAuthority({ namespace, publishedSince, authority, bundle }))
+        const { mayWrite } = yield* Leadership
+        yield* run("webhook authority", followAuthority({ namespace, publishedSince, mayWrite, authority, bundle }))
         yield* run("webhook certificate", keepLeaf({ authority, pair, names }))
         return { pair, bundle }
       })

@@ -94,6 +94,22 @@ const decide = Effect.fnUntraced(
   }
 )
 
+/** Values that an object of Kubernetes never has: each costs fifty times its bytes as an object, and parsing them stops all else. */
+const mostValues = 300_000
+
+const comma = 0x2c
+const brace = 0x7b
+const bracket = 0x5b
+
+/** Whether a body has no more values than could be meant; those in its strings are counted, too. */
+const isParsable = (body: Uint8Array): boolean => {
+  let values = 0
+  for (const byte of body) {
+    if (byte === comma || byte === brace || byte === bracket) values++
+  }
+  return values <= mostValues
+}
+
 const parse = (text: string): Option.Option<unknown> => {
   try {
     return Option.some(JSON.parse(text))
@@ -132,6 +148,7 @@ const answerTo = Effect.fnUntraced(function*(
 ) {
   const handler = yield* Effect.fromResult(handlerOf(handlers, target.path, request))
   const body = yield* readBody(request, limits.mostBody, holding)
+  if (!isParsable(body)) return yield* badRequest("the body has too many values")
   const json = isUtf8(body) ? parse(body.toString("utf8")) : Option.none()
   if (Option.isNone(json)) return yield* badRequest("the body is not JSON")
   const review = decodeReview(json.value)

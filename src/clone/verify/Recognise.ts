@@ -11,6 +11,8 @@ import type { VerifyContext } from "./VerifyTree.ts"
 
 export interface Recognised {
   readonly digest: Digest
+  /** What its source calls it, where it was converted from Docker's schema 1. */
+  readonly original?: Digest
   /** Every manifest and config digest below it, itself included. */
   readonly contents: ReadonlySet<Digest>
   /** Uptime in milliseconds. */
@@ -28,5 +30,7 @@ export const recognise = Effect.fnUntraced(function*(
   // an image of a digest may have been converted: then its own is the name of a tag
   if (Option.isNone(Option.flatten(head)) && name.digest === undefined) return undefined
   const { contents, digest, status } = yield* verifyImage(context, { source, backup: name }, new Progress(source, name))
-  return status === "whole" && digest !== undefined ? { digest, contents, verifiedAt: yield* uptime } : undefined
+  if (status !== "whole" || digest === undefined) return undefined
+  const converted = source.digest !== undefined && source.digest !== digest
+  return { digest, contents, verifiedAt: yield* uptime, ...(converted ? { original: source.digest } : {}) }
 })

@@ -8,7 +8,10 @@ const mostNamespaces = 500
 const keptFor = 10 * 60 * 1000
 
 /** The inventory's users that these are; no workload is called so. */
-const userOf = (namespace: string): string => `Hint/${namespace}`
+const prefix = "Hint/"
+const userOf = (namespace: string): string => `${prefix}${namespace}`
+
+export const isHint = (user: string): boolean => user.startsWith(prefix)
 
 /** What a namespace wants from now on; none: nothing any more. */
 export interface Wish {

@@ -24,17 +24,29 @@ interface Copy {
   readonly state: Extract<ImageState, { _tag: "BackedUp" }>
 }
 
-/** The one that was seen longest ago, and those that are about to be too old. */
-const dueOf = (inventory: Inventory["Service"], now: number): ReadonlyArray<Copy> => {
-  let oldest: Copy | undefined
-  const old: Array<Copy> = []
-  for (const { source, state } of inventory.all) {
-    if (state._tag !== "BackedUp") continue
-    const copy = { source, state }
-    if (oldest === undefined || state.verifiedAt < oldest.state.verifiedAt) oldest = copy
-    if (now - state.verifiedAt > ageing && old.length < mostInABeat) old.push(copy)
+/** What is to be asked for now, and a copy that was seen not long ago, for whether it is the copy or the backup that fails. */
+interface Due {
+  readonly copies: ReadonlyArray<Copy>
+  readonly newest: Copy | undefined
+}
+
+/**
+ * The one that was seen longest ago, or those that are about to be too old. One that was tried in vain waits behind the others: a
+ * copy that the backup refuses must not be all that it is asked for.
+ */
+const dueOf = (inventory: Inventory["Service"], tried: ReadonlyMap<string, number>, now: number): Due => {
+  const copies = inventory.all.flatMap(({ source, state }): ReadonlyArray<Copy> =>
+    state._tag === "BackedUp" ? [{ source, state }] : []
+  )
+  const at = ({ source, state }: Copy) => Math.max(state.verifiedAt, tried.get(source) ?? -Infinity)
+  const old = copies.filter((it) => now - it.state.verifiedAt > ageing).toSorted((a, b) => at(a) - at(b))
+  const least = (by: (it: Copy) => number) =>
+    copies.reduce<Copy | undefined>((one, it) => one === undefined || by(it) < by(one) ? it : one, undefined)
+  const oldest = least(at)
+  return {
+    copies: old.length > 0 ? old.slice(0, mostInABeat) : oldest === undefined ? [] : [oldest],
+    newest: least((it) => -it.state.verifiedAt)
   }
-  return old.length > 0 ? old : oldest === undefined ? [] : [oldest]
 }
 
 /** Makes the fiber that asks; it never ends. */
@@ -44,21 +56,41 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
   const images = yield* ImageQueue
   const settings = yield* SettingsRef
 
-  const look = Effect.fnUntraced(function*({ source, state }: Copy) {
+  /** By source, when it was tried in vain. */
+  const tried = new Map<string, number>()
+
+  /** What the backup says of a copy: when it was seen, that it is lost, or why there is no telling. */
+  const ask = Effect.fnUntraced(function*({ source, state }: Copy) {
     const reference = parse(source)
     if (Result.isFailure(reference)) return yield* Effect.die(reference.failure) // the inventory's keys are references
-    const since = yield* uptime
-    const seen = yield* cloner.verify(reference.success, state.digest).pipe(
-      Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.undefined }),
-      Effect.result
+    return yield* cloner.verify(reference.success, state.digest).pipe(
+      Effect.timeoutOrElse({
+        duration: patience,
+        orElse: () => Effect.succeed(`no answer in ${Duration.format(patience)}`)
+      }),
+      Effect.catch((error) => Effect.succeed(error.reason === "not-found" ? "lost" as const : error.detail))
     )
-    if (Result.isSuccess(seen)) {
-      if (seen.success === undefined) return answers.failed(since, `no answer in ${Duration.format(patience)}`)
+  })
+
+  /** Whether the backup answers for another copy than the one that it does not answer for. */
+  const answersFor = (other: Copy | undefined, failed: Copy): Effect.Effect<boolean> =>
+    other === undefined || other.source === failed.source
+      ? Effect.succeed(false)
+      : Effect.map(ask(other), (it) => typeof it === "number")
+
+  const look = Effect.fnUntraced(function*(copy: Copy, newest: Copy | undefined) {
+    const { source, state } = copy
+    const since = yield* uptime
+    const seen = yield* ask(copy)
+    if (typeof seen === "number") {
+      tried.delete(source)
       // whatever the image loop has found out meanwhile is newer
-      if (inventory.state(source) === state) inventory.set(source, { ...state, verifiedAt: seen.success })
-      return answers.answered(seen.success)
+      if (inventory.state(source) === state) inventory.set(source, { ...state, verifiedAt: seen })
+      return answers.answered(seen)
     }
-    if (seen.failure.reason !== "not-found") return answers.failed(since, seen.failure.detail)
+    tried.set(source, since)
+    if (seen !== "lost" && !(yield* answersFor(newest, copy))) return answers.failed(since, seen)
+    // the backup answers, and this copy is another matter: the image loop's
     answers.answered(yield* uptime)
     yield* images.offer(source)
   })
@@ -69,9 +101,10 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
     const now = yield* uptime
     if ((yield* SubscriptionRef.get(settings)).MUTATING_WEBHOOK === "off") last = undefined
     else if (last === undefined || now - last >= Duration.toMillis(every)) {
-      const due = dueOf(inventory, now)
-      last = due.length === 0 ? undefined : now
-      yield* Effect.forEach(due, look, { concurrency: atOnce, discard: true })
+      const { copies, newest } = dueOf(inventory, tried, now)
+      last = copies.length === 0 ? undefined : now
+      yield* Effect.forEach(copies, (it) => look(it, newest), { concurrency: atOnce, discard: true })
+      for (const source of tried.keys()) if (inventory.get(source) === undefined) tried.delete(source)
     }
   })
   const beats: Effect.Effect<never> = Effect.andThen(Effect.repeat(tick, Schedule.spaced("1 second")), Effect.never)

@@ -12,6 +12,7 @@ import { Leadership } from "../../kube/lease/Leadership.ts"
 import { backup, type Settings } from "../../settings/Settings.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
+import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import { Supervisor } from "../../Supervisor.ts"
 import { Health } from "../../telemetry/HealthChecks.ts"
 import { webhookRequests } from "../../telemetry/Metrics.ts"
@@ -21,6 +22,7 @@ import { BackupAnswers } from "./BackupAnswers.ts"
 import { CloneHints } from "./CloneHints.ts"
 import * as FailedPulls from "./FailedPulls.ts"
 import * as Heartbeat from "./Heartbeat.ts"
+import { Learning } from "./Learning.ts"
 import * as PullShowing from "./PullShowing.ts"
 
 export interface AdmissionOptions {
@@ -44,14 +46,17 @@ const namesOf = (namespace: string, url: Option.Option<string>): ReadonlyArray<s
 /** What decisions ask of the program, and what has to be looked at for that; the latter never ends. */
 const makeSurroundings = Effect.gen(function*() {
   const inventory = yield* Inventory
+  const store = yield* WorkloadStore
   const images = yield* ImageQueue
   const settings = yield* SettingsRef
   const answers = new BackupAnswers()
   const hints = new CloneHints()
+  const learning = new Learning()
   const { beats } = yield* Heartbeat.make(answers)
   const { look: lookAtPulls } = yield* FailedPulls.make(backup(yield* SubscriptionRef.get(settings)))
   const surroundings: Surroundings = {
     backupFails: Effect.map(uptime, (now) => answers.fails(now)),
+    learning: Effect.sync(() => learning.problem),
     unshown: yield* PullShowing.make,
     ask: Effect.fnUntraced(function*(namespace, sources) {
       const wish = hints.ask(namespace, sources, yield* uptime)
@@ -59,9 +64,11 @@ const makeSurroundings = Effect.gen(function*() {
     })
   }
   const upkeep = Effect.gen(function*() {
-    for (const wish of hints.expire(yield* uptime)) inventory.want(wish.user, wish.sources)
+    const now = yield* uptime
+    for (const wish of hints.expire(now)) inventory.want(wish.user, wish.sources)
+    learning.look(inventory.all, store.isSynced("pods") && store.isSynced("namespaces"), now)
     if (isOn(yield* SubscriptionRef.get(settings))) yield* lookAtPulls
-  }).pipe(Effect.repeat(Schedule.spaced("5 seconds")), Effect.andThen(Effect.never))
+  }).pipe(Effect.repeat(Schedule.spaced("2 seconds")), Effect.andThen(Effect.never))
   return { surroundings, beats, upkeep }
 })
 
@@ -105,7 +112,10 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
     yield* health.add(
       "ready",
       "webhook",
-      Effect.flatMap(SubscriptionRef.get(settings), (it) => isOn(it) ? server.check : Effect.undefined)
+      Effect.gen(function*() {
+        if (!isOn(yield* SubscriptionRef.get(settings))) return undefined
+        return (yield* server.check) ?? (yield* surroundings.learning)
+      })
     )
     const port = yield* server.port
     serves = true

@@ -7,7 +7,6 @@ import { Cloner } from "../../clone/Cloner.ts"
 import type { Digest } from "../../image/Digest.ts"
 import { format, type ImageReference, parse } from "../../image/ImageReference.ts"
 import type { ImageState } from "../../image/ImageState.ts"
-import { Leadership } from "../../kube/lease/Leadership.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
@@ -28,7 +27,6 @@ export const make = Effect.gen(function*() {
   const store = yield* WorkloadStore
   const settings = yield* SettingsRef
   const pacing = yield* Pacing
-  const { mayWrite: mayCopy } = yield* Leadership
   const doubt = yield* makeDoubt
   const become = yield* makeBecome
   const failed = yield* makeFailedImages
@@ -65,6 +63,7 @@ export const make = Effect.gen(function*() {
     yield* doubtTag(reference.success)
     const entry = inventory.get(source)
     const claim = entry === undefined ? unclaimed : claimOf(entry, store, failed.has(source))
+    const mayCopy = following.mayCopy(source)
     const request = { claim, last, mayCopy, tagInUse: tagInUse(reference.success), wanted: wanted(source) }
     const copied = yield* Effect.result(cloner.clone(reference.success, request))
     if (Result.isFailure(copied)) {
@@ -95,13 +94,14 @@ export const make = Effect.gen(function*() {
     const entry = inventory.get(source)
     if (entry === undefined) {
       failed.forget(source)
+      following.forget(source)
       return
     }
     const { DRY_RUN } = yield* SubscriptionRef.get(settings)
     if (DRY_RUN) return yield* Effect.logInfo("would be copied to the backup, but DRY_RUN is on")
     const now = yield* uptime
     const { state } = entry
-    if (state._tag !== "BackedUp" && !(yield* mayCopy)) return yield* following.follow(source)
+    if (state._tag !== "BackedUp" && !(yield* following.mayCopy(source))) return yield* following.follow(source)
     if (state._tag === "Pending") return yield* copy(source)
     if (state._tag === "BackedUp") {
       return now - state.verifiedAt > curable ? yield* lookAgain(source, state) : undefined

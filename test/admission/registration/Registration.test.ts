@@ -14,7 +14,7 @@ import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
 import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
 import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { uptime } from "../../../src/telemetry/Uptime.ts"
-import { type Answer, failure, fakeApi, json, refuse, testing } from "../../kube/FakeApi.ts"
+import { type Answer, failure, fakeApi, json, refuse, testingAt } from "../../kube/FakeApi.ts"
 import { eventually } from "../../support/Eventually.ts"
 
 const bundle = "-----BEGIN CERTIFICATE-----\none\n-----END CERTIFICATE-----\n"
@@ -387,7 +387,7 @@ describe("an API server", () => {
       const patch = api.calls.find((call) => call.method === "PATCH")
       assert.strictEqual(patch?.path, mutatingConfiguration.path)
       assert.strictEqual(patch?.headers["content-type"], "application/json-patch+json")
-    }).pipe(Effect.scoped, Effect.provide(testing)))
+    }).pipe(Effect.scoped, Effect.provide(testingAt(10))))
 })
 
 describe("a bundle", () => {

@@ -45,12 +45,21 @@ describe("what a replica that does not copy knows of an image", () => {
       })
     ))
 
-  it.live("is nothing where the backup fails", () =>
-    betweenRegistries(({ backup, clone, cloner, source }) =>
+  // seen: what a blob's question was answered once was believed as long as the process lived, errors too
+  it.live("is nothing where the backup fails, and known again when it answers", () =>
+    betweenRegistries(({ backup, clone, cloner, into, source }) =>
       Effect.gen(function*() {
         source.add("app", index, "1")
         const copied = yield* clone()
-        backup.on(/./, (_, response) => response.writeHead(503).end())
+        let status = 503
+        backup.on(/\/blobs\//, ({ path }, response) => {
+          const blob = backup.blob(into, path.split("/").at(-1) ?? "")
+          response.writeHead(status, { "content-length": status === 200 ? blob?.length ?? 0 : 0 }).end()
+        })
+        assert.isUndefined(yield* cloner.recognise(copied.source))
+        status = 200
+        assert.strictEqual((yield* cloner.recognise(copied.source))?.digest, copied.digest)
+        status = 404
         assert.isUndefined(yield* cloner.recognise(copied.source))
       }), { limits: { answerTimeout: Duration.seconds(1) } }))
 })

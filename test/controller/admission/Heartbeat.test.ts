@@ -24,10 +24,13 @@ const failure = (reason: CloneError["reason"]) =>
   })
 
 /** Heartbeats with a backup that answers what `verify` says. */
-const beating = (verify: Effect.Effect<number, CloneError>) => {
+const beating = (
+  verify: Effect.Effect<number, CloneError> | ((source: string) => Effect.Effect<number, CloneError>)
+) => {
   const asked: Array<string> = []
   const cloner = Layer.mock(Cloner, {
-    verify: (it: ImageReference) => Effect.suspend(() => (asked.push(format(it)), verify))
+    verify: (it: ImageReference) =>
+      Effect.suspend(() => (asked.push(format(it)), typeof verify === "function" ? verify(format(it)) : verify))
   })
   const layer = Layer.mergeAll(
     cloner,
@@ -132,6 +135,39 @@ describe("while new pods are pointed to copies, the backup", () => {
       yield* SubscriptionRef.update(settings, (it) => ({ ...it, MUTATING_WEBHOOK: "on" as const }))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(asked, ["a.io/one:1"])
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  // seen: one copy that the backup refused was the oldest for good, and no pod of the cluster was pointed to copies any more
+  it.effect("counts while it refuses one copy and has others, which are looked at all the same", () => {
+    const { asked, layer, start } = beating((source) =>
+      source === "a.io/refused:1" ? Effect.fail(failure("denied")) : uptime
+    )
+    return Effect.gen(function*() {
+      const began = yield* uptime
+      const { fails } = yield* start({ "a.io/refused:1": began, "a.io/one:1": began + 1, "a.io/two:1": began + 2 })
+      for (let beats = 0; beats < 30; beats++) {
+        yield* TestClock.adjust("10 seconds")
+        assert.isUndefined(yield* fails)
+      }
+      assert.isAbove(asked.filter((it) => it === "a.io/one:1").length, 5)
+      assert.isAbove(asked.filter((it) => it === "a.io/two:1").length, 5)
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.effect("keeps other copies from ageing while many cannot be had", () => {
+    const { asked, layer, start } = beating((source) =>
+      source.startsWith("a.io/refused") ? Effect.fail(failure("denied")) : uptime
+    )
+    return Effect.gen(function*() {
+      const old = (yield* uptime) - 5 * hour - 1000
+      const copies = [
+        ...Array.from({ length: 40 }, (_, at) => `a.io/refused${at}:1`),
+        ...Array.from({ length: 40 }, (_, at) => `a.io/good${at}:1`)
+      ]
+      yield* start(Object.fromEntries(copies.map((it) => [it, old])))
+      for (let beats = 0; beats < 5; beats++) yield* TestClock.adjust("10 seconds")
+      assert.lengthOf([...new Set(asked.filter((it) => it.startsWith("a.io/good")))], 40)
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 })
