@@ -1,14 +1,14 @@
 // PlanImages: the part of the plan that concerns one image: its source, its state, and what it is rewritten to.
 import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
-import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { readOriginals } from "./Originals.ts"
 import { freshness } from "./Freshness.ts"
 import type { Facts } from "./Facts.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
-import { type Running, runningOf } from "./Running.ts"
-import { sourceOfSlot, strayEntry } from "./Source.ts"
+import { runningOf } from "./Running.ts"
+import { sourceOfSlot, strayEntry } from "./SourceOrSkip.ts"
+import { tagOrPin } from "./TagOrPin.ts"
 import type { ImageSlot, Workload } from "./Workload.ts"
 
 export interface PlannedImage {
@@ -126,30 +126,6 @@ const pinned = (
   return outcome({ wants, hold: "pending", detail: `its pods run ${source}, which is not in the backup yet` })
 }
 
-type Choice =
-  /** The copy of the tag holds what runs, or nothing runs. */
-  | { readonly _tag: "Tag" }
-  /** All pods run this one digest, which the tag no longer names. */
-  | { readonly _tag: "Pin"; readonly digest: Digest }
-  | { readonly _tag: "Held"; readonly reason: "tag-moved" | "digest-unknown"; readonly detail: string }
-
-/** What a rewrite of a tag must name, given its copy and what runs. */
-const choose = (running: Running, copy: Extract<ImageState, { _tag: "BackedUp" }>): Choice => {
-  if (running._tag === "Nothing") return { _tag: "Tag" }
-  if (running._tag === "Unknown") {
-    return { _tag: "Held", reason: "digest-unknown", detail: `${running.pod} does not tell which digest it runs` }
-  }
-  const known = [...running.images]
-  const moved = known.filter(([it]) => it !== copy.digest && it !== copy.original && !copy.contents.has(it))
-  if (moved.length === 0) return { _tag: "Tag" }
-  const [only] = known
-  if (known.length === 1 && only?.[1] === "manifest") return { _tag: "Pin", digest: only[0] }
-  const named = copy.original ?? copy.digest
-  // a registry cannot be asked for an image by the digest of its config, so it cannot be copied by it
-  const ran = known.map(([digest, of]) => of === "config" ? `the image with the id ${digest}` : digest).join(" and ")
-  return { _tag: "Held", reason: "tag-moved", detail: `its pods run ${ran}, the tag names ${named}` }
-}
-
 const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context): Outcome => {
   const source = format(reference)
   const wants = [source]
@@ -165,7 +141,7 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context):
     return outcome({ wants: [...wants, ...knownPin(slot, reference, facts)], ...failedOf(state, source) })
   }
   if (reference.digest !== undefined) return rewriteTo(of, reference, state, facts)
-  const choice = choose(runningOf(slot.container, reference, facts), state)
+  const choice = tagOrPin(runningOf(slot.container, reference, facts), state)
   if (choice._tag === "Held") return outcome({ wants, hold: choice.reason, detail: `${source}: ${choice.detail}` })
   return choice._tag === "Tag"
     ? rewriteTo(of, reference, state, facts)

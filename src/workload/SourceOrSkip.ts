@@ -1,4 +1,4 @@
-// Source: what one image slot has to be copied from, or why it is left alone.
+// SourceOrSkip: what one image slot has to be copied from, or why it is left alone.
 import { Option, Result } from "effect"
 import picomatch from "picomatch"
 import { type Backup, isForeignCopy, isUnder, sourceOf } from "../image/BackupName.ts"
