@@ -168,7 +168,7 @@ for (const place of real) {
           const after = yield* W.get("Deployment", "team", "web")
           assert.strictEqual(W.imageOf(after), image)
           assert.deepStrictEqual(J.object(after, "spec", "template"), J.object(before, "spec", "template"))
-          assert.include(yield* cloner.http("/readyz"), "[+]webhook ok")
+          yield* eventually("it is not ready", cloner.http("/readyz"), (it) => it.includes("[+]webhook ok"))
           assert.isAbove(
             yield* cloner.metric(
               "image_cloner_admission_reviews_total{operation=\"mutate\",outcome=\"rewritten\",reason=\"none\"}"
