@@ -1,4 +1,4 @@
-// Two replicas end to end, on the sandbox and on a real control plane: whatever becomes of the one that leads, the other takes over,
+// Two replicas end to end, on a real control plane, else on the sandbox: whatever becomes of the one that leads, the other takes over,
 // and every workload is rewritten once.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -83,7 +83,10 @@ const ordered = Effect.fnUntraced(function*(one: Replica, other: Replica) {
 const takesOver = (it: Replica) =>
   eventually("the other does not take over", leads(it), (now) => now === 1, "40 seconds")
 
-for (const place of W.controlPlanes) {
+// a minute each: the sandbox where there is no other
+const places = W.controlPlanes.filter((it) => !it.skipped).slice(-1)
+
+for (const place of places) {
   describe.skipIf(place.skipped)(`two replicas on ${place.name}`, () => {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
       it.effect("rewrite every workload once, whatever becomes of the one that leads", () =>
