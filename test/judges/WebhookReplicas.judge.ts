@@ -10,7 +10,7 @@ import type { Daemon } from "../support/Daemon.ts"
 import { eventually } from "../support/Eventually.ts"
 import { copyOf, daemon, namespace, Stage, stage, user } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
-import { freePort, imagesOf, installed, makePod, mutates } from "./Webhooks.ts"
+import { freePort, imagesOf, installed, makePod, mutates } from "../cluster/Webhooks.ts"
 
 /** A Service: new connections go to its endpoints in turns. */
 const service = (port: number, endpoints: ReadonlySet<number>) =>
