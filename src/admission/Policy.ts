@@ -6,6 +6,7 @@ import { formatName } from "../image/ImageReference.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { alwaysIgnored } from "../workload/Exempt.ts"
 import { validationLabel } from "../workload/ProjectSurroundings.ts"
+import { judgedRules } from "./registration/Webhooks.ts"
 
 /** What becomes of a pod with other images: whoever makes it is warned, the audit log says so, or it is refused. */
 export type Action = "warn" | "audit" | "deny"
@@ -54,14 +55,6 @@ const selector = ({ ownNamespace, settings }: Given) => ({
   ]
 })
 
-const rule = (resource: string, operations: ReadonlyArray<"CREATE" | "UPDATE">) => ({
-  apiGroups: [""],
-  apiVersions: ["v1"],
-  resources: [resource],
-  operations,
-  scope: "Namespaced"
-})
-
 const policy = (given: Given) => {
   const prefix = formatName({ registry: given.backup.registry, repository: given.backup.prefix })
   const advice =
@@ -75,7 +68,7 @@ const policy = (given: Given) => {
       matchConstraints: {
         matchPolicy: "Equivalent",
         namespaceSelector: selector(given),
-        resourceRules: [rule("pods", ["CREATE", "UPDATE"]), rule("pods/ephemeralcontainers", ["UPDATE"])]
+        resourceRules: judgedRules
       },
       variables: [
         { name: "images", expression: imagesOf("object") },

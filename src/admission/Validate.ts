@@ -40,9 +40,13 @@ export const make = Effect.fnUntraced(
       const { BACKUP_REGISTRY, VALIDATING_WEBHOOK } = gathered.settings
       // its namespace may be exempt: nobody is refused, or warned, for what we do not know
       if (VALIDATING_WEBHOOK === "off" || gathered.namespace === undefined) return allowed
+      const { workload } = admitted.pod
+      const foreign = foreignImages(workload, gathered, VALIDATING_WEBHOOK === "enforce")
+      if (foreign.length === 0) return allowed
       const excuse = VALIDATING_WEBHOOK === "enforce" ? yield* excuseOf(admitted, gathered) : undefined
       const enforced = VALIDATING_WEBHOOK === "enforce" && excuse === undefined
-      const images = foreignImages(admitted.pod.workload, gathered, enforced)
+      // who is only warned is not warned of what a warning passes over
+      const images = excuse === undefined ? foreign : foreignImages(workload, gathered, false)
       if (images.length === 0) return allowed
       const missing = [...new Set(images.flatMap((it) => it.missing))]
       if (!request.dryRun && missing.length > 0) yield* options.surroundings.ask(request.namespace, missing)

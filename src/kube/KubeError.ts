@@ -207,6 +207,26 @@ export const protocolError = (operation: string, detail: string): KubeError =>
     outcomeUnknown: false
   })
 
+/** No answer within a time of the caller's own. */
+export const timedOut = (operation: string, patience: string, mutation: boolean): KubeError =>
+  new KubeError({
+    operation,
+    reason: "Timeout",
+    status: undefined,
+    detail: `no answer within ${patience}`,
+    causes: [],
+    retryAfter: undefined,
+    retryable: true,
+    outcomeUnknown: mutation
+  })
+
+/**
+ * Whether an object was changed between our look and our patch. A failed `test` of a JSON Patch is a 422 without causes:
+ * apimachinery's NewGenericServerResponse drops the message.
+ */
+export const isLost = (error: KubeError): boolean =>
+  error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
+
 /** Credentials that are missing or cannot be read. */
 export const credentialsError = (detail: string): KubeError =>
   new KubeError({

@@ -24,3 +24,13 @@ export const operationOf = ({ method, path }: KubeRequest): string => `${method}
 
 /** Whether it may change something. */
 export const isMutation = ({ method }: KubeRequest): boolean => method !== "GET"
+
+/** A JSON Patch that is made once, or not: whoever sends it decides anew of the object as it is then. */
+export const jsonPatch = (path: string, fieldManager: string, operations: ReadonlyArray<unknown>): KubeRequest => ({
+  method: "PATCH",
+  path,
+  query: { fieldManager, fieldValidation: "Strict" },
+  contentType: "application/json-patch+json",
+  body: operations,
+  once: true
+})

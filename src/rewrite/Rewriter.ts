@@ -3,8 +3,9 @@
 // what the first made ours, decides nothing, and is tried three times. Errors told apart as the API server means them: 404, 409
 // and 422.
 import { Context, Effect, Layer, Metric } from "effect"
-import type { KubeError } from "../kube/KubeError.ts"
-import { KubeClient, type KubeRequest } from "../kube/KubeClient.ts"
+import { isLost, type KubeError } from "../kube/KubeError.ts"
+import { KubeClient } from "../kube/KubeClient.ts"
+import { jsonPatch } from "../kube/KubeRequest.ts"
 import { Leadership } from "../kube/lease/Leadership.ts"
 import { rewrites } from "../telemetry/Metrics.ts"
 import { kindOf, objectPath } from "../workload/Kinds.ts"
@@ -32,11 +33,6 @@ export type Disowned =
 
 const count = (result: Parameters<typeof rewrites>[0]["result"]) => Metric.update(rewrites({ result }), 1)
 
-/** Whether the object was another than we had seen; a failed `test` is a 422 without causes: apimachinery's
- * NewGenericServerResponse drops the message. */
-const isLost = (error: KubeError): boolean =>
-  error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
-
 /** A refusal that only says that the world has moved on; all others stay errors. */
 const recover = (error: KubeError): Effect.Effect<Outcome, KubeError> => {
   if (error.reason === "NotFound") return Effect.as(count("gone"), { _tag: "Gone" })
@@ -44,15 +40,8 @@ const recover = (error: KubeError): Effect.Effect<Outcome, KubeError> => {
   return Effect.andThen(count(error.reason === "Denied" ? "denied" : "failed"), Effect.fail(error))
 }
 
-const patchOf = (path: string, operations: ReadonlyArray<Operation>): KubeRequest => ({
-  method: "PATCH",
-  path,
-  query: { fieldManager, fieldValidation: "Strict" },
-  contentType: "application/json-patch+json",
-  body: operations,
-  // whatever keeps it from being made, settings may say no by the time that it could be
-  once: true
-})
+// whatever keeps it from being made, settings may say no by the time that it could be
+const patchOf = (path: string, operations: ReadonlyArray<Operation>) => jsonPatch(path, fieldManager, operations)
 
 /** How often images are given up in vain, each time of the object as it is then, before it is left to the next look. */
 const disownTries = 3

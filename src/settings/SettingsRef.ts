@@ -1,6 +1,7 @@
 // The settings as they are now. The folder is watched and polled; wrong settings never replace good ones.
 import { Context, Effect, FileSystem, Layer, Metric, Option, Stream, SubscriptionRef } from "effect"
 import { settingsRejected, settingsReloads, settingsRestartRequired, touch } from "../telemetry/Metrics.ts"
+import { makeSayings } from "../telemetry/Sayings.ts"
 import { load } from "./Load.ts"
 import { keys, restartKeys, type Settings, textOf } from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
@@ -28,14 +29,8 @@ const ticks = (directory: string): Stream.Stream<unknown, never, FileSystem.File
 
 const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<Settings>, directory: string) {
   const started = yield* SubscriptionRef.get(ref)
-  let lastSaid = ""
   // what is wrong is said once, not at every poll
-  const once = (text: string, say: Effect.Effect<void>) =>
-    Effect.suspend(() => {
-      if (text === lastSaid) return Effect.void
-      lastSaid = text
-      return say
-    })
+  const { once } = makeSayings()
 
   const apply = Effect.fnUntraced(function*(read: Settings) {
     const current = yield* SubscriptionRef.get(ref)

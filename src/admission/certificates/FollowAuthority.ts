@@ -12,7 +12,7 @@ import { type Authority, bundleOf, decode, encode } from "./Authority.ts"
 import { type AuthoritySecret, makeAuthoritySecret } from "./AuthoritySecret.ts"
 import { issueAuthority, type IssueError } from "./IssueCertificates.ts"
 import { isValid, stepOf, validityOf } from "./Rotation.ts"
-import { makeSayings } from "./Sayings.ts"
+import { makeSayings } from "../../telemetry/Sayings.ts"
 
 const pollInterval = Duration.seconds(10)
 /** After somebody else was faster: what they have written is to be taken soon. */

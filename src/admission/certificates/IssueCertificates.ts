@@ -52,6 +52,26 @@ const serialNumber = Effect.gen(function*() {
   return Buffer.from(bytes).toString("hex")
 })
 
+type Library = Awaited<ReturnType<typeof load>>
+
+/** A new key pair, with the certificate that is made for it. */
+const issue = (
+  what: string,
+  make: (x509: Library, keys: webcrypto.CryptoKeyPair) => Promise<{ readonly toString: (format: "pem") => string }>
+): Effect.Effect<KeyPair, IssueError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const x509 = await load()
+      const keys = await generate()
+      const certificate = await make(x509, keys)
+      return {
+        certificate: new X509Certificate(certificate.toString("pem")).toString(),
+        key: secretOf(keys.privateKey)
+      }
+    },
+    catch: (cause) => new IssueError({ what, cause })
+  })
+
 /**
  * A self-signed authority, good from an hour ago for a year. It may sign certificates of servers, and no further authority.
  * Its name ends with the beginning of its serial number: two of them stand in one bundle during a rotation, and not every TLS
@@ -60,11 +80,10 @@ const serialNumber = Effect.gen(function*() {
 export const issueAuthority = Effect.gen(function*() {
   const serial = yield* serialNumber
   const now = yield* Clock.currentTimeMillis
-  return yield* Effect.tryPromise({
-    try: async (): Promise<KeyPair> => {
-      const x509 = await load()
-      const keys = await generate()
-      const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  return yield* issue(
+    "an authority for the webhooks",
+    async (x509, keys) =>
+      await x509.X509CertificateGenerator.createSelfSigned({
         serialNumber: serial,
         name: `CN=image-cloner webhook authority ${serial.slice(0, 8)}`,
         notBefore: new Date(now - skew),
@@ -78,13 +97,7 @@ export const issueAuthority = Effect.gen(function*() {
           await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey)
         ]
       })
-      return {
-        certificate: new X509Certificate(certificate.toString("pem")).toString(),
-        key: secretOf(keys.privateKey)
-      }
-    },
-    catch: (cause) => new IssueError({ what: "an authority for the webhooks", cause })
-  })
+  )
 })
 
 const importKey = async (pem: Redacted.Redacted): Promise<webcrypto.CryptoKey> => {
@@ -99,37 +112,28 @@ const importKey = async (pem: Redacted.Redacted): Promise<webcrypto.CryptoKey> =
 export const issueLeaf = Effect.fn("certificates.issueLeaf")(function*(signer: KeyPair, names: ReadonlyArray<string>) {
   const serial = yield* serialNumber
   const now = yield* Clock.currentTimeMillis
-  return yield* Effect.tryPromise({
-    try: async (): Promise<KeyPair> => {
-      const x509 = await load()
-      const keys = await generate()
-      const last = new X509Certificate(signer.certificate).validToDate.getTime()
-      const certificate = await x509.X509CertificateGenerator.create({
-        serialNumber: serial,
-        // a common name has 64 characters at most, and nobody reads it beside a subjectAltName
-        subject: "CN=image-cloner webhook",
-        issuer: new x509.X509Certificate(signer.certificate).subjectName,
-        notBefore: new Date(now - skew),
-        notAfter: new Date(Math.min(now + Duration.toMillis(leafLife), last)),
-        signingAlgorithm: algorithm,
-        publicKey: keys.publicKey,
-        signingKey: await importKey(signer.key),
-        extensions: [
-          new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-          new x509.SubjectAlternativeNameExtension(
-            names.map((value) => ({ type: isIP(value) === 0 ? "dns" as const : "ip" as const, value }))
-          ),
-          await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-          await x509.AuthorityKeyIdentifierExtension.create(new x509.X509Certificate(signer.certificate).publicKey)
-        ]
-      })
-      return {
-        certificate: new X509Certificate(certificate.toString("pem")).toString(),
-        key: secretOf(keys.privateKey)
-      }
-    },
-    catch: (cause) => new IssueError({ what: `a certificate for ${names.join(", ")}`, cause })
+  return yield* issue(`a certificate for ${names.join(", ")}`, async (x509, keys) => {
+    const last = new X509Certificate(signer.certificate).validToDate.getTime()
+    return x509.X509CertificateGenerator.create({
+      serialNumber: serial,
+      // a common name has 64 characters at most, and nobody reads it beside a subjectAltName
+      subject: "CN=image-cloner webhook",
+      issuer: new x509.X509Certificate(signer.certificate).subjectName,
+      notBefore: new Date(now - skew),
+      notAfter: new Date(Math.min(now + Duration.toMillis(leafLife), last)),
+      signingAlgorithm: algorithm,
+      publicKey: keys.publicKey,
+      signingKey: await importKey(signer.key),
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.SubjectAlternativeNameExtension(
+          names.map((value) => ({ type: isIP(value) === 0 ? "dns" as const : "ip" as const, value }))
+        ),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+        await x509.AuthorityKeyIdentifierExtension.create(new x509.X509Certificate(signer.certificate).publicKey)
+      ]
+    })
   })
 })

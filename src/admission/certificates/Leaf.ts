@@ -8,7 +8,7 @@ import { isIP } from "node:net"
 import { type Authority, belongTogether, bundleOf, certificatesOf } from "./Authority.ts"
 import { issueLeaf, type KeyPair } from "./IssueCertificates.ts"
 import { isValid, isWorn, validityOf } from "./Rotation.ts"
-import { makeSayings } from "./Sayings.ts"
+import { makeSayings } from "../../telemetry/Sayings.ts"
 import type { ServingPair } from "./ServingPair.ts"
 
 /** A certificate has been issued that clients would refuse: the authority is not what it seems, or the clock is wrong. */

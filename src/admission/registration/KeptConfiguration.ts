@@ -2,8 +2,8 @@
 // replica leads, make it say what the settings want. Edge: never fails; what goes wrong is said once, and the next look tries again.
 import { Duration, Effect, Option, Schema } from "effect"
 import type { KubeClient, KubeRequest } from "../../kube/KubeClient.ts"
-import { KubeError, protocolError } from "../../kube/KubeError.ts"
-import { operationOf } from "../../kube/KubeRequest.ts"
+import { isLost, type KubeError, protocolError, timedOut } from "../../kube/KubeError.ts"
+import { isMutation, jsonPatch, operationOf } from "../../kube/KubeRequest.ts"
 import type { Settings } from "../../settings/Settings.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
 import { fieldManager } from "../../workload/Marks.ts"
@@ -60,21 +60,12 @@ export interface KeptConfiguration {
 
 const decode = Schema.decodeUnknownOption(FoundConfiguration)
 
-const timedOut = (request: KubeRequest): KubeError =>
-  new KubeError({
-    operation: operationOf(request),
-    reason: "Timeout",
-    status: undefined,
-    detail: `no answer within ${Duration.format(patience)}`,
-    causes: [],
-    retryAfter: undefined,
-    retryable: true,
-    outcomeUnknown: request.method !== "GET"
-  })
-
 const send = Effect.fnUntraced(function*(client: KubeClient["Service"], request: KubeRequest) {
   const answer = yield* client.request(request).pipe(
-    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(timedOut(request)) })
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.fail(timedOut(operationOf(request), Duration.format(patience), isMutation(request)))
+    })
   )
   const found = decode(answer)
   return Option.isSome(found)
@@ -88,10 +79,6 @@ const bundleOf = (webhook: Readonly<Record<string, unknown>> | undefined): strin
   const bundle = typeof config === "object" && config !== null && "caBundle" in config ? config.caBundle : undefined
   return typeof bundle === "string" ? bundle : ""
 }
-
-/** Whether the object was changed between our look and our patch (Rewriter.ts has the same). */
-const isLost = (error: KubeError): boolean =>
-  error.reason === "Conflict" || (error.reason === "Invalid" && error.causes.length === 0)
 
 /** What a person reads of an error. */
 const describe = ({ configuration: { kind, name } }: Switched, error: KubeError): string => {
@@ -116,16 +103,7 @@ export const keptConfiguration = (client: KubeClient["Service"], switched: Switc
 
   const read: Effect.Effect<FoundConfiguration, KubeError> = send(client, { method: "GET", path, once: true })
 
-  const write = (operations: ReadonlyArray<Operation>) =>
-    send(client, {
-      method: "PATCH",
-      path,
-      query: { fieldManager, fieldValidation: "Strict" },
-      contentType: "application/json-patch+json",
-      body: operations,
-      // the next look decides anew
-      once: true
-    })
+  const write = (operations: ReadonlyArray<Operation>) => send(client, jsonPatch(path, fieldManager, operations))
 
   const note = Effect.fnUntraced(function*(webhook: Readonly<Record<string, unknown>> | undefined) {
     const bundle = bundleOf(webhook)

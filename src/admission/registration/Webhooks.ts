@@ -72,6 +72,9 @@ const rule = (resource: string, operations: ReadonlyArray<"CREATE" | "UPDATE">) 
   scope: "Namespaced"
 })
 
+/** What is judged, by the webhook and by a policy: pods, and containers that are added to them. */
+export const judgedRules = [rule("pods", ["CREATE", "UPDATE"]), rule("pods/ephemeralcontainers", ["UPDATE"])]
+
 const common = (target: Target) => ({
   admissionReviewVersions: ["v1"],
   // while we are down, pods start as they would without us
@@ -107,7 +110,7 @@ export const validatingWebhook = (target: Target): Webhook => ({
   ...common(target),
   objectSelector: {},
   sideEffects: "None",
-  rules: [rule("pods", ["CREATE", "UPDATE"]), rule("pods/ephemeralcontainers", ["UPDATE"])]
+  rules: judgedRules
 })
 
 /** A configuration as the API server has it: as much as a patch needs. It leaves out an empty list. */

@@ -103,8 +103,11 @@ const bracket = 0x5b
 
 /** Whether a body has no more values than could be meant; those in its strings are counted, too. */
 const isParsable = (body: Uint8Array): boolean => {
+  // each is a byte at least, so that most bodies need not be looked at
+  if (body.length <= mostValues) return true
   let values = 0
-  for (const byte of body) {
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at]
     if (byte === comma || byte === brace || byte === bracket) values++
   }
   return values <= mostValues

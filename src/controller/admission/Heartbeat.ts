@@ -72,13 +72,16 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
     )
   })
 
-  /** Whether the backup answers for another copy than the one that it does not answer for. */
-  const answersFor = (other: Copy | undefined, failed: Copy): Effect.Effect<boolean> =>
-    other === undefined || other.source === failed.source
-      ? Effect.succeed(false)
-      : Effect.map(ask(other), (it) => typeof it === "number")
+  /** Makes the question whether the backup answers for another copy than the one that it does not answer for; asked once a beat. */
+  const makeAnswersFor = (other: Copy | undefined) =>
+    Effect.map(
+      Effect.cached(
+        other === undefined ? Effect.succeed(false) : Effect.map(ask(other), (it) => typeof it === "number")
+      ),
+      (asked) => ({ source }: Copy) => other?.source === source ? Effect.succeed(false) : asked
+    )
 
-  const look = Effect.fnUntraced(function*(copy: Copy, newest: Copy | undefined) {
+  const look = Effect.fnUntraced(function*(copy: Copy, answersFor: (failed: Copy) => Effect.Effect<boolean>) {
     const { source, state } = copy
     const since = yield* uptime
     const seen = yield* ask(copy)
@@ -89,7 +92,7 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
       return answers.answered(seen)
     }
     tried.set(source, since)
-    if (seen !== "lost" && !(yield* answersFor(newest, copy))) return answers.failed(since, seen)
+    if (seen !== "lost" && !(yield* answersFor(copy))) return answers.failed(since, seen)
     // the backup answers, and this copy is another matter: the image loop's
     answers.answered(yield* uptime)
     yield* images.offer(source)
@@ -103,7 +106,8 @@ export const make = Effect.fnUntraced(function*(answers: BackupAnswers) {
     else if (last === undefined || now - last >= Duration.toMillis(every)) {
       const { copies, newest } = dueOf(inventory, tried, now)
       last = copies.length === 0 ? undefined : now
-      yield* Effect.forEach(copies, (it) => look(it, newest), { concurrency: atOnce, discard: true })
+      const answersFor = yield* makeAnswersFor(newest)
+      yield* Effect.forEach(copies, (it) => look(it, answersFor), { concurrency: atOnce, discard: true })
       for (const source of tried.keys()) if (inventory.get(source) === undefined) tried.delete(source)
     }
   })

@@ -47,7 +47,7 @@ const namesOf = (namespace: string, url: Option.Option<string>): ReadonlyArray<s
 const makeSurroundings = Effect.gen(function*() {
   const inventory = yield* Inventory
   const store = yield* WorkloadStore
-  const images = yield* ImageQueue
+  const queue = yield* ImageQueue
   const settings = yield* SettingsRef
   const answers = new BackupAnswers()
   const hints = new CloneHints()
@@ -60,14 +60,17 @@ const makeSurroundings = Effect.gen(function*() {
     unshown: yield* PullShowing.make,
     ask: Effect.fnUntraced(function*(namespace, sources) {
       const wish = hints.ask(namespace, sources, yield* uptime)
-      if (wish !== undefined) yield* offerAll(images, inventory.want(wish.user, wish.sources))
+      if (wish !== undefined) yield* offerAll(queue, inventory.want(wish.user, wish.sources))
     })
   }
   const upkeep = Effect.gen(function*() {
     const now = yield* uptime
     for (const wish of hints.expire(now)) inventory.want(wish.user, wish.sources)
-    learning.look(inventory.all, store.isSynced("pods") && store.isSynced("namespaces"), now)
-    if (isOn(yield* SubscriptionRef.get(settings))) yield* lookAtPulls
+    const current = yield* SubscriptionRef.get(settings)
+    // while nothing is copied there is nothing to wait for
+    const images = current.DRY_RUN ? [] : inventory.all
+    learning.look(images, store.isSynced("pods") && store.isSynced("namespaces"), now)
+    if (isOn(current)) yield* lookAtPulls
   }).pipe(Effect.repeat(Schedule.spaced("2 seconds")), Effect.andThen(Effect.never))
   return { surroundings, beats, upkeep }
 })

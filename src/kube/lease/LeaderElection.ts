@@ -1,8 +1,7 @@
 // LeaderElection: which of several replicas leads, by a Lease that they share: asks, renews, gives up in time, releases at the end.
 // Edge: what follows from what is Election.ts; there is no fencing in Kubernetes, so whoever writes asks `mayWrite` before each
 // write, and whatever may only run in the leader ends before this service does.
-import { Context, Deferred, Effect, Layer, Metric, Random, SubscriptionRef } from "effect"
-import { leader } from "../../telemetry/Metrics.ts"
+import { Context, Deferred, Effect, Layer, Random, type SubscriptionRef } from "effect"
 import { KubeClient } from "../KubeClient.ts"
 import { isReason, type KubeError } from "../KubeError.ts"
 import * as Election from "./Election.ts"
@@ -10,7 +9,7 @@ import type { Lease } from "./LeaseRecord.ts"
 import { type LeaseRequests, leaseRequests, patience } from "./LeaseRequests.ts"
 import { makeStanding, type Standing } from "./Standing.ts"
 
-export interface Leadership {
+export interface Elected {
   /** Whether this process leads, and renewed within the deadline: asked before every write. Costs nothing. */
   readonly mayWrite: Effect.Effect<boolean>
   /** For whoever begins or ends something with it; current value first (SubscriptionRef.changes). */
@@ -31,23 +30,9 @@ export interface ElectionOptions {
   readonly run: <E, R>(name: string, effect: Effect.Effect<never, E, R>) => Effect.Effect<void, never, R>
 }
 
-export class LeaderElection extends Context.Service<LeaderElection, Leadership>()(
+export class LeaderElection extends Context.Service<LeaderElection, Elected>()(
   "image-cloner/kube/lease/LeaderElection"
 ) {
-  /** Without other replicas: leads always. */
-  static readonly alone: Layer.Layer<LeaderElection> = Layer.effect(
-    LeaderElection,
-    Effect.gen(function*() {
-      yield* Metric.update(leader, 1)
-      return {
-        mayWrite: Effect.succeed(true),
-        leads: yield* SubscriptionRef.make(true),
-        leader: Effect.undefined,
-        check: Effect.undefined
-      }
-    })
-  )
-
   /** Competes at once and for ever; the layer does not wait for an answer. The lease is released with its scope. */
   static readonly layer = (options: ElectionOptions): Layer.Layer<LeaderElection, never, KubeClient> =>
     Layer.effect(LeaderElection, Effect.suspend(() => make(options)))

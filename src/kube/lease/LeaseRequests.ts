@@ -2,7 +2,7 @@
 // failure means for the election, is Election.ts.
 import { Effect } from "effect"
 import type { KubeClient, KubeRequest } from "../KubeClient.ts"
-import { isReason, KubeError, protocolError } from "../KubeError.ts"
+import { isReason, protocolError, timedOut } from "../KubeError.ts"
 import { isMutation, operationOf } from "../KubeRequest.ts"
 import type { Write } from "./Election.ts"
 import { decode, type LeaseName } from "./LeaseRecord.ts"
@@ -21,19 +21,7 @@ export const leaseRequests = (client: KubeClient["Service"], { name, namespace }
       // the connection goes with the request: the next one does not wait for a dead one
       Effect.timeoutOrElse({
         duration: patience,
-        orElse: () =>
-          Effect.fail(
-            new KubeError({
-              operation,
-              reason: "Timeout",
-              status: undefined,
-              detail: `no answer within ${patience}`,
-              causes: [],
-              retryAfter: undefined,
-              retryable: true,
-              outcomeUnknown: isMutation(request)
-            })
-          )
+        orElse: () => Effect.fail(timedOut(operation, patience, isMutation(request)))
       })
     )
     return decode(answer) ?? (yield* protocolError(operation, "the answer is no Lease"))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Layer, Option, Result, Scope, SubscriptionRef } from "effect"
+import { Duration, Effect, Exit, Layer, Option, Result, Scope, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { generateKeyPairSync } from "node:crypto"
 import { type Authority, bundleOf, decode, encode } from "../../../src/admission/certificates/Authority.ts"
@@ -7,6 +7,7 @@ import { issueAuthority } from "../../../src/admission/certificates/IssueCertifi
 import { checkLeaf } from "../../../src/admission/certificates/Leaf.ts"
 import { Certificates } from "../../../src/admission/certificates/ServingCertificates.ts"
 import type { ServingPair } from "../../../src/admission/certificates/ServingPair.ts"
+import { Leadership } from "../../../src/kube/lease/Leadership.ts"
 import { uptime } from "../../../src/telemetry/Uptime.ts"
 import { supervised } from "../../../src/Supervisor.ts"
 import { cut, fakeSecret, refused } from "./FakeSecret.ts"
@@ -25,11 +26,14 @@ const world = () => ({ api: fakeSecret(), hooks: configurations(), log: logged()
 type World = ReturnType<typeof world>
 
 /** A replica that runs until it is killed. */
-const replica = Effect.fnUntraced(function*({ api, hooks, log }: World) {
+const replica = Effect.fnUntraced(function*({ api, hooks, log }: World, leads = true) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const layer = supervised((run) =>
     Certificates.layer({ namespace: "cloner", names, publishedSince: hooks.publishedSince, run })
-  ).pipe(Layer.provide(api.layer), Layer.provide(log.layer))
+  ).pipe(
+    Layer.provide([api.layer, log.layer]),
+    Layer.provide(Layer.succeed(Leadership, { mayWrite: Effect.succeed(leads), changes: Stream.make(leads) }))
+  )
   const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
   const certificates = yield* Effect.provideContext(Certificates, context)
   const pair = Effect.map(SubscriptionRef.get(certificates.pair), Option.getOrUndefined)
@@ -91,6 +95,24 @@ describe("certificates of the admission webhooks", () => {
         assert.strictEqual(yield* other.bundle, yield* one.bundle)
         assert.strictEqual(it.api.changes().length, 2)
         assert.deepStrictEqual(errors(it), [])
+      })
+    ).pipe(made))
+
+  it.effect("are rotated by the replica that leads alone, whatever the clocks of others say", () =>
+    withJumps((jump) =>
+      Effect.gen(function*() {
+        const it = world()
+        const first = yield* replica(it)
+        yield* becomes(it.api, "Settled")
+        yield* first.kill
+        yield* jump("244 days")
+        const follower = yield* replica(it, false)
+        yield* comes("no bundle", follower.bundle, (text) => text !== undefined)
+        yield* look
+        yield* settle
+        assert.strictEqual(phaseOf(it.api), "Settled")
+        yield* replica(it)
+        yield* becomes(it.api, "Announced")
       })
     ).pipe(made))
 

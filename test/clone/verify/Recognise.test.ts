@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
+import { digestOf } from "../../support/Objects.ts"
 import { assertWhole, betweenRegistries, index, protection } from "../../support/SourceAndBackup.ts"
 
 describe("what a replica that does not copy knows of an image", () => {
@@ -42,6 +43,17 @@ describe("what a replica that does not copy knows of an image", () => {
         const child = index.manifests.find((it) => it.digest !== copied.digest)
         backup.remove(into, child?.digest ?? "")
         assert.isUndefined(yield* cloner.recognise(copied.source))
+      })
+    ))
+
+  // seen: pods were pointed to the name of the source's own digest, which the backup does not have
+  it.live("is of a converted image what its source calls it, too: its copy is named by that", () =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const original = digestOf("c")
+        backup.add(into, index, protection(original))
+        const known = yield* cloner.recognise({ registry: source.host, repository: "app", digest: original })
+        assert.deepStrictEqual([known?.digest, known?.original], [index.root.digest, original])
       })
     ))
 

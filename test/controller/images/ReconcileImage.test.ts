@@ -420,4 +420,16 @@ describe("the actor of an image while another replica leads", () => {
       assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
     }).pipe(Effect.provide(it.layer))
   })
+
+  it.effect("copies what only its own hints want: nobody else knows of that", () => {
+    const it = following(() => undefined)
+    return Effect.gen(function*() {
+      const inventory = yield* Inventory
+      inventory.want("Hint/shop", [source])
+      yield* (yield* ImageQueue).offer(source)
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([inventory.state(source)?._tag, it.looks], ["BackedUp", []])
+    }).pipe(Effect.provide(it.layer))
+  })
 })

@@ -39,18 +39,6 @@ const first = Effect.fnUntraced(function*(server: LeaseServer) {
   return it
 })
 
-describe("alone", () => {
-  it.effect("leads always", () =>
-    Effect.gen(function*() {
-      const election = yield* LeaderElection
-      yield* TestClock.adjust("1 day")
-      assert.isTrue(yield* election.mayWrite)
-      assert.isTrue(yield* SubscriptionRef.get(election.leads))
-      assert.isUndefined(yield* election.check)
-      assert.strictEqual((yield* Metric.value(leader)).value, 1)
-    }).pipe(Effect.provide(LeaderElection.alone)))
-})
-
 describe("one replica", () => {
   it.effect("makes the lease, leads, and renews it every two seconds with one request", () =>
     Effect.gen(function*() {
