@@ -17,38 +17,6 @@ const waiting = (namespaceName: string) =>
     (pods) => pods.map((it) => J.text(it, "status", "containerStatuses", 0, "state", "waiting", "reason") ?? "")
   )
 
-/** A policy that allows no pod with an image of this host in the namespace. */
-const forbidImages = Effect.fnUntraced(function*(namespaceName: string, host: string) {
-  const client = yield* KubeClient
-  const post = (resource: string, body: object) =>
-    client.request({ method: "POST", path: `/apis/admissionregistration.k8s.io/v1/${resource}`, body })
-  yield* post("validatingadmissionpolicies", {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingAdmissionPolicy",
-    metadata: { name: namespaceName },
-    spec: {
-      failurePolicy: "Fail",
-      matchConstraints: {
-        resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }]
-      },
-      validations: [{
-        expression: `object.spec.containers.all(c, !c.image.startsWith('${host}'))`,
-        message: "only images of the public registry are allowed here"
-      }]
-    }
-  })
-  yield* post("validatingadmissionpolicybindings", {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingAdmissionPolicyBinding",
-    metadata: { name: namespaceName },
-    spec: {
-      policyName: namespaceName,
-      validationActions: ["Deny"],
-      matchResources: { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespaceName } } }
-    }
-  })
-})
-
 for (const place of W.controlPlanes) {
   describe.skipIf(place.skipped)(`putting back, on ${place.name}`, () => {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
@@ -104,49 +72,6 @@ for (const place of W.controlPlanes) {
             yield* backup.switchOn
           }),
         180_000
-      )
-
-      // the sandbox has no admission policies
-      if (place.name === "the sandbox") return
-      it.effect(
-        "what a policy allows no pods of is put back in the policy's words, and left alone",
-        () =>
-          Effect.gen(function*() {
-            const stageNow = yield* Stage
-            const { backup, upstream } = stageNow
-            yield* upstream.load("policy/app", SampleImage.image("policy"), "1")
-            const image = `${upstream.host}/policy/app:1`
-            yield* namespace("policy")
-            yield* W.make("Deployment", {
-              namespace: "policy",
-              name: "deployment",
-              image,
-              spec: { strategy: { type: "Recreate" } }
-            })
-            yield* W.settled("policy", "deployment")
-            yield* forbidImages("policy", backup.host)
-
-            const it = yield* daemon(["policy"], { BACKUP_PULL_BY: "nodes" })
-            const copy = copyOf(stageNow, "policy/app", "1")
-            yield* eventually("not rewritten", W.imageNow("Deployment", "policy", "deployment"), (it) => it === copy)
-            yield* eventually(
-              "not put back",
-              W.imageNow("Deployment", "policy", "deployment"),
-              (it) => it === image,
-              "150 seconds"
-            )
-            yield* W.settled("policy", "deployment")
-            assert.include(it.about("Deployment/policy/deployment").join("\n"), "only images of the public registry")
-            const held = yield* eventually(
-              "no mark",
-              W.get("Deployment", "policy", "deployment"),
-              (it) => J.text(it, "metadata", "annotations", "image-cloner.io/held") !== undefined
-            )
-            yield* Effect.sleep("5 seconds")
-            const later = yield* W.get("Deployment", "policy", "deployment")
-            assert.strictEqual(J.number(later, "metadata", "generation"), J.number(held, "metadata", "generation"))
-          }),
-        240_000
       )
     })
   })

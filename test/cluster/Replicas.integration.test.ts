@@ -83,11 +83,8 @@ const ordered = Effect.fnUntraced(function*(one: Replica, other: Replica) {
 const takesOver = (it: Replica) =>
   eventually("the other does not take over", leads(it), (now) => now === 1, "40 seconds")
 
-// a minute each: the sandbox where there is no other
-const places = W.controlPlanes.filter((it) => !it.skipped).slice(-1)
-
-for (const place of places) {
-  describe.skipIf(place.skipped)(`two replicas on ${place.name}`, () => {
+for (const place of W.nearest) {
+  describe(`two replicas on ${place.name}`, () => {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
       it.effect("rewrite every workload once, whatever becomes of the one that leads", () =>
         Effect.gen(function*() {
