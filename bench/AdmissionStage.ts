@@ -7,9 +7,11 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import * as Objects from "../sandbox/client/Objects.ts"
 import * as ControlPlane from "../sandbox/ControlPlane.ts"
+import * as J from "../sandbox/Json.ts"
 import type { JsonObject } from "../sandbox/Json.ts"
 import * as EmbeddedRegistry from "../sandbox/registry/EmbeddedRegistry.ts"
 import * as SampleImage from "../sandbox/registry/SampleImage.ts"
+import { withToken } from "../src/admission/PathTokens.ts"
 import { mutatingPath } from "../src/admission/registration/Webhooks.ts"
 import { templateOf } from "./AdmissionReviews.ts"
 import { type Command, flags, node, program, start, write } from "./Measure.ts"
@@ -88,6 +90,16 @@ const replicaSets = (count: number) =>
     ({ pods, sets }) => sets.length === count && pods.length === count * replicas
   ).pipe(Effect.map(({ sets }) => sets))
 
+/** The authorities, as the daemon has published them. */
+const bundle = until(
+  "an authority",
+  Effect.map(
+    Objects.list(Objects.resource("Secret"), ownNamespace),
+    (all) => all.flatMap((it) => J.text(it, "data", "ca.crt") ?? [])[0]
+  ),
+  (it) => it !== undefined
+).pipe(Effect.map((it) => Buffer.from(it ?? "", "base64").toString()))
+
 /** @param profile a folder for `--cpu-prof` */
 const daemonCommand = (folder: string, profile: string | undefined): Command => [
   node,
@@ -153,7 +165,7 @@ export const make = Effect.fnUntraced(
       pid: daemon.child.pid ?? 0,
       backup,
       sets,
-      url: `${url}${mutatingPath}`,
+      url: `${url}${withToken(mutatingPath, yield* inCluster(bundle))}`,
       /** Puts so many new images there. */
       publish: (prefix: string, count: number, layerBytes: number) => publish(upstream, prefix, count, layerBytes),
       /** Makes their Deployments. */

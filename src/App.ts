@@ -8,7 +8,7 @@ import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
 import { KubeClient } from "./kube/KubeClient.ts"
 import { LeaderElection } from "./kube/lease/LeaderElection.ts"
-import { elected } from "./kube/lease/Leadership.ts"
+import { elected, Leadership } from "./kube/lease/Leadership.ts"
 import { WatchStates } from "./kube/watch/WatchStates.ts"
 import { Credentials } from "./registry/auth/Credentials.ts"
 import { copyingOnly, CurrentLimits } from "./registry/Limits.ts"
@@ -58,7 +58,12 @@ export const controller = (options: Controller.ControllerOptions) =>
       WatchStates.layer
     )),
     // the supervisor itself lives as long as whoever has a fiber there: longer than what the loops use
-    Layer.provideMerge(Layer.effectDiscard(Effect.flatMap(Supervisor, ({ stop }) => Effect.addFinalizer(() => stop)))),
+    Layer.provideMerge(Layer.effectDiscard(Effect.gen(function*() {
+      const { stop } = yield* Supervisor
+      const { leave } = yield* Leadership
+      // the next replica need not wait until calls of the webhooks have come to their end
+      yield* Effect.addFinalizer(() => stop(leave))
+    }))),
     Layer.provideMerge(Supervisor.layer)
   )
 

@@ -5,6 +5,7 @@ import { controller } from "../src/App.ts"
 import { Cloner } from "../src/clone/Cloner.ts"
 import { SourceTags } from "../src/clone/SourceTags.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
+import { Leadership } from "../src/kube/lease/Leadership.ts"
 import { settingsOf } from "../src/settings/Settings.ts"
 import { SettingsRef } from "../src/settings/SettingsRef.ts"
 import { supervised } from "../src/Supervisor.ts"
@@ -32,11 +33,18 @@ it.effect("loops end before what they use is closed, whoever else has a fiber", 
       server: "https://none",
       lines: () => Stream.fromEffectDrain(Effect.onInterrupt(Effect.never, () => note("watch")))
     })
+    const lease = Layer.succeed(Leadership, {
+      mayWrite: Effect.succeed(true),
+      changes: Stream.make(true),
+      leave: note("lease")
+    })
     const scope = yield* Scope.make()
     yield* Layer.buildWithScope(
       controller({ ownNamespace: Option.none() }).pipe(
         Layer.provideMerge(cloner),
-        Layer.provide(Layer.mergeAll(kube, SettingsRef.layerOf(settingsOf("backup.example/copies")), Health.layer))
+        Layer.provide(
+          Layer.mergeAll(kube, lease, SettingsRef.layerOf(settingsOf("backup.example/copies")), Health.layer)
+        )
       ),
       scope
     )
@@ -44,6 +52,7 @@ it.effect("loops end before what they use is closed, whoever else has a fiber", 
     yield* Effect.yieldNow
     yield* Scope.close(scope, yield* Effect.exit(Effect.void))
     assert.isTrue(order.includes("watch"), order.join())
+    assert.isAbove(order.indexOf("lease"), order.lastIndexOf("watch"), order.join())
     assert.strictEqual(order.at(-1), "cloner", order.join())
     assert.isTrue(order.includes("fiber of the cloner"))
   }))

@@ -138,7 +138,11 @@ describe("giving up the images of an object", () => {
 })
 
 describe("a replica that leads no longer", () => {
-  const following = Layer.succeed(Leadership, { mayWrite: Effect.succeed(false), changes: Stream.never })
+  const following = Layer.succeed(Leadership, {
+    mayWrite: Effect.succeed(false),
+    changes: Stream.never,
+    leave: Effect.void
+  })
 
   // seen: two patches of a replica that had slept, after the first of the one that leads since
   it.effect("writes nothing, however shortly before it has decided to", () => {

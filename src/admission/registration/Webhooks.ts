@@ -4,6 +4,7 @@
 import { Schema } from "effect"
 import { alwaysIgnored } from "../../workload/Exempt.ts"
 import type { Operation } from "../../workload/Patch.ts"
+import { withToken } from "../PathTokens.ts"
 
 export const mutatingPath = "/mutate/v1/pods"
 export const validatingPath = "/validate/v1/pods"
@@ -57,12 +58,15 @@ export interface Webhook {
 /** How the API has bytes in JSON. */
 export const encodeBundle = (bundle: string): string => Buffer.from(bundle, "utf8").toString("base64")
 
-const clientConfig = ({ bundle, ownNamespace, url }: Target, path: string) => ({
-  ...(url === undefined
-    ? { service: { name: serviceName, namespace: ownNamespace, path, port: servicePort } }
-    : { url: `${url.replace(/\/+$/, "")}${path}` }),
-  caBundle: encodeBundle(bundle)
-})
+const clientConfig = ({ bundle, ownNamespace, url }: Target, webhookPath: string) => {
+  const path = withToken(webhookPath, bundle)
+  return {
+    ...(url === undefined
+      ? { service: { name: serviceName, namespace: ownNamespace, path, port: servicePort } }
+      : { url: `${url.replace(/\/+$/, "")}${path}` }),
+    caBundle: encodeBundle(bundle)
+  }
+}
 
 const rule = (resource: string, operations: ReadonlyArray<"CREATE" | "UPDATE">) => ({
   apiGroups: [""],

@@ -53,11 +53,11 @@ export const listen = (
  */
 export const drainAndClose = Effect.fnUntraced(function*(
   server: https.Server,
-  drainFor: Duration.Input,
+  drainFor: Effect.Effect<Duration.Input>,
   closeWithin: number
 ) {
   if (!server.listening) return
-  yield* Effect.sleep(drainFor)
+  yield* Effect.flatMap(drainFor, Effect.sleep)
   const closed = Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
     server.closeIdleConnections()

@@ -5,6 +5,7 @@ import { Cause, Effect, Fiber, Option, Result } from "effect"
 import { Buffer, isUtf8 } from "node:buffer"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { uptime } from "../../telemetry/Uptime.ts"
+import { splitToken } from "../PathTokens.ts"
 import { type AdmissionAnswer, type AdmissionRequest, decodeReview, encodeReview } from "../Review.ts"
 import { Rejection } from "./Rejection.ts"
 import { type Holding, readBody } from "./RequestBody.ts"
@@ -24,7 +25,10 @@ export interface Observation {
 }
 
 export interface ExchangeOptions {
+  /** By path, without its last segment. */
   readonly handlers: ReadonlyMap<string, Handler>
+  /** What the last segment of a path may be. */
+  readonly tokens: ReadonlySet<string>
   readonly limits: ServerLimits
   readonly hold: () => Holding
   /** No further request is wanted on the connection. */
@@ -129,27 +133,37 @@ const isJson = (contentType: string | undefined): boolean =>
 const refuse = (status: Rejection["status"], text: string, headers: Readonly<Record<string, string>> = {}) =>
   Result.fail(new Rejection({ status, text, headers, unread: true }))
 
-/** The handler for a request as far as its head tells. */
-const handlerOf = (
-  handlers: ReadonlyMap<string, Handler>,
-  path: string,
-  { headers, method }: IncomingMessage
-): Result.Result<Handler, Rejection> => {
+interface Webhook {
+  readonly path: string
+  readonly handler: Handler
+}
+
+/** The webhook that is asked for; undefined where there is none, or whoever asks does not know its token. */
+const webhookAt = ({ handlers, tokens }: ExchangeOptions, asked: string): Webhook | undefined => {
+  const { path, token } = splitToken(asked)
   const handler = handlers.get(path)
-  if (handler === undefined) return refuse(404, "no webhook is at this path")
+  return handler !== undefined && tokens.has(token) ? { path, handler } : undefined
+}
+
+/** Whether the head is one of a review for a webhook. */
+const judgeHead = (
+  webhook: Webhook | undefined,
+  { headers, method }: IncomingMessage
+): Result.Result<Webhook, Rejection> => {
+  if (webhook === undefined) return refuse(404, "no webhook is at this path")
   if (method !== "POST") return refuse(405, "only POST is understood", { allow: "POST" })
   if (!isJson(headers["content-type"])) return refuse(415, "only application/json is understood")
-  return Result.succeed(handler)
+  return Result.succeed(webhook)
 }
 
 const answerTo = Effect.fnUntraced(function*(
-  { handlers, limits }: ExchangeOptions,
+  limits: ServerLimits,
   request: IncomingMessage,
-  target: { readonly path: string; readonly query: string },
+  target: { readonly webhook: Webhook | undefined; readonly query: string },
   begun: number,
   holding: Holding
 ) {
-  const handler = yield* Effect.fromResult(handlerOf(handlers, target.path, request))
+  const { handler, path } = yield* Effect.fromResult(judgeHead(target.webhook, request))
   const body = yield* readBody(request, limits.mostBody, holding)
   if (!isParsable(body)) return yield* badRequest("the body has too many values")
   const json = isUtf8(body) ? parse(body.toString("utf8")) : Option.none()
@@ -157,7 +171,7 @@ const answerTo = Effect.fnUntraced(function*(
   const review = decodeReview(json.value)
   if (Result.isFailure(review)) return yield* badRequest(review.failure.message)
   const patience = patienceOf(target.query, limits.patience) - ((yield* uptime) - begun)
-  return yield* decide(target.path, handler, review.success, patience)
+  return yield* decide(path, handler, review.success, patience)
 })
 
 const send = (response: ServerResponse, it: Decided | Rejection, close: boolean): void => {
@@ -179,9 +193,10 @@ const send = (response: ServerResponse, it: Decided | Rejection, close: boolean)
 export const makeExchange = (options: ExchangeOptions) =>
   Effect.fnUntraced(function*(request: IncomingMessage, response: ServerResponse) {
     const begun = yield* uptime
-    const [path = "", query = ""] = (request.url ?? "").split("?", 2)
+    const [asked = "", query = ""] = (request.url ?? "").split("?", 2)
+    const webhook = webhookAt(options, asked)
     const holding = options.hold()
-    const answer = yield* answerTo(options, request, { path, query }, begun, holding).pipe(
+    const answer = yield* answerTo(options.limits, request, { webhook, query }, begun, holding).pipe(
       Effect.catchTag("Rejection", (it) => Effect.succeed(it)),
       // not before the answer: an object lives as long as its handler
       Effect.ensuring(Effect.sync(holding.release))
@@ -190,7 +205,7 @@ export const makeExchange = (options: ExchangeOptions) =>
     const millis = (yield* uptime) - begun
     // paths that are not ours are the client's, and must not become labels of metrics
     yield* options.observe({
-      path: options.handlers.has(path) ? path : "",
+      path: webhook?.path ?? "",
       outcome: answer instanceof Rejection ? "rejected" : answer.outcome,
       millis
     })

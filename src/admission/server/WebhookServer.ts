@@ -33,10 +33,12 @@ export interface WebhookServerOptions {
   readonly host?: string
   /** What is shown to clients. Nothing listens before there is a pair; one that is no pair is refused, and the old one stays. */
   readonly pair: SubscriptionRef.SubscriptionRef<Option.Option<ServingPair>>
-  /** By path. */
+  /** By path, to which one of the tokens is added. */
   readonly handlers: ReadonlyMap<string, Handler>
-  /** How long requests are still answered once the scope closes: 10 seconds unless told. */
-  readonly drainFor?: Duration.Input
+  /** May grow while it serves. */
+  readonly tokens: ReadonlySet<string>
+  /** How long requests are still answered once the scope closes; asked then. */
+  readonly drainFor: Effect.Effect<Duration.Input>
   readonly run: Run
   /** Told of every answer. The path is empty where there is no handler. */
   readonly observe?: (it: Observation) => Effect.Effect<void>
@@ -127,6 +129,7 @@ export const webhookServer = Effect.fnUntraced(function*(
   const server = makeServer(limits)
   const exchange = makeExchange({
     handlers: options.handlers,
+    tokens: options.tokens,
     limits,
     hold: makeRoom(limits.mostBodies),
     draining: () => state.draining,
@@ -137,7 +140,7 @@ export const webhookServer = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       state.draining = true
-      return drainAndClose(server, options.drainFor ?? "10 seconds", limits.closeWithin)
+      return drainAndClose(server, options.drainFor, limits.closeWithin)
     })
   )
 

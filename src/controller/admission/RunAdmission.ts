@@ -3,6 +3,7 @@
 import { Effect, Layer, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { Certificates } from "../../admission/certificates/ServingCertificates.ts"
 import * as Mutate from "../../admission/Mutate.ts"
+import { tokensOf } from "../../admission/PathTokens.ts"
 import { registration } from "../../admission/registration/Registration.ts"
 import { mutatingPath, serviceName, validatingPath } from "../../admission/registration/Webhooks.ts"
 import { webhookServer } from "../../admission/server/WebhookServer.ts"
@@ -31,6 +32,9 @@ export interface AdmissionOptions {
   /** Where the API server finds a controller beside the cluster. */
   readonly url: Option.Option<string>
 }
+
+/** For how long calls are still answered at the end: until the Service's endpoints no longer have the pod. */
+const drainFor = "10 seconds"
 
 const isOn = ({ MUTATING_WEBHOOK, VALIDATING_WEBHOOK }: Settings): boolean =>
   MUTATING_WEBHOOK === "on" || VALIDATING_WEBHOOK !== "off"
@@ -101,6 +105,8 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   const serve = Effect.gen(function*() {
     yield* wanted
     const certificates = yield* Certificates
+    // an API server may ask by a path that has just been replaced: none is forgotten, and there is one a rotation
+    const tokens = new Set<string>()
     const handlers = { ownNamespace: options.ownNamespace, surroundings }
     const server = yield* webhookServer({
       port: options.port,
@@ -109,6 +115,9 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
         [mutatingPath, yield* Mutate.make(handlers)],
         [validatingPath, yield* Validate.make(handlers)]
       ]),
+      tokens,
+      // nobody calls while all is off
+      drainFor: Effect.map(SubscriptionRef.get(settings), (it) => isOn(it) ? drainFor : 0),
       run: supervisor.run,
       observe: ({ outcome, path }) => Metric.update(webhookRequests({ path: path === "" ? "other" : path, outcome }), 1)
     })
@@ -124,7 +133,11 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
     serves = true
     yield* Effect.logInfo(`the webhooks are served on port ${port}`)
     return yield* SubscriptionRef.changes(certificates.bundle).pipe(
-      Stream.runForEach((it) => SubscriptionRef.set(bundle, it)),
+      Stream.runForEach((it) => {
+        // known here before the API server is told
+        for (const token of Option.match(it, { onNone: () => [], onSome: tokensOf })) tokens.add(token)
+        return SubscriptionRef.set(bundle, it)
+      }),
       Effect.andThen(Effect.never)
     )
   }).pipe(
@@ -141,7 +154,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   )
 
   yield* supervisor.run("webhook configurations", registered.run)
-  yield* supervisor.run("webhooks", serve)
+  yield* supervisor.runLast("webhooks", serve)
   yield* supervisor.run("heartbeat of the backup", beats)
   yield* supervisor.run("pods at admission", upkeep)
 })

@@ -16,6 +16,8 @@ export interface Elected {
   readonly leads: SubscriptionRef.SubscriptionRef<boolean>
   /** Who leads, for people and readyz; undefined: nobody known. */
   readonly leader: Effect.Effect<string | undefined>
+  /** Competes no more, and releases the lease at once: for when nothing writes any more. The end of the scope does it, too. */
+  readonly leave: Effect.Effect<void>
   /** For /healthz: a problem in words when this process leads and has not renewed for longer than the lease and 20 s. */
   readonly check: Effect.Effect<string | undefined>
 }
@@ -138,7 +140,7 @@ const make = Effect.fnUntraced(function*(options: ElectionOptions) {
   const standing = yield* makeStanding(options.identity, options)
   const closing = yield* Deferred.make<void>()
 
-  yield* Effect.addFinalizer(() =>
+  const leave = yield* Effect.cached(
     Effect.gen(function*() {
       yield* standing.close
       yield* Deferred.succeed(closing, undefined)
@@ -155,6 +157,7 @@ const make = Effect.fnUntraced(function*(options: ElectionOptions) {
       )
     })
   )
+  yield* Effect.addFinalizer(() => leave)
   yield* options.run(
     "leader election",
     // a request that is under way would hold up the release: it has the one connection
@@ -164,6 +167,7 @@ const make = Effect.fnUntraced(function*(options: ElectionOptions) {
   return LeaderElection.of({
     mayWrite: Effect.sync(() => Election.mayWrite(standing.current(), standing.now())),
     leads: standing.leads,
+    leave,
     leader: Effect.sync(() => Election.leaderOf(standing.current(), standing.now())),
     check: Effect.sync(() => Election.problemOf(standing.current(), standing.now()))
   })

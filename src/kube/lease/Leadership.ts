@@ -8,14 +8,19 @@ export interface Leads {
   readonly mayWrite: Effect.Effect<boolean>
   /** Whether it leads, now and whenever that changes. */
   readonly changes: Stream.Stream<boolean>
+  /** Lets another one lead from now on. Whatever writes has ended. */
+  readonly leave: Effect.Effect<void>
 }
 
-const alone: Leads = { mayWrite: Effect.succeed(true), changes: Stream.make(true) }
+const alone: Leads = { mayWrite: Effect.succeed(true), changes: Stream.make(true), leave: Effect.void }
 
 export const Leadership = Context.Reference<Leads>("image-cloner/kube/lease/Leadership", { defaultValue: () => alone })
 
 /** As the replicas have elected. */
 export const elected: Layer.Layer<never, never, LeaderElection> = Layer.effect(
   Leadership,
-  Effect.map(LeaderElection, ({ leads, mayWrite }) => ({ mayWrite, changes: SubscriptionRef.changes(leads) }))
+  Effect.map(
+    LeaderElection,
+    ({ leads, leave, mayWrite }) => ({ mayWrite, changes: SubscriptionRef.changes(leads), leave })
+  )
 )

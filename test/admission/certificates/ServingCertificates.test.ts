@@ -1,64 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Layer, Option, Result, Scope, Stream, SubscriptionRef } from "effect"
+import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { generateKeyPairSync } from "node:crypto"
-import { type Authority, bundleOf, decode, encode } from "../../../src/admission/certificates/Authority.ts"
+import { bundleOf, encode } from "../../../src/admission/certificates/Authority.ts"
 import { issueAuthority } from "../../../src/admission/certificates/IssueCertificates.ts"
-import { checkLeaf } from "../../../src/admission/certificates/Leaf.ts"
-import { Certificates } from "../../../src/admission/certificates/ServingCertificates.ts"
-import type { ServingPair } from "../../../src/admission/certificates/ServingPair.ts"
-import { Leadership } from "../../../src/kube/lease/Leadership.ts"
-import { uptime } from "../../../src/telemetry/Uptime.ts"
-import { supervised } from "../../../src/Supervisor.ts"
-import { cut, fakeSecret, refused } from "./FakeSecret.ts"
-import { base64, comes, day, logged, made, names, settle, start, withJumps } from "./World.ts"
+import { cut, refused } from "./FakeSecret.ts"
+import { authorityIn, becomes, phaseOf, replica, world } from "./Replica.ts"
+import { base64, comes, day, made, settle, start, withJumps } from "./World.ts"
 
-/** All webhook configurations, which carry nothing until they are told to. */
-const configurations = () => {
-  let carried: { readonly bundle: string; readonly since: number } | undefined
-  return {
-    carry: (bundle: string) => Effect.map(uptime, (since) => void (carried = { bundle, since })),
-    publishedSince: (bundle: string) => Effect.sync(() => carried?.bundle === bundle ? carried.since : undefined)
-  }
-}
-
-const world = () => ({ api: fakeSecret(), hooks: configurations(), log: logged() })
-type World = ReturnType<typeof world>
-
-/** A replica that runs until it is killed. */
-const replica = Effect.fnUntraced(function*({ api, hooks, log }: World, leads = true) {
-  const scope = yield* Scope.fork(yield* Effect.scope)
-  const layer = supervised((run) =>
-    Certificates.layer({ namespace: "cloner", names, publishedSince: hooks.publishedSince, run })
-  ).pipe(
-    Layer.provide([api.layer, log.layer]),
-    Layer.provide(Layer.succeed(Leadership, { mayWrite: Effect.succeed(leads), changes: Stream.make(leads) }))
-  )
-  const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
-  const certificates = yield* Effect.provideContext(Certificates, context)
-  const pair = Effect.map(SubscriptionRef.get(certificates.pair), Option.getOrUndefined)
-  const bundle = Effect.map(SubscriptionRef.get(certificates.bundle), Option.getOrUndefined)
-  return {
-    pair,
-    bundle,
-    /** What is served, of an authority that is trusted, once it is that. */
-    serving: (by: string, now: number = start) =>
-      comes(
-        "not served as it should be",
-        pair,
-        (it): it is ServingPair => it !== undefined && checkLeaf(it, names, by, now) === undefined
-      ),
-    kill: Scope.close(scope, Exit.void)
-  }
-})
-
-const authorityIn = (api: World["api"]): Authority => Result.getOrThrow(decode(api.stored()?.data ?? {}))
-const phaseOf = (api: World["api"]) =>
-  Result.match(decode(api.stored()?.data ?? {}), { onSuccess: (it) => it._tag, onFailure: (it) => it.reason })
-const becomes = (api: World["api"], phase: string) =>
-  comes(`the Secret does not become ${phase}`, Effect.sync(() => phaseOf(api)), (it) => it === phase)
 const look = TestClock.adjust("11 seconds")
-const errors = ({ log }: World) => log.lines.filter((it) => it.startsWith("Error"))
+const errors = ({ log }: ReturnType<typeof world>) => log.lines.filter((it) => it.startsWith("Error"))
 
 describe("certificates of the admission webhooks", () => {
   it.effect("are there soon after the start, with a Secret that was not there", () =>

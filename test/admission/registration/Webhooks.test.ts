@@ -12,6 +12,7 @@ import {
   validatingWebhook,
   type Webhook
 } from "../../../src/admission/registration/Webhooks.ts"
+import { withToken } from "../../../src/admission/PathTokens.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
 
 const target = { ownNamespace: "image-cloner", url: undefined, bundle: "-----BEGIN CERTIFICATE-----\nä\n" }
@@ -142,7 +143,7 @@ describe("the difference", () => {
     const desired = mutatingWebhook({ ...target, url: "https://[2001:db8::1]:9443" })
     const after = apply(before, difference(mutatingConfiguration, before, desired))
     assert.deepStrictEqual(ourWebhook(mutatingConfiguration, after)?.["clientConfig"], {
-      url: "https://[2001:db8::1]:9443/mutate/v1/pods",
+      url: `https://[2001:db8::1]:9443${withToken("/mutate/v1/pods", target.bundle)}`,
       caBundle: encodeBundle(target.bundle)
     })
   })

@@ -27,6 +27,9 @@ export interface Answer {
   readonly body: string
 }
 
+/** What paths of this server end in. */
+export const token = "secret-of-the-cluster"
+
 export interface Call {
   readonly path?: string
   readonly method?: string
@@ -38,7 +41,7 @@ export interface Call {
 const call = (
   port: number,
   ca: string,
-  { agent, body, headers, method = "POST", path = "/mutate?timeout=10s" }: Call
+  { agent, body, headers, method = "POST", path = `/mutate/${token}?timeout=10s` }: Call
 ) =>
   new Promise<Answer>((resolve, reject) => {
     const request = https.request({
@@ -99,9 +102,10 @@ export const serve = Effect.fnUntraced(function*({ handler, unpaired, ...options
   const webhook = yield* webhookServer({
     port: 0,
     host: "127.0.0.1",
-    drainFor: 0,
+    drainFor: Effect.succeed(0),
     run: (_, effect) => Effect.asVoid(Effect.forkIn(effect, scope)),
     handlers: new Map([["/mutate", handler ?? (() => Effect.succeed({}))]]),
+    tokens: new Set([token]),
     observe: (it) => Effect.sync(() => void observed.push(it)),
     ...options,
     pair
@@ -133,7 +137,7 @@ export const keepAlive = (options: https.AgentOptions = {}) =>
 /** The head of a request as it goes over the wire. */
 export const head = (headers: Readonly<Record<string, string | number>>): string =>
   [
-    "POST /mutate HTTP/1.1",
+    `POST /mutate/${token} HTTP/1.1`,
     "host: webhook",
     "content-type: application/json",
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),

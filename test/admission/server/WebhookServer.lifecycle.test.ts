@@ -176,7 +176,7 @@ describe("the end", () => {
     const go = yield* Deferred.make<void>()
     const scope = yield* Scope.make()
     const serving = yield* serve({
-      drainFor: "10 seconds",
+      drainFor: Effect.succeed("10 seconds"),
       handler: ({ name }) =>
         name === "waits"
           ? Effect.as(Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(go)), {})
@@ -233,7 +233,7 @@ describe("the end", () => {
   it.effect("takes no time where nothing listens", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      yield* serve({ unpaired: true, drainFor: "10 seconds" }).pipe(Scope.provide(scope))
+      yield* serve({ unpaired: true, drainFor: Effect.succeed("10 seconds") }).pipe(Scope.provide(scope))
       yield* Scope.close(scope, Exit.void)
     }))
 })

@@ -6,7 +6,7 @@ import type { AdmissionRequest } from "../../../src/admission/Review.ts"
 import { patienceOf } from "../../../src/admission/server/ReviewExchange.ts"
 import { eventually } from "../../support/Eventually.ts"
 import { reviewOf } from "../Reviews.ts"
-import { head, keepAlive, recording, responseOf, serve } from "./Serving.ts"
+import { head, keepAlive, recording, responseOf, serve, token } from "./Serving.ts"
 
 const uid = reviewOf().request.uid
 
@@ -228,7 +228,11 @@ describe("a request that is no review", () => {
       const { observed, post } = yield* serve({ handler: () => Effect.die("asked") })
       const cases = [
         [{ path: "/other" }, 404, "no webhook is at this path\n"],
-        [{ path: "/mutate/" }, 404, "no webhook is at this path\n"],
+        [{ path: `/other/${token}` }, 404, "no webhook is at this path\n"],
+        // who does not know the token learns nothing, not even whether there is a webhook
+        ...["/mutate", "/mutate/", "/mutate/secret", `/mutate/${token}/`, `/mutate/x/${token}`, `/${token}`].map((
+          path
+        ) => [{ path }, 404, "no webhook is at this path\n"] as const),
         [{ method: "GET", body: "" }, 405, "only POST is understood\n"],
         [{ method: "PUT" }, 405, "only POST is understood\n"],
         [{ headers: { "content-type": "text/json" } }, 415, "only application/json is understood\n"],

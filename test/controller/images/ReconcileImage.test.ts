@@ -373,7 +373,11 @@ describe("the actor of an image while another replica leads", () => {
       recognise: (of) => Effect.sync(() => (looks.push(format(of)), recognised())),
       verify: () => Effect.fail(failure({ reason: "not-found", side: "backup" }))
     })
-    const leadership = Layer.succeed(Leadership, { mayWrite: Effect.sync(() => leads), changes: Stream.never })
+    const leadership = Layer.succeed(Leadership, {
+      mayWrite: Effect.sync(() => leads),
+      changes: Stream.never,
+      leave: Effect.void
+    })
     return { ...it, looks, lead: () => void (leads = true), layer: Layer.mergeAll(it.layer, cloner, leadership) }
   }
 

@@ -288,6 +288,22 @@ describe("two replicas", () => {
       assert.include(a.lines, "Info gave up the lead: this replica stops")
     }))
 
+  it.effect("the next one is in as soon as the leader says that it writes no more, and its end changes nothing then", () =>
+    Effect.gen(function*() {
+      const server = new LeaseServer()
+      const a = yield* first(server)
+      const b = yield* replica(server, "b")
+      yield* live(20, a, b)
+      yield* a.leave
+      assert.deepStrictEqual([yield* a.leads, yield* a.mayWrite], [false, false])
+      assert.isAtMost(yield* secondsUntil(b.mayWrite, a, b), 4.5)
+      const before = a.link.requests.length
+      yield* live(30, a, b)
+      yield* a.stop
+      assert.strictEqual(a.link.requests.length, before)
+      assert.deepStrictEqual(server.holders, ["a", "", "b"])
+    }))
+
   it.effect("it is released also where the fiber was ended before", () =>
     Effect.gen(function*() {
       const server = new LeaseServer()

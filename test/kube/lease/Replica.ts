@@ -60,6 +60,7 @@ export const replica = Effect.fnUntraced(function*(server: LeaseServer, identity
     election,
     leads: SubscriptionRef.get(election.leads),
     mayWrite: election.mayWrite,
+    leave: election.leave,
     /** The end that releases. */
     stop,
     /** The end without one. */
