@@ -8,21 +8,11 @@ import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import { run } from "../support/Command.ts"
-import { freePort, imagesOf, installed, makePod, mutates, objectOf, originals, podSpec } from "./Webhooks.ts"
-import { copyOf, daemon, namespace, Stage, stage, user } from "../support/Stage.ts"
+import { admitting, imagesOf, installed, makePod, mutates, objectOf, originals, podSpec } from "./Webhooks.ts"
+import { copyOf, namespace, Stage, stage, user } from "../support/Stage.ts"
 import { withoutImages } from "../admission/Patched.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
-
-/** A daemon that rewrites by admission alone, until the scope ends. */
-const admitting = Effect.fnUntraced(function*(names: ReadonlyArray<string>, settings: Record<string, string> = {}) {
-  const port = yield* freePort
-  return yield* daemon(names, { REWRITE_MODE: "admission", MUTATING_WEBHOOK: "on", ...settings }, undefined, {
-    POD_NAMESPACE: "cloner",
-    WEBHOOK_PORT: String(port),
-    WEBHOOK_URL: `https://127.0.0.1:${port}`
-  })
-})
 
 /** Pods of every shape that concerns a patch: lists that are there or not, annotations that are there, empty, or ours. */
 const shapeOf = (at: number, image: string): JsonObject => {

@@ -5,6 +5,7 @@ import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { eventually } from "../support/Eventually.ts"
+import { daemon } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 
 /** What an API server answers, which is an object. */
@@ -70,3 +71,15 @@ export const makePod = (namespaceName: string, name: string, image: string, quer
 
 export const imagesOf = (pod: unknown) =>
   ["containers", "initContainers"].map((it) => J.text(J.list(objectOf(pod), "spec", it)[0], "image"))
+
+/** A daemon that rewrites by admission alone, until the scope ends. */
+export const admitting = Effect.fnUntraced(
+  function*(names: ReadonlyArray<string>, settings: Record<string, string> = {}) {
+    const port = yield* freePort
+    return yield* daemon(names, { REWRITE_MODE: "admission", MUTATING_WEBHOOK: "on", ...settings }, undefined, {
+      POD_NAMESPACE: "cloner",
+      WEBHOOK_PORT: String(port),
+      WEBHOOK_URL: `https://127.0.0.1:${port}`
+    })
+  }
+)

@@ -54,7 +54,7 @@ interface Values {
 }
 
 /** A release, and what people type about it; each waits until Helm says that it is done. */
-const release = Effect.fnUntraced(function*(binary: string, { name, namespace: at }: Subject, marked: boolean) {
+export const release = Effect.fnUntraced(function*(binary: string, { name, namespace: at }: Subject, marked: boolean) {
   const { controlPlane: { kubeconfigFile } } = yield* Stage
   const chart = yield* writeChart(marked)
   const env = { PATH: process.env["PATH"] ?? "", HOME: dirname(kubeconfigFile), KUBECONFIG: kubeconfigFile }
