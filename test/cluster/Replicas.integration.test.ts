@@ -91,7 +91,7 @@ for (const place of W.nearest) {
           const { upstream } = yield* Stage
           yield* upstream.load("replicas/web", SampleImage.image("replicas"), "1")
           yield* W.create("Namespace", "", { metadata: { name: "cloner" } })
-          const namespaces = ["paused", "killed", "cut"]
+          const namespaces = ["paused", "killed", "cut", "rolled"]
           yield* batch("paused")
           const first = yield* replica(namespaces, "first")
           const second = yield* replica(namespaces, "second")
@@ -130,7 +130,23 @@ for (const place of W.nearest) {
           yield* takesOver(third)
           assert.strictEqual(yield* leads(leader), 0)
           yield* ends("cut")
-        }), 240_000)
+          yield* leader.daemon.kill
+
+          // a new version of the controller in the middle: one more comes, and another goes
+          const ready = (it: Replica) =>
+            eventually("it is not ready", it.daemon.http("/readyz"), (said) => said.includes("check passed"))
+          const fourth = yield* replica(namespaces, "fourth")
+          yield* ready(fourth)
+          yield* batch("rolled")
+          yield* eventually("nothing is rewritten", rewritten("rolled"), (it) => it >= 2)
+          for (const [name, old] of [["fifth", third], ["sixth", fourth]] as const) {
+            const fresh = yield* replica(namespaces, name)
+            yield* ready(fresh)
+            yield* old.daemon.signal("SIGTERM")
+            assert.strictEqual(yield* old.daemon.exitCode, 0)
+          }
+          yield* ends("rolled")
+        }), 300_000)
     })
   })
 }
