@@ -4,6 +4,7 @@
 import { Effect, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import { Readable } from "node:stream"
+import { encodedAs } from "../../http/ContentEncoding.ts"
 import { algorithmOf, type Digest, hexOf } from "../../image/Digest.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
 import type { Upload } from "../../registry/api/Upload.ts"
@@ -31,7 +32,9 @@ export const transfer = (options: TransferOptions): Effect.Effect<void, Transfer
         error: registryError({ operation: "copy blob", target: options.target, reason: "Corrupt", detail })
       })
     if (first.size !== undefined && first.size !== size) {
-      return corrupt(`the registry has ${first.size} bytes for it, its manifest says ${size}`)
+      return corrupt(
+        `the registry has ${first.size} bytes for it, its manifest says ${size}${encodedAs(first.encoding)}`
+      )
     }
     const hash = createHash(algorithmOf(digest))
     let held: Buffer | undefined
@@ -64,7 +67,8 @@ export const transfer = (options: TransferOptions): Effect.Effect<void, Transfer
     const pump = Effect.flatMap(download.run, () => {
       const actual = hash.digest("hex")
       if (actual !== hexOf(digest)) {
-        return corrupt(`the registry sent other bytes, whose digest is ${algorithmOf(digest)}:${actual}`)
+        const told = `the registry sent other bytes, whose digest is ${algorithmOf(digest)}:${actual}`
+        return corrupt(`${told}${encodedAs(first.encoding)}`)
       }
       return Effect.sync(() => {
         if (held !== undefined) body.push(held)

@@ -1,5 +1,6 @@
 // Blobs of a repository: look and open. Source: OCI distribution-spec, "Pulling blobs". Edge: storing them is Uploads.ts.
 import { Effect, type FiberSet, Option, type Scope } from "effect"
+import { encodingOf } from "../../http/ContentEncoding.ts"
 import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
@@ -17,6 +18,8 @@ export interface OpenBlob extends PacedStream {
   readonly size: number | undefined
   /** Where in the blob its bytes begin. */
   readonly offset: number
+  /** What the registry says of how they are encoded, for messages: their digest decides. */
+  readonly encoding?: string | undefined
   /** Bytes that were handed on are needed no more: for who does not write them to a socket, which says so by itself. */
   readonly release: (chunk: Buffer) => void
 }
@@ -95,10 +98,6 @@ export const makeBlobs = (
           (error) => answer.status === 416 ? registryError({ ...error, reason: "Protocol" }) : error
         )
       }
-      const encoding = firstOf(answer.headers["content-encoding"])
-      if (encoding !== undefined && encoding !== "identity") {
-        return yield* registryError({ ...request, reason: "Corrupt", detail: `the blob came encoded as ${encoding}` })
-      }
       const length = numberOf(firstOf(answer.headers["content-length"]))
       const part = answer.status === 206 ? partOf(firstOf(answer.headers["content-range"])) : undefined
       if (answer.status === 206 && part?.first !== offset) {
@@ -113,6 +112,7 @@ export const makeBlobs = (
         ...stream,
         size: answer.status === 206 ? part?.size : length,
         offset: part?.first ?? 0,
+        encoding: encodingOf(answer.headers),
         release: (chunk) => pool.give(chunk),
         start: (sink) =>
           stream.start(

@@ -1,6 +1,7 @@
 // What an answer says of a manifest. Bytes stay as they are; digests are computed here, never believed.
 // Source: OCI distribution-spec, "Pulling manifests". Edge: asking, and whom, is Manifests.ts.
 import { Effect, Result } from "effect"
+import { encodedAs, encodingOf } from "../../http/ContentEncoding.ts"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { algorithmOf, type Digest, digestOf, isDigest } from "../../image/Digest.ts"
 import { mayBeSchema1 } from "../../image/ManifestDocument.ts"
@@ -30,9 +31,12 @@ export const tooLarge = ({ length }: Uint8Array, { manifestBytes }: Limits): str
 export const isArtifactory = ({ headers }: Answer): boolean =>
   headers["x-jfrog-version"] !== undefined || headers["x-artifactory-id"] !== undefined
 
-/** Bytes that were changed on the way, which a digest of them would not show. */
-export const isCompressed = ({ headers }: Answer): boolean =>
-  headers["content-encoding"] !== undefined && firstOf(headers["content-encoding"]) !== "identity"
+/**
+ * Bytes that were changed on the way, which a digest of them would not show where they were asked for by a tag. The label alone
+ * says nothing: what begins like JSON is.
+ */
+export const isCompressed = ({ body, headers }: Answer): boolean =>
+  encodingOf(headers) !== undefined && !/^\s*\{/.test(body.toString("latin1", 0, 64))
 
 const mediaTypeOf = ({ headers }: Answer): string => firstOf(headers["content-type"]) ?? ""
 
@@ -45,7 +49,8 @@ export const manifestIn = Effect.fnUntraced(
     limits: Limits
   ): Effect.fn.Return<Manifest, RegistryError> {
     if (isCompressed(answer)) {
-      return yield* registryError({ ...request, reason: "Corrupt", detail: "the manifest came compressed" })
+      const detail = `the manifest came compressed${encodedAs(encodingOf(answer.headers))}`
+      return yield* registryError({ ...request, reason: "Corrupt", detail })
     }
     const bytes = answer.body
     const mediaType = mediaTypeOf(answer)
@@ -57,7 +62,7 @@ export const manifestIn = Effect.fnUntraced(
       (detail) => registryError({ ...request, reason: "Invalid", detail })
     )
     if (isDigest(reference) && digest !== reference) {
-      const detail = `the registry sent other bytes, whose digest is ${digest}`
+      const detail = `the registry sent other bytes, whose digest is ${digest}${encodedAs(encodingOf(answer.headers))}`
       return yield* registryError({ ...request, reason: "Corrupt", detail })
     }
     return { bytes, mediaType, digest }

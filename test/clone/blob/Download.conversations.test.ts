@@ -249,6 +249,19 @@ const downloads: ReadonlyArray<Row> = [
     ],
     outcome: { failure: { reason: "corrupt", side: "source", says: "gzip" } }
   },
+  ...["gzip", "x-gzip", "aws-chunked", "binary", "identity", ""].map((label): Row => ({
+    name: `with the bytes of its digest and "${label}" for an encoding is what it should be`,
+    call: clone,
+    steps: [
+      ...found(small),
+      look(blob, missing),
+      begin(),
+      download(blob, { status: 200, headers: { "content-encoding": label }, body: blob.bytes }),
+      store(blob),
+      ...ended(small)
+    ],
+    outcome: come(small)
+  })),
   {
     name: "of what the source has lost",
     call: clone,

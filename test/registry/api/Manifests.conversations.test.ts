@@ -143,11 +143,20 @@ const gets: ReadonlyArray<Row> = [
     outcome: { failure: { reason: "Corrupt", says: "compressed" } }
   },
   {
-    name: "content-encoding: identity is none",
-    call: get("1"),
-    steps: [read(served(root, { "content-encoding": "identity" }))],
-    outcome: whole
+    name: "compressed on the way, and asked for by digest: other bytes, with the label as the reason",
+    call: get(root.digest),
+    options: { limits: { attempts: 1 } },
+    steps: [read(served({ ...root, bytes: gzipSync(root.bytes) }, { "content-encoding": "gzip" }), root.digest)],
+    outcome: { failure: { reason: "Corrupt", says: "Content-Encoding: gzip" } }
   },
+  ...["identity", "gzip", "x-gzip", "aws-chunked", "binary", "utf-8", ""].flatMap((label): ReadonlyArray<Row> =>
+    ["1", root.digest].map((reference) => ({
+      name: `content-encoding: "${label}" of bytes that are those of the manifest ${reference.slice(0, 6)} is a label`,
+      call: get(reference),
+      steps: [read(served(root, { "content-encoding": label }), reference)],
+      outcome: whole
+    }))
+  ),
   {
     name: "a signed one of schema 1 by the digest of what is signed",
     call: get(signed.root.digest),
