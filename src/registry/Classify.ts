@@ -2,6 +2,7 @@
 // and the quirks of registries that use them differently.
 import { Clock, Duration, Effect, Option, Schema } from "effect"
 import { firstOf } from "../http/HeaderValues.ts"
+import { pageOf } from "../http/WebPage.ts"
 import { retryAfterOf } from "../http/RetryAfter.ts"
 import { isDisguised, isExhausted, longestRest, retryAfterInText } from "./RateLimitHeaders.ts"
 import { quoted, type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
@@ -25,10 +26,13 @@ export interface Refusal {
   readonly now: number
   /** Another host than the registry's has answered: one that a redirect or an upload's Location led to. */
   readonly elsewhere?: boolean
+  /** Who has answered, where that is known: a page of another place is named. */
+  readonly url?: URL
 }
 
 const looks: ReadonlySet<string> = new Set(["HEAD manifest", "GET manifest", "HEAD blob", "GET blob"])
-const transient: ReadonlySet<number> = new Set([408, 425, 499, 500, 502, 503, 504])
+/** Of those that are not 5xx: what a proxy says for a moment. */
+const transient: ReadonlySet<number> = new Set([408, 425, 499])
 
 const byCode: Readonly<Record<string, RegistryReason>> = {
   TOOMANYREQUESTS: "RateLimited",
@@ -45,6 +49,7 @@ const byCode: Readonly<Record<string, RegistryReason>> = {
 const changed: ReadonlySet<string> = new Set(["DIGEST_INVALID", "SIZE_INVALID"])
 // Artifact Registry, Artifactory and Nexus have no code of their own for it
 const immutable = /immutab|overwr|cannot be (?:updated|redeployed)|does not allow updating/i
+const aboutManifest = /invalid parameter|media ?type|manifest/i
 // GHCR has a limit for chunks
 const oversize = /too large|exceeds the maximum/i
 
@@ -82,11 +87,15 @@ const byStatus = (
   if (status === 404) return "NotFound"
   if (status === 409 || status === 412) return "Immutable"
   if (status === 413) return "TooLarge"
-  if (status === 405) return "NotAllowed"
+  // ECR says 405 of a manifest whose type it does not take, with the parameter that it does not like
+  if (status === 405 && operation === "PUT manifest" && aboutManifest.test(text)) return "Unsupported"
+  // 501 is the one of the 5xx that no time will mend
+  if (status === 405 || status === 501) return "NotAllowed"
   if (status === 406 || status === 415) return "Unsupported"
   // Distribution answers it to whoever asks for a manifest that it cannot parse any more
   if (status === 500 && looks.has(operation)) return "Unreadable"
-  if (transient.has(status) || (status >= 520 && status <= 527)) return "Unavailable"
+  // proxies, CDNs and storage have 5xx of their own (507, 52x, 530, 598), all of which mean that it is not now
+  if (transient.has(status) || status >= 500) return "Unavailable"
   return status >= 400 ? "Invalid" : "Protocol"
 }
 
@@ -104,16 +113,18 @@ export const classify = (refusal: Refusal): RegistryError => {
   const body = Buffer.from(refusal.body.buffer, refusal.body.byteOffset, refusal.body.byteLength).toString("utf8")
   const errors = Option.match(decodeBody(body), { onNone: () => [], onSome: (it) => it.errors })
   const codes = errors.flatMap((it) => it.code === undefined ? [] : [it.code.toUpperCase()])
+  const page = errors.length === 0 ? pageOf(refusal) : undefined
   const text = errors.length === 0
-    ? body.trimStart().startsWith("<") ? "" : body
+    ? page !== undefined || body.trimStart().startsWith("<") ? "" : body
     : errors.map((it) => [it.code, it.message].filter((part) => part !== undefined && part !== "").join(" ")).join("; ")
   const reason = byStatus(refusal, codes, text)
+  const said = page ?? text
   return registryError({
     operation: refusal.operation,
     target: refusal.target,
     reason,
     status: refusal.status,
-    detail: quoted(`HTTP ${refusal.status}${text.trim() === "" ? "" : `: ${text}`}`),
+    detail: quoted(`HTTP ${refusal.status}${said.trim() === "" ? "" : `: ${said}`}`),
     retryAfter: restOf(refusal, reason, text)
   })
 }
@@ -121,6 +132,6 @@ export const classify = (refusal: Refusal): RegistryError => {
 /** Fails with the error for an answer that is not what was hoped for. */
 export const refusal = (
   request: Pick<Refusal, "operation" | "target">,
-  answer: Pick<Refusal, "status" | "headers" | "body" | "elsewhere">
+  answer: Pick<Refusal, "status" | "headers" | "body" | "elsewhere" | "url">
 ): Effect.Effect<never, RegistryError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(classify({ ...request, ...answer, now })))

@@ -29,6 +29,12 @@ describe("classify", () => {
     ["a proxy's page", 502, "<html>Bad Gateway</html>", "Unavailable", true],
     ["an overload", 503, "", "Unavailable", true],
     ["Cloudflare's own", 522, "", "Unavailable", true],
+    ["Cloudflare's for an origin without a name", 530, "<html>", "Unavailable", true],
+    ["storage that is full", 507, "", "Unavailable", true],
+    ["an overload in Qualys' words", 529, "", "Unavailable", true],
+    ["a proxy's time-out", 598, "", "Unavailable", true],
+    ["what it has not been made for", 501, "", "NotAllowed", false],
+    ["a refusal that nobody knows", 460, "no cookies here", "Invalid", false],
     ["a time-out", 408, "", "Unavailable", true],
     ["a redirect without a place", 302, "", "Protocol", false]
   ])("knows %s", (_, status, body, reason, retryable) => {
@@ -42,6 +48,22 @@ describe("classify", () => {
   it.each<[string, string, number, string, RegistryReason, boolean]>([
     ["an immutable tag in words", "PUT manifest", 400, coded("X", "tag immutability is enabled"), "Immutable", false],
     ["a tag not to be overwritten", "PUT manifest", 403, coded("DENIED", "may not overwrite it"), "Immutable", false],
+    [
+      "ECR's refusal of a type",
+      "PUT manifest",
+      405,
+      coded("UNSUPPORTED", "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"),
+      "Unsupported",
+      false
+    ],
+    [
+      "a registry that is read-only",
+      "PUT manifest",
+      405,
+      coded("UNSUPPORTED", "The operation is unsupported."),
+      "NotAllowed",
+      false
+    ],
     ["the same of something else", "PUT blob", 403, coded("DENIED", "may not overwrite it"), "Denied", false],
     ["bytes that changed on the way", "PUT blob", 400, coded("DIGEST_INVALID"), "Corrupt", true],
     ["a size that did", "PUT blob", 400, coded("SIZE_INVALID"), "Corrupt", true],
@@ -98,6 +120,9 @@ describe("classify", () => {
     const { detail } = answer(400, coded("X", `a\r\nlevel=info forged\u001b[31m ${"y".repeat(1000)}`))
     for (const control of ["\r", "\n", "\u001b"]) assert.notInclude(detail, control)
     assert.isBelow(detail.length, 320)
-    assert.notInclude(answer(502, "<html>secret page</html>").detail, "html")
+    assert.notInclude(answer(502, "<html>secret page</html>").detail, "secret")
+    assert.strictEqual(answer(502, "<html>secret page</html>").detail, "HTTP 502: a web page")
+    assert.strictEqual(answer(403, "<html><title>Blocked</title>").detail, "HTTP 403: a web page (\"Blocked\")")
+    assert.strictEqual(answer(460, "no cookies here").detail, "HTTP 460: no cookies here")
   })
 })

@@ -169,7 +169,7 @@ const rateLimits: ReadonlyArray<Row> = [
 
 const page = "<html><head><title>502 Bad Gateway</title></head></html>"
 const failures: ReadonlyArray<Row> = [
-  ...[408, 425, 499, 500, 502, 503, 504, 520, 522, 527].map((status): Row => ({
+  ...[408, 425, 499, 500, 502, 503, 504, 507, 520, 522, 527, 529, 530, 598].map((status): Row => ({
     name: `${status}: asked again`,
     call: get,
     steps: [step({ status }), step(got)],
@@ -179,7 +179,14 @@ const failures: ReadonlyArray<Row> = [
     name: "a page with a 502: asked again so often, and its text is nobody's business",
     call: get,
     steps: [1, 2, 3].map(() => step({ status: 502, headers: { "content-type": "text/html" }, body: page })),
-    outcome: { failure: { reason: "Unavailable", retryable: true, says: "HTTP 502", hides: "html" } }
+    outcome: {
+      failure: {
+        reason: "Unavailable",
+        retryable: true,
+        says: "HTTP 502: a web page (\"502 Bad Gateway\")",
+        hides: "html"
+      }
+    }
   },
   ...([[400, "Invalid"], [404, "NotFound"], [405, "NotAllowed"], [406, "Unsupported"], [410, "Invalid"], [
     451,

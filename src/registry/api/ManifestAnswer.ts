@@ -3,6 +3,7 @@
 import { Effect, Result } from "effect"
 import { encodedAs, encodingOf } from "../../http/ContentEncoding.ts"
 import { firstOf } from "../../http/HeaderValues.ts"
+import { pageOf } from "../../http/WebPage.ts"
 import { algorithmOf, type Digest, digestOf, isDigest } from "../../image/Digest.ts"
 import { mayBeSchema1 } from "../../image/ManifestDocument.ts"
 import { signedPayload } from "../../image/SignedManifest.ts"
@@ -51,6 +52,11 @@ export const manifestIn = Effect.fnUntraced(
     if (isCompressed(answer)) {
       const detail = `the manifest came compressed${encodedAs(encodingOf(answer.headers))}`
       return yield* registryError({ ...request, reason: "Corrupt", detail })
+    }
+    const page = pageOf(answer)
+    if (page !== undefined) {
+      const detail = `${page} came in place of a manifest: is a login before the registry, or no registry there at all?`
+      return yield* registryError({ ...request, reason: "Protocol", detail })
     }
     const bytes = answer.body
     const mediaType = mediaTypeOf(answer)

@@ -12,7 +12,7 @@ import type { Reachability } from "../Reachability.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Answer } from "../transport/Transport.ts"
-import { headIn, isArtifactory, isCompressed, manifestIn, tooLarge } from "./ManifestAnswer.ts"
+import { headIn, isArtifactory, manifestIn, tooLarge } from "./ManifestAnswer.ts"
 import type { ApiParts, Wanted } from "./Requests.ts"
 
 /** What a HEAD tells of a manifest. */
@@ -120,17 +120,21 @@ export const makeManifests = (
       return yield* registryError({ ...request, reason: "NotFound", status: 403, detail })
     }
     if (answer.status !== 200) return yield* refusal(request, answer)
-    if (answer.anonymous && !isCompressed(answer)) yield* access.provenPublic(repository)
-    return yield* manifestIn(request, answer, reference, limits)
+    const manifest = yield* manifestIn(request, answer, reference, limits)
+    // a login page is shown to anybody too: what proves something is a manifest
+    if (answer.anonymous) yield* access.provenPublic(repository)
+    return manifest
   })
 
   const headOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {
     const request = reading("HEAD", repository, reference, anonymous)
     const answer = yield* session.send(request)
     if (answer.status === 404 || hidden(repository, answer)) return Option.none<ManifestHead>()
-    if (answer.status === 200 && answer.anonymous) yield* access.provenPublic(repository)
     const head = answer.status === 200 ? headIn(answer, reference) : undefined
-    if (head !== undefined) return Option.some(head)
+    if (head !== undefined) {
+      if (answer.anonymous) yield* access.provenPublic(repository)
+      return Option.some(head)
+    }
     // a HEAD has no body to say why: 403 can be a rate limit, 405 a registry without HEAD, 200 may lack the digest
     if (answer.status !== 200 && answer.status !== 403 && answer.status !== 405) return yield* refusal(request, answer)
     return yield* fetchOnce(repository, reference, anonymous).pipe(

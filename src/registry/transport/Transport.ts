@@ -158,7 +158,7 @@ export const makeTransport = (options: {
       yield* hosts.answered(ask)
       return answer
     }
-    const error = classify({ ...request, ...incoming, now: yield* Clock.currentTimeMillis })
+    const error = classify({ ...request, ...incoming, url, now: yield* Clock.currentTimeMillis })
     if (error.reason !== "RateLimited") return answer
     const rest = yield* hosts.limited(ask, error.retryAfter)
     return yield* registryError({ ...error, retryAfter: rest })

@@ -4,6 +4,7 @@ import { Effect, Option } from "effect"
 import { gzipSync } from "node:zlib"
 import { digestOf } from "../../../src/image/Digest.ts"
 import { acceptManifests, ociIndex, schema1Signed } from "../../../src/image/ManifestDocument.ts"
+import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { fallbackTag } from "../../../src/registry/api/Referrers.ts"
 import {
   type Answer,
@@ -157,6 +158,36 @@ const gets: ReadonlyArray<Row> = [
       outcome: whole
     }))
   ),
+  {
+    name: "a login page in place of it, behind a redirect: said to be one, without its query",
+    call: get("1"),
+    steps: [
+      read({ status: 302, headers: { location: "/login?next=secret" } }),
+      {
+        expect: "GET /login?next=secret",
+        answer: { status: 200, headers: { "content-type": "text/html" }, body: "<html><title>Sign in</title>" }
+      }
+    ],
+    outcome: { failure: { reason: "Protocol", retryable: false, says: "a login page of http://", hides: "secret" } }
+  },
+  {
+    name: "a login page that anybody is shown proves nothing: no login is offered after it",
+    call: get("1"),
+    apart: true,
+    options: { credentials: (_, repository) => repository === "app" ? basic("me", "secret") : undefined },
+    steps: ["HEAD", "GET"].map((method) => ({
+      expect: `${method} /v2/app/manifests/1`,
+      with: { authorization: undefined },
+      answer: { status: 200, headers: { "content-type": "text/html" }, body: "<html><title>Log in</title>" }
+    })),
+    outcome: { failure: { reason: "Protocol", says: "a login page" } }
+  },
+  {
+    name: "a page in place of the bytes of a digest",
+    call: get(root.digest),
+    steps: [read({ status: 200, headers: { "content-type": "text/html" }, body: "<html>" }, root.digest)],
+    outcome: { failure: { reason: "Protocol", retryable: false, says: "a web page came" } }
+  },
   {
     name: "a signed one of schema 1 by the digest of what is signed",
     call: get(signed.root.digest),
