@@ -16,12 +16,15 @@ const mostTitle = 100
 const html = /^\s*<(?:!doctype\s+html|html|head|body|!--)[\s>]/i
 const login = /log-?\s?in|sign-?\s?in|sign-?\s?on|\bsso\b|\/auth|\boauth|\bsaml\b/i
 
-/** An HTML page, by how it begins or by its type; what begins like JSON is none, whatever it is called. */
+/**
+ * An HTML page, by how it begins or by its type; what begins like JSON is none, whatever it is called, and nothing at all is none
+ * either: frameworks call it text/html (Quay's).
+ */
 const isWebPage = ({ body, headers }: Answered): boolean => {
   const begin = textOf(body.subarray(0, 256))
   return html.test(begin) || (
     /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(firstOf(headers["content-type"]) ?? "") &&
-    !/^\s*[{[]/.test(begin)
+    /^\s*[^\s{[]/.test(begin)
   )
 }
 

@@ -17,7 +17,7 @@ describe("a web page in place of an answer", () => {
       "a web page (\"502 Bad Gateway\")"
     ],
     ["<!DOCTYPE html><html>", undefined, "https://r.test/v2/a/manifests/1", "a web page"],
-    ["", "text/html; charset=utf-8", "https://r.test/", "a web page of https://r.test/"],
+    ["no tags", "text/html; charset=utf-8", "https://r.test/", "a web page of https://r.test/"],
     ["<html><title>Sign in · Corp</title>", "text/html", "https://r.test/v2/a", "a login page (\"Sign in · Corp\")"],
     ["<html>", "TEXT/HTML", "https://r.test/login?next=secret", "a login page of https://r.test/login"],
     ["<html><input type=\"password\">", "text/html", undefined, "a login page"]
@@ -30,7 +30,8 @@ describe("a web page in place of an answer", () => {
     ["<Error><Code>AccessDenied</Code></Error>", "application/xml"],
     [" {\"schemaVersion\":2}", "text/html"],
     ["<html-like text", "text/plain"],
-    ["", undefined]
+    ["", undefined],
+    ["", "text/html; charset=utf-8"]
   ])("%j of type %s is none", (body, type) => {
     assert.isUndefined(page(body, type))
   })

@@ -2,6 +2,7 @@
 // Edge: what an answer says of a manifest is ManifestAnswer.ts.
 import { Effect, Option } from "effect"
 import { firstOf } from "../../http/HeaderValues.ts"
+import { pageOf } from "../../http/WebPage.ts"
 import { type Digest, isAnother } from "../../image/Digest.ts"
 import { acceptManifests } from "../../image/ManifestDocument.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
@@ -76,7 +77,8 @@ const makePutManifest = ({ limits, requests, session }: ApiParts): Manifests["pu
     }
     const answer = yield* retry(Effect.filterOrElse(
       session.send(request),
-      (it) => it.status >= 200 && it.status < 300,
+      // a page that a login shows to every request is no receipt
+      (it) => it.status >= 200 && it.status < 300 && pageOf(it) === undefined,
       (it) => refusal(request, it)
     ))
     const told = firstOf(answer.headers["docker-content-digest"])

@@ -33,6 +33,16 @@ const cutHandshake = /before secure TLS connection was established/
 const wantsCertificate = /_ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/
 const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
 
+/** The advice for a host that is spoken to without TLS. */
+export const spokenPlainly = "it is spoken to without, because PLAIN_HTTP_REGISTRIES names it"
+
+const tlsBegins = [String.fromCharCode(0x15, 3), String.fromCharCode(0x16, 3)]
+
+/** The parser of HTTP has found an alert or a handshake of TLS (RFC 8446 §5.1): its type, then the version 3.x. */
+const isTlsRecord = (cause: unknown): boolean =>
+  cause instanceof Error && "data" in cause && typeof cause.data === "string" &&
+  tlsBegins.some((it) => String(cause.data).startsWith(it))
+
 /** It has not come to a connection that a request could be sent on. */
 const isUnconnected = (error: unknown): boolean => {
   if (error instanceof AggregateError) return isUnconnected(error.errors[0])
@@ -66,11 +76,18 @@ export const dispatchError = (cause: unknown): DispatchError => {
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
     return make("Certificate", "the host does not speak TLS; hosts without TLS are named in PLAIN_HTTP_REGISTRIES")
   }
+  if (isTlsRecord(cause)) return make("Certificate", `the host speaks TLS; ${spokenPlainly}`)
   // undici's parser has names for some of what it finds wrong
   const unparsable = cause instanceof Error && cause.name === "HTTPParserError"
   if (unparsable || code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
     // without its cause, which has the answer's bytes
     return new DispatchError({ reason: "Protocol", detail: `the answer is not HTTP (${code === "" ? text : code})` })
+  }
+  if (cutHandshake.test(text)) {
+    return make(
+      "Unreachable",
+      `the host ends the TLS handshake (${code}); if it does not speak TLS, it is to be named in PLAIN_HTTP_REGISTRIES`
+    )
   }
   return make("Unreachable", `no answer (${code === "" ? text : code})`)
 }

@@ -17,7 +17,7 @@ import type { Agents, Kind } from "./Agents.ts"
 import { type BodyStream, open } from "./BodyStream.ts"
 import type { Certificates } from "./Certificates.ts"
 import { exchange, type Incoming, type Outgoing } from "./Dispatch.ts"
-import type { DispatchError } from "./DispatchError.ts"
+import { type DispatchError, spokenPlainly } from "./DispatchError.ts"
 import { redirectOf, shown } from "./Redirect.ts"
 import { wantsLogin } from "./Tunnels.ts"
 
@@ -90,6 +90,11 @@ const outgoingTo = (request: Request, url: URL, limits: Limits): Outgoing => {
   }
 }
 
+/** Servers that speak TLS hang up on whoever does not, without a word. */
+const mayWantTls = (request: Request, url: URL, error: DispatchError): boolean =>
+  url.protocol === "http:" && request.named === true && url.origin === request.url.origin &&
+  error.reason === "Unreachable" && error.noConnection !== true && request.method !== "PUT"
+
 /** No answer, said for whom, from where and through which proxy. `problem`: what is wrong with the host's certificates. */
 const noAnswer = (
   request: Request,
@@ -104,6 +109,7 @@ const noAnswer = (
     reason: error.reason === "Refused" && request.named === true && url === request.url ? "Internal" : error.reason,
     detail: [
       `${url.host === request.url.host ? url.host : shown(url)}: ${error.detail}`,
+      ...(mayWantTls(request, url, error) ? [`does the host want TLS? ${spokenPlainly}`] : []),
       ...(aboutTls.has(error.reason) && problem !== undefined ? [problem] : []),
       ...Option.toArray(proxy).flatMap(({ origin }) =>
         error.detail.includes(origin) ? [] : [`through the proxy ${origin}`]

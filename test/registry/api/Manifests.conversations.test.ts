@@ -241,6 +241,18 @@ const puts: ReadonlyArray<Row> = [
     outcome: { value: "put" }
   })),
   {
+    name: "200 with a login page: nothing was stored",
+    call: put,
+    steps: [store({ status: 200, headers: { "content-type": "text/html" }, body: "<html><title>Sign in</title>" })],
+    outcome: { failure: { reason: "Protocol", retryable: false, says: "HTTP 200: a login page (\"Sign in\")" } }
+  },
+  {
+    name: "201 without a body, whatever that is called",
+    call: put,
+    steps: [store({ status: 201, headers: { "content-type": "text/html; charset=utf-8" } })],
+    outcome: { value: "put" }
+  },
+  {
     name: "201, without any digest",
     call: put,
     steps: [store({ status: 201 })],

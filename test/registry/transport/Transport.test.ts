@@ -196,6 +196,42 @@ const certsDir = (of: Record<string, string>) =>
   })
 
 describe("TLS", () => {
+  it.live("where a host is said to do without: named, whether it sends an alert or hangs up", () =>
+    Effect.gen(function*() {
+      const alert = yield* listen((socket) => {
+        socket.once("data", () => socket.end(Buffer.from([0x15, 3, 1, 0, 2, 2, 70])))
+      })
+      const certain = yield* Effect.flip(
+        using({ backup: "b.test", plainHttp: [`127.0.0.1:${alert}`] }, head(`127.0.0.1:${alert}`))
+      )
+      assert.strictEqual(certain.reason, "Certificate")
+      assert.include(certain.message, "the host speaks TLS; it is spoken to without, because PLAIN_HTTP_REGISTRIES")
+      const silent = yield* listen((socket) => {
+        socket.once("data", () => socket.destroy())
+      })
+      const perhaps = yield* Effect.flip(using({
+        backup: "b.test",
+        plainHttp: [`127.0.0.1:${silent}`],
+        limits: { attempts: 2 }
+      }, head(`127.0.0.1:${silent}`)))
+      assert.strictEqual(perhaps.reason, "Unreachable")
+      assert.include(perhaps.message, "does the host want TLS?")
+    }))
+
+  it.live("where a host hangs up on it: perhaps it does not speak it", () =>
+    Effect.gen(function*() {
+      const port = yield* listen((socket) => {
+        socket.once("data", () => socket.end())
+      })
+      const perhaps = yield* Effect.flip(using({
+        backup: "b.test",
+        privateHosts: [`127.0.0.1:${port}`],
+        limits: { attempts: 2 }
+      }, head(`127.0.0.1:${port}`)))
+      assert.strictEqual(perhaps.reason, "Unreachable")
+      assert.include(perhaps.message, "PLAIN_HTTP_REGISTRIES")
+    }))
+
   it.live("trusts the authorities of CERTS_DIR for their host, and says what is missing elsewhere", () =>
     Effect.gen(function*() {
       const { ca, server } = yield* Effect.promise(makeCertificates)
