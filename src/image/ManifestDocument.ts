@@ -34,6 +34,8 @@ export interface Descriptor {
   readonly size: number
   /** It may live elsewhere only: docker's foreign and OCI's non-distributable layers, or one with `urls`. */
   readonly foreign: boolean
+  /** `linux/arm64/v8`, of an image in an index, for messages; undefined where it is not told, or not in those words. */
+  readonly platform?: string | undefined
 }
 
 /** What a manifest refers to. */
@@ -48,9 +50,10 @@ const foreignTypes = /rootfs\.foreign\.|\.layer\.nondistributable\./
 
 const Size = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const RawDescriptor = Schema.Struct({
-  mediaType: Schema.optionalKey(Schema.String),
+  mediaType: Schema.optionalKey(Schema.NullOr(Schema.String)),
   digest: Schema.String.pipe(Schema.refine(isDigest)),
   size: Size,
+  platform: Schema.optionalKey(Schema.Unknown),
   urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
 })
 const descriptors = Schema.optionalKey(Schema.NullOr(Schema.Array(RawDescriptor)))
@@ -60,12 +63,33 @@ const decodeIndex = Schema.decodeUnknownOption(Schema.Struct({ manifests: descri
 const decodeArtifact = Schema.decodeUnknownOption(Schema.Struct({ blobs: descriptors }))
 const decodeImage = Schema.decodeUnknownOption(Schema.Struct({ config: RawDescriptor, layers: descriptors }))
 
-const toDescriptor = (raw: typeof RawDescriptor.Type): Descriptor => ({
-  mediaType: raw.mediaType ?? "application/octet-stream",
-  digest: raw.digest,
-  size: raw.size,
-  foreign: (raw.urls?.length ?? 0) > 0 || foreignTypes.test(raw.mediaType ?? "")
-})
+const decodePlatform = Schema.decodeUnknownOption(Schema.Struct({
+  os: Schema.String,
+  architecture: Schema.String,
+  variant: Schema.optionalKey(Schema.NullOr(Schema.String))
+}))
+
+/** Only what can stand in a message; whatever else it says never makes an index unreadable. */
+const platformOf = (raw: unknown): string | undefined =>
+  Option.match(decodePlatform(raw), {
+    onNone: () => undefined,
+    onSome: ({ architecture, os, variant }) => {
+      const text = [os, architecture, ...(variant ? [variant] : [])].join("/")
+      return /^[\w./-]{1,80}$/.test(text) ? text : undefined
+    }
+  })
+
+const toDescriptor = (raw: typeof RawDescriptor.Type): Descriptor => {
+  const platform = raw.platform === undefined ? undefined : platformOf(raw.platform)
+  return {
+    // empty counts as none, as it does for the manifest itself
+    mediaType: raw.mediaType || "application/octet-stream",
+    digest: raw.digest,
+    size: raw.size,
+    foreign: (raw.urls?.length ?? 0) > 0 || foreignTypes.test(raw.mediaType ?? ""),
+    ...(platform === undefined ? {} : { platform })
+  }
+}
 
 const decisive = ["manifests", "layers", "config", "fsLayers", "history", "mediaType", "schemaVersion", "blobs"]
 
@@ -129,7 +153,8 @@ export const parseManifest = (bytes: Uint8Array, contentType: string): Result.Re
     return Result.fail("the manifest is ambiguous: of schema 1 and of another format in one")
   }
   const header = typeOf(contentType)
-  const stated = typeof json["mediaType"] === "string" ? json["mediaType"] : undefined
+  // an empty one is none to Distribution, containerd and docker
+  const stated = typeof json["mediaType"] === "string" && json["mediaType"] !== "" ? json["mediaType"] : undefined
   if (stated !== undefined && !generic.has(header) && stated !== header) {
     return Result.fail(`the manifest is ambiguous: it is served as ${header} and calls itself ${stated}`)
   }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Result, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { dockerList, dockerManifest, ociIndex, ociManifest, parseManifest } from "../../src/image/ManifestDocument.ts"
 import { imageOf, indexOf, layerOf } from "../support/TestImages.ts"
 
@@ -49,6 +49,47 @@ describe("parseManifest", () => {
     const { document } = Result.getOrThrow(read({ config: descriptor, layers }, ociManifest))
     if (document._tag !== "Image") return assert.fail(document._tag)
     assert.deepStrictEqual(document.layers.map((it) => it.foreign), [true, true, true, false, false])
+  })
+
+  it("takes an empty type, or null, for none, of manifests and of what they refer to", () => {
+    for (const mediaType of ["", null]) {
+      const image = Result.getOrThrow(
+        read({ mediaType, config: { ...descriptor, mediaType }, layers: [] }, ociManifest)
+      )
+      assert.strictEqual(image.mediaType, ociManifest)
+      const index = Result.getOrThrow(read({ mediaType, manifests: [{ ...descriptor, mediaType }] }, ""))
+      assert.strictEqual(index.mediaType, ociIndex)
+      if (index.document._tag !== "Index") return assert.fail(index.document._tag)
+      assert.deepStrictEqual(index.document.manifests.map((it) => it.mediaType), ["application/octet-stream"])
+    }
+  })
+
+  it.effect.prop(
+    "whatever platforms an index tells of, it is read, and they are words",
+    [Schema.Unknown],
+    ([platform]) =>
+      Effect.sync(() => {
+        const json = JSON.stringify({ manifests: [{ ...descriptor, platform: platform ?? null }] })
+        const { document } = Result.getOrThrow(read(json, ociIndex))
+        if (document._tag !== "Index") return assert.fail(document._tag)
+        for (const it of document.manifests) if (it.platform !== undefined) assert.match(it.platform, /^[\w./-]+$/)
+      })
+  )
+
+  it("knows for which platform an image is, where that can be said", () => {
+    const platforms: ReadonlyArray<[unknown, string | undefined]> = [
+      [{ os: "linux", architecture: "amd64" }, "linux/amd64"],
+      [{ os: "linux", architecture: "arm64", variant: "v8" }, "linux/arm64/v8"],
+      [{ os: "linux", architecture: "arm", variant: null }, "linux/arm"],
+      [{ os: "linux", architecture: "\u001b[31m" }, undefined],
+      [{ os: "linux" }, undefined],
+      ["linux/amd64", undefined],
+      [undefined, undefined]
+    ]
+    const manifests = platforms.map(([platform]) => ({ ...descriptor, platform }))
+    const { document } = Result.getOrThrow(read({ manifests }, ociIndex))
+    if (document._tag !== "Index") return assert.fail(document._tag)
+    assert.deepStrictEqual(document.manifests.map((it) => it.platform), platforms.map(([, text]) => text))
   })
 
   it("takes an image without layers, and layers that are null", () => {

@@ -9,7 +9,7 @@ import type { BlobContext } from "../blob/BlobContext.ts"
 import { copyBlob } from "../blob/CopyBlob.ts"
 import { type CloneError, fromRegistry } from "../CloneError.ts"
 import type { ByHow } from "../Counter.ts"
-import { absent, failed, type Fetched, fetchHeld, fetchManifest, type ManifestContext } from "./FetchManifest.ts"
+import { absent, failed, type Fetched, fetchHeld, fetchPart, type ManifestContext } from "./FetchManifest.ts"
 import { putManifest } from "./PutManifest.ts"
 import { type Either, makeWalk, type Pace, type Place, type Visitor } from "./Walk.ts"
 
@@ -94,8 +94,9 @@ export const copyTree = Effect.fnUntraced(function*(
   const { counter, damaged, ledger, limits, backup } = context
   const { digest: rootDigest } = root.manifest
   return yield* walkTree(context, root, {
-    read: Effect.fnUntraced(function*({ digest }) {
-      const fetched = digest === rootDigest ? root : yield* fetchManifest(context, digest)
+    read: Effect.fnUntraced(function*(place) {
+      const { digest } = place
+      const fetched = digest === rootDigest ? root : yield* fetchPart(context, place)
       const { manifest: { bytes }, present } = fetched
       // before what is below it is moved in vain
       if (present || bytes.length <= limits.manifestBytes) return fetched

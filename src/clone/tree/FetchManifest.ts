@@ -5,6 +5,7 @@ import type { Digest } from "../../image/Digest.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Manifest, Manifests } from "../../registry/api/Manifests.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "../CloneError.ts"
+import type { Place } from "./Walk.ts"
 
 export interface ManifestContext {
   readonly image: string
@@ -79,3 +80,19 @@ export const fetchManifest = Effect.fnUntraced(function*(
   if (held !== undefined) return { manifest: held, present: true }
   return { manifest: yield* (asking === undefined ? fromSource : Fiber.join(asking)), present: false }
 })
+
+/**
+ * The same for a manifest below another: one that the source does not have is missing from an image that is there, an index of
+ * which only some platforms were pushed or kept.
+ */
+export const fetchPart = (context: ManifestContext, { digest, stated }: Place): Effect.Effect<Fetched, CloneError> =>
+  Effect.mapError(fetchManifest(context, digest), (error) => {
+    if (stated === undefined || error.side !== "source" || error.reason !== "not-found") return error
+    const what = stated.platform === undefined ? "one part of it" : `its image for ${stated.platform}`
+    return new CloneError({
+      ...error,
+      detail:
+        `the image is there, but not ${what}: the index ${stated.by} refers to ${digest}, which the source does not have`
+        + ` (${error.detail}); all of an index is copied, or nothing`
+    })
+  })

@@ -5,7 +5,7 @@ import type { Digest } from "../../image/Digest.ts"
 import { shownBytes } from "../../image/ShownBytes.ts"
 import { CloneError } from "../CloneError.ts"
 import { Counter } from "../Counter.ts"
-import { failed, type Fetched, fetchManifest, type ManifestContext } from "./FetchManifest.ts"
+import { failed, type Fetched, fetchPart, type ManifestContext } from "./FetchManifest.ts"
 import { makeWalk, oneByOne } from "./Walk.ts"
 
 /** Bytes of manifests that are kept. */
@@ -42,9 +42,9 @@ export const measure = Effect.fnUntraced(function*(
   const counter = new Counter()
   const walk = yield* makeWalk<Fetched, CloneError>(
     {
-      read: ({ depth, digest }) =>
+      read: (place) =>
         Effect.tap(
-          depth === 0 ? Effect.succeed(root) : fetchManifest(context, digest),
+          place.depth === 0 ? Effect.succeed(root) : fetchPart(context, place),
           (it) => Effect.sync(() => keep(it))
         ),
       unfit: ({ digest }, detail) => Effect.fail(failed(context, digest, "source", "unsupported", detail)),

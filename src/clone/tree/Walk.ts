@@ -20,8 +20,8 @@ export interface Place {
   readonly digest: Digest
   /** So many indexes are above it. */
   readonly depth: number
-  /** What the index above says of its size. */
-  readonly stated?: { readonly by: Digest; readonly size: number }
+  /** What the index above says of it. */
+  readonly stated?: { readonly by: Digest; readonly size: number; readonly platform?: string | undefined }
 }
 
 /** A manifest that a visitor has read, with whatever else it knows of it. */
@@ -138,7 +138,7 @@ export const makeWalk = Effect.fnUntraced(function*<M extends Read, E>(
   }
 
   const child = (at: Place, it: Descriptor, again: boolean): Effect.Effect<void, E> => {
-    const stated = { by: at.digest, size: it.size }
+    const stated = { by: at.digest, size: it.size, platform: it.platform }
     const asManifest = manifest({ digest: it.digest, depth: at.depth + 1, stated }, again)
     if (isManifestType(it.mediaType)) return asManifest
     return visitor.either?.(it, { manifest: asManifest, blob: blob(it, "layer", again) }) ?? Effect.void

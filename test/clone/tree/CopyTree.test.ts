@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ociIndex } from "../../../src/image/ManifestDocument.ts"
-import { imageOf, layerOf, manifestOf } from "../../support/TestImages.ts"
+import { imageOf, indexOf, layerOf, manifestOf } from "../../support/TestImages.ts"
 import { betweenRegistries, image } from "../../support/SourceAndBackup.ts"
 
 const described = ({ bytes, digest, mediaType }: ReturnType<typeof manifestOf>) => ({
@@ -80,4 +80,27 @@ describe("an image of many blobs", () => {
         assert.isAbove(most, 4)
       })
     ))
+})
+
+describe("an index of which the source has lost a part", () => {
+  const other = imageOf([layerOf("other")])
+  const index = indexOf([image, other])
+
+  it.live.each<[string, number | undefined]>([["copied", undefined], ["measured before", 1_000_000]])(
+    "names the platform that is not there, not the image: %s",
+    ([, mostImageBytes]) =>
+      betweenRegistries(
+        ({ backup, clone, source }) =>
+          Effect.gen(function*() {
+            source.add("app", { ...index, manifests: [...image.manifests, index.root] }, "1")
+            const error = yield* Effect.flip(clone())
+            assert.deepStrictEqual([error.reason, error.side, error.retryable], ["not-found", "source", false])
+            assert.include(error.message, "the image is there, but not its image for linux/arm64")
+            assert.include(error.message, other.root.digest)
+            assert.include(error.message, index.root.digest)
+            assert.strictEqual(backup.count(/PUT .*manifests\/1$/), 0)
+          }),
+        mostImageBytes === undefined ? {} : { mostImageBytes }
+      )
+  )
 })
