@@ -49,6 +49,8 @@ const byCode: Readonly<Record<string, RegistryReason>> = {
 const changed: ReadonlySet<string> = new Set(["DIGEST_INVALID", "SIZE_INVALID"])
 // Artifact Registry, Artifactory and Nexus have no code of their own for it
 const immutable = /immutab|overwr|cannot be (?:updated|redeployed)|does not allow updating/i
+const unknowns: ReadonlySet<string> = new Set(["BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "UPLOAD_UNKNOWN"])
+const uploading: ReadonlySet<string> = new Set(["PATCH blob", "PUT blob"])
 const aboutManifest = /invalid parameter|media ?type|manifest/i
 // GHCR has a limit for chunks
 const oversize = /too large|exceeds the maximum/i
@@ -77,10 +79,11 @@ const byStatus = (
     const known = byCode[code]
     if (known !== undefined) return known
   }
+  const unknown = codes.some((code) => unknowns.has(code))
   // on a push, "unknown" speaks of what the manifest refers to
-  if (status === 400 && codes.some((code) => code === "BLOB_UNKNOWN" || code === "MANIFEST_UNKNOWN")) {
-    return "Incomplete"
-  }
+  if (unknown && (status === 400 || (status === 404 && operation === "PUT manifest"))) return "Incomplete"
+  // its POST was answered: the repository is there, and what is not is the upload (GHCR says BLOB_UNKNOWN)
+  if (status === 404 && uploading.has(operation) && !codes.includes("NAME_UNKNOWN")) return "Unavailable"
   if (isStaleLink(refused, codes)) return "Unavailable"
   if (status === 401) return "Unauthorized"
   if (status === 403) return "Denied"

@@ -82,20 +82,20 @@ const backups: ReadonlyArray<Row> = [
     ],
     outcome: denied("does not let this tag be moved")
   },
-  {
-    name: "that has lost what it said it had gets it once more, whatever it says",
+  ...["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "UPLOAD_UNKNOWN"].map((code): Row => ({
+    name: `that has lost what it said it had (${code}) gets it once more, whatever it says`,
     call: clone,
     steps: [
       ...found(small),
       look(blob, { status: 200 }),
-      tag(protectionTag(small.digest), small, refused(404, "MANIFEST_BLOB_UNKNOWN")),
+      tag(protectionTag(small.digest), small, refused(404, code)),
       begin(),
       download(blob, { status: 200, body: blob.bytes }),
       store(blob),
       ...ended(small)
     ],
     outcome: come(small)
-  },
+  })),
   {
     name: "that goes on losing it: told, and nothing is tagged",
     call: clone,
@@ -148,12 +148,12 @@ const backups: ReadonlyArray<Row> = [
     steps: [...moved.slice(0, -1), store(blob, 1, { status: 500 }), look(blob, { status: 200 }), ...ended(small)],
     outcome: come(small)
   },
-  {
-    name: "that is restarted in the middle of an upload gets another",
+  ...["BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "UPLOAD_UNKNOWN"].map((code): Row => ({
+    name: `that has lost an upload (${code}) gets another`,
     call: clone,
     steps: [
       ...moved.slice(0, -1),
-      store(blob, 1, refused(404, "BLOB_UPLOAD_UNKNOWN")),
+      store(blob, 1, refused(404, code)),
       look(blob, missing),
       cancel(),
       look(blob, missing),
@@ -163,6 +163,26 @@ const backups: ReadonlyArray<Row> = [
       ...ended(small)
     ],
     outcome: come(small)
+  })),
+  {
+    name: "that loses every upload: told so, and nothing of a project that is to be created",
+    call: clone,
+    options: { limits: { attempts: 2 } },
+    steps: [
+      ...moved.slice(0, -1),
+      store(blob, 1, refused(404, "BLOB_UNKNOWN", "blob unknown")),
+      look(blob, missing),
+      cancel(),
+      look(blob, missing),
+      begin(2),
+      download(blob, { status: 200, body: blob.bytes }),
+      store(blob, 2, refused(404, "BLOB_UNKNOWN", "blob unknown")),
+      look(blob, missing),
+      cancel(2)
+    ],
+    outcome: {
+      failure: { reason: "unavailable", side: "backup", retryable: true, says: "blob unknown", hides: "created first" }
+    }
   },
   {
     name: "that refuses a blob before its end: told, and the download ends as well",
