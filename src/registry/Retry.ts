@@ -4,11 +4,16 @@ import { Duration, Effect, Schedule } from "effect"
 import type { Limits } from "./Limits.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
-/** The schedule of all requests; its input is any error that says whether and when. */
-export const retrySchedule = (limits: Limits) =>
+/** How long is waited before each further try. */
+const pauses = (limits: Limits) =>
   Schedule.min([Schedule.exponential(limits.retryBase), Schedule.spaced(limits.retryCap)]).pipe(
     Schedule.jittered,
-    Schedule.upTo({ times: limits.attempts - 1 }),
+    Schedule.upTo({ times: limits.attempts - 1 })
+  )
+
+/** The schedule of all requests; its input is any error that says whether and when. */
+export const retrySchedule = (limits: Limits) =>
+  pauses(limits).pipe(
     Schedule.setInputType<Pick<RegistryError, "retryable" | "retryAfter"> & { readonly silent?: string | undefined }>(),
     Schedule.while(({ input }) =>
       input.retryable && input.silent === undefined &&
@@ -37,4 +42,26 @@ export const retrying = (limits: Limits) => {
         )
       })
     )
+}
+
+/**
+ * The first look that sees what was stored a moment ago, else the last one: registries that are several, or that keep what they
+ * last said of a name, show it some seconds late. Errors are the look's own.
+ */
+export const lookingAgain = (limits: Limits) => {
+  const schedule = pauses(limits)
+  return <A, E, R>(look: Effect.Effect<A, E, R>, isThere: (seen: A) => boolean): Effect.Effect<A, E, R> =>
+    Effect.flatMap(look, (seen) =>
+      isThere(seen)
+        ? Effect.succeed(seen)
+        // begun with a pause, as `retrying` is: the look that was made is the first
+        : Effect.suspend(() => {
+          let first: A | undefined = seen
+          const next = Effect.suspend(() => {
+            const known = first
+            first = undefined
+            return known === undefined ? look : Effect.succeed(known)
+          })
+          return Effect.repeat(next, { schedule, until: isThere })
+        }))
 }

@@ -5,6 +5,7 @@ import { convertedBackupOf } from "../../image/BackupName.ts"
 import { algorithmOf, type Digest, digestOf } from "../../image/Digest.ts"
 import { format, type ImageReference } from "../../image/ImageReference.ts"
 import type { Manifest, ManifestHead } from "../../registry/api/Manifests.ts"
+import { lookingAgain } from "../../registry/Retry.ts"
 import { CloneError } from "../CloneError.ts"
 import type { ByHow } from "../Counter.ts"
 import type { Whole } from "../Ledger.ts"
@@ -104,13 +105,17 @@ const sum = ({ mounted, present, uploaded }: ByHow): number => uploaded + mounte
 
 /** Puts the tags, and sees that the image is there; then it is remembered as whole. */
 export const tagImage = Effect.fnUntraced(function*(job: Job, untagged: Untagged) {
-  const { at, environment: { ledger, registry }, image, into } = job
+  const { at, environment: { ledger, limits, registry }, image, into } = job
   const { content, digest, tags } = untagged
   if (content._tag === "Walked") {
     const { root } = content.tally
     yield* Effect.forEach(tags, (tag) => at("backup")(registry.putManifest(into, tag, root)), { discard: true })
   }
-  const seen = yield* at("backup")(registry.headManifest(into, digest))
+  const look = at("backup")(registry.headManifest(into, digest))
+  const isThere = (seen: Option.Option<ManifestHead>) => Option.isSome(seen) && seen.value.digest === digest
+  const stored = content._tag === "Walked" && (content.tally.pushed > 0 || tags.length > 0)
+  // what was there before needs no time to appear
+  const seen = yield* (stored ? lookingAgain(limits)(look, isThere) : look)
   if (Option.isNone(seen) || seen.value.digest !== digest) {
     ledger.forgetWhole(into.repository, digest)
     if (algorithmOf(digest) !== "sha256") return yield* otherAlgorithm(image, digest)

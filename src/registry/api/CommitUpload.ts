@@ -8,6 +8,7 @@ import type { Spec } from "../auth/Attempt.ts"
 import type { SessionAnswer } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
+import { lookingAgain } from "../Retry.ts"
 import type { Blobs } from "./Blobs.ts"
 import { aboutBlob, type ApiParts } from "./Requests.ts"
 import type { Upload } from "./Upload.ts"
@@ -47,8 +48,8 @@ export const makeCommitUpload = (options: ApiParts & { readonly hasBlob: Blobs["
       return yield* registryError({ ...error, retryable: true })
     }
     if (status < 200 || status >= 300) return yield* refusal(request, answer)
-    // some say 200, 202 or 204 and mean it; one look tells
-    if (!(yield* hasBlob(request.repository, digest))) {
+    // some say 200, 202 or 204 and mean it; a look tells, and it may come too early
+    if (!(yield* lookingAgain(limits)(hasBlob(request.repository, digest), (there) => there))) {
       return yield* registryError({
         ...request,
         reason: "Unavailable",

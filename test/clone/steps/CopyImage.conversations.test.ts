@@ -226,9 +226,21 @@ const backups: ReadonlyArray<Row> = [
       ...moved,
       tag(protectionTag(small.digest), small),
       tag("1", small),
-      backup(`HEAD manifests/${small.digest}`, missing)
+      ...[1, 2, 3].map(() => backup(`HEAD manifests/${small.digest}`, missing))
     ],
     outcome: { failure: { reason: "unavailable", side: "backup", retryable: true, says: "is not there" } }
+  },
+  {
+    name: "that shows late what it has stored is looked at again, and sent nothing a second time",
+    call: clone,
+    steps: [
+      ...moved,
+      tag(protectionTag(small.digest), small),
+      tag("1", small),
+      backup(`HEAD manifests/${small.digest}`, missing),
+      backup(`HEAD manifests/${small.digest}`, named(small))
+    ],
+    outcome: come(small)
   },
   {
     name: "that wants rest for long: the permit is given back, with the time",

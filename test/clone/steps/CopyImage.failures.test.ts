@@ -191,7 +191,7 @@ describe("a source that fails", () => {
         source.add("app", big, "1")
         backup.on(/PUT .*uploads/, (_, response) => refuse(response, 507, "NO_SPACE"))
         const error = yield* Effect.flip(clone())
-        assert.deepStrictEqual([error.reason, error.side], ["denied", "backup"])
+        assert.deepStrictEqual([error.reason, error.side], ["unavailable", "backup"])
         assert.isUndefined(backup.manifest(into, "1"))
       })
     ))

@@ -234,9 +234,15 @@ const ends: ReadonlyArray<Row> = [
       outcome: stored
     },
     {
+      name: `${status}, and it is there a moment later`,
+      call: push(blob),
+      steps: [at("/u/1"), put("/u/1?", { status }), head(missing), head(there)],
+      outcome: stored
+    },
+    {
       name: `${status}, and it is not there`,
       call: push(blob),
-      steps: [at("/u/1"), put("/u/1?", { status }), head(missing), head(missing)],
+      steps: [at("/u/1"), put("/u/1?", { status }), ...[1, 2, 3, 4].map(() => head(missing))],
       outcome: { failure: { reason: "Unavailable", retryable: true, says: `answered ${status}` } }
     }
   ]),
