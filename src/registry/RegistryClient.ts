@@ -78,14 +78,17 @@ export class RegistryClient extends Context.Service<
         const common = { session, requests, limits }
         const reachability = makeReachability(settings)
         const spareSilent = () => settings().spareSilent === true
-        const manifests = makeManifests({ ...common, access, reachability, spareSilent })
+        const budgetOf = (registry: string) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
+        // Docker Hub announces it with what it has, and not with what it lacks
+        const announcesBudget = (registry: string) => registry === "docker.io" || budgetOf(registry) !== undefined
+        const manifests = makeManifests({ ...common, access, reachability, spareSilent, announcesBudget })
         return RegistryClient.of({
           ...manifests,
           ...makeReferrers({ ...common, manifests }),
           ...makeBlobs({ ...common, bandwidth, pool: agents.pool, ends }),
           roleOf: access.roleOf,
           silenceOf: reachability.silenceOf,
-          budgetOf: (registry) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
+          budgetOf
         })
       })
     )

@@ -3,7 +3,7 @@
 import { Effect, Option } from "effect"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { pageOf } from "../../http/WebPage.ts"
-import { type Digest, isAnother } from "../../image/Digest.ts"
+import { type Digest, isAnother, isDigest } from "../../image/Digest.ts"
 import { acceptManifests } from "../../image/ManifestDocument.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Spec } from "../auth/Attempt.ts"
@@ -15,6 +15,7 @@ import { retrying } from "../Retry.ts"
 import type { Answer } from "../transport/Transport.ts"
 import { headIn, isArtifactory, manifestIn, tooLarge } from "./ManifestAnswer.ts"
 import type { ApiParts, Wanted } from "./Requests.ts"
+import { makeSecondLook } from "./SecondLook.ts"
 
 /** What a HEAD tells of a manifest. */
 export interface ManifestHead {
@@ -34,7 +35,8 @@ export interface Manifest {
 export interface Manifests {
   /**
    * None where the registry says that it is not there. `first`: nothing is lost yet where a registry that gives no answer is
-   * not asked again, or not at all (Reachability.ts).
+   * not asked again, or not at all (Reachability.ts); and of a source's tag a GET may be made before it is called missing
+   * (SecondLook.ts), whose `NotFound` says why.
    */
   readonly headManifest: (
     repository: Repository,
@@ -54,6 +56,11 @@ export interface Manifests {
     manifest: Manifest
   ) => Effect.Effect<void, RegistryError>
 }
+
+/** A HEAD cannot say what these mean: a GET is asked, whoever is asked. */
+const byGet: ReadonlySet<number> = new Set([200, 403, 405, 501])
+/** About who asks and when, and not about the image. */
+const passing: ReadonlySet<number> = new Set([401, 407, 408, 425, 429, 499])
 
 const about = (method: Spec["method"], repository: Repository, reference: string): Wanted => ({
   operation: `${method} manifest`,
@@ -89,16 +96,15 @@ const makePutManifest = ({ limits, requests, session }: ApiParts): Manifests["pu
   })
 }
 
-export const makeManifests = (
-  options: ApiParts & {
-    readonly access: Access
-    readonly reachability: Reachability
-    /** Whether first questions leave registries alone that give no answer; asked at every question. */
-    readonly spareSilent: () => boolean
-  }
-): Manifests => {
-  const { access, limits, reachability, requests, session, spareSilent } = options
-  const retry = retrying(limits)
+interface ReadParts extends ApiParts {
+  readonly access: Access
+  /** Whether a registry has ever said how much may be read of it. */
+  readonly announcesBudget: (registry: string) => boolean
+}
+
+/** Single requests, and what their answers come to. */
+const makeReads = ({ access, announcesBudget, limits, requests, session }: ReadParts) => {
+  const secondLook = makeSecondLook()
 
   const reading = (method: "GET" | "HEAD", repository: Repository, reference: string, anonymous: boolean): Spec =>
     requests.read({
@@ -128,22 +134,58 @@ export const makeManifests = (
     return manifest
   })
 
-  const headOnce = Effect.fnUntraced(function*(repository: Repository, reference: string, anonymous: boolean) {
+  /** Once more by GET, where the HEAD of a source's tag was refused; else what the HEAD comes to. */
+  const lookedTwice = (repository: Repository, reference: string, first: boolean, request: Spec, answer: Answer) => {
+    const asHead = answer.status === 404 ? Effect.succeed(Option.none<ManifestHead>()) : refusal(request, answer)
+    const isSourceTag = access.roleOf(repository) === "source" && !isDigest(reference)
+    const isFinal = answer.status >= 400 && answer.status < 500 && !passing.has(answer.status)
+    // whoever is not the first wants to know what the tag names now, and not an hour ago
+    if (!first || !isSourceTag || !isFinal) return asHead
+    const metered = answer.headers["ratelimit-limit"] !== undefined || announcesBudget(repository.registry)
+    const get = Effect.map(
+      fetchOnce(repository, reference, false),
+      ({ digest, mediaType }) => Option.some({ digest, mediaType, metered: true })
+    )
+    return secondLook.after({ repository, reference, mayGet: !metered }, get, asHead)
+  }
+
+  /** `first`: nobody has asked yet, and a second look is worth it. */
+  const headOnce = Effect.fnUntraced(function*(
+    repository: Repository,
+    reference: string,
+    anonymous: boolean,
+    first: boolean
+  ) {
     const request = reading("HEAD", repository, reference, anonymous)
     const answer = yield* session.send(request)
-    if (answer.status === 404 || hidden(repository, answer)) return Option.none<ManifestHead>()
+    if (hidden(repository, answer)) return Option.none<ManifestHead>()
     const head = answer.status === 200 ? headIn(answer, reference) : undefined
     if (head !== undefined) {
       if (answer.anonymous) yield* access.provenPublic(repository)
+      yield* secondLook.answersHeads(repository.registry)
       return Option.some(head)
     }
-    // a HEAD has no body to say why: 403 can be a rate limit, 405 a registry without HEAD, 200 may lack the digest
-    if (answer.status !== 200 && answer.status !== 403 && answer.status !== 405) return yield* refusal(request, answer)
+    // a HEAD has no body to say why: 403 can be a rate limit, 405 and 501 a registry without HEAD, 200 may lack the digest
+    if (!byGet.has(answer.status)) return yield* lookedTwice(repository, reference, first, request, answer)
     return yield* fetchOnce(repository, reference, anonymous).pipe(
       Effect.map(({ digest, mediaType }) => Option.some({ digest, mediaType, metered: true })),
       Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)
     )
   })
+
+  return { fetchOnce, headOnce }
+}
+
+export const makeManifests = (
+  options: ReadParts & {
+    readonly reachability: Reachability
+    /** Whether first questions leave registries alone that give no answer; asked at every question. */
+    readonly spareSilent: () => boolean
+  }
+): Manifests => {
+  const { access, limits, reachability, spareSilent } = options
+  const retry = retrying(limits)
+  const { fetchOnce, headOnce } = makeReads(options)
 
   /** Asks as often as is worth it. */
   const asking = (method: "GET" | "HEAD", repository: Repository, reference: string, first: boolean) => {
@@ -161,12 +203,12 @@ export const makeManifests = (
 
   /** A login waits for the proof that anybody may read the repository. */
   const prove = Effect.fnUntraced(function*(repository: Repository, reference: string) {
-    if (yield* access.needsProof(repository)) yield* headOnce(repository, reference, true)
+    if (yield* access.needsProof(repository)) yield* headOnce(repository, reference, true, false)
   })
 
   return {
     headManifest: (repository, reference, first = false) =>
-      asking("HEAD", repository, reference, first)(headOnce(repository, reference, false)),
+      asking("HEAD", repository, reference, first)(headOnce(repository, reference, false, first)),
     getManifest: (repository, reference, first = false) =>
       asking("GET", repository, reference, first)(
         Effect.andThen(prove(repository, reference), fetchOnce(repository, reference, false))

@@ -288,6 +288,21 @@ const sources: ReadonlyArray<Row> = [
     ],
     outcome: come(small, { present: 1 })
   },
+  ...[400, 404, 410, 418].map((status): Row => ({
+    name: `that fills by GET, and answers ${status} to a HEAD until then: asked once, and copied`,
+    call: clone,
+    apart: true,
+    steps: [
+      source("HEAD manifests/1", { status }),
+      backup("HEAD manifests/1", missing),
+      source("GET manifests/1", served(small)),
+      backup(`GET manifests/${small.digest}`, missing),
+      source(`GET manifests/${small.digest}`, served(small)),
+      look(blob, { status: 200 }),
+      ...ended(small)
+    ],
+    outcome: come(small, { present: 1 })
+  })),
   {
     name: "that wants rest for hours, while the backup has the image: it is there",
     call: clone,
@@ -337,6 +352,7 @@ const sources: ReadonlyArray<Row> = [
     steps: [
       source("HEAD manifests/1", { status }),
       ...(status === 403 ? [source("GET manifests/1", refused(403, "DENIED"))] : []),
+      ...(status === 404 ? [source("GET manifests/1", refused(404, "MANIFEST_UNKNOWN"))] : []),
       backup("HEAD manifests/1", missing, { whenever: true }),
       backup("HEAD manifests/1", missing)
     ],

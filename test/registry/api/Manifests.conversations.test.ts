@@ -1,6 +1,6 @@
 // Manifests and what refers to them, as conversations: what is believed of an answer, and what a refusal to store one means.
 // Sources: OCI distribution-spec, "Pulling manifests", "Pushing manifests", "Listing referrers".
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { gzipSync } from "node:zlib"
 import { digestOf } from "../../../src/image/Digest.ts"
 import { acceptManifests, ociIndex, schema1Signed } from "../../../src/image/ManifestDocument.ts"
@@ -97,6 +97,102 @@ const heads: ReadonlyArray<Row> = [
     call: head,
     steps: [look({ status: 405 }), read(refused(404, "MANIFEST_UNKNOWN"))],
     outcome: { value: undefined }
+  }
+]
+
+/** As an image is looked at first. */
+const firstHead = ({ app, client }: Talk) =>
+  Effect.map(client.headManifest(app, "1", true), (it) => Option.getOrUndefined(it)?.digest)
+const twice = (talk: Talk) => Effect.andThen(Effect.result(firstHead(talk)), firstHead(talk))
+const budget = { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "90;w=21600" }
+const seen: Told = { status: 200, headers: { "docker-content-digest": root.digest } }
+
+const secondLooks: ReadonlyArray<Row> = [
+  ...[400, 404, 405, 406, 410, 451, 501].map((status): Row => ({
+    name: `${status} to a HEAD, and a GET has it`,
+    call: firstHead,
+    steps: [look({ status }), read(served(root))],
+    outcome: known
+  })),
+  {
+    name: "its answer holds for an hour: a HEAD is asked again, and no second GET",
+    call: twice,
+    steps: [look({ status: 404 }), read(served(root)), look({ status: 404 })],
+    outcome: known
+  },
+  {
+    name: "what it says of an image that is missing is told, and is told again",
+    call: twice,
+    steps: [
+      look({ status: 404 }),
+      read(refused(404, "MANIFEST_UNKNOWN", "upstream says no")),
+      look({ status: 404 })
+    ],
+    outcome: { failure: { reason: "NotFound", retryable: false, says: "upstream says no" } }
+  },
+  {
+    name: "what it says of a refusal is told",
+    call: firstHead,
+    steps: [look({ status: 400 }), read({ status: 400, body: "Client sent an HTTP request to an HTTPS server.\n" })],
+    outcome: { failure: { reason: "Invalid", says: "HTTPS server" } }
+  },
+  ...(["hangs up", "silence", { status: 503 }] as const).map((answer): Row => ({
+    name: `one that comes to nothing (${
+      typeof answer === "string" ? answer : answer.status
+    }) is the only one all the same`,
+    call: firstHead,
+    options: { limits: { answerTimeout: Duration.millis(200) } },
+    steps: [look({ status: 404 }), read(answer), look({ status: 404 }), look({ status: 404 })],
+    outcome: {
+      failure: {
+        reason: answer === "hangs up" ? "Unreachable" : answer === "silence" ? "Timeout" : "Unavailable",
+        retryable: true
+      }
+    }
+  })),
+  {
+    name: "a rate limit in its place rests the host",
+    call: firstHead,
+    steps: [look({ status: 404 }), read(refused(429, "TOOMANYREQUESTS", "", { "retry-after": "60" }))],
+    outcome: { failure: { reason: "RateLimited", retryAfter: 60 } }
+  },
+  {
+    name: "none where the registry says with its refusal how much may be read of it",
+    call: firstHead,
+    steps: [look({ status: 404, headers: budget })],
+    outcome: { value: undefined }
+  },
+  {
+    name: "none where it has said so before",
+    call: (talk) => Effect.andThen(talk.client.headManifest(talk.app, "2"), firstHead(talk)),
+    steps: [{ expect: "HEAD /v2/app/manifests/2", answer: { status: 404, headers: budget } }, look({ status: 404 })],
+    outcome: { value: undefined }
+  },
+  ...([[404, { value: undefined }], [400, { failure: { reason: "Invalid", says: "HTTP 400" } }]] as const).map((
+    [status, outcome]
+  ): Row => ({
+    name: `none where it has answered a HEAD before: ${status} is believed`,
+    call: (talk) => Effect.andThen(talk.client.headManifest(talk.app, "2"), firstHead(talk)),
+    steps: [{ expect: "HEAD /v2/app/manifests/2", answer: seen }, look({ status })],
+    outcome
+  })),
+  {
+    name: "none for a digest, which is asked for by GET anyway",
+    call: ({ app, client }) => Effect.map(client.headManifest(app, other, true), Option.isSome),
+    steps: [{ expect: `HEAD /v2/app/manifests/${other}`, answer: { status: 404 } }],
+    outcome: { value: false }
+  },
+  {
+    name: "none at the backup, where most is missing",
+    call: ({ client, mirror }) => Effect.map(client.headManifest(mirror, "1", true), Option.isSome),
+    steps: [{ expect: "HEAD /v2/mirror/app/manifests/1", answer: { status: 404 } }],
+    outcome: { value: false }
+  },
+  {
+    name: "none for an outage, which is asked again",
+    call: firstHead,
+    steps: [look({ status: 507 }), look(seen)],
+    outcome: known
   }
 ]
 
@@ -391,6 +487,7 @@ const lists: ReadonlyArray<Row> = [
 ]
 
 conversations("HEAD of a manifest", heads)
+conversations("a second look at a source's tag", secondLooks)
 conversations("GET of a manifest", gets)
 conversations("PUT of a manifest", puts)
 conversations("referrers", lists)
