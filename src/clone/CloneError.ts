@@ -55,6 +55,8 @@ const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
   Certificate: "unavailable",
   Internal: "internal",
   Refused: "refused",
+  // what a scanner has not seen yet it may see
+  Policy: "unavailable",
   Quota: "unavailable",
   Immutable: "unavailable",
   Incomplete: "unavailable",
@@ -75,6 +77,7 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
   // never: the backup may be anywhere
   Internal: "denied",
   Refused: "denied",
+  Policy: "denied",
   Quota: "denied",
   Immutable: "denied",
   Invalid: "denied",
@@ -84,15 +87,30 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
   Protocol: "unavailable"
 }
 
+// ECR's texts in a 403: the first is of a login that was good, the second of a right (IAM)
+const expired = /token has expired|reauthenticate/i
+const lacksRight = /is not authorized to perform/i
+
+const isExpired = ({ detail, reason }: RegistryError): boolean =>
+  (reason === "Unauthorized" || reason === "Denied") && expired.test(detail)
+
 const advice = (error: RegistryError, side: Side): string => {
   if (side === "source") {
     if (error.reason === "Internal") return "; until it is named there, it is taken to be yours already"
+    if (isExpired(error)) return "; its login has expired, and is to be renewed"
     return error.reason === "Unauthorized" || error.reason === "Denied" ? " (private or does not exist)" : ""
   }
   switch (error.reason) {
     case "Unauthorized":
     case "Denied":
-      return "; the backup's entry in DOCKER_CONFIG must be allowed to push there"
+      if (isExpired(error)) {
+        return "; the login in the backup's entry in DOCKER_CONFIG has expired, and is to be renewed"
+      }
+      return lacksRight.test(error.detail)
+        ? "; whoever the backup's login is lacks that right there"
+        : "; the backup's entry in DOCKER_CONFIG must be allowed to push there"
+    case "Policy":
+      return "; a policy of the backup registry forbids to read it there, so nodes could not pull it either"
     // Distribution's maintenance mode, Quay's, Harbor's proxy caches
     case "NotAllowed":
       return "; the backup registry takes no writes there: is it read-only, or a cache of another?"
@@ -112,7 +130,10 @@ export const fromRegistry = (image: string, side: Side) => (error: RegistryError
   new CloneError({
     image,
     side,
-    reason: (side === "source" ? atSource : atBackup)[error.reason],
+    // whether it is private nobody has said
+    reason: side === "source" && isExpired(error)
+      ? "unavailable"
+      : (side === "source" ? atSource : atBackup)[error.reason],
     detail: `${error.message}${advice(error, side)}`,
     // what the manifest refers to was pushed just before: the registry has lost it, and gets it again
     retryable: error.retryable || error.reason === "Incomplete",

@@ -49,6 +49,8 @@ const byCode: Readonly<Record<string, RegistryReason>> = {
 const changed: ReadonlySet<string> = new Set(["DIGEST_INVALID", "SIZE_INVALID"])
 // Artifact Registry, Artifactory and Nexus have no code of their own for it
 const immutable = /immutab|overwr|cannot be (?:updated|redeployed)|does not allow updating/i
+const policy =
+  /polic|vulnerab|quarantin|severity|not scanned|unscanned|not signed|unsigned|is not authorized to perform/i
 const unknowns: ReadonlySet<string> = new Set(["BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "UPLOAD_UNKNOWN"])
 const uploading: ReadonlySet<string> = new Set(["PATCH blob", "PUT blob"])
 const aboutManifest = /invalid parameter|media ?type|manifest/i
@@ -72,6 +74,8 @@ const byStatus = (
   if (status === 429) return "RateLimited"
   if (status === 403 && isDisguised(text)) return "RateLimited"
   if (status === 403 && /quota/i.test(text)) return "Quota"
+  // Harbor's says what scanners found (PROJECTPOLICYVIOLATION), AWS's which right nobody gave; neither is about the push
+  if (looks.has(operation) && (status === 412 || (status === 403 && policy.test(text)))) return "Policy"
   if (operation === "PUT manifest" && (status === 400 || status === 403) && immutable.test(text)) return "Immutable"
   if (operation === "PUT blob" && codes.some((code) => changed.has(code))) return "Corrupt"
   if (status === 416 && oversize.test(text)) return "TooLarge"

@@ -8,6 +8,7 @@ import { Data, type Duration } from "effect"
  * - `Unauthorized` 401 with what we may send; `Denied` 403: for a source both mean "private or does not exist"
  * - `NotFound` 404; `RateLimited` 429 or its disguises; `Unavailable` 5xx; `Timeout`, `Unreachable` no answer at all
  * - `Unreadable` 500 to a look at a manifest or blob: it may be there, and be broken; it may pass like any 5xx
+ * - `Policy` 412, or 403 with a text about a policy, to a look: it may be there, and may be pushed all the same
  * - `NotAllowed` 405: a HEAD of blobs at a registry that has none, a write to one that is read-only
  * - `Certificate` TLS trust; `Internal` the registry is at a private address, `Refused` what it led to is, or our own write
  *   policy said no: nothing was sent
@@ -26,6 +27,7 @@ export type RegistryReason =
   | "Certificate"
   | "Internal"
   | "Refused"
+  | "Policy"
   | "Quota"
   | "Immutable"
   | "Incomplete"

@@ -26,11 +26,26 @@ describe("fromRegistry", () => {
     ["Unsupported", "unsupported", "denied"],
     ["Corrupt", "corrupt", "corrupt"],
     ["Quota", "unavailable", "denied"],
+    ["Policy", "unavailable", "denied"],
     ["Immutable", "unavailable", "denied"],
     ["Incomplete", "unavailable", "unavailable"]
   ])("%s is %s at the source and %s at the backup", (reason, source, backup) => {
     assert.strictEqual(error(reason, "source").reason, source)
     assert.strictEqual(error(reason, "backup").reason, backup)
+  })
+
+  it("reads what ECR says in a 403", () => {
+    const said = (text: string, side: "source" | "backup") =>
+      fromRegistry("a.test/app:1", side)(
+        registryError({ operation: "POST blob", target: "x", reason: "Denied", detail: `HTTP 403: DENIED ${text}` })
+      )
+    const expired = "Your authorization token has expired. Reauthenticate and try again."
+    assert.strictEqual(said(expired, "source").reason, "unavailable")
+    assert.notInclude(said(expired, "source").message, "private")
+    assert.include(said(expired, "backup").message, "has expired, and is to be renewed")
+    const right = "User: arn:aws:iam::1:user/x is not authorized to perform: ecr:InitiateLayerUpload"
+    assert.include(said(right, "backup").message, "lacks that right")
+    assert.notInclude(said(right, "backup").message, "private")
   })
 
   it("keeps whether and when, and says what to do", () => {

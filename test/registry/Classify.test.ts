@@ -19,7 +19,6 @@ describe("classify", () => {
     ["children that are missing, as Distribution 2 says it", 404, coded("MANIFEST_BLOB_UNKNOWN"), "Incomplete", false],
     ["children that are missing, by another name", 400, coded("BLOB_UNKNOWN"), "Incomplete", false],
     ["ECR's immutable tag", 400, coded("TAG_INVALID"), "Immutable", false],
-    ["Harbor's immutable tag", 412, "", "Immutable", false],
     ["Quay's immutable tag", 409, coded("TAG_IMMUTABLE"), "Immutable", false],
     ["a bad manifest", 400, coded("MANIFEST_INVALID"), "Invalid", false],
     ["a type it does not take", 415, coded("MANIFEST_INVALID"), "Unsupported", false],
@@ -79,6 +78,26 @@ describe("classify", () => {
     ["an image of which it misses an upload", "PUT manifest", 404, coded("UPLOAD_UNKNOWN"), "Incomplete", false],
     ["an index of which it misses a child", "PUT manifest", 404, coded("MANIFEST_UNKNOWN"), "Incomplete", false],
     ["a manifest that is not there", "GET manifest", 404, coded("MANIFEST_UNKNOWN"), "NotFound", false],
+    ["Harbor's policy at a look", "HEAD manifest", 412, "", "Policy", false],
+    ["the same with its words", "GET manifest", 412, coded("PROJECTPOLICYVIOLATION", "current image"), "Policy", false],
+    ["a tag that cannot be moved", "PUT manifest", 412, coded("PRECONDITION", "immutable"), "Immutable", false],
+    ["a policy in a 403", "GET manifest", 403, coded("DENIED", "blocked by policy: vulnerabilities"), "Policy", false],
+    [
+      "a right that nobody gave, at a look",
+      "GET manifest",
+      403,
+      coded("DENIED", "User: x is not authorized to perform: ecr:BatchGetImage"),
+      "Policy",
+      false
+    ],
+    [
+      "a right that nobody gave, at a push",
+      "POST blob",
+      403,
+      coded("DENIED", "User: x is not authorized to perform: ecr:InitiateLayerUpload"),
+      "Denied",
+      false
+    ],
     ["trouble with what is sent", "PUT manifest", 500, coded("UNKNOWN"), "Unavailable", true],
     ["chunks out of order", "PATCH blob", 416, coded("RANGE_INVALID"), "Unavailable", true],
     ["GHCR's limit of chunks", "PATCH blob", 416, coded("X", "body is too large"), "TooLarge", false]

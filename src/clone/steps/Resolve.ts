@@ -64,6 +64,8 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
     registry.headManifest(into, tag, true).pipe(
       // Distribution fails at a tag whose manifest it cannot parse any more; for a repair that is no tag
       Effect.catchIf((error) => repair && error.reason === "Unreadable", () => Effect.succeedNone),
+      // what it names is unknown, and may be pushed: the last look, when all is there, tells people of the policy
+      Effect.catchIf((error) => error.reason === "Policy", () => Effect.succeedNone),
       Effect.mapError(fromRegistry(image, "backup")),
       Effect.map(Option.getOrUndefined)
     )

@@ -5,7 +5,7 @@ import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
 import { refusal } from "../Classify.ts"
-import { type RegistryError, registryError } from "../RegistryError.ts"
+import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Bandwidth, PacedStream } from "../transport/Bandwidth.ts"
 import type { BufferPool } from "../transport/BufferPool.ts"
@@ -45,6 +45,8 @@ export interface Blobs extends Uploads {
   ) => Effect.Effect<OpenBlob, RegistryError, Scope.Scope>
 }
 
+const unknown: ReadonlySet<RegistryReason> = new Set(["NotAllowed", "Policy"])
+
 const pathOf = ({ repository }: Repository, digest: Digest) => `/v2/${repository}/blobs/${digest}`
 
 /** `bytes 5-9/10`; the size may be `*`. */
@@ -79,7 +81,8 @@ export const makeBlobs = (
   const hasBlob: Blobs["hasBlob"] = (repository, digest) =>
     headBlob(repository, digest).pipe(
       Effect.map(Option.isSome),
-      Effect.catchIf((error) => error.reason === "NotAllowed", () => Effect.succeed(false))
+      // nobody knows: it is sent
+      Effect.catchIf((error) => unknown.has(error.reason), () => Effect.succeed(false))
     )
 
   return {

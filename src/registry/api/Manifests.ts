@@ -165,8 +165,10 @@ const makeReads = ({ access, announcesBudget, limits, requests, session }: ReadP
       yield* secondLook.answersHeads(repository.registry)
       return Option.some(head)
     }
-    // a HEAD has no body to say why: 403 can be a rate limit, 405 and 501 a registry without HEAD, 200 may lack the digest
-    if (!byGet.has(answer.status)) return yield* lookedTwice(repository, reference, first, request, answer)
+    // a HEAD has no body to say why: 403 can be a rate limit, 405 and 501 a registry without HEAD, 200 may lack the digest;
+    // and which policy of the backup is meant, people want to know
+    const isPolicy = answer.status === 412 && access.roleOf(repository) === "backup"
+    if (!byGet.has(answer.status) && !isPolicy) return yield* lookedTwice(repository, reference, first, request, answer)
     return yield* fetchOnce(repository, reference, anonymous).pipe(
       Effect.map(({ digest, mediaType }) => Option.some({ digest, mediaType, metered: true })),
       Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)

@@ -47,6 +47,13 @@ const indexOfOne = manifestOf(ociIndex, {
 })
 const denied = (says: string) => ({ failure: { reason: "denied", side: "backup", retryable: false, says } }) as const
 
+/** As Harbor says it. */
+const unscanned = refused(
+  412,
+  "PROJECTPOLICYVIOLATION",
+  "current image without vulnerability scanning cannot be pulled due to configured policy"
+)
+
 const backups: ReadonlyArray<Row> = [
   {
     name: "that has it already is asked for its tag and no more, but to see that it is whole",
@@ -218,6 +225,40 @@ const backups: ReadonlyArray<Row> = [
       source(`GET blobs/${blob.digest}`, { status: 200, body: blob.bytes }, { whenever: true })
     ],
     outcome: denied("created first")
+  },
+  {
+    name: "whose policy forbids the looks, and not the push: all is pushed, and the policy's text is shown",
+    call: clone,
+    steps: [
+      source("HEAD manifests/1", named(small)),
+      backup("HEAD manifests/1", { status: 412 }),
+      backup("GET manifests/1", unscanned),
+      source(`GET manifests/${small.digest}`, served(small)),
+      backup(`GET manifests/${small.digest}`, unscanned),
+      look(blob, { status: 412 }),
+      begin(),
+      download(blob, { status: 200, body: blob.bytes }),
+      store(blob),
+      tag(protectionTag(small.digest), small),
+      tag("1", small),
+      backup(`HEAD manifests/${small.digest}`, { status: 412 }),
+      backup(`GET manifests/${small.digest}`, unscanned)
+    ],
+    outcome: denied("cannot be pulled due to configured policy")
+  },
+  {
+    name: "whose policy forbade the looks until the image was there: copied",
+    call: clone,
+    steps: [
+      source("HEAD manifests/1", named(small)),
+      backup("HEAD manifests/1", { status: 403 }),
+      backup("GET manifests/1", refused(403, "DENIED", "blocked by policy")),
+      source(`GET manifests/${small.digest}`, served(small)),
+      backup(`GET manifests/${small.digest}`, refused(403, "DENIED", "blocked by policy")),
+      look(blob, { status: 200 }),
+      ...ended(small)
+    ],
+    outcome: come(small, { present: 1 })
   },
   {
     name: "that takes everything and has nothing is found out",
