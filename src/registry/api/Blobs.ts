@@ -4,6 +4,7 @@ import { encodingOf } from "../../http/ContentEncoding.ts"
 import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
+import type { SessionAnswer } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
@@ -47,6 +48,12 @@ export interface Blobs extends Uploads {
 
 const unknown: ReadonlySet<RegistryReason> = new Set(["NotAllowed", "Policy"])
 
+const refusedHeads: ReadonlySet<number> = new Set([400, 403, 405, 501])
+
+/** The registry has it, or it would lead nowhere; storage refuses a HEAD by a link that was signed for a GET. */
+const isRefusedByStorage = ({ elsewhere, status }: Pick<SessionAnswer, "elsewhere" | "status">): boolean =>
+  elsewhere && refusedHeads.has(status)
+
 const pathOf = ({ repository }: Repository, digest: Digest) => `/v2/${repository}/blobs/${digest}`
 
 /** `bytes 5-9/10`; the size may be `*`. */
@@ -70,9 +77,10 @@ export const makeBlobs = (
     const request = requests.read(aboutBlob("HEAD", repository, digest, pathOf(repository, digest)))
     const answer = yield* retry(Effect.filterOrElse(
       session.send(request),
-      (it) => it.status === 200 || it.status === 404,
+      (it) => it.status === 200 || it.status === 404 || isRefusedByStorage(it),
       (it) => refusal(request, it)
     ))
+    if (isRefusedByStorage(answer)) return Option.some({ size: undefined })
     return answer.status === 200
       ? Option.some({ size: numberOf(firstOf(answer.headers["content-length"])) })
       : Option.none()

@@ -385,6 +385,21 @@ const puts: ReadonlyArray<Row> = [
     outcome: { failure: { reason, retryable: false } }
   })),
   {
+    name: "307 within the registry: put there, byte for byte",
+    call: put,
+    steps: [
+      store({ status: 307, headers: { location: "/r/v2/app/1" } }),
+      { expect: "PUT /r/v2/app/1", with: { "content-type": root.mediaType }, body: root.bytes, answer: { status: 201 } }
+    ],
+    outcome: { value: "put" }
+  },
+  {
+    name: "301 to another host: not followed, and named without its query",
+    call: put,
+    steps: [store({ status: 301, headers: { location: "http://{storage}/v2/app/1?sig=secret" } })],
+    outcome: { failure: { reason: "Protocol", retryable: false, says: "/v2/app/1", hides: "secret" } }
+  },
+  {
     name: "nothing is put outside the prefix",
     call: ({ app, client }) => client.putManifest(app, "1", root),
     steps: [],

@@ -63,6 +63,24 @@ const looks: ReadonlyArray<Row> = [
     ],
     outcome: { value: true }
   },
+  ...[400, 403, 405].map((status): Row => ({
+    name: `one that lies in storage which answers ${status} to a HEAD: the registry has led there`,
+    call: look,
+    steps: [
+      head({ status: 307, headers: { location: "http://{storage}/blob?sig=x" } }),
+      { at: "storage", expect: "HEAD /blob?sig=x", answer: { status } }
+    ],
+    outcome: { value: true }
+  })),
+  {
+    name: "one that storage does not have, wherever the registry led",
+    call: look,
+    steps: [
+      head({ status: 307, headers: { location: "http://{storage}/blob?sig=x" } }),
+      { at: "storage", expect: "HEAD /blob?sig=x", answer: missing }
+    ],
+    outcome: { value: false }
+  },
   {
     name: "a registry without HEAD of blobs: the blob counts as missing",
     call: look,
@@ -177,7 +195,7 @@ const mounts: ReadonlyArray<Row> = [
     ["405", refused(405, "UNSUPPORTED")],
     ["500", { status: 500 }],
     ["an end of the connection", "hangs up"],
-    ["a redirect", { status: 307, headers: { location: "/elsewhere" } }]
+    ["a redirect", { status: 307, headers: { location: "http://{storage}/elsewhere" } }]
   ] as const).map(([name, answer]): Row => ({
     name: `a mount that is answered with ${name} is none, and no error`,
     call: mount,
@@ -341,13 +359,44 @@ const ends: ReadonlyArray<Row> = [
     outcome: stored
   },
   {
-    name: "a POST that is redirected is not followed",
+    name: "a POST that is redirected within the registry is sent there, with its login",
+    call: push(blob),
+    options: { credentials: () => basic("me", "secret") },
+    steps: [
+      post({ status: 401, headers: { "www-authenticate": "Basic realm=\"x\"" } }),
+      { ...post({ status: 308, headers: { location: "/r/v2/up" } }), with: { authorization: "Basic bWU6c2VjcmV0" } },
+      {
+        expect: "POST /r/v2/up",
+        with: { authorization: "Basic bWU6c2VjcmV0" },
+        answer: { status: 202, headers: { location: "/u/1" } }
+      },
+      put("/u/1?")
+    ],
+    outcome: stored
+  },
+  {
+    name: "redirects of a POST without end come to one",
+    call: push(blob),
+    steps: Array.from(
+      { length: 6 },
+      () => post({ status: 307, headers: { location: "/v2/mirror/app/blobs/uploads/" } })
+    ),
+    outcome: { failure: { reason: "Protocol", retryable: false, says: "redirects" } }
+  },
+  {
+    name: "a PUT of a blob that is redirected within the registry is not sent again: its bytes have gone",
+    call: push(blob),
+    steps: [at("/u/1"), put("/u/1?", { status: 307, headers: { location: "/u/2" } })],
+    outcome: { failure: { reason: "Protocol", retryable: false, says: "/u/2" } }
+  },
+  {
+    name: "a POST that is redirected to another host is not followed",
     call: push(blob),
     steps: [post({ status: 307, headers: { location: "http://{storage}/x" } })],
     outcome: { failure: { reason: "Protocol", retryable: false } }
   },
   {
-    name: "a PUT that is redirected is not followed",
+    name: "a PUT that is redirected to another host is not followed",
     call: push(blob),
     steps: [at("/u/1"), put("/u/1?", { status: 307, headers: { location: "http://{storage}/x" } })],
     outcome: { failure: { reason: "Protocol", retryable: false } }

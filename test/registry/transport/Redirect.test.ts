@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
+import { Readable } from "node:stream"
 import { redirectOf } from "../../../src/registry/transport/Redirect.ts"
 import type { Request } from "../../../src/registry/transport/Transport.ts"
 
@@ -41,12 +42,33 @@ describe("a redirect", () => {
       assert.strictEqual(yield* judged(status, location), expected)
     }))
 
-  it.effect("of what changes something is not followed", () =>
+  it.effect("of what changes something is followed within the origin, where all of it can be sent again", () =>
     Effect.gen(function*() {
       for (const method of ["POST", "PUT", "PATCH", "DELETE"] as const) {
-        assert.strictEqual(yield* judged(307, "/x", { method }), "Protocol")
+        for (const status of [307, 308]) {
+          assert.strictEqual(yield* judged(status, "/x", { method }), "https://a.test/x")
+          assert.strictEqual(yield* judged(status, "/x", { method, body: Buffer.from("x") }), "https://a.test/x")
+          assert.strictEqual(yield* judged(status, "/x", { method, body: Readable.from(["x"]) }), "Protocol")
+          assert.strictEqual(yield* judged(status, "https://b.test/x", { method }), "Protocol")
+          assert.strictEqual(yield* judged(status, "https://a.test:444/x", { method }), "Protocol")
+          assert.strictEqual(yield* judged(status, "http://a.test/x", { method }), "Protocol")
+        }
+        for (const status of [301, 302, 303]) assert.strictEqual(yield* judged(status, "/x", { method }), "Protocol")
       }
       assert.strictEqual(yield* judged(307, "/x", { method: "HEAD" }), "https://a.test/x")
+    }))
+
+  it.effect.each<[string, Partial<Request>, string, string]>([
+    ["another host", {}, "https://b.test/v2/x?sig=secret", "to be named by that host"],
+    ["TLS", { url: new URL("http://a.test/v2/app") }, "https://a.test/v2/x?sig=secret", "PLAIN_HTTP_REGISTRIES"],
+    ["a body that has gone", { body: Readable.from(["x"]) }, "/v2/x?sig=secret", "sent once only"]
+  ])("of a POST that is not followed is named, with why: %s", ([, of, location, says]) =>
+    Effect.gen(function*() {
+      const posted = { ...request, method: "POST", ...of } as const
+      const answer = { status: 307, headers: { location }, body: Buffer.alloc(0), url: posted.url }
+      const { message } = yield* Effect.flip(redirectOf(posted, answer))
+      for (const text of ["redirects a POST to", "/v2/x", says]) assert.include(message, text)
+      assert.notInclude(message, "secret")
     }))
 
   it.effect("to another origin is the answer itself for who wants to stay", () =>
