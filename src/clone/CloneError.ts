@@ -116,6 +116,11 @@ const advice = (error: RegistryError, side: Side): string => {
       return "; the backup registry takes no writes there: is it read-only, or a cache of another?"
     case "NotFound":
       return "; the backup registry wants the repository or project created first"
+    case "TooLarge":
+      return error.status === 413
+        ? "; what stands before the backup registry takes no request of that size: its limit is to be raised (nginx: " +
+          "client_max_body_size, also as the annotation nginx.ingress.kubernetes.io/proxy-body-size)"
+        : ""
     case "Quota":
       return "; the backup registry's quota is used up"
     case "Immutable":

@@ -48,6 +48,15 @@ describe("fromRegistry", () => {
     assert.notInclude(said(right, "backup").message, "private")
   })
 
+  it("says which limit is to be raised where a request was too large for what stands before the backup", () => {
+    const tooLarge = (status: number | undefined) =>
+      fromRegistry("a.test/app:1", "backup")(
+        registryError({ operation: "PATCH blob", target: "x", reason: "TooLarge", status, detail: "HTTP 413" })
+      ).message
+    assert.include(tooLarge(413), "client_max_body_size")
+    assert.notInclude(tooLarge(undefined), "client_max_body_size")
+  })
+
   it("keeps whether and when, and says what to do", () => {
     const limited = error("RateLimited", "source", Duration.minutes(5))
     assert.isTrue(limited.retryable)
