@@ -4,8 +4,8 @@ import { Duration, Effect, Schedule } from "effect"
 import type { Limits } from "./Limits.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
-/** How long is waited before each further try. */
-const pauses = (limits: Limits) =>
+/** How long is waited before each further try, whatever it is that is tried. */
+export const pauses = (limits: Limits) =>
   Schedule.min([Schedule.exponential(limits.retryBase), Schedule.spaced(limits.retryCap)]).pipe(
     Schedule.jittered,
     Schedule.upTo({ times: limits.attempts - 1 })

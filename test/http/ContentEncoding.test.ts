@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { encodedAs, encodingOf } from "../../src/http/ContentEncoding.ts"
+import { encodingOf, labelsOf } from "../../src/http/ContentEncoding.ts"
 
 describe("a Content-Encoding", () => {
   it.each<[string | Array<string> | undefined, string | undefined]>([
@@ -13,8 +13,10 @@ describe("a Content-Encoding", () => {
     assert.strictEqual(encodingOf({ "content-encoding": value }), expected)
   })
 
-  it("is told beside other bytes, where it says anything", () => {
-    assert.strictEqual(encodedAs(undefined), "")
-    assert.include(encodedAs("aws-chunked"), "Content-Encoding: aws-chunked")
+  it("is told beside other bytes, where it says anything, and so is the type of a page", () => {
+    assert.strictEqual(labelsOf({}), "")
+    assert.strictEqual(labelsOf({ "content-type": "application/octet-stream" }), "")
+    assert.include(labelsOf({ "content-encoding": "aws-chunked" }), "Content-Encoding: aws-chunked")
+    assert.include(labelsOf({ "content-type": "Text/HTML; charset=utf-8" }), "a web page")
   })
 })

@@ -2,7 +2,6 @@
 // Range, at the registry's own URL (what a redirect led to may have expired). Source: RFC 9110 §14.
 // Edge: bytes in order and no more than there should be; their digest is Transfer's, when it is worth it is Resumption's.
 import { Clock, Duration, Effect, Latch, Metric, Random, type Scope } from "effect"
-import { encodedAs } from "../../http/ContentEncoding.ts"
 import type { OpenBlob } from "../../registry/api/Blobs.ts"
 import type { Limits } from "../../registry/Limits.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../../registry/RegistryError.ts"
@@ -71,7 +70,7 @@ export const makeDownload = (options: DownloadOptions): Download => {
           arrived += fresh.length
           if (arrived === size) all.openUnsafe()
           if (arrived <= size) return options.data(fresh)
-          fail("Corrupt", `the blob has more than the ${size} bytes that its manifest says${encodedAs(blob.encoding)}`)
+          fail("Corrupt", `the blob has more than the ${size} bytes that its manifest says${blob.labels ?? ""}`)
           return false
         },
         end: () =>

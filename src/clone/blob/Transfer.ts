@@ -4,7 +4,6 @@
 import { Effect, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import { Readable } from "node:stream"
-import { encodedAs } from "../../http/ContentEncoding.ts"
 import { algorithmOf, type Digest, hexOf } from "../../image/Digest.ts"
 import type { Blobs } from "../../registry/api/Blobs.ts"
 import type { Upload } from "../../registry/api/Upload.ts"
@@ -26,6 +25,7 @@ export interface TransferOptions extends Pick<DownloadOptions, "limits" | "first
 export const transfer = (options: TransferOptions): Effect.Effect<void, TransferError, Scope.Scope> =>
   Effect.suspend(() => {
     const { digest, first, size } = options
+    const { labels = "" } = first
     const corrupt = (detail: string): Effect.Effect<never, TransferError> =>
       Effect.fail({
         side: "source",
@@ -33,7 +33,7 @@ export const transfer = (options: TransferOptions): Effect.Effect<void, Transfer
       })
     if (first.size !== undefined && first.size !== size) {
       return corrupt(
-        `the registry has ${first.size} bytes for it, its manifest says ${size}${encodedAs(first.encoding)}`
+        `the registry has ${first.size} bytes for it, its manifest says ${size}${labels}`
       )
     }
     const hash = createHash(algorithmOf(digest))
@@ -68,7 +68,7 @@ export const transfer = (options: TransferOptions): Effect.Effect<void, Transfer
       const actual = hash.digest("hex")
       if (actual !== hexOf(digest)) {
         const told = `the registry sent other bytes, whose digest is ${algorithmOf(digest)}:${actual}`
-        return corrupt(`${told}${encodedAs(first.encoding)}`)
+        return corrupt(`${told}${labels}`)
       }
       return Effect.sync(() => {
         if (held !== undefined) body.push(held)

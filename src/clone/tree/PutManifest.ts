@@ -4,13 +4,16 @@ import { algorithmOf, type Digest } from "../../image/Digest.ts"
 import type { Parsed } from "../../image/ManifestDocument.ts"
 import type { Repository } from "../../image/Repository.ts"
 import type { Manifest, Manifests } from "../../registry/api/Manifests.ts"
+import type { Limits } from "../../registry/Limits.ts"
 import type { RegistryError } from "../../registry/RegistryError.ts"
+import { pauses } from "../../registry/Retry.ts"
 import { CloneError, fromRegistry } from "../CloneError.ts"
 
 interface PutContext {
   readonly image: string
   readonly registry: Manifests
   readonly backup: Repository
+  readonly limits: Limits
 }
 
 /** Registries can know manifests by sha256 only: Distribution is one. Whoever asks for another digest gets nothing there. */
@@ -24,6 +27,9 @@ export const otherAlgorithm = (image: string, digest: Digest): CloneError =>
     retryAfter: undefined
   })
 
+const hasForeignLayers = (document: Parsed["document"]): boolean =>
+  document._tag === "Image" && document.layers.some((it) => it.foreign)
+
 /** A manifest that was refused, by its name where the reason is what it is. */
 const refusedPut = (image: string, digest: Digest, { document }: Parsed, error: RegistryError): CloneError => {
   const plain = fromRegistry(image, "backup")(error)
@@ -35,8 +41,7 @@ const refusedPut = (image: string, digest: Digest, { document }: Parsed, error: 
   }
   if (algorithmOf(digest) !== "sha256" && error.reason === "Invalid") return otherAlgorithm(image, digest)
   // Distribution takes no manifest with layers that are elsewhere unless told to, and says that blobs are missing
-  const elsewhere = document._tag === "Image" && document.layers.some((it) => it.foreign)
-  if (!elsewhere || ofItsKind) return plain
+  if (!hasForeignLayers(document) || ofItsKind) return plain
   return new CloneError({
     ...plain,
     reason: "denied",
@@ -51,7 +56,7 @@ const refusedPut = (image: string, digest: Digest, { document }: Parsed, error: 
  * undefined: that has been done.
  */
 export const putManifest = Effect.fnUntraced(function*(
-  { image, registry, backup }: PutContext,
+  { backup, image, limits, registry }: PutContext,
   name: string,
   manifest: Manifest,
   parsed: Parsed,
@@ -62,6 +67,13 @@ export const putManifest = Effect.fnUntraced(function*(
   yield* put.pipe(Effect.catch((error) =>
     error.reason !== "Incomplete" || incomplete === undefined
       ? refused(error)
-      : Effect.andThen(incomplete, Effect.mapError(put, refused))
+      : Effect.andThen(
+        incomplete,
+        // what was sent a moment ago may be seen some seconds late; layers that are elsewhere are never
+        Effect.retry(put, {
+          schedule: pauses(limits),
+          while: ({ reason }) => reason === "Incomplete" && !hasForeignLayers(parsed.document)
+        })
+      ).pipe(Effect.catchTag("RegistryError", refused))
   ))
 })

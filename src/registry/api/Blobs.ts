@@ -1,6 +1,6 @@
 // Blobs of a repository: look and open. Source: OCI distribution-spec, "Pulling blobs". Edge: storing them is Uploads.ts.
 import { Effect, type FiberSet, Option, type Scope } from "effect"
-import { encodingOf } from "../../http/ContentEncoding.ts"
+import { labelsOf } from "../../http/ContentEncoding.ts"
 import { firstOf, numberOf } from "../../http/HeaderValues.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
@@ -19,8 +19,8 @@ export interface OpenBlob extends PacedStream {
   readonly size: number | undefined
   /** Where in the blob its bytes begin. */
   readonly offset: number
-  /** What the registry says of how they are encoded, for messages: their digest decides. */
-  readonly encoding?: string | undefined
+  /** What the registry says of how they are encoded, and what they are, for the end of messages: their digest decides. */
+  readonly labels?: string
   /** Bytes that were handed on are needed no more: for who does not write them to a socket, which says so by itself. */
   readonly release: (chunk: Buffer) => void
 }
@@ -123,7 +123,7 @@ export const makeBlobs = (
         ...stream,
         size: answer.status === 206 ? part?.size : length,
         offset: part?.first ?? 0,
-        encoding: encodingOf(answer.headers),
+        labels: labelsOf(answer.headers),
         release: (chunk) => pool.give(chunk),
         start: (sink) =>
           stream.start(

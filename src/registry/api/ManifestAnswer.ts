@@ -1,7 +1,7 @@
 // What an answer says of a manifest. Bytes stay as they are; digests are computed here, never believed.
 // Source: OCI distribution-spec, "Pulling manifests". Edge: asking, and whom, is Manifests.ts.
 import { Effect, Result } from "effect"
-import { encodedAs, encodingOf } from "../../http/ContentEncoding.ts"
+import { encodingOf, labelsOf } from "../../http/ContentEncoding.ts"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { pageOf } from "../../http/WebPage.ts"
 import { algorithmOf, type Digest, digestOf, isDigest } from "../../image/Digest.ts"
@@ -50,7 +50,7 @@ export const manifestIn = Effect.fnUntraced(
     limits: Limits
   ): Effect.fn.Return<Manifest, RegistryError> {
     if (isCompressed(answer)) {
-      const detail = `the manifest came compressed${encodedAs(encodingOf(answer.headers))}`
+      const detail = `the manifest came compressed${labelsOf(answer.headers)}`
       return yield* registryError({ ...request, reason: "Corrupt", detail })
     }
     const page = pageOf(answer)
@@ -68,7 +68,7 @@ export const manifestIn = Effect.fnUntraced(
       (detail) => registryError({ ...request, reason: "Invalid", detail })
     )
     if (isDigest(reference) && digest !== reference) {
-      const detail = `the registry sent other bytes, whose digest is ${digest}${encodedAs(encodingOf(answer.headers))}`
+      const detail = `the registry sent other bytes, whose digest is ${digest}${labelsOf(answer.headers)}`
       return yield* registryError({ ...request, reason: "Corrupt", detail })
     }
     return { bytes, mediaType, digest }

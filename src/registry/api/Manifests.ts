@@ -62,6 +62,9 @@ const byGet: ReadonlySet<number> = new Set([200, 403, 405, 501])
 /** About who asks and when, and not about the image. */
 const passing: ReadonlySet<number> = new Set([401, 407, 408, 425, 429, 499])
 
+/** Asking again would not help. */
+const isFinal = ({ status }: Answer): boolean => status >= 400 && status < 500 && !passing.has(status)
+
 const about = (method: Spec["method"], repository: Repository, reference: string): Wanted => ({
   operation: `${method} manifest`,
   target: targetOf(repository, reference),
@@ -138,9 +141,8 @@ const makeReads = ({ access, announcesBudget, limits, requests, session }: ReadP
   const lookedTwice = (repository: Repository, reference: string, first: boolean, request: Spec, answer: Answer) => {
     const asHead = answer.status === 404 ? Effect.succeed(Option.none<ManifestHead>()) : refusal(request, answer)
     const isSourceTag = access.roleOf(repository) === "source" && !isDigest(reference)
-    const isFinal = answer.status >= 400 && answer.status < 500 && !passing.has(answer.status)
     // whoever is not the first wants to know what the tag names now, and not an hour ago
-    if (!first || !isSourceTag || !isFinal) return asHead
+    if (!first || !isSourceTag || !isFinal(answer)) return asHead
     const metered = answer.headers["ratelimit-limit"] !== undefined || announcesBudget(repository.registry)
     const get = Effect.map(
       fetchOnce(repository, reference, false),
@@ -166,9 +168,10 @@ const makeReads = ({ access, announcesBudget, limits, requests, session }: ReadP
       return Option.some(head)
     }
     // a HEAD has no body to say why: 403 can be a rate limit, 405 and 501 a registry without HEAD, 200 may lack the digest;
-    // and which policy of the backup is meant, people want to know
-    const isPolicy = answer.status === 412 && access.roleOf(repository) === "backup"
-    if (!byGet.has(answer.status) && !isPolicy) return yield* lookedTwice(repository, reference, first, request, answer)
+    // and what is wrong with the backup, a policy or TLS that it wants, people have to know
+    const isWrong = access.roleOf(repository) === "backup" && isFinal(answer) && answer.status !== 404 &&
+      !announcesBudget(repository.registry)
+    if (!byGet.has(answer.status) && !isWrong) return yield* lookedTwice(repository, reference, first, request, answer)
     return yield* fetchOnce(repository, reference, anonymous).pipe(
       Effect.map(({ digest, mediaType }) => Option.some({ digest, mediaType, metered: true })),
       Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)

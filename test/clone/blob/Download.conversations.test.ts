@@ -249,6 +249,19 @@ const downloads: ReadonlyArray<Row> = [
     ],
     outcome: { failure: { reason: "corrupt", side: "source", says: "gzip" } }
   },
+  {
+    name: "that is a login page in its place is said to be one",
+    call: clone,
+    options: { limits: { attempts: 1 } },
+    steps: [
+      ...found(small),
+      look(blob, missing),
+      begin(),
+      download(blob, { status: 200, headers: { "content-type": "text/html" }, body: "<html>" }),
+      cancel()
+    ],
+    outcome: { failure: { reason: "corrupt", side: "source", says: "text/html: a web page" } }
+  },
   ...["gzip", "x-gzip", "aws-chunked", "binary", "identity", ""].map((label): Row => ({
     name: `with the bytes of its digest and "${label}" for an encoding is what it should be`,
     call: clone,

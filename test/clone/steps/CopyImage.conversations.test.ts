@@ -112,9 +112,33 @@ const backups: ReadonlyArray<Row> = [
       begin(2),
       download(blob, { status: 200, body: blob.bytes }),
       store(blob, 2),
-      tag(protectionTag(small.digest), small, refused(404, "MANIFEST_BLOB_UNKNOWN"))
+      ...[1, 2, 3].map(() => tag(protectionTag(small.digest), small, refused(404, "MANIFEST_BLOB_UNKNOWN")))
     ],
     outcome: { failure: { reason: "unavailable", side: "backup", retryable: true } }
+  },
+  {
+    name: "that sees late what it was sent is sent it once more, and the manifest until it takes it",
+    call: clone,
+    steps: [
+      ...moved,
+      tag(protectionTag(small.digest), small, refused(400, "BLOB_UNKNOWN")),
+      begin(2),
+      download(blob, { status: 200, body: blob.bytes }),
+      store(blob, 2),
+      tag(protectionTag(small.digest), small, refused(400, "BLOB_UNKNOWN")),
+      ...ended(small)
+    ],
+    outcome: come(small)
+  },
+  {
+    name: "that wants TLS and is spoken to without says so, though a HEAD could not",
+    call: clone,
+    steps: [
+      source("HEAD manifests/1", named(small)),
+      backup("HEAD manifests/1", { status: 400 }),
+      backup("GET manifests/1", { status: 400, body: "Client sent an HTTP request to an HTTPS server." })
+    ],
+    outcome: denied("HTTPS server")
   },
   {
     name: "that takes no index unless it is whole gets what is below it first, and once more if it has lost that",
