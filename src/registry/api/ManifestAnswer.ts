@@ -36,7 +36,7 @@ export const isArtifactory = ({ headers }: Answer): boolean =>
  * Bytes that were changed on the way, which a digest of them would not show where they were asked for by a tag. The label alone
  * says nothing: what begins like JSON is.
  */
-export const isCompressed = ({ body, headers }: Answer): boolean =>
+const isCompressed = ({ body, headers }: Answer): boolean =>
   encodingOf(headers) !== undefined && !/^\s*\{/.test(body.toString("latin1", 0, 64))
 
 const mediaTypeOf = ({ headers }: Answer): string => firstOf(headers["content-type"]) ?? ""
