@@ -1,12 +1,13 @@
 // Startup: the settings of a command, read before anything else happens. Everything that is wrong, with the settings, the
 // process's environment or the registry logins, is named in one error, so that it can be mended in one go.
-import { Effect, type Layer, Option, Path, Result } from "effect"
+import { Effect, type Layer, Option, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { isReason } from "../kube/KubeError.ts"
-import { readDockerConfig } from "../registry/auth/Credentials.ts"
+import { readDockerConfig } from "../registry/auth/ConfigFile.ts"
 import { dockerFolder } from "../settings/DockerFolder.ts"
 import { load } from "../settings/Load.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"
+import { backup, type Settings } from "../settings/Settings.ts"
 import { type Problem, SettingsError } from "../settings/SettingsError.ts"
 
 /** Name of the ConfigMap with the settings, in the controller's namespace. */
@@ -19,15 +20,20 @@ export const controllerNamespace = (podNamespace: Option.Option<string>): string
 const problemsOf = <A>(result: Result.Result<A, SettingsError>): ReadonlyArray<Problem> =>
   Result.isFailure(result) ? result.failure.problems : []
 
-/** Fails when docker's config.json is there and cannot be used. */
-export const checkLogins = Effect.gen(function*() {
-  const path = yield* Path.Path
-  const folder = yield* dockerFolder
-  if (Option.isNone(folder)) return
-  yield* readDockerConfig(path.join(folder.value, "config.json")).pipe(
-    Effect.mapError(({ file, problem }) => new SettingsError({ problems: [{ key: file, problem }] }))
-  )
-}).pipe(
+/**
+ * Fails when docker's config.json is there and is no such file, or when its entry for the backup cannot be used. What is wrong with
+ * entries of other hosts is warned of when they are read (ConfigFile.ts).
+ */
+export const checkLogins = Effect.fnUntraced(
+  function*(settings: Settings | undefined) {
+    const folder = yield* dockerFolder
+    if (Option.isNone(folder)) return
+    const target = settings === undefined ? undefined : backup(settings)
+    const asked = target === undefined ? undefined : { registry: target.registry, repository: target.prefix }
+    yield* readDockerConfig(folder.value, asked).pipe(
+      Effect.mapError(({ file, problem }) => new SettingsError({ problems: [{ key: file, problem }] }))
+    )
+  },
   Effect.catchTag("ConfigError", (error) => new SettingsError({ problems: [{ key: "HOME", problem: error.message }] }))
 )
 
@@ -35,7 +41,7 @@ export const checkLogins = Effect.gen(function*() {
 export const checkAll = Effect.fnUntraced(function*(directory: Option.Option<string>) {
   const settings = yield* Effect.result(load(directory))
   const process = yield* Effect.result(Effect.provide(ProcessSettings, ProcessSettings.layer))
-  const logins = yield* Effect.result(checkLogins)
+  const logins = yield* Effect.result(checkLogins(Option.getOrUndefined(Result.getSuccess(settings))))
   const problems = [...problemsOf(settings), ...problemsOf(process), ...problemsOf(logins)]
   return problems.length === 0 && Result.isSuccess(settings)
     ? settings.success

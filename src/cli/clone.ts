@@ -95,7 +95,7 @@ const run = Effect.fnUntraced(function*(
 ) {
   const target = backup(settings)
   if (settings.DRY_RUN) return yield* dryRun(sources, target)
-  yield* checkLogins
+  yield* checkLogins(settings)
   const failures = yield* copyAll(sources, output).pipe(
     // the lines of the result say it all; logs would stand between them
     Effect.provideService(References.MinimumLogLevel, "Warn"),

@@ -125,7 +125,7 @@ export const restore = Command.make(
       const options = { scope, dry: dryRun || settings.DRY_RUN, output }
       const writing = Layer.provideMerge(rewriter, cluster)
       if (undo) return yield* Effect.provide(runUndo(options, settings), writing)
-      yield* checkLogins
+      yield* checkLogins(undefined)
       const sources = Layer.provide(
         registries({ privateHosts: [], sourceCredentials: "proven-public" }),
         SettingsRef.layerOf(settings)

@@ -106,7 +106,7 @@ const verifyAll = Effect.fnUntraced(function*(options: Options, settings: Settin
 })
 
 const run = Effect.fnUntraced(function*(options: Options, settings: Settings, asked: Asked) {
-  yield* checkLogins
+  yield* checkLogins(settings)
   const dry = options.repair && settings.DRY_RUN
   if (dry) yield* Console.error("DRY_RUN is on: nothing is repaired.")
   const named = asked.named.map((it) => copyNamed(backup(settings), it).source ?? it)

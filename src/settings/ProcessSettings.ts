@@ -26,7 +26,7 @@ export const processKeys = {
   LOG_FORMAT: { fallback: "json; pretty on a terminal", description: "`json`, `logfmt` or `pretty`." },
   DOCKER_CONFIG: {
     fallback: "`.docker` in the home folder",
-    description: "Folder of `config.json` with the credentials of registries."
+    description: "Folder of `config.json` with the credentials of registries, or that file itself."
   },
   CERTS_DIR: {
     fallback: "/etc/docker",

@@ -1,24 +1,14 @@
 // Who we are at a registry: docker's config.json, read again when it changes, and the helpers it names.
 // Edge: says what there is for a repository; whether it may be used there is decided in Identities.ts.
-import { Clock, Context, Data, Effect, FileSystem, Layer, Option, Path, Result } from "effect"
+import { Clock, Context, Effect, type FileSystem, Layer, Option, type Path } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeReloading } from "../../files/Reloading.ts"
+import { type ConfigFile, makeFlawWarnings, readAgain, readConfigFile } from "./ConfigFile.ts"
 import { askHelper } from "./CredentialHelper.ts"
-import { authsOf, type Credential, type DockerConfig, empty, helperOf, parseDockerConfig } from "./DockerConfig.ts"
-
-/** config.json cannot be used; the user must mend it. */
-export class CredentialsError extends Data.TaggedError("CredentialsError")<{
-  readonly file: string
-  readonly problem: string
-}> {
-  override get message() {
-    return `${this.file}: ${this.problem}`
-  }
-}
+import { authsOf, type Credential, type DockerConfig, flawsOf, helperOf } from "./DockerConfig.ts"
 
 const helperMemory = 300_000_000_000n // helpers cost a process each; their tokens live for hours
-const mostBytes = 1024 * 1024
 /** So many are tried for one repository: each costs requests. */
 const mostCandidates = 8
 
@@ -26,7 +16,12 @@ const mostCandidates = 8
 const candidates = (all: ReadonlyArray<Credential>): ReadonlyArray<Credential> =>
   [...new Map(all.map((it) => [it.fingerprint, it])).values()].slice(0, mostCandidates)
 
-const nobody: Effect.Effect<ReadonlyArray<Credential>> = Effect.succeed([])
+/** What there is where no file is named. */
+const noFile = {
+  lookup: (): Effect.Effect<ReadonlyArray<Credential>> => Effect.succeed([]),
+  refused: () => Effect.void,
+  absence: () => Effect.succeed("DOCKER_CONFIG names no folder of logins")
+}
 
 export class Credentials extends Context.Service<Credentials, {
   /**
@@ -36,11 +31,13 @@ export class Credentials extends Context.Service<Credentials, {
   readonly lookup: (registry: string, repository: string) => Effect.Effect<ReadonlyArray<Credential>>
   /** Forget what a helper said: its credential was refused. */
   readonly refused: (credential: Credential) => Effect.Effect<void>
+  /** Why there is no credential for a repository, for people: which file was read, and what is wrong with its entry. */
+  readonly absence: (registry: string, repository: string) => Effect.Effect<string>
 }>()("image-cloner/registry/Credentials") {
   /** Nobody anywhere. */
   static readonly anonymous: Layer.Layer<Credentials> = Layer.succeed(
     Credentials,
-    Credentials.of({ lookup: () => nobody, refused: () => Effect.void })
+    Credentials.of(noFile)
   )
 
   /** The given ones, for tests: lookup by `registry` and `repository`. */
@@ -50,30 +47,33 @@ export class Credentials extends Context.Service<Credentials, {
     Layer.succeed(
       Credentials,
       Credentials.of({
-        lookup: (registry, repository) => Effect.sync(() => [lookup(registry, repository) ?? []].flat()),
-        refused: () => Effect.void
+        ...noFile,
+        lookup: (registry, repository) => Effect.sync(() => [lookup(registry, repository) ?? []].flat())
       })
     )
 
   /**
-   * Reads `<directory>/config.json`; a missing file is no credentials. A broken one fails the start, and later keeps
-   * the last good one in use.
+   * Reads `<directory>/config.json`, or what is named itself if that is a file; a missing one is no credentials. One that is not
+   * docker's JSON fails the start, and later keeps the last good one in use. Single entries that cannot be used are warned of.
    */
   static readonly layer = (options: { readonly directory: Option.Option<string> }) =>
     Layer.effect(
       Credentials,
       Effect.gen(function*() {
-        const path = yield* Path.Path
-        const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner>()
+        const services = yield* Effect.context<
+          FileSystem.FileSystem | Path.Path | ChildProcessSpawner.ChildProcessSpawner
+        >()
         // costs a copy of all services: not for every request
         const provided = Effect.provideContext(services)
-        if (Option.isNone(options.directory)) {
-          return Credentials.of({ lookup: () => nobody, refused: () => Effect.void })
-        }
-        const file = path.join(options.directory.value, "config.json")
-        const text = yield* readText(file)
-        const config = yield* Effect.fromResult(parse(file, text))
-        const docker = yield* makeReloading<Read, FileSystem.FileSystem>({ text, config }, readAgain(file))
+        if (Option.isNone(options.directory)) return Credentials.of(noFile)
+        const directory = options.directory.value
+        const warn = makeFlawWarnings()
+        const first = yield* readConfigFile(directory)
+        yield* warn(first)
+        const docker = yield* makeReloading<ConfigFile, FileSystem.FileSystem | Path.Path>(
+          first,
+          readAgain(directory, warn)
+        )
         const helpers = makeBoundedMap<string, Answer>(1024)
 
         const ask = Effect.fnUntraced(function*(helper: string, serverUrl: string) {
@@ -81,7 +81,10 @@ export class Credentials extends Context.Service<Credentials, {
           const now = yield* Clock.monotonicTimeNanos
           const known = helpers.get(key)
           if (known !== undefined && known.until > now) return known.credential
-          const credential = yield* askHelper(helper, serverUrl).pipe(
+          const credential = yield* Effect.map(
+            askHelper(helper, serverUrl),
+            Option.map((it): Credential => ({ ...it, origin: `docker-credential-${helper} for ${serverUrl}` }))
+          ).pipe(
             Effect.catchTag("HelperError", (error) =>
               Effect.as(
                 Effect.logWarning("a credential helper failed; going on without it", error.message),
@@ -94,6 +97,7 @@ export class Credentials extends Context.Service<Credentials, {
 
         const kept = Effect.fnUntraced(function*(current: DockerConfig, registry: string, repository: string) {
           const helper = helperOf(current, registry, repository)
+          if (Option.isSome(helper) && helper.value.helper === "") return Option.none()
           const found = Option.isSome(helper)
             ? yield* ask(helper.value.helper, helper.value.serverUrl)
             : Option.none()
@@ -126,6 +130,12 @@ export class Credentials extends Context.Service<Credentials, {
                   helpers.delete(key)
                 }
               }
+            }),
+          absence: (registry, repository) =>
+            Effect.map(docker.refreshed, ({ config: current, file, text }) => {
+              const flaws = flawsOf(current, registry, repository)
+              if (flaws.length > 0) return `${file}: ${flaws.join("; ")}`
+              return text === undefined ? `there is no ${file}` : `${file} has no login for it`
             })
         })
       })
@@ -136,51 +146,3 @@ interface Answer {
   readonly credential: Option.Option<Credential>
   readonly until: bigint
 }
-
-/** Reads the file once, without keeping it: to name what is wrong together with the other settings. */
-export const readDockerConfig = Effect.fnUntraced(
-  function*(file: string): Effect.fn.Return<DockerConfig, CredentialsError, FileSystem.FileSystem> {
-    return yield* Effect.fromResult(parse(file, yield* readText(file)))
-  }
-)
-
-const parse = (file: string, text: string | undefined): Result.Result<DockerConfig, CredentialsError> =>
-  text === undefined
-    ? Result.succeed(empty)
-    : Result.mapError(parseDockerConfig(text), (problem) => new CredentialsError({ file, problem }))
-
-const readText = Effect.fnUntraced(
-  function*(file: string): Effect.fn.Return<string | undefined, CredentialsError, FileSystem.FileSystem> {
-    const fs = yield* FileSystem.FileSystem
-    const bytes = yield* fs.readFile(file).pipe(
-      Effect.catch((error) =>
-        error.reason._tag === "NotFound"
-          ? Effect.undefined
-          : Effect.fail(new CredentialsError({ file, problem: `it cannot be read: ${error.reason._tag}` }))
-      )
-    )
-    if (bytes === undefined) return undefined
-    if (bytes.length > mostBytes) return yield* new CredentialsError({ file, problem: "it has more than 1 MiB" })
-    return new TextDecoder().decode(bytes)
-  }
-)
-
-interface Read {
-  readonly text: string | undefined
-  readonly config: DockerConfig
-}
-
-// The text is compared rather than the file's time: a mounted ConfigMap is swapped by a link, and times can be equal.
-const readAgain = (file: string) =>
-  Effect.fnUntraced(function*(before: Read) {
-    const text = yield* readText(file)
-    if (text === before.text) return before
-    const parsed = parse(file, text)
-    const config = Result.getOrElse(parsed, () => before.config)
-    if (Result.isFailure(parsed)) yield* keep(parsed.failure)
-    else if (config !== before.config) yield* Effect.logInfo("registry credentials were read again")
-    return { text, config }
-  }, (read, before) => read.pipe(Effect.catch((error) => Effect.as(keep(error), before))))
-
-const keep = (error: CredentialsError) =>
-  Effect.logWarning("the last good registry credentials stay in use", error.message)

@@ -1,8 +1,9 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Option, Path, Redacted, References } from "effect"
+import { Effect, FileSystem, Layer, Logger, Option, Path, Redacted, References } from "effect"
 import { TestClock } from "effect/testing"
-import { Credentials, readDockerConfig } from "../../../src/registry/auth/Credentials.ts"
+import { readDockerConfig } from "../../../src/registry/auth/ConfigFile.ts"
+import { Credentials } from "../../../src/registry/auth/Credentials.ts"
 import type { Credential } from "../../../src/registry/auth/DockerConfig.ts"
 
 const json = (user: string, more: object = {}) =>
@@ -87,14 +88,76 @@ describe("config.json", () => {
       assert.strictEqual(userOf(yield* service.lookup("x.io", "a")), "late")
     }).pipe(Effect.provide(services)))
 
-  it.effect("that is broken at the start fails with its name and what is wrong", () =>
+  it.effect("that is no JSON at the start fails with its name and what is wrong", () =>
     Effect.gen(function*() {
       const { directory, file, write } = yield* folder
-      yield* write("{ \"auths\": { \"x.io\": { \"auth\": \"c2VjcmV0\" } } }")
+      yield* write("{ \"auths\": { \"x.io\": { \"auth\": \"c2VjcmV0\" }")
       const error = yield* Effect.flip(credentials(directory))
-      assert.include(error.message, `${file}: auths of "x.io"`)
+      assert.include(error.message, `${file}: it is no JSON`)
       assert.notInclude(error.message, "c2VjcmV0")
-      assert.strictEqual((yield* Effect.flip(readDockerConfig(file))).message, error.message)
+      assert.strictEqual((yield* Effect.flip(readDockerConfig(directory))).message, error.message)
+    }).pipe(Effect.provide(services)))
+
+  it.effect("with an entry that cannot be used fails for its host alone, named by file and key", () =>
+    Effect.gen(function*() {
+      const { directory, file, write } = yield* folder
+      yield* write(json("me", {
+        auths: {
+          "broken.io": { auth: "c2VjcmV0" },
+          "good.io/team": { auth: 5 },
+          "good.io": { username: "me", password: "pw" }
+        }
+      }))
+      const asked = (registry: string) => readDockerConfig(directory, { registry, repository: "team/mirror" })
+      const error = yield* Effect.flip(asked("broken.io"))
+      assert.include(error.message, `${file}: auths of "broken.io": its auth is not base64`)
+      assert.notInclude(error.message, "c2VjcmV0")
+      // another entry speaks for it
+      yield* asked("good.io")
+      yield* asked("other.io")
+      const service = yield* credentials(directory)
+      assert.strictEqual(userOf(yield* service.lookup("good.io", "team/mirror")), "me")
+      assert.include(yield* service.absence("broken.io", "a"), `${file}: auths of "broken.io"`)
+      assert.strictEqual(yield* service.absence("other.io", "a"), `${file} has no login for it`)
+    }).pipe(Effect.provide(services)))
+
+  it.effect("says each flaw once, however often it is read", () => {
+    const said: Array<string> = []
+    const logger = Logger.make(({ message }) => void said.push(String(message)))
+    return Effect.gen(function*() {
+      const { directory, write } = yield* folder
+      yield* write(json("me", { credHelpers: { "a.io": 5 } }))
+      const service = yield* credentials(directory)
+      yield* write(json("you", { credHelpers: { "a.io": 5, "*.b.io": "x" } }))
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual(userOf(yield* service.lookup("x.io", "a")), "you")
+      assert.deepStrictEqual(said.filter((it) => it.includes("credHelpers")).length, 2)
+      assert.isTrue(said.some((it) => it.includes("config.json: credHelpers of \"a.io\"")))
+    }).pipe(
+      Effect.provide([NodeServices.layer, Logger.layer([logger])])
+    )
+  })
+
+  it.effect("may be what DOCKER_CONFIG names itself, and begins with whatever Windows puts there", () =>
+    Effect.gen(function*() {
+      const { file, write } = yield* folder
+      yield* write(`\ufeff${json("windows")}`)
+      const service = yield* credentials(file)
+      assert.strictEqual(userOf(yield* service.lookup("x.io", "a")), "windows")
+      yield* write(json("later"))
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual(userOf(yield* service.lookup("x.io", "a")), "later")
+    }).pipe(Effect.provide(services)))
+
+  it.live("leaves its store alone where the helper of a host is empty", () =>
+    Effect.gen(function*() {
+      const { directory, write } = yield* folder
+      const script = yield* helper("keeper", "printf '{\"Username\":\"stored\",\"Secret\":\"s\"}'")
+      yield* write(json("file", { credHelpers: { "x.io": "" }, credsStore: "keeper" }))
+      const service = yield* credentials(directory)
+      assert.strictEqual(userOf(yield* service.lookup("x.io", "a")), "file")
+      assert.deepStrictEqual(yield* script.calls, [])
+      assert.strictEqual(userOf(yield* service.lookup("y.io", "a")), "stored")
     }).pipe(Effect.provide(services)))
 
   it.effect("that is a folder is named as unreadable", () =>

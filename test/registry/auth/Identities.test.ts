@@ -28,7 +28,8 @@ const access = (
       }),
     {
       lookup: (registry) => Effect.succeed(credentials[registry] ?? []),
-      refused: (credential) => Effect.sync(() => refused?.push(credential))
+      refused: (credential) => Effect.sync(() => refused?.push(credential)),
+      absence: () => Effect.succeed("no file")
     },
     (registry) => certificates.includes(registry)
   )
