@@ -1,12 +1,12 @@
 // A request as one identity: answers the registry's challenge, or that of another it redirects to, and tries once more.
 // Edge: who tries next is Session.ts's; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { Answer, Request } from "../transport/Transport.ts"
 import type { Authorize, Purpose } from "./Authorization.ts"
 import { parseChallenges } from "./Challenge.ts"
 import { anonymous, type Identity } from "./Identities.ts"
-import { keepTls } from "./Realm.ts"
+import { hasOneRealm, keepTls } from "./Realm.ts"
 import { parameterOf, schemeOf, type Schemes } from "./Scheme.ts"
 import type { Tokens } from "./Tokens.ts"
 
@@ -73,6 +73,14 @@ export const makeAttempt = (options: {
     })
   })
 
+  /**
+   * A neighbour's token server gives nothing for this repository, which may have one of its own: it is asked what it wants. Where
+   * that is nothing else, or it says nothing, the neighbour's failure stands.
+   */
+  const mayDiffer = (spec: Spec, at: URL): boolean =>
+    spec.once !== true && !hasOneRealm(spec.repository.registry) &&
+    schemes.of(at, spec.repository.repository)?.own === false
+
   /** At most two requests, and one more where the first is redirected. */
   return Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {
     const at = endpointOf(spec.repository.registry)
@@ -81,17 +89,25 @@ export const makeAttempt = (options: {
       const detail = `${repository.registry} is no host that could be reached`
       return yield* registryError({ operation, target, reason: "Unsupported", detail })
     }
+    const { repository } = spec.repository
     // a path that begins with two slashes is a host to the URL parser
     const url = typeof spec.path === "string" ? new URL(at.origin + spec.path) : spec.path
     // an upload's Location may be on another host: nothing of ours goes there
     const own = url.origin === at.origin
-    const authorization = own ? yield* authorize(spec, at, identity, undefined) : undefined
     const request = { ...spec, url, identity: identity.name, certificate: own && identity.certificate, named: own }
+    const known = schemes.of(at, repository)?.scheme
+    const given = yield* Effect.result(own ? authorize(spec, at, identity, undefined) : Effect.undefined)
+    if (Result.isFailure(given) && !mayDiffer(spec, at)) return yield* Effect.fail(given.failure)
+    const authorization = Result.getOrElse(given, () => undefined)
     const first = yield* perform({ ...request, authorization })
-    if (first.status !== 401) return first
-    if (first.url.origin !== at.origin) return yield* foreign(spec, request, first, perform)
-    const learnt = schemes.learn(at, parseChallenges(first.headers["www-authenticate"]))
-    if (!learnt && authorization === undefined) return first
+    if (first.status === 401 && first.url.origin !== at.origin) return yield* foreign(spec, request, first, perform)
+    const learnt = first.status === 401 &&
+      schemes.learn(at, repository, parseChallenges(first.headers["www-authenticate"]))
+    if (Result.isFailure(given) && first.status >= 300) {
+      const isNews = learnt && schemes.of(at, repository)?.scheme !== known
+      if (!isNews) return yield* Effect.fail(given.failure)
+    }
+    if (first.status !== 401 || (!learnt && authorization === undefined)) return first
     const again = yield* authorize(spec, at, identity, authorization)
     if (again === undefined || !own || spec.once === true) return first
     return yield* perform({ ...request, authorization: again })

@@ -107,7 +107,7 @@ export const makeAuthorize = (options: {
     if (credential?._tag === "RegistryToken") {
       return Redacted.make(`Bearer ${Redacted.value(credential.token)}`, { label: "authorization" })
     }
-    const scheme = schemes.of(endpoint)
+    const scheme = schemes.of(endpoint, purpose.repository.repository)?.scheme
     if (scheme === undefined) return undefined
     if (scheme._tag === "Bearer") return yield* tokenFor(purpose, scheme, endpoint, identity, refused)
     const login = credential?._tag === "IdentityToken" ? credential.login : credential

@@ -76,6 +76,9 @@ export const keepTls = (
     }))
     : Effect.void
 
+/** A registry of which is known that all its repositories have one token server. */
+export const hasOneRealm = (registry: string): boolean => known.has(registry)
+
 /**
  * True where the realm belongs to the registry: same host, a neighbour or the parent in one domain
  * (registry.example.com and gitlab.example.com), or a known pair. TLS may not be left on the way.

@@ -1,4 +1,5 @@
-// How a registry wants to be told who asks: what its challenges come to, and what was learnt from them.
+// How a repository wants to be told who asks: what its challenges come to, and what was learnt from them. Most registries ask the
+// same for all that they have, and a neighbour's challenge saves a request; repository managers give each its own token server.
 // Edge: the grammar of challenges is Challenge.ts's; what is sent in answer is Authorization.ts's.
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Challenge } from "./Challenge.ts"
@@ -10,10 +11,17 @@ export interface Bearer {
 }
 export type Scheme = Bearer | { readonly _tag: "Basic" }
 
+/** What is known of a repository; `own`: it has said so itself, and not a neighbour. */
+export interface KnownScheme {
+  readonly scheme: Scheme
+  readonly own: boolean
+}
+
 export interface Schemes {
-  readonly of: (endpoint: URL) => Scheme | undefined
-  /** Takes note of what an endpoint has asked for; false: it asks for nothing new. */
-  readonly learn: (endpoint: URL, challenges: ReadonlyArray<Challenge>) => boolean
+  /** Undefined where the repository has to be asked, since nothing is known, or its neighbours differ. */
+  readonly of: (endpoint: URL, repository: string) => KnownScheme | undefined
+  /** Takes note of what a repository has asked for; false: it asks for nothing that could be answered anew. */
+  readonly learn: (endpoint: URL, repository: string, challenges: ReadonlyArray<Challenge>) => boolean
 }
 
 // the specification has no bound; these texts are kept for every host
@@ -48,17 +56,52 @@ export const schemeOf = (challenges: ReadonlyArray<Challenge>, url: URL): Scheme
   return challenges.some((it) => it.scheme === "basic") ? { _tag: "Basic" } : undefined
 }
 
+const isSame = (a: Scheme, b: Scheme): boolean =>
+  a._tag === "Bearer"
+    ? b._tag === "Bearer" && a.realm.href === b.realm.href && a.service === b.service
+    : b._tag === "Basic"
+
+/** What the first repository of a host has asked for. */
+interface HostScheme {
+  readonly scheme: Scheme
+  readonly teacher: string
+  /** Another repository has asked for something else: nobody speaks for those that are not known. */
+  readonly mixed: boolean
+}
+
 /** Nothing is known of any endpoint. */
 export const makeSchemes = (): Schemes => {
-  const schemes = makeBoundedMap<string, Scheme>(4096)
+  const hosts = makeBoundedMap<string, HostScheme>(4096)
+  const repositories = makeBoundedMap<string, Scheme>(16_384)
+
+  const own = ({ origin }: URL, repository: string): Scheme | undefined => {
+    const host = hosts.get(origin)
+    return repositories.get(`${origin} ${repository}`) ?? (host?.teacher === repository ? host.scheme : undefined)
+  }
+
   return {
-    of: (endpoint) => schemes.get(endpoint.origin),
-    learn: (endpoint, challenges) => {
+    of: (endpoint, repository) => {
+      const its = own(endpoint, repository)
+      if (its !== undefined) return { scheme: its, own: true }
+      const host = hosts.get(endpoint.origin)
+      return host === undefined || host.mixed ? undefined : { scheme: host.scheme, own: false }
+    },
+    learn: (endpoint, repository, challenges) => {
       const scheme = schemeOf(challenges, endpoint)
-      const known = schemes.get(endpoint.origin)
-      // Harbor turns to Basic once it has seen a token that is not enough: the first Bearer stays
-      if (scheme === undefined || (scheme._tag === "Basic" && known?._tag === "Bearer")) return false
-      schemes.set(endpoint.origin, scheme)
+      if (scheme === undefined) return false
+      // Harbor turns to Basic once it has seen a token that is not enough: a repository's first Bearer stays
+      if (scheme._tag === "Basic" && own(endpoint, repository)?._tag === "Bearer") return false
+      const host = hosts.get(endpoint.origin)
+      if (host === undefined || (host.teacher === repository && !host.mixed)) {
+        hosts.set(endpoint.origin, { scheme, teacher: repository, mixed: false })
+        return true
+      }
+      const same = isSame(scheme, host.scheme)
+      repositories.set(`${endpoint.origin} ${repository}`, same ? host.scheme : scheme)
+      // Basic after the neighbour's token may be Harbor again, which has one realm for all
+      if (!same && !(scheme._tag === "Basic" && host.scheme._tag === "Bearer")) {
+        hosts.set(endpoint.origin, { ...host, mixed: true })
+      }
       return true
     }
   }

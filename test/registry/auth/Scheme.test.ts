@@ -26,14 +26,61 @@ describe("what a registry asks for", () => {
     assert.deepStrictEqual(told(header), expected)
   })
 
-  it("is learnt anew with every challenge, but for a Basic after a Bearer", () => {
+  const basic = "Basic realm=\"r\""
+  const one = "Bearer realm=\"https://auth.test/\""
+  const other = "Bearer realm=\"https://other.test/\""
+  const learning = () => {
     const schemes = makeSchemes()
-    const learn = (header: string) => schemes.learn(at, parseChallenges(header))
-    assert.isFalse(learn("Negotiate"))
-    assert.isUndefined(schemes.of(at))
-    assert.isTrue(learn("Basic realm=\"r\""))
-    assert.isTrue(learn("Bearer realm=\"https://auth.test/\""))
-    assert.isFalse(learn("Basic realm=\"r\""))
-    assert.strictEqual(schemes.of(at)?._tag, "Bearer")
+    return {
+      learn: (repository: string, header: string) => schemes.learn(at, repository, parseChallenges(header)),
+      of: (repository: string) => {
+        const known = schemes.of(at, repository)
+        if (known === undefined) return undefined
+        const { own, scheme } = known
+        return `${own ? "own" : "a neighbour's"} ${scheme._tag === "Bearer" ? scheme.realm.host : scheme._tag}`
+      }
+    }
+  }
+
+  it("is learnt anew with every challenge, but for a Basic after a Bearer", () => {
+    const { learn, of } = learning()
+    assert.isFalse(learn("a", "Negotiate"))
+    assert.isUndefined(of("a"))
+    assert.isTrue(learn("a", basic))
+    assert.isTrue(learn("a", one))
+    assert.isFalse(learn("a", basic))
+    assert.strictEqual(of("a"), "own auth.test")
+  })
+
+  it("is a neighbour's until a repository has said what it wants, and then its own", () => {
+    const { learn, of } = learning()
+    learn("a", one)
+    assert.strictEqual(of("b"), "a neighbour's auth.test")
+    learn("b", one)
+    assert.strictEqual(of("b"), "own auth.test")
+    assert.strictEqual(of("c"), "a neighbour's auth.test")
+    learn("c", other)
+    assert.deepStrictEqual([of("a"), of("b"), of("c")], ["own auth.test", "own auth.test", "own other.test"])
+    // nobody speaks for the others any more
+    assert.isUndefined(of("d"))
+    learn("a", other)
+    assert.deepStrictEqual([of("a"), of("b")], ["own other.test", "own auth.test"])
+  })
+
+  it("moves with the whole host where nobody differs", () => {
+    const { learn, of } = learning()
+    learn("a", one)
+    learn("a", other)
+    assert.strictEqual(of("b"), "a neighbour's other.test")
+  })
+
+  it("of Basic beside Bearer is that repository's alone: it may be Harbor, which has one realm", () => {
+    const { learn, of } = learning()
+    learn("a", one)
+    assert.isTrue(learn("b", basic))
+    assert.deepStrictEqual([of("a"), of("b"), of("c")], ["own auth.test", "own Basic", "a neighbour's auth.test"])
+    learn("b", one)
+    assert.isFalse(learn("b", basic))
+    assert.strictEqual(of("b"), "own auth.test")
   })
 })

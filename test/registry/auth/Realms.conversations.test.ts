@@ -1,0 +1,183 @@
+// Registries whose repositories are let in by different ways, as conversations: repository managers give each repository a token
+// server of its own, or Basic to one and tokens to another. Sources: Sonatype Nexus and JFrog Artifactory, "Docker registry".
+import { Effect, Option } from "effect"
+import { basic } from "../../../src/registry/auth/DockerConfig.ts"
+import type { RegistryError } from "../../../src/registry/RegistryError.ts"
+import {
+  type Answer,
+  conversations,
+  refused,
+  type Row,
+  type Step,
+  type Talk,
+  type Told
+} from "../../support/Conversation.ts"
+import { imageOf } from "../../support/TestImages.ts"
+
+const { root } = imageOf([])
+const login = basic("me", "secret")
+const asMe = "Basic bWU6c2VjcmV0"
+const found: Told = { status: 200, headers: { "docker-content-digest": root.digest, "content-type": root.mediaType } }
+const token = (value: string): Told => ({ status: 200, body: JSON.stringify({ token: value }) })
+
+/** Looks at these repositories of the registry, one after the other, and tells of each whether it is there or why not. */
+const look = (...repositories: ReadonlyArray<string>) => ({ app, client }: Talk) =>
+  Effect.forEach(repositories, (repository) =>
+    client.headManifest({ ...app, repository }, "1").pipe(
+      Effect.map((it) => Option.isSome(it) ? "there" : "not there"),
+      Effect.catch((error: RegistryError) => Effect.succeed(error.reason))
+    ))
+
+const bearer = (path: string): Told =>
+  refused(401, "UNAUTHORIZED", "", { "www-authenticate": `Bearer realm="http://{realm}${path}",service="reg"` })
+const basicOnly: Told = refused(401, "UNAUTHORIZED", "", { "www-authenticate": "Basic realm=\"Nexus\"" })
+
+const head = (repository: string, answer: Answer, authorization?: string): Step => ({
+  expect: `HEAD /v2/${repository}/manifests/1`,
+  with: { authorization },
+  answer
+})
+const get = (path: string, repository: string, answer: Answer, authorization?: string): Step => ({
+  at: "realm",
+  expect: `GET ${path}?service=reg&scope=repository%3A${repository.replaceAll("/", "%2F")}%3Apull`,
+  with: { authorization },
+  answer
+})
+const asOwner = { backup: "backup.test", sourceCredentials: "always", credentials: () => login } as const
+
+const rows: ReadonlyArray<Row> = [
+  {
+    name: "the same challenge everywhere: learnt once, and no request more for another repository",
+    call: look("a", "b", "c"),
+    steps: [
+      head("a", bearer("/token")),
+      get("/token", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/token", "b", token("tb")),
+      head("b", found, "Bearer tb"),
+      get("/token", "c", token("tc")),
+      head("c", found, "Bearer tc")
+    ],
+    outcome: { value: ["there", "there", "there"] }
+  },
+  {
+    name: "a token of the neighbour's server is refused: the repository's own is asked, and each keeps its own",
+    call: look("a", "b", "a", "b", "c"),
+    steps: [
+      head("a", bearer("/one")),
+      get("/one", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/one", "b", token("stranger")),
+      head("b", bearer("/two"), "Bearer stranger"),
+      get("/two", "b", token("tb")),
+      head("b", found, "Bearer tb"),
+      head("a", found, "Bearer ta"),
+      head("b", found, "Bearer tb"),
+      // where they differ nobody's word goes for a third one
+      head("c", bearer("/three")),
+      get("/three", "c", token("tc")),
+      head("c", found, "Bearer tc")
+    ],
+    outcome: { value: ["there", "there", "there", "there", "there"] }
+  },
+  ...([400, 401, 403, 404] as const).map((status): Row => ({
+    name: `the neighbour's token server answers ${status}: the repository is asked what it wants`,
+    call: look("a", "b"),
+    steps: [
+      head("a", bearer("/one")),
+      get("/one", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/one", "b", refused(status, "DENIED")),
+      head("b", bearer("/two")),
+      get("/two", "b", token("tb")),
+      head("b", found, "Bearer tb")
+    ],
+    outcome: { value: ["there", "there"] }
+  })),
+  {
+    name: "the token server of all refuses one: asked what it wants once, it wants nothing else, and is closed",
+    call: look("a", "b", "b"),
+    steps: [
+      head("a", bearer("/token")),
+      get("/token", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/token", "b", refused(403, "DENIED")),
+      head("b", bearer("/token")),
+      get("/token", "b", refused(403, "DENIED"))
+    ],
+    outcome: { value: ["there", "Denied", "Denied"] }
+  },
+  {
+    name:
+      "nothing comes of the neighbour's token server: what the repository says to nobody is not believed of what is there",
+    call: look("a", "b"),
+    steps: [
+      head("a", bearer("/token")),
+      get("/token", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/token", "b", refused(403, "DENIED")),
+      head("b", { status: 404 })
+    ],
+    outcome: { value: ["there", "Denied"] }
+  },
+  {
+    name: "one repository wants a password, another a token for it",
+    call: look("a", "b", "a", "b"),
+    options: asOwner,
+    steps: [
+      head("a", basicOnly),
+      head("a", found, asMe),
+      head("b", bearer("/token"), asMe),
+      get("/token", "b", token("tb"), asMe),
+      head("b", found, "Bearer tb"),
+      head("a", found, asMe),
+      head("b", found, "Bearer tb")
+    ],
+    outcome: { value: ["there", "there", "there", "there"] }
+  },
+  {
+    name: "one repository wants a token, another the password itself",
+    call: look("b", "a", "a", "b"),
+    options: asOwner,
+    steps: [
+      head("b", bearer("/token")),
+      get("/token", "b", token("tb"), asMe),
+      head("b", found, "Bearer tb"),
+      get("/token", "a", token("ta"), asMe),
+      head("a", basicOnly, "Bearer ta"),
+      head("a", found, asMe),
+      head("a", found, asMe),
+      head("b", found, "Bearer tb")
+    ],
+    outcome: { value: ["there", "there", "there", "there"] }
+  },
+  {
+    name: "one repository is open, beside one whose token server is nothing for it",
+    call: look("a", "b"),
+    steps: [
+      head("a", bearer("/token")),
+      get("/token", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/token", "b", refused(404, "NOT_FOUND")),
+      head("b", found)
+    ],
+    outcome: { value: ["there", "there"] }
+  },
+  {
+    name: "the neighbour's token server is down: that of another repository is not",
+    call: look("a", "b"),
+    options: { limits: { attempts: 1 } },
+    steps: [
+      head("a", bearer("/one")),
+      get("/one", "a", token("ta")),
+      head("a", found, "Bearer ta"),
+      get("/one", "b", "hangs up"),
+      head("b", bearer("/two")),
+      get("/two", "b", token("tb")),
+      head("b", found, "Bearer tb")
+    ],
+    outcome: { value: ["there", "there"] }
+  }
+]
+
+conversations("repositories of one host", rows)
