@@ -28,6 +28,8 @@ export interface Refusal {
   readonly elsewhere?: boolean
   /** Who has answered, where that is known: a page of another place is named. */
   readonly url?: URL
+  /** As whom it was asked, and what to do about a refusal: said behind what the registry says. */
+  readonly advice?: string | undefined
 }
 
 const looks: ReadonlySet<string> = new Set(["HEAD manifest", "GET manifest", "HEAD blob", "GET blob"])
@@ -131,7 +133,8 @@ export const classify = (refusal: Refusal): RegistryError => {
     target: refusal.target,
     reason,
     status: refusal.status,
-    detail: quoted(`HTTP ${refusal.status}${said.trim() === "" ? "" : `: ${said}`}`),
+    detail: quoted(`HTTP ${refusal.status}${said.trim() === "" ? "" : `: ${said}`}`)
+      + (refusal.advice === undefined ? "" : ` (${refusal.advice})`),
     retryAfter: restOf(refusal, reason, text)
   })
 }
@@ -139,6 +142,6 @@ export const classify = (refusal: Refusal): RegistryError => {
 /** Fails with the error for an answer that is not what was hoped for. */
 export const refusal = (
   request: Pick<Refusal, "operation" | "target">,
-  answer: Pick<Refusal, "status" | "headers" | "body" | "elsewhere" | "url">
+  answer: Pick<Refusal, "status" | "headers" | "body" | "elsewhere" | "advice" | "url">
 ): Effect.Effect<never, RegistryError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(classify({ ...request, ...answer, now })))

@@ -11,6 +11,8 @@ export interface RegistryOptions {
   readonly plainHttp: ReadonlyArray<string>
   /** `host[:port]` that may be at private addresses; the backup and the plain-HTTP ones always may. */
   readonly privateHosts: ReadonlyArray<string>
+  /** `host=realm-host`: token servers outside their registry's domain that see its login. Default: none. */
+  readonly trustedTokenServers?: ReadonlyArray<string>
   /**
    * `proven-public`: a source's credential is used only after an anonymous HEAD succeeded (invariant 7).
    * `always`: the user copies by hand and whatever credentials they have are used, for sources too.
@@ -53,6 +55,7 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   backup: byHand?.backup ?? backup(settings),
   plainHttp: settings.PLAIN_HTTP_REGISTRIES,
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
+  trustedTokenServers: settings.TRUSTED_TOKEN_SERVERS,
   sourceCredentials: byHand?.sourceCredentials ?? "proven-public",
   believeTags: byHand?.believeTags ?? false,
   spareSilent: byHand === undefined,

@@ -1,6 +1,7 @@
 // SettingTypes: the kinds of values that settings have, each as a codec from the text of a key. Edge: which settings there are is
 // Settings.ts.
 import { Duration, Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { canonicalRegistry } from "../image/ImageReference.ts"
 
 /** What a key's documentation and error messages are made of. */
 export interface Documentation {
@@ -131,3 +132,13 @@ export const namespace = (text: string): Result.Result<string, string> =>
 
 export const glob = (text: string): Result.Result<string, string> =>
   /\s/.test(text) ? Result.fail(`${quote(text)} has spaces inside`) : Result.succeed(text)
+
+/** `host=realm-host`: a registry, and a host outside its domain that is its token server. */
+export const tokenServer = (text: string): Result.Result<string, string> => {
+  const [registry = "", realm = "", ...more] = text.split("=").map((it) => it.trim())
+  const hosts = Result.all([canonicalRegistry(registry), canonicalRegistry(realm)])
+  if (more.length > 0 || Result.isFailure(hosts)) {
+    return Result.fail(`${quote(text)} is not host=realm-host, such as registry.example.com=auth.example.net`)
+  }
+  return Result.succeed(hosts.success.join("="))
+}

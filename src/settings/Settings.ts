@@ -17,7 +17,8 @@ import {
   namespace,
   oneOf,
   percent,
-  setting
+  setting,
+  tokenServer
 } from "./SettingTypes.ts"
 
 const namespaces = "names of namespaces, comma separated"
@@ -108,6 +109,12 @@ export const Settings = Schema.Struct({
       "Registries that may resolve to loopback, link-local or private addresses. The backup's host and those "
       + "of PLAIN_HTTP_REGISTRIES always may.",
     allowed: hosts
+  }),
+  TRUSTED_TOKEN_SERVERS: setting(list(tokenServer), [], {
+    description: "Token servers outside the domain of their registry that may see its login, such as "
+      + "`registry.example.com=auth.example.net`. From any other the login is withheld: whoever answers for a registry could "
+      + "name one of their own. Those of Docker Hub, NVIDIA, DigitalOcean, Scaleway and Alibaba are known.",
+    allowed: "`host[:port]=realm-host[:port]`, comma separated"
   }),
   COPY_REFERRERS: setting(boolean, true, {
     description: "Signatures, SBOMs and attestations (OCI referrers and cosign's tags) are copied with their image, "

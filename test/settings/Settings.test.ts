@@ -27,6 +27,7 @@ describe("Settings", () => {
       PIN_DIGESTS: false,
       PLAIN_HTTP_REGISTRIES: [],
       PRIVATE_REGISTRIES: [],
+      TRUSTED_TOKEN_SERVERS: [],
       COPY_REFERRERS: true,
       RATE_LIMIT_RESERVE: 20,
       MAX_IMAGE_SIZE: undefined,
@@ -60,6 +61,7 @@ describe("Settings", () => {
         PIN_DIGESTS: "True",
         PLAIN_HTTP_REGISTRIES: "Registry.Example:80,[::1]:5000",
         PRIVATE_REGISTRIES: "index.docker.io",
+        TRUSTED_TOKEN_SERVERS: "Registry.Example:443 = Auth.Example.NET, [::1]:5000=sso.example:8443",
         COPY_REFERRERS: "false",
         RATE_LIMIT_RESERVE: "35 %",
         MAX_IMAGE_SIZE: "1.5Gi",
@@ -84,6 +86,7 @@ describe("Settings", () => {
         PIN_DIGESTS: true,
         PLAIN_HTTP_REGISTRIES: ["registry.example:80", "[::1]:5000"],
         PRIVATE_REGISTRIES: ["docker.io"],
+        TRUSTED_TOKEN_SERVERS: ["registry.example=auth.example.net", "[::1]:5000=sso.example:8443"],
         COPY_REFERRERS: false,
         RATE_LIMIT_RESERVE: 35,
         MAX_IMAGE_SIZE: 1_610_612_736,
@@ -124,6 +127,15 @@ describe("Settings", () => {
     assert.match(of("PLAIN_HTTP_REGISTRIES"), /registry\.example\/path/)
     assert.match(of("DRY_RUN"), /`true` or `false`/)
   })
+
+  it.each(["x", "x=", "=y", "a.b=c.d=e.f", "a.b=https://c.d", "a.b/c=d.e", "a.b=c.d,e.f"])(
+    "refuse %s as a token server",
+    (text) => {
+      const [problem] = problemsOf({ BACKUP_REGISTRY: "a.b/c", TRUSTED_TOKEN_SERVERS: text })
+      assert.strictEqual(problem?.key, "TRUSTED_TOKEN_SERVERS")
+      assert.include(problem?.problem, "is not host=realm-host")
+    }
+  )
 
   it.each(["0", "-1", "10 GB", "1e9", "5Pi", "many"])("refuse %s as the size of an image", (text) => {
     assert.deepStrictEqual(problemsOf({ BACKUP_REGISTRY: "a.b/c", MAX_IMAGE_SIZE: text }).map((it) => it.key), [
@@ -208,7 +220,8 @@ describe("Settings", () => {
           BACKUP_NAMESPACES: plain(settings.BACKUP_NAMESPACES),
           IMAGES_TO_IGNORE: plain(settings.IMAGES_TO_IGNORE),
           PLAIN_HTTP_REGISTRIES: plain(settings.PLAIN_HTTP_REGISTRIES).map((it) => `${it}.example`),
-          PRIVATE_REGISTRIES: plain(settings.PRIVATE_REGISTRIES).map((it) => `${it}.example:5000`)
+          PRIVATE_REGISTRIES: plain(settings.PRIVATE_REGISTRIES).map((it) => `${it}.example:5000`),
+          TRUSTED_TOKEN_SERVERS: plain(settings.TRUSTED_TOKEN_SERVERS).map((it) => `${it}.example=auth.${it}.example`)
         }
         const texts = yield* Schema.encodeEffect(Settings)(given)
         assert.deepStrictEqual(Result.getOrThrow(decode(texts)), given)

@@ -8,7 +8,7 @@ import type { RegistryError } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import { mayBePrivate } from "../transport/AddressPolicy.ts"
 import { anonymous, type Identity } from "./Identities.ts"
-import { isTrustedRealm, keepTls } from "./Realm.ts"
+import { isTrustedRealm, keepTls, pairOf } from "./Realm.ts"
 import type { Bearer, Schemes } from "./Scheme.ts"
 import type { Tokens } from "./Tokens.ts"
 import { basicHeader, type TokenRequest } from "./TokenServer.ts"
@@ -34,6 +34,20 @@ export type Authorize = (
   refused: Redacted.Redacted | undefined
 ) => Effect.Effect<Redacted.Redacted | undefined, RegistryError>
 
+/** What is asked for a request's Authorization, and of whom our login is kept. */
+export interface Authorization {
+  readonly authorize: Authorize
+  /**
+   * The token server that was not told who we are, as `host=realm-host`; undefined where none had to be. It may change with the
+   * settings, and with what the registry asks for.
+   */
+  readonly withheldFrom: (
+    repository: Repository,
+    endpoint: URL,
+    identity: Identity
+  ) => Effect.Effect<string | undefined>
+}
+
 /** For how long a token server that gave no token for two repositories at once is asked for one only. */
 const singleNanos = 3_600_000_000_000n
 
@@ -47,12 +61,14 @@ const makeTokenRequests = (settings: () => RegistryOptions) => {
     identity: Identity
   ): Effect.fn.Return<TokenRequest, RegistryError> {
     yield* keepTls({ operation, target }, endpoint, realm)
-    const trusted = yield* isTrustedRealm(registry, endpoint, realm)
-    if (!trusted && identity !== anonymous && warned.get(realm.host) === undefined) {
-      warned.set(realm.host, true)
-      yield* Effect.logWarning("the token server does not belong to the registry: credentials are withheld").pipe(
-        Effect.annotateLogs({ registry, realm: realm.host })
-      )
+    const trusted = yield* isTrustedRealm(registry, endpoint, realm, settings().trustedTokenServers)
+    const pair = pairOf(registry, realm)
+    if (!trusted && identity !== anonymous && warned.get(pair) === undefined) {
+      warned.set(pair, true)
+      yield* Effect.logWarning(
+        `the token server is on another domain than its registry: the login is withheld; if it may see it, set `
+          + `TRUSTED_TOKEN_SERVERS=${pair}`
+      ).pipe(Effect.annotateLogs({ registry, realm: realm.host }))
     }
     return {
       registry: endpoint.origin,
@@ -66,13 +82,13 @@ const makeTokenRequests = (settings: () => RegistryOptions) => {
   })
 }
 
-export const makeAuthorize = (options: {
+export const makeAuthorization = (options: {
   readonly settings: () => RegistryOptions
   readonly schemes: Schemes
   readonly tokens: Tokens
-}): Authorize => {
-  const { schemes, tokens } = options
-  const tokenRequest = makeTokenRequests(options.settings)
+}): Authorization => {
+  const { schemes, settings, tokens } = options
+  const tokenRequest = makeTokenRequests(settings)
   /** Token servers and identities that get one scope a token. */
   const single = makeExpiringSet(1024, singleNanos)
 
@@ -102,7 +118,7 @@ export const makeAuthorize = (options: {
     )
   })
 
-  return Effect.fnUntraced(function*(purpose, endpoint, identity, refused) {
+  const authorize: Authorize = Effect.fnUntraced(function*(purpose, endpoint, identity, refused) {
     const { credential } = identity
     if (credential?._tag === "RegistryToken") {
       return Redacted.make(`Bearer ${Redacted.value(credential.token)}`, { label: "authorization" })
@@ -113,4 +129,16 @@ export const makeAuthorize = (options: {
     const login = credential?._tag === "IdentityToken" ? credential.login : credential
     return login === undefined ? undefined : basicHeader(login)
   })
+
+  return {
+    authorize,
+    withheldFrom: Effect.fnUntraced(function*({ registry, repository }, endpoint, identity) {
+      const scheme = schemes.of(endpoint, repository)?.scheme
+      if (identity === anonymous || identity.credential?._tag === "RegistryToken" || scheme?._tag !== "Bearer") {
+        return undefined
+      }
+      const trusted = yield* isTrustedRealm(registry, endpoint, scheme.realm, settings().trustedTokenServers)
+      return trusted ? undefined : pairOf(registry, scheme.realm)
+    })
+  }
 }

@@ -53,6 +53,8 @@ export interface Access {
     identity: Identity,
     by: "repository" | "realm"
   ) => Effect.Effect<boolean>
+  /** For people, beside a refusal: with which login it was asked, by file and key, or why there was none. Tells no secret. */
+  readonly advise: (repository: Repository, identity: Identity) => Effect.Effect<string | undefined>
 }
 
 const proofNanos = 24n * 3_600_000_000_000n
@@ -170,6 +172,20 @@ export const makeAccess = (
       // a helper is a process: it is not started for every refusal
       if (news && identity.credential !== undefined) yield* credentials.refused(identity.credential)
       return news
-    })
+    }),
+    advise: (repository, identity) => {
+      const { certificate, credential } = identity
+      if (credential !== undefined) {
+        return Effect.succeed(`asked with ${credential.origin ?? "a login"}`)
+      }
+      if (certificate) return Effect.succeed("asked with the client certificate of its host")
+      // what nobody may read is not copied, whatever logins there are
+      return roleOf(repository) === "source" && mustProve(settings())
+        ? Effect.undefined
+        : Effect.map(
+          credentials.absence(repository.registry, repository.repository),
+          (why) => `asked without a login: ${why}`
+        )
+    }
   }
 }

@@ -5,12 +5,30 @@ import { Effect } from "effect"
 import type { getDomain } from "tldts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 
-// token servers outside their registry's own domain
-const known: ReadonlyMap<string, string> = new Map([
-  ["docker.io", "auth.docker.io"],
-  ["nvcr.io", "authn.nvidia.com"],
-  ["registry.digitalocean.com", "api.digitalocean.com"]
-])
+/** A registry whose token server is outside its own domain. */
+interface Pair {
+  readonly registry: RegExp
+  readonly realm: string
+}
+
+/** Each with where it is told; all their repositories have that one token server. */
+const known: ReadonlyArray<Pair> = [
+  // Docker, "Registry authentication" (its endpoint is registry-1.docker.io)
+  { registry: /^docker\.io$/, realm: "auth.docker.io" },
+  // NVIDIA/nvidia-container-toolkit#1945: nvcr.io/proxy_auth for whoever has no token, this for one that has ended
+  { registry: /^nvcr\.io$/, realm: "authn.nvidia.com" },
+  // DigitalOcean API, "Container Registry": /v2/registry/auth
+  { registry: /^registry\.digitalocean\.com$/, realm: "api.digitalocean.com" },
+  // Scaleway's challenge: api.scaleway.com/registry-internal/v1/regions/<region>/tokens
+  { registry: /^rg\.[a-z]{2}-[a-z]{3}\.scw\.cloud$/, realm: "api.scaleway.com" },
+  // Alibaba Cloud, all regions: agentscope-ai/AgentTeams#564, ketches/registry-proxy#3
+  {
+    registry: /^(?:registry(?:-vpc|-intl)?\.[a-z0-9-]+|[a-z0-9-]+\.[a-z0-9-]+(?:\.personal)?\.cr)\.aliyuncs\.com$/,
+    realm: "dockerauth.cn-hangzhou.aliyuncs.com"
+  }
+]
+
+const knownFor = (registry: string): Pair | undefined => known.find((it) => it.registry.test(registry))
 
 /**
  * Registry hosts whose customers are neighbours of one another. The public suffix list knows the hosts where strangers can have
@@ -77,16 +95,30 @@ export const keepTls = (
     : Effect.void
 
 /** A registry of which is known that all its repositories have one token server. */
-export const hasOneRealm = (registry: string): boolean => known.has(registry)
+export const hasOneRealm = (registry: string): boolean => knownFor(registry) !== undefined
+
+/** `host=realm-host`, as TRUSTED_TOKEN_SERVERS has it: what somebody has to write to trust this realm. */
+export const pairOf = (registry: string, realm: URL): string => `${registry}=${realm.host}`
+
+const isNamed = (pairs: ReadonlyArray<string>, registry: string, realm: URL): boolean =>
+  pairs.includes(pairOf(registry, realm)) ||
+  // the port of plain HTTP, which a URL does not show
+  (realm.protocol === "http:" && realm.port === "" && pairs.includes(`${registry}=${realm.host}:80`))
 
 /**
  * True where the realm belongs to the registry: same host, a neighbour or the parent in one domain
- * (registry.example.com and gitlab.example.com), or a known pair. TLS may not be left on the way.
+ * (registry.example.com and gitlab.example.com), a known pair, or one of `trusted` (TRUSTED_TOKEN_SERVERS). TLS may not be left on
+ * the way.
  */
-export const isTrustedRealm = Effect.fnUntraced(function*(registry: string, endpoint: URL, realm: URL) {
+export const isTrustedRealm = Effect.fnUntraced(function*(
+  registry: string,
+  endpoint: URL,
+  realm: URL,
+  trusted: ReadonlyArray<string> = []
+) {
   if (leavesTls(endpoint, realm)) return false
   if (realm.hostname === endpoint.hostname) return true
-  if (known.get(registry) === realm.host) return true
+  if (knownFor(registry)?.realm === realm.host || isNamed(trusted, registry, realm)) return true
   // the public suffix list is long, and most registries are their own token servers
   const { getDomain: domainOf } = yield* Effect.promise(() => import("tldts"))
   const domain = parentOf(domainOf, endpoint.hostname)

@@ -2,11 +2,11 @@
 // Edge: one request as one of them is Attempt.ts; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
 import { Effect, Result, type Scope } from "effect"
 import { endpointOf } from "../Endpoints.ts"
-import type { RegistryError } from "../RegistryError.ts"
+import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"
 import { isAboutRights, makeAttempt, type Perform, type Spec } from "./Attempt.ts"
-import { makeAuthorize } from "./Authorization.ts"
+import { makeAuthorization } from "./Authorization.ts"
 import { type Access, anonymous, type Identity } from "./Identities.ts"
 import { makeSchemes } from "./Scheme.ts"
 import type { Tokens } from "./Tokens.ts"
@@ -17,6 +17,8 @@ export interface SessionAnswer extends Answer {
   readonly anonymous: boolean
   /** Not the registry has answered, but a host that a redirect or an upload's Location led to. */
   readonly elsewhere: boolean
+  /** To a refusal: as whom it was asked, and what can be done, for people. */
+  readonly advice?: string
 }
 
 export interface Session {
@@ -46,6 +48,15 @@ const isTokensEnd = (spec: Spec, outcome: Outcome): boolean =>
 const isHidden = (spec: Spec, outcome: Outcome): boolean =>
   spec.hides === true && Result.isSuccess(outcome) && outcome.success.status === 404
 
+/** A refusal with what people can do about it. */
+const advised = (outcome: Outcome, advice: string | undefined): Outcome =>
+  advice === undefined
+    ? outcome
+    : Result.mapBoth(outcome, {
+      onFailure: (error) => registryError({ ...error, detail: `${error.detail} (${advice})` }),
+      onSuccess: (answer) => ({ ...answer, advice })
+    })
+
 export const makeSession = (options: {
   readonly settings: () => RegistryOptions
   readonly access: Access
@@ -55,7 +66,7 @@ export const makeSession = (options: {
   const { access, settings, tokens, transport } = options
   const endpoint = (registry: string) => endpointOf(settings(), registry)
   const schemes = makeSchemes()
-  const authorize = makeAuthorize({ settings, schemes, tokens })
+  const { authorize, withheldFrom } = makeAuthorization({ settings, schemes, tokens })
   const attempt = makeAttempt({ endpointOf: endpoint, schemes, authorize, tokens })
 
   const as = <R>(spec: Spec, identity: Identity, perform: Perform<R>) =>
@@ -66,6 +77,20 @@ export const makeSession = (options: {
       elsewhere: answer.url.origin !== endpoint(spec.repository.registry)?.origin
     })))
 
+  const withheld = (spec: Spec, identity: Identity) => {
+    const at = endpoint(spec.repository.registry)
+    return at === undefined ? Effect.undefined : withheldFrom(spec.repository, at, identity)
+  }
+
+  /** As whom a refused request was asked, and what can be done about it. */
+  const adviceOn = Effect.fnUntraced(function*(spec: Spec, identity: Identity) {
+    const pair = yield* withheld(spec, identity)
+    return pair === undefined
+      ? yield* access.advise(spec.repository, identity)
+      : `its token server ${pair.slice(pair.indexOf("=") + 1)} is on another domain and was not shown the login; `
+        + `TRUSTED_TOKEN_SERVERS=${pair} allows it`
+  })
+
   const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
     const given = spec.anonymous === true ? anonymous : spec.as
     const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
@@ -74,7 +99,7 @@ export const makeSession = (options: {
       : { identities: [given], settled: true }
     const isBackup = access.roleOf(spec.repository) === "backup"
     const mayGoOn = spec.once !== true && !(use === "write" && settled)
-    let last: Outcome | undefined
+    let last: { readonly outcome: Outcome; readonly identity: Identity } | undefined
     for (const [index, identity] of identities.entries()) {
       const outcome = yield* as(spec, identity, perform)
       const refused = isRefused(outcome)
@@ -83,19 +108,29 @@ export const makeSession = (options: {
         return yield* Effect.fromResult(outcome)
       }
       // a backup's most telling answer is the first: the entries behind it say less of that repository
-      last = isBackup && last !== undefined ? last : outcome
+      last = isBackup && last !== undefined ? last : { outcome, identity }
       if (refused && !isTokensEnd(spec, outcome) && identity !== anonymous) {
+        // what nobody was shown nobody has refused; and anonymous is who we were
+        if ((yield* withheld(spec, identity)) !== undefined) {
+          if (!mayGoOn || identities[index + 1] === anonymous) break
+          continue
+        }
         const by = Result.isFailure(outcome) ? "realm" : "repository"
         if (yield* access.refused(spec.repository, use, identity, by)) {
           yield* Effect.logWarning("the registry refused our credential").pipe(
-            Effect.annotateLogs({ registry: spec.repository.registry, by })
+            Effect.annotateLogs({ registry: spec.repository.registry, by, credential: identity.credential?.origin })
           )
         }
       }
       if (!mayGoOn) break
     }
+    if (last !== undefined) {
+      return yield* Effect.fromResult(
+        isRefused(last.outcome) ? advised(last.outcome, yield* adviceOn(spec, last.identity)) : last.outcome
+      )
+    }
     // there is always somebody whom we are
-    return yield* Effect.fromResult(last ?? (yield* as(spec, anonymous, perform)))
+    return yield* Effect.fromResult(yield* as(spec, anonymous, perform))
   })
 
   return {

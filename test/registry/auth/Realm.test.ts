@@ -17,7 +17,11 @@ describe("isTrustedRealm", () => {
     ["registry.gitlab.com", "https://gitlab.com/jwt/auth"],
     ["ghcr.io", "https://ghcr.io/token"],
     ["public.ecr.aws", "https://public.ecr.aws/token/"],
-    ["10.0.0.1:5000", "https://10.0.0.1:5001/auth"]
+    ["10.0.0.1:5000", "https://10.0.0.1:5001/auth"],
+    ["rg.fr-par.scw.cloud", "https://api.scaleway.com/registry-internal/v1/regions/fr-par/tokens"],
+    ["registry.digitalocean.com", "https://api.digitalocean.com/v2/registry/auth"],
+    ["registry.cn-hangzhou.aliyuncs.com", "https://dockerauth.cn-hangzhou.aliyuncs.com/auth"],
+    ["mine-registry.cn-shanghai.cr.aliyuncs.com", "https://dockerauth.cn-hangzhou.aliyuncs.com/auth"]
   ]
   for (const [registry, realm] of friends) {
     it.effect(`${registry} may send its credential to ${realm}`, () =>
@@ -58,6 +62,12 @@ describe("isTrustedRealm", () => {
     ["registry.10.0.0.1.nip.io", "https://evil.10.0.0.1.nip.io/token"],
     ["a.com.br", "https://b.com.br/token"],
     ["a.s3.dualstack.eu-west-1.amazonaws.com", "https://s3.dualstack.eu-west-1.amazonaws.com/token"],
+    ["rg.fr-par.scw.cloud", "https://api.scaleway.com.evil.example/token"],
+    ["rg.fr-par.scw.cloud", "https://evil.scw.cloud/token"],
+    ["evil.rg.fr-par.scw.cloud", "https://api.scaleway.com/token"],
+    ["rg.fr-par.scw.cloud.evil.example", "https://api.scaleway.com/token"],
+    ["notnvcr.io", "https://authn.nvidia.com/token"],
+    ["registry.cn-hangzhou.aliyuncs.com", "https://mine.cn-hangzhou.aliyuncs.com/auth"],
     ["[::1]", "https://[::2]/token"],
     ["registry", "https://other/token"],
     // a name that JavaScript's objects know
@@ -69,6 +79,28 @@ describe("isTrustedRealm", () => {
     it.effect(`${registry} may not send its credential to ${realm}`, () =>
       Effect.map(trusted(registry, realm), (it) => assert.isFalse(it)))
   }
+
+  it.effect(
+    "one that the settings name is trusted, exactly as it is written and never without TLS",
+    Effect.fnUntraced(function*() {
+      const named = (registry: string, realm: string, ...pairs: ReadonlyArray<string>) =>
+        isTrustedRealm(registry, new URL(`https://${registry}`), new URL(realm), pairs)
+      const pair = "reg.example.com=auth.example.net"
+      assert.isTrue(yield* named("reg.example.com", "https://auth.example.net/token", "a=b", pair))
+      assert.isFalse(yield* named("reg.example.com", "https://auth.example.net:8443/token", pair))
+      assert.isFalse(yield* named("reg.example.com", "https://evil.auth.example.net/token", pair))
+      assert.isFalse(yield* named("other.example.com", "https://auth.example.net/token", pair))
+      assert.isFalse(yield* named("reg.example.com", "http://auth.example.net/token", pair, `${pair}:80`))
+      assert.isTrue(
+        yield* isTrustedRealm(
+          "reg.example.com",
+          new URL("http://reg.example.com"),
+          new URL("http://auth.example.net/token"),
+          [`${pair}:80`]
+        )
+      )
+    })
+  )
 
   const label = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9]{0,8}$/))
   const suffixes = ["azurecr.io", "azurecr.us", "jfrog.io", "cloudsmith.io", "github.io", "ddns.net", "co.uk", "com.au"]
