@@ -1,14 +1,17 @@
 // A request as one identity: answers the registry's challenge, or that of another it redirects to, and tries once more.
 // Edge: who tries next is Session.ts's; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
-import { Effect, Result } from "effect"
+import { Effect, type Redacted, Result } from "effect"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { Answer, Request } from "../transport/Transport.ts"
 import type { Authorize, Purpose } from "./Authorization.ts"
 import { parseChallenges } from "./Challenge.ts"
 import { anonymous, type Identity } from "./Identities.ts"
+import { otherScope } from "./OfferedScope.ts"
 import { hasOneRealm, keepTls } from "./Realm.ts"
 import { parameterOf, schemeOf, type Schemes } from "./Scheme.ts"
+import { isScopeRefused, scopesOf } from "./ScopedTokens.ts"
 import type { Tokens } from "./Tokens.ts"
+import type { VersionCheck } from "./VersionCheck.ts"
 
 /** A request to a repository, before it has a URL's origin and an identity. */
 export interface Spec
@@ -34,16 +37,11 @@ export type Perform<R> = (request: Request) => Effect.Effect<Answer, RegistryErr
 /** 401 and 403: about who asks, and not about what is asked for. */
 export const isAboutRights = ({ reason }: RegistryError): boolean => reason === "Unauthorized" || reason === "Denied"
 
-export const makeAttempt = (options: {
-  readonly endpointOf: (registry: string) => URL | undefined
-  readonly schemes: Schemes
-  readonly authorize: Authorize
-  readonly tokens: Tokens
-}) => {
-  const { authorize, endpointOf, schemes, tokens } = options
+const challengesOf = ({ headers }: Answer) => parseChallenges(headers["www-authenticate"])
 
-  /** Redirected to another registry that wants a token of its own: anonymous, for this one request. */
-  const foreign = Effect.fnUntraced(function*<R>(spec: Spec, request: Request, answer: Answer, perform: Perform<R>) {
+/** Redirected to another registry that wants a token of its own: anonymous, for this one request. */
+const makeForeign = (tokens: Tokens) =>
+  Effect.fnUntraced(function*<R>(spec: Spec, request: Request, answer: Answer, perform: Perform<R>) {
     const challenges = parseChallenges(answer.headers["www-authenticate"])
     const scheme = schemeOf(challenges, answer.url)
     if (scheme?._tag !== "Bearer" || spec.once === true) return answer
@@ -73,6 +71,52 @@ export const makeAttempt = (options: {
     })
   })
 
+/** After a refusal: the request again, with a new token, of the server that was just named, or for the scope that was. */
+const makeAgain = (authorize: Authorize, schemes: Schemes) =>
+  Effect.fnUntraced(function*<R>(
+    spec: Spec,
+    at: URL,
+    identity: Identity,
+    refused: {
+      readonly answer: Answer
+      readonly authorization: Redacted.Redacted | undefined
+      readonly moves: boolean
+    },
+    send: (authorization: Redacted.Redacted) => ReturnType<Perform<R>>
+  ) {
+    const offered = otherScope(challengesOf(refused.answer), scopesOf(spec))
+    const trying = authorize(spec, at, identity, { refused: refused.authorization, offered })
+    const next = yield* refused.moves
+      // of the server that there was before; what becomes of the one that was named is told then
+      ? Effect.orElseSucceed(trying, () => undefined)
+      : trying
+    if (spec.once === true || (next === undefined && !refused.moves)) return refused.answer
+    const second = next === undefined ? refused.answer : yield* send(next)
+    if (second.status !== 401 || second.url.origin !== at.origin) return second
+    const { repository } = spec.repository
+    const other = otherScope(challengesOf(second), scopesOf(spec)) ?? offered
+    if (refused.moves) schemes.move(at, repository, challengesOf(second))
+    else if (other === undefined) return second
+    const last = yield* authorize(spec, at, identity, { refused: next, offered: other, insist: !refused.moves }).pipe(
+      // the registry's own refusal says more
+      Effect.catchIf(isScopeRefused, () => Effect.undefined)
+    )
+    const third = last === undefined ? second : yield* send(last)
+    if (refused.moves && third.status === 401) schemes.stay(at, repository)
+    return third
+  })
+
+export const makeAttempt = (options: {
+  readonly endpointOf: (registry: string) => URL | undefined
+  readonly schemes: Schemes
+  readonly authorize: Authorize
+  readonly tokens: Tokens
+  readonly checkVersion: VersionCheck
+}) => {
+  const { authorize, checkVersion, endpointOf, schemes } = options
+  const foreign = makeForeign(options.tokens)
+  const again = makeAgain(authorize, schemes)
+
   /**
    * A neighbour's token server gives nothing for this repository, which may have one of its own: it is asked what it wants. Where
    * that is nothing else, or it says nothing, the neighbour's failure stands.
@@ -81,7 +125,14 @@ export const makeAttempt = (options: {
     spec.once !== true && !hasOneRealm(spec.repository.registry) &&
     schemes.of(at, spec.repository.repository)?.own === false
 
-  /** At most two requests, and one more where the first is redirected. */
+  /** Refused without a word of how one logs in, while there is a login that was not shown: does `/v2/` say it? */
+  const asksAtTheDoor = (spec: Spec, at: URL, identity: Identity, { status }: Answer) =>
+    identity.credential === undefined || spec.once === true || (status !== 401 && status !== 403 && status !== 404)
+      ? Effect.succeed(false)
+      // the refusal stands, whatever becomes of this
+      : Effect.orElseSucceed(checkVersion(spec, at), () => false)
+
+  /** At most two requests; one more where the first is redirected, or names another token server or scope than before. */
   return Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {
     const at = endpointOf(spec.repository.registry)
     if (at === undefined) {
@@ -95,21 +146,26 @@ export const makeAttempt = (options: {
     // an upload's Location may be on another host: nothing of ours goes there
     const own = url.origin === at.origin
     const request = { ...spec, url, identity: identity.name, certificate: own && identity.certificate, named: own }
+    const send = (authorization: Redacted.Redacted | undefined) => perform({ ...request, authorization })
     const known = schemes.of(at, repository)?.scheme
-    const given = yield* Effect.result(own ? authorize(spec, at, identity, undefined) : Effect.undefined)
+    const given = yield* Effect.result(own ? authorize(spec, at, identity) : Effect.undefined)
     if (Result.isFailure(given) && !mayDiffer(spec, at)) return yield* Effect.fail(given.failure)
     const authorization = Result.getOrElse(given, () => undefined)
-    const first = yield* perform({ ...request, authorization })
-    if (first.status === 401 && first.url.origin !== at.origin) return yield* foreign(spec, request, first, perform)
-    const learnt = first.status === 401 &&
-      schemes.learn(at, repository, parseChallenges(first.headers["www-authenticate"]))
-    if (Result.isFailure(given) && first.status >= 300) {
-      const isNews = learnt && schemes.of(at, repository)?.scheme !== known
+    const answer = yield* send(authorization)
+    if (answer.status === 401 && answer.url.origin !== at.origin) return yield* foreign(spec, request, answer, perform)
+    const challenges = answer.status === 401 ? challengesOf(answer) : []
+    // nvcr.io names another token server to whoever brings a token that has ended, and that one knows no anonymous
+    const moves = authorization !== undefined && schemes.moves(at, repository, challenges)
+    const learnt = !moves && schemes.learn(at, repository, challenges)
+    if (Result.isFailure(given) && answer.status >= 300) {
+      const isNews = learnt &&
+        (schemes.of(at, repository)?.scheme !== known || otherScope(challenges, scopesOf(spec)) !== undefined)
       if (!isNews) return yield* Effect.fail(given.failure)
     }
-    if (first.status !== 401 || (!learnt && authorization === undefined)) return first
-    const again = yield* authorize(spec, at, identity, authorization)
-    if (again === undefined || !own || spec.once === true) return first
-    return yield* perform({ ...request, authorization: again })
+    if (!own) return answer
+    const isWorthIt = answer.status === 401 && (learnt || authorization !== undefined)
+      ? true
+      : authorization === undefined && (yield* asksAtTheDoor(spec, at, identity, answer))
+    return isWorthIt ? yield* again(spec, at, identity, { answer, authorization, moves }, send) : answer
   })
 }

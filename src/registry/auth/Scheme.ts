@@ -22,6 +22,12 @@ export interface Schemes {
   readonly of: (endpoint: URL, repository: string) => KnownScheme | undefined
   /** Takes note of what a repository has asked for; false: it asks for nothing that could be answered anew. */
   readonly learn: (endpoint: URL, repository: string, challenges: ReadonlyArray<Challenge>) => boolean
+  /** Does it name another token server than the repository has itself, before? */
+  readonly moves: (endpoint: URL, repository: string, challenges: ReadonlyArray<Challenge>) => boolean
+  /** Believes it, for this repository alone. */
+  readonly move: (endpoint: URL, repository: string, challenges: ReadonlyArray<Challenge>) => void
+  /** The new one was of no use: back to what the host's others want. */
+  readonly stay: (endpoint: URL, repository: string) => void
 }
 
 // the specification has no bound; these texts are kept for every host
@@ -103,6 +109,18 @@ export const makeSchemes = (): Schemes => {
         hosts.set(endpoint.origin, { ...host, mixed: true })
       }
       return true
+    },
+    moves: (endpoint, repository, challenges) => {
+      const its = own(endpoint, repository)
+      const next = schemeOf(challenges, endpoint)
+      return its?._tag === "Bearer" && next?._tag === "Bearer" && !isSame(its, next)
+    },
+    move: (endpoint, repository, challenges) => {
+      const next = schemeOf(challenges, endpoint)
+      if (next !== undefined) repositories.set(`${endpoint.origin} ${repository}`, next)
+    },
+    stay: (endpoint, repository) => {
+      repositories.delete(`${endpoint.origin} ${repository}`)
     }
   }
 }

@@ -10,6 +10,7 @@ import { makeAuthorization } from "./Authorization.ts"
 import { type Access, anonymous, type Identity } from "./Identities.ts"
 import { makeSchemes } from "./Scheme.ts"
 import type { Tokens } from "./Tokens.ts"
+import { makeVersionCheck } from "./VersionCheck.ts"
 
 /** An answer, and who got it from whom. */
 export interface SessionAnswer extends Answer {
@@ -67,7 +68,8 @@ export const makeSession = (options: {
   const endpoint = (registry: string) => endpointOf(settings(), registry)
   const schemes = makeSchemes()
   const { authorize, withheldFrom } = makeAuthorization({ settings, schemes, tokens })
-  const attempt = makeAttempt({ endpointOf: endpoint, schemes, authorize, tokens })
+  const checkVersion = makeVersionCheck(schemes, transport.send)
+  const attempt = makeAttempt({ endpointOf: endpoint, schemes, authorize, tokens, checkVersion })
 
   const as = <R>(spec: Spec, identity: Identity, perform: Perform<R>) =>
     Effect.result(Effect.map(attempt(spec, identity, perform), (answer): SessionAnswer => ({

@@ -180,4 +180,220 @@ const rows: ReadonlyArray<Row> = [
   }
 ]
 
+const offering = (scope: string): Told =>
+  refused(401, "UNAUTHORIZED", "", {
+    "www-authenticate": `Bearer realm="http://{realm}/token",service="reg",scope="${scope}"`
+  })
+const local = "repository:local/app:pull"
+const getLocal = (answer: Answer, authorization?: string): Step => ({
+  at: "realm",
+  expect: "GET /token?service=reg&scope=repository%3Alocal%2Fapp%3Apull",
+  with: { authorization },
+  answer
+})
+
+const scopes: ReadonlyArray<Row> = [
+  ...([400, 401, 403] as const).map((status): Row => ({
+    name: `the token server answers ours with ${status}: the one that the registry offers, and from then on that`,
+    call: look("app", "app"),
+    steps: [
+      head("app", offering(local)),
+      get("/token", "app", refused(status, "DENIED")),
+      getLocal(token("t1")),
+      head("app", found, "Bearer t1"),
+      head("app", offering(local), "Bearer t1"),
+      getLocal(token("t2")),
+      head("app", found, "Bearer t2")
+    ],
+    outcome: { value: ["there", "there"] }
+  })),
+  {
+    name: "a token for ours does not do: one for what the registry offers does, and from then on that",
+    call: look("app", "app"),
+    steps: [
+      head("app", offering(local)),
+      get("/token", "app", token("ours")),
+      head("app", offering(local), "Bearer ours"),
+      getLocal(token("t")),
+      head("app", found, "Bearer t"),
+      head("app", found, "Bearer t")
+    ],
+    outcome: { value: ["there", "there"] }
+  },
+  {
+    name: "neither does: closed, after each was tried once; and ours is tried first again",
+    call: look("app", "app"),
+    steps: [
+      head("app", offering(local)),
+      get("/token", "app", token("ours")),
+      head("app", offering(local), "Bearer ours"),
+      getLocal(token("t")),
+      head("app", offering(local), "Bearer t"),
+      head("app", offering(local), "Bearer t"),
+      getLocal(token("t2")),
+      head("app", offering(local), "Bearer t2")
+    ],
+    outcome: { value: ["Unauthorized", "Unauthorized"] }
+  },
+  {
+    name: "neither gets a token: what the registry has said stands",
+    call: look("app"),
+    steps: [
+      head("app", offering(local)),
+      get("/token", "app", token("ours")),
+      head("app", offering(local), "Bearer ours"),
+      getLocal(refused(403, "DENIED"))
+    ],
+    outcome: { value: ["Unauthorized"] }
+  },
+  {
+    name: "ours, offered again, is not tried again",
+    call: look("app"),
+    steps: [
+      head("app", offering("repository:app:pull")),
+      get("/token", "app", token("ours")),
+      head("app", offering("repository:app:pull"), "Bearer ours")
+    ],
+    outcome: { value: ["Unauthorized"] }
+  },
+  {
+    name: "the token server is down: nothing else is tried for that",
+    call: look("app"),
+    options: { limits: { attempts: 1 } },
+    steps: [head("app", offering(local)), get("/token", "app", { status: 503 })],
+    outcome: { value: ["Unavailable"] }
+  }
+]
+
+const door = (answer: Answer): Step => ({ expect: "GET /v2/", with: { authorization: undefined }, answer })
+const doorBasic: Told = { ...basicOnly }
+
+const doors: ReadonlyArray<Row> = [
+  ...([401, 403, 404] as const).map((status): Row => ({
+    name: `${status} without a challenge, and a login that nobody has seen: /v2/ says how one logs in, once for all`,
+    call: look("a", "b"),
+    options: asOwner,
+    steps: [
+      head("a", { status }),
+      door(doorBasic),
+      head("a", found, asMe),
+      head("b", found, asMe)
+    ],
+    outcome: { value: ["there", "there"] }
+  })),
+  {
+    name: "/v2/ asks for a token: its scope is nobody's, ours is asked for",
+    call: look("a"),
+    options: asOwner,
+    steps: [
+      head("a", { status: 404 }),
+      door(offering("registry:catalog:*")),
+      get("/token", "a", token("ta"), asMe),
+      head("a", found, "Bearer ta")
+    ],
+    outcome: { value: ["there"] }
+  },
+  {
+    name: "/v2/ is open: what is not there is not there, and it is not asked again",
+    call: look("a", "b"),
+    options: asOwner,
+    steps: [
+      head("a", { status: 404 }),
+      door({ status: 200 }),
+      // as nobody, as a source is asked in the end
+      head("a", { status: 404 }),
+      head("b", { status: 404 }),
+      head("b", { status: 404 })
+    ],
+    outcome: { value: ["not there", "not there"] }
+  },
+  {
+    name: "/v2/ gives no answer: the refusal stands",
+    call: look("a"),
+    options: { ...asOwner, limits: { attempts: 1 } },
+    steps: [head("a", { status: 404 }), door("hangs up"), head("a", { status: 404 })],
+    outcome: { value: ["not there"] }
+  },
+  {
+    name: "/v2/ leads elsewhere: nobody follows, and nobody is shown anything",
+    call: look("a"),
+    options: asOwner,
+    steps: [
+      head("a", { status: 404 }),
+      door({ status: 302, headers: { location: "http://{storage}/v2/" } }),
+      head("a", { status: 404 })
+    ],
+    outcome: { value: ["not there"] }
+  },
+  {
+    name: "nobody has a login: /v2/ is not asked",
+    call: look("a"),
+    steps: [head("a", { status: 404 })],
+    outcome: { value: ["not there"] }
+  },
+  {
+    name: "a login that the registry has seen is refused: /v2/ is not asked",
+    call: look("a"),
+    options: asOwner,
+    steps: [
+      head("a", basicOnly),
+      head("a", { status: 404 }, asMe),
+      // a source's other reader: nobody
+      head("a", { status: 404 })
+    ],
+    outcome: { value: ["not there"] }
+  }
+]
+
+const ended: ReadonlyArray<Row> = [
+  {
+    name: "the server that gave the first one is asked, as nvcr.io needs it",
+    call: look("a", "a", "b"),
+    steps: [
+      head("a", bearer("/proxy")),
+      get("/proxy", "a", token("t1")),
+      head("a", found, "Bearer t1"),
+      head("a", bearer("/elsewhere"), "Bearer t1"),
+      get("/proxy", "a", token("t2")),
+      head("a", found, "Bearer t2"),
+      get("/proxy", "b", token("tb")),
+      head("b", found, "Bearer tb")
+    ],
+    outcome: { value: ["there", "there", "there"] }
+  },
+  {
+    name: "that gives none any more: the new one is asked, and from then on that",
+    call: look("a", "a", "a"),
+    steps: [
+      head("a", bearer("/old")),
+      get("/old", "a", token("t1")),
+      head("a", found, "Bearer t1"),
+      head("a", bearer("/new"), "Bearer t1"),
+      get("/old", "a", { status: 404 }),
+      get("/new", "a", token("t2")),
+      head("a", found, "Bearer t2"),
+      head("a", found, "Bearer t2")
+    ],
+    outcome: { value: ["there", "there", "there"] }
+  },
+  {
+    name: "neither helps: closed, and the first one is asked again the next time",
+    call: look("a", "a", "a"),
+    steps: [
+      head("a", bearer("/old")),
+      get("/old", "a", token("t1")),
+      head("a", found, "Bearer t1"),
+      head("a", bearer("/new"), "Bearer t1"),
+      get("/old", "a", token("t2")),
+      head("a", bearer("/new"), "Bearer t2"),
+      get("/new", "a", refused(401, "UNAUTHORIZED")),
+      head("a", found, "Bearer t2")
+    ],
+    outcome: { value: ["there", "Unauthorized", "there"] }
+  }
+]
+
 conversations("repositories of one host", rows)
+conversations("scopes", scopes)
+conversations("a registry that hides what it has", doors)
+conversations("a token has ended, and another token server is named", ended)

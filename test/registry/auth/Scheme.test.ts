@@ -83,4 +83,24 @@ describe("what a registry asks for", () => {
     assert.isFalse(learn("b", basic))
     assert.strictEqual(of("b"), "own auth.test")
   })
+
+  it("moves for one repository that names another token server than before, and may go back", () => {
+    const schemes = makeSchemes()
+    const challenge = (header: string) => parseChallenges(header)
+    const realmOf = (repository: string) => {
+      const scheme = schemes.of(at, repository)?.scheme
+      return scheme?._tag === "Bearer" ? scheme.realm.host : scheme?._tag
+    }
+    assert.isFalse(schemes.moves(at, "a", challenge(one)))
+    schemes.learn(at, "a", challenge(one))
+    assert.isFalse(schemes.moves(at, "a", challenge(one)))
+    assert.isFalse(schemes.moves(at, "a", challenge(basic)))
+    // a neighbour's may be anything
+    assert.isFalse(schemes.moves(at, "b", challenge(other)))
+    assert.isTrue(schemes.moves(at, "a", challenge(other)))
+    schemes.move(at, "a", challenge(other))
+    assert.deepStrictEqual([realmOf("a"), realmOf("b")], ["other.test", "auth.test"])
+    schemes.stay(at, "a")
+    assert.strictEqual(realmOf("a"), "auth.test")
+  })
 })

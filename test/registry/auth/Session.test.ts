@@ -27,7 +27,7 @@ const guard = (registry: FakeRegistry, realm: string, good: ReadonlyArray<string
   registry.on(/./, (seen, response, next) => {
     if (good.includes(seen.headers.authorization ?? "")) return next()
     refuse(response, 401, "UNAUTHORIZED", {
-      "www-authenticate": `Bearer realm="${realm}/token",service="test",scope="repository:x:pull"`
+      "www-authenticate": `Bearer realm="${realm}/token",service="test"`
     })
   })
 
