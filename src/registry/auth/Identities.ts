@@ -45,7 +45,7 @@ export interface Access {
   readonly provenPublic: (repository: Repository) => Effect.Effect<void>
   /**
    * It was refused, at this repository or by the token server: a source does not see it for a while, a backup sees it last.
-   * True when that is news.
+   * True when that is to be said: it has not been for hours.
    */
   readonly refused: (
     repository: Repository,
@@ -59,6 +59,8 @@ export interface Access {
 
 const proofNanos = 24n * 3_600_000_000_000n
 const distrustNanos = 600_000_000_000n
+/** A refusal that goes on is said once: what is tried again comes within this time. */
+const saidNanos = 6n * 3_600_000_000_000n
 
 const nameOf = (it: Repository) => `${it.registry}/${it.repository}`
 
@@ -119,6 +121,7 @@ export const makeAccess = (
   /** By `registry/repository`: an anonymous client was let in. */
   const proofs = makeExpiringSet(50_000, proofNanos)
   const distrusted = makeExpiringSet(4096, distrustNanos)
+  const said = makeExpiringSet(4096, saidNanos)
   /** Names of the identities that were let in. */
   const letIn = makeBoundedMap<string, string>(50_000)
 
@@ -171,7 +174,8 @@ export const makeAccess = (
       if (letIn.get(settled) === identity.name) letIn.delete(settled)
       // a helper is a process: it is not started for every refusal
       if (news && identity.credential !== undefined) yield* credentials.refused(identity.credential)
-      return news
+      // reading and writing are refused apart, and are one thing to people
+      return said.add(`${place} ${identity.name}`, now)
     }),
     advise: (repository, identity) => {
       const { certificate, credential } = identity
