@@ -106,8 +106,10 @@ const advice = (error: RegistryError, side: Side): string => {
       if (isExpired(error)) {
         return "; the login in the backup's entry in DOCKER_CONFIG has expired, and is to be renewed"
       }
-      return lacksRight.test(error.detail)
-        ? "; whoever the backup's login is lacks that right there"
+      if (lacksRight.test(error.detail)) return "; whoever the backup's login is lacks that right there"
+      // where no login was shown, the error has said why
+      return error.advice?.shown === false
+        ? ""
         : "; the backup's entry in DOCKER_CONFIG must be allowed to push there"
     case "Policy":
       return "; a policy of the backup registry forbids to read it there, so nodes could not pull it either"

@@ -5,7 +5,7 @@ import { firstOf } from "../http/HeaderValues.ts"
 import { pageOf } from "../http/WebPage.ts"
 import { retryAfterOf } from "../http/RetryAfter.ts"
 import { isDisguised, isExhausted, longestRest, retryAfterInText } from "./RateLimitHeaders.ts"
-import { quoted, type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
+import { type LoginAdvice, quoted, type RegistryError, registryError, type RegistryReason } from "./RegistryError.ts"
 
 const Body = Schema.fromJsonString(Schema.Struct({
   errors: Schema.Array(Schema.Struct({
@@ -28,8 +28,7 @@ export interface Refusal {
   readonly elsewhere?: boolean
   /** Who has answered, where that is known: a page of another place is named. */
   readonly url?: URL
-  /** As whom it was asked, and what to do about a refusal: said behind what the registry says. */
-  readonly advice?: string | undefined
+  readonly advice?: LoginAdvice | undefined
 }
 
 const looks: ReadonlySet<string> = new Set(["HEAD manifest", "GET manifest", "HEAD blob", "GET blob"])
@@ -133,8 +132,8 @@ export const classify = (refusal: Refusal): RegistryError => {
     target: refusal.target,
     reason,
     status: refusal.status,
-    detail: quoted(`HTTP ${refusal.status}${said.trim() === "" ? "" : `: ${said}`}`)
-      + (refusal.advice === undefined ? "" : ` (${refusal.advice})`),
+    detail: quoted(`HTTP ${refusal.status}${said.trim() === "" ? "" : `: ${said}`}`),
+    advice: refusal.advice,
     retryAfter: restOf(refusal, reason, text)
   })
 }

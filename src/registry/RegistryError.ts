@@ -47,6 +47,13 @@ const retryableReasons: ReadonlySet<RegistryReason> = new Set([
   "Corrupt"
 ])
 
+/** As whom a refused request was sent, and what people can do about it. */
+export interface LoginAdvice {
+  readonly text: string
+  /** A login was shown, and it is that one which may not; false: none was. */
+  readonly shown: boolean
+}
+
 /** A failed request to a registry. Texts of registries are escaped and cut; URLs appear without their query. */
 export class RegistryError extends Data.TaggedError("RegistryError")<{
   /** What was attempted, e.g. `HEAD manifest`. */
@@ -64,10 +71,13 @@ export class RegistryError extends Data.TaggedError("RegistryError")<{
   readonly noConnection: boolean
   /** The registry that gives nobody an answer: this request is not tried again (see Reachability.ts). */
   readonly silent: string | undefined
+  /** To 401 and 403. */
+  readonly advice?: LoginAdvice
   readonly cause?: unknown
 }> {
   override get message() {
-    return `${this.operation} ${this.target}: ${this.detail}`
+    const advice = this.advice === undefined ? "" : ` (${this.advice.text})`
+    return `${this.operation} ${this.target}: ${this.detail}${advice}`
   }
 }
 
@@ -82,6 +92,7 @@ export interface Failure {
   readonly retryAfter?: Duration.Duration | undefined
   readonly noConnection?: boolean
   readonly silent?: string | undefined
+  readonly advice?: LoginAdvice | undefined
   readonly cause?: unknown
 }
 
@@ -99,6 +110,7 @@ export const registryError = (failure: Failure): RegistryError =>
     retryAfter: failure.retryAfter,
     noConnection: failure.noConnection ?? false,
     silent: failure.silent,
+    ...(failure.advice === undefined ? {} : { advice: failure.advice }),
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 

@@ -57,6 +57,22 @@ describe("fromRegistry", () => {
     assert.notInclude(tooLarge(undefined), "client_max_body_size")
   })
 
+  it("says once what to do of a login: that it must be allowed to push, or why none was shown", () => {
+    const denied = (shown: boolean) =>
+      fromRegistry("nginx", "backup")(registryError({
+        operation: "POST blob",
+        target: "x",
+        reason: "Unauthorized",
+        detail: "HTTP 401",
+        advice: { text: "asked so", shown }
+      })).message
+    assert.include(
+      denied(true),
+      "HTTP 401 (asked so); the backup's entry in DOCKER_CONFIG must be allowed to push there"
+    )
+    assert.match(denied(false), /HTTP 401 \(asked so\)$/)
+  })
+
   it("keeps whether and when, and says what to do", () => {
     const limited = error("RateLimited", "source", Duration.minutes(5))
     assert.isTrue(limited.retryable)

@@ -7,6 +7,7 @@ import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
 import { isUnder } from "../../image/BackupName.ts"
 import type { Repository } from "../../image/Repository.ts"
+import type { LoginAdvice } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Credentials } from "./Credentials.ts"
 import type { Credential } from "./DockerConfig.ts"
@@ -54,7 +55,7 @@ export interface Access {
     by: "repository" | "realm"
   ) => Effect.Effect<boolean>
   /** For people, beside a refusal: with which login it was asked, by file and key, or why there was none. Tells no secret. */
-  readonly advise: (repository: Repository, identity: Identity) => Effect.Effect<string | undefined>
+  readonly advise: (repository: Repository, identity: Identity) => Effect.Effect<LoginAdvice | undefined>
 }
 
 const proofNanos = 24n * 3_600_000_000_000n
@@ -180,15 +181,15 @@ export const makeAccess = (
     advise: (repository, identity) => {
       const { certificate, credential } = identity
       if (credential !== undefined) {
-        return Effect.succeed(`asked with ${credential.origin ?? "a login"}`)
+        return Effect.succeed({ text: `asked with ${credential.origin ?? "a login"}`, shown: true })
       }
-      if (certificate) return Effect.succeed("asked with the client certificate of its host")
+      if (certificate) return Effect.succeed({ text: "asked with the client certificate of its host", shown: true })
       // what nobody may read is not copied, whatever logins there are
       return roleOf(repository) === "source" && mustProve(settings())
         ? Effect.undefined
         : Effect.map(
           credentials.absence(repository.registry, repository.repository),
-          (why) => `asked without a login: ${why}`
+          (why) => ({ text: `asked without a login: ${why}`, shown: false })
         )
     }
   }

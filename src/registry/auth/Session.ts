@@ -2,7 +2,7 @@
 // Edge: one request as one of them is Attempt.ts; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
 import { Effect, Result, type Scope } from "effect"
 import { endpointOf } from "../Endpoints.ts"
-import { type RegistryError, registryError } from "../RegistryError.ts"
+import { type LoginAdvice, type RegistryError, registryError } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"
 import { isAboutRights, makeAttempt, type Perform, type Spec } from "./Attempt.ts"
@@ -19,7 +19,7 @@ export interface SessionAnswer extends Answer {
   /** Not the registry has answered, but a host that a redirect or an upload's Location led to. */
   readonly elsewhere: boolean
   /** To a refusal: as whom it was asked, and what can be done, for people. */
-  readonly advice?: string
+  readonly advice?: LoginAdvice
 }
 
 export interface Session {
@@ -50,11 +50,11 @@ const isHidden = (spec: Spec, outcome: Outcome): boolean =>
   spec.hides === true && Result.isSuccess(outcome) && outcome.success.status === 404
 
 /** A refusal with what people can do about it. */
-const advised = (outcome: Outcome, advice: string | undefined): Outcome =>
+const advised = (outcome: Outcome, advice: LoginAdvice | undefined): Outcome =>
   advice === undefined
     ? outcome
     : Result.mapBoth(outcome, {
-      onFailure: (error) => registryError({ ...error, detail: `${error.detail} (${advice})` }),
+      onFailure: (error) => registryError({ ...error, advice }),
       onSuccess: (answer) => ({ ...answer, advice })
     })
 
@@ -87,10 +87,11 @@ export const makeSession = (options: {
   /** As whom a refused request was asked, and what can be done about it. */
   const adviceOn = Effect.fnUntraced(function*(spec: Spec, identity: Identity) {
     const pair = yield* withheld(spec, identity)
-    return pair === undefined
-      ? yield* access.advise(spec.repository, identity)
-      : `its token server ${pair.slice(pair.indexOf("=") + 1)} is on another domain and was not shown the login; `
-        + `TRUSTED_TOKEN_SERVERS=${pair} allows it`
+    if (pair === undefined) return yield* access.advise(spec.repository, identity)
+    const realm = pair.slice(pair.indexOf("=") + 1)
+    const text = `its token server ${realm} is on another domain and was not shown the login; `
+      + `TRUSTED_TOKEN_SERVERS=${pair} allows it`
+    return { text, shown: false }
   })
 
   const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
