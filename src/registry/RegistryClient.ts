@@ -12,6 +12,7 @@ import { Credentials } from "./auth/Credentials.ts"
 import { type Access, makeAccess } from "./auth/Identities.ts"
 import { makeSession } from "./auth/Session.ts"
 import { makeTokens } from "./auth/Tokens.ts"
+import { makeVersionCheck } from "./auth/VersionCheck.ts"
 import { makeHostRests } from "./HostRests.ts"
 import { CurrentLimits } from "./Limits.ts"
 import type { Budget } from "./RateLimitHeaders.ts"
@@ -73,7 +74,13 @@ export class RegistryClient extends Context.Service<
         })
         const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
         const access = makeAccess(settings, yield* Credentials, certificates.hasClient)
-        const session = makeSession({ settings, access, tokens: yield* makeTokens(transport), transport })
+        const session = makeSession({
+          settings,
+          access,
+          tokens: yield* makeTokens(transport),
+          checkVersion: yield* makeVersionCheck(transport),
+          transport
+        })
         const requests = makeRequests(access, limits)
         const common = { session, requests, limits }
         const reachability = makeReachability(settings)

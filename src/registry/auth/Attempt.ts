@@ -129,8 +129,11 @@ export const makeAttempt = (options: {
   const asksAtTheDoor = (spec: Spec, at: URL, identity: Identity, { status }: Answer) =>
     identity.credential === undefined || spec.once === true || (status !== 401 && status !== 403 && status !== 404)
       ? Effect.succeed(false)
-      // the refusal stands, whatever becomes of this
-      : Effect.orElseSucceed(checkVersion(spec, at), () => false)
+      : checkVersion(at).pipe(
+        Effect.map((challenges) => schemes.learn(at, spec.repository.repository, challenges)),
+        // the refusal stands, whatever becomes of this
+        Effect.orElseSucceed(() => false)
+      )
 
   /** At most two requests; one more where the first is redirected, or names another token server or scope than before. */
   return Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {

@@ -10,7 +10,7 @@ import { makeAuthorization } from "./Authorization.ts"
 import { type Access, anonymous, type Identity } from "./Identities.ts"
 import { makeSchemes } from "./Scheme.ts"
 import type { Tokens } from "./Tokens.ts"
-import { makeVersionCheck } from "./VersionCheck.ts"
+import type { VersionCheck } from "./VersionCheck.ts"
 
 /** An answer, and who got it from whom. */
 export interface SessionAnswer extends Answer {
@@ -62,13 +62,13 @@ export const makeSession = (options: {
   readonly settings: () => RegistryOptions
   readonly access: Access
   readonly tokens: Tokens
+  readonly checkVersion: VersionCheck
   readonly transport: Transport
 }): Session => {
-  const { access, settings, tokens, transport } = options
+  const { access, checkVersion, settings, tokens, transport } = options
   const endpoint = (registry: string) => endpointOf(settings(), registry)
   const schemes = makeSchemes()
   const { authorize, withheldFrom } = makeAuthorization({ settings, schemes, tokens })
-  const checkVersion = makeVersionCheck(schemes, transport.send)
   const attempt = makeAttempt({ endpointOf: endpoint, schemes, authorize, tokens, checkVersion })
 
   const as = <R>(spec: Spec, identity: Identity, perform: Perform<R>) =>

@@ -13,6 +13,7 @@ import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { makeAccess } from "../../../src/registry/auth/Identities.ts"
 import { makeSession } from "../../../src/registry/auth/Session.ts"
 import { makeTokens } from "../../../src/registry/auth/Tokens.ts"
+import { makeVersionCheck } from "../../../src/registry/auth/VersionCheck.ts"
 import { refusal } from "../../../src/registry/Classify.ts"
 import { defaultLimits } from "../../../src/registry/Limits.ts"
 import { makeReachability } from "../../../src/registry/Reachability.ts"
@@ -115,7 +116,13 @@ const makeClient = Effect.fnUntraced(function*(transport: Transport) {
     refused: () => Effect.void,
     absence: () => Effect.succeed("no file")
   }, () => false)
-  const session = makeSession({ settings, access, tokens: yield* makeTokens(transport), transport })
+  const session = makeSession({
+    settings,
+    access,
+    tokens: yield* makeTokens(transport),
+    checkVersion: yield* makeVersionCheck(transport),
+    transport
+  })
   const requests = makeRequests(access, defaultLimits)
   const common = { session, requests, limits: defaultLimits }
   const manifests = makeManifests({

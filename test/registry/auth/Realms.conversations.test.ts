@@ -1,6 +1,6 @@
 // Registries whose repositories are let in by different ways, as conversations: repository managers give each repository a token
 // server of its own, or Basic to one and tokens to another. Sources: Sonatype Nexus and JFrog Artifactory, "Docker registry".
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import type { RegistryError } from "../../../src/registry/RegistryError.ts"
 import {
@@ -307,12 +307,30 @@ const doors: ReadonlyArray<Row> = [
     ],
     outcome: { value: ["not there", "not there"] }
   },
-  {
-    name: "/v2/ gives no answer: the refusal stands",
+  ...(["hangs up", "silence", "nonsense"] as const).map((answer): Row => ({
+    name: `/v2/ comes to ${answer}: the refusal stands`,
     call: look("a"),
-    options: { ...asOwner, limits: { attempts: 1 } },
-    steps: [head("a", { status: 404 }), door("hangs up"), head("a", { status: 404 })],
+    options: { ...asOwner, limits: { attempts: 1, answerTimeout: Duration.millis(200) } },
+    steps: [head("a", { status: 404 }), door(answer), head("a", { status: 404 })],
     outcome: { value: ["not there"] }
+  })),
+  {
+    name: "several are refused at once: /v2/ is asked once, and all of them know",
+    call: ({ app, client }) =>
+      Effect.forEach(
+        ["a", "b", "c"],
+        (repository) => Effect.map(client.headManifest({ ...app, repository }, "1"), Option.isSome),
+        { concurrency: "unbounded" }
+      ),
+    options: asOwner,
+    steps: [
+      ...["a", "b", "c"].flatMap((repository) => [
+        { ...head(repository, { status: 404 }), whenever: true },
+        { ...head(repository, found, asMe), whenever: true }
+      ]),
+      door(doorBasic)
+    ],
+    outcome: { value: [true, true, true] }
   },
   {
     name: "/v2/ leads elsewhere: nobody follows, and nobody is shown anything",
