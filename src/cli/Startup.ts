@@ -3,7 +3,7 @@
 import { Effect, type Layer, Option, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { isReason } from "../kube/KubeError.ts"
-import { readDockerConfig } from "../registry/auth/ConfigFile.ts"
+import { readDockerConfig } from "../registry/logins/ConfigFile.ts"
 import { dockerFolder } from "../settings/DockerFolder.ts"
 import { load } from "../settings/Load.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"

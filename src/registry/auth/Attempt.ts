@@ -6,12 +6,12 @@ import type { Answer, Request } from "../transport/Transport.ts"
 import type { Authorize, Purpose } from "./Authorization.ts"
 import { parseChallenges } from "./Challenge.ts"
 import { anonymous, type Identity } from "./Identities.ts"
-import { otherScope } from "./OfferedScope.ts"
+import { otherScope } from "../refusal/OfferedScope.ts"
 import { hasOneRealm, keepTls } from "./Realm.ts"
 import { parameterOf, schemeOf, type Schemes } from "./Scheme.ts"
-import { isScopeRefused, scopesOf } from "./ScopedTokens.ts"
+import { isScopeRefused, scopesOf } from "../refusal/ScopedTokens.ts"
 import type { Tokens } from "./Tokens.ts"
-import type { VersionCheck } from "./VersionCheck.ts"
+import type { VersionCheck } from "../refusal/VersionCheck.ts"
 
 /** A request to a repository, before it has a URL's origin and an identity. */
 export interface Spec
@@ -152,7 +152,7 @@ export const makeAttempt = (options: {
     const send = (authorization: Redacted.Redacted | undefined) => perform({ ...request, authorization })
     const known = schemes.of(at, repository)?.scheme
     const given = yield* Effect.result(own ? authorize(spec, at, identity) : Effect.undefined)
-    if (Result.isFailure(given) && !mayDiffer(spec, at)) return yield* Effect.fail(given.failure)
+    if (Result.isFailure(given) && !mayDiffer(spec, at)) return yield* given.failure
     const authorization = Result.getOrElse(given, () => undefined)
     const answer = yield* send(authorization)
     if (answer.status === 401 && answer.url.origin !== at.origin) return yield* foreign(spec, request, answer, perform)
@@ -163,7 +163,7 @@ export const makeAttempt = (options: {
     if (Result.isFailure(given) && answer.status >= 300) {
       const isNews = learnt &&
         (schemes.of(at, repository)?.scheme !== known || otherScope(challenges, scopesOf(spec)) !== undefined)
-      if (!isNews) return yield* Effect.fail(given.failure)
+      if (!isNews) return yield* given.failure
     }
     if (!own) return answer
     const isWorthIt = answer.status === 401 && (learnt || authorization !== undefined)

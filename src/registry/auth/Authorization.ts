@@ -9,7 +9,7 @@ import { mayBePrivate } from "../transport/AddressPolicy.ts"
 import { anonymous, type Identity } from "./Identities.ts"
 import { isTrustedRealm, keepTls, pairOf } from "./Realm.ts"
 import type { Bearer, Schemes } from "./Scheme.ts"
-import { makeScopedTokens, scopesOf } from "./ScopedTokens.ts"
+import { makeScopedTokens, scopesOf } from "../refusal/ScopedTokens.ts"
 import type { Tokens } from "./Tokens.ts"
 import { basicHeader, type TokenRequest } from "./TokenServer.ts"
 

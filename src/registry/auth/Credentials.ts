@@ -4,7 +4,7 @@ import { Clock, Context, Effect, type FileSystem, Layer, Option, type Path } fro
 import type { ChildProcessSpawner } from "effect/process"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeReloading } from "../../files/Reloading.ts"
-import { type ConfigFile, makeFlawWarnings, readAgain, readConfigFile } from "./ConfigFile.ts"
+import { type ConfigFile, makeFlawWarnings, readAgain, readConfigFile } from "../logins/ConfigFile.ts"
 import { askHelper } from "./CredentialHelper.ts"
 import { authsOf, type Credential, type DockerConfig, flawsOf, helperOf } from "./DockerConfig.ts"
 

@@ -3,7 +3,7 @@
 // a slash. Edge: pure; members are read by ConfigMembers.ts, helpers are named here and run by CredentialHelper.ts.
 import { Option, Redacted, Result } from "effect"
 import { createHash } from "node:crypto"
-import { documentOf, entryOf, mapOf, memberOf, type Members, textOf } from "./ConfigMembers.ts"
+import { documentOf, entryOf, mapOf, memberOf, type Members, textOf } from "../logins/ConfigMembers.ts"
 import { type HostPattern, parseHostPattern } from "./HostPattern.ts"
 
 /** Where a credential is from, for people: `auths of "quay.io" in /etc/docker/config.json`. */

@@ -10,7 +10,7 @@ import { makeAuthorization } from "./Authorization.ts"
 import { type Access, anonymous, type Identity } from "./Identities.ts"
 import { makeSchemes } from "./Scheme.ts"
 import type { Tokens } from "./Tokens.ts"
-import type { VersionCheck } from "./VersionCheck.ts"
+import type { VersionCheck } from "../refusal/VersionCheck.ts"
 
 /** An answer, and who got it from whom. */
 export interface SessionAnswer extends Answer {

@@ -2,7 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger, Option, Path, Redacted, References } from "effect"
 import { TestClock } from "effect/testing"
-import { readDockerConfig } from "../../../src/registry/auth/ConfigFile.ts"
+import { readDockerConfig } from "../../../src/registry/logins/ConfigFile.ts"
 import { Credentials } from "../../../src/registry/auth/Credentials.ts"
 import type { Credential } from "../../../src/registry/auth/DockerConfig.ts"
 
@@ -93,7 +93,7 @@ describe("config.json", () => {
       const { directory, file, write } = yield* folder
       yield* write("{ \"auths\": { \"x.io\": { \"auth\": \"c2VjcmV0\" }")
       const error = yield* Effect.flip(credentials(directory))
-      assert.include(error.message, `${file}: it is no JSON`)
+      assert.include(error.message, `${file}: it is not docker's JSON, nor any other`)
       assert.notInclude(error.message, "c2VjcmV0")
       assert.strictEqual((yield* Effect.flip(readDockerConfig(directory))).message, error.message)
     }).pipe(Effect.provide(services)))

@@ -90,7 +90,7 @@ const flaws = (json: unknown) => parsed(json).flaws.map((it) => it.text)
 
 describe("a file that is no config.json", () => {
   it.each<[string, string, RegExp]>([
-    ["no JSON", "{", /it is no JSON/],
+    ["no JSON", "{", /nor any other/],
     ["an array", "[]", /not docker's JSON/],
     ["a text", "\"me:pw\"", /not docker's JSON/],
     ["auths that are a text", "{\"auths\":\"me:pw\"}", /auths is no object/],

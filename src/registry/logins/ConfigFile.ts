@@ -3,7 +3,7 @@
 import { Data, Effect, FileSystem, Option, Path, Result } from "effect"
 import { makeNovelty } from "../../http/Warnings.ts"
 import type { Repository } from "../../image/Repository.ts"
-import { authsOf, type DockerConfig, empty, flawsOf, helperOf, parseDockerConfig } from "./DockerConfig.ts"
+import { authsOf, type DockerConfig, empty, flawsOf, helperOf, parseDockerConfig } from "../auth/DockerConfig.ts"
 
 const mostBytes = 1024 * 1024
 

@@ -1,8 +1,8 @@
 // The scope that a challenge offers, where it is another than what we ask for: registries that are called by another name than they
 // call themselves, and those with scopes of their own. Source: distribution docs/spec/auth/scope.md.
 // Edge: it is tried where ours was refused, and only then (Attempt.ts); the token goes to that registry's request alone.
-import type { Challenge } from "./Challenge.ts"
-import { parameterOf } from "./Scheme.ts"
+import type { Challenge } from "../auth/Challenge.ts"
+import { parameterOf } from "../auth/Scheme.ts"
 
 /** `repository:team/app:pull,push` as what it is about, and what is to be done there. */
 const partsOf = (scope: string): readonly [resource: string, actions: ReadonlyArray<string>] => {

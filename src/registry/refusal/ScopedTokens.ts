@@ -4,12 +4,12 @@ import { Clock, Effect, type Redacted } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
 import type { RegistryError } from "../RegistryError.ts"
-import type { Purpose, Refused } from "./Authorization.ts"
-import type { Identity } from "./Identities.ts"
+import type { Purpose, Refused } from "../auth/Authorization.ts"
+import type { Identity } from "../auth/Identities.ts"
 import { scopesIn } from "./OfferedScope.ts"
-import type { Bearer } from "./Scheme.ts"
-import type { Tokens } from "./Tokens.ts"
-import type { TokenRequest } from "./TokenServer.ts"
+import type { Bearer } from "../auth/Scheme.ts"
+import type { Tokens } from "../auth/Tokens.ts"
+import type { TokenRequest } from "../auth/TokenServer.ts"
 
 /** The request for a token, as somebody who may be told to that token server. */
 export type MakeTokenRequest = (

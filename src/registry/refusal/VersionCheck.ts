@@ -4,8 +4,8 @@
 import { Cache, Duration, Effect } from "effect"
 import type { RegistryError } from "../RegistryError.ts"
 import type { Transport } from "../transport/Transport.ts"
-import { type Challenge, parseChallenges } from "./Challenge.ts"
-import { anonymous } from "./Identities.ts"
+import { type Challenge, parseChallenges } from "../auth/Challenge.ts"
+import { anonymous } from "../auth/Identities.ts"
 
 /** The challenges of `/v2/` at a registry's origin, none where it is open; whoever asks meanwhile waits for the same answer. */
 export type VersionCheck = (endpoint: URL) => Effect.Effect<ReadonlyArray<Challenge>, RegistryError>

@@ -21,7 +21,7 @@ export const documentOf = (text: string): Result.Result<Members, string> => {
   const json = text.replace(/^\ufeff/, "").trim()
   if (json === "") return Result.succeed({})
   const value = decodeJson(json)
-  if (Option.isNone(value)) return Result.fail("it is no JSON")
+  if (Option.isNone(value)) return Result.fail("it is not docker's JSON, nor any other")
   if (value.value === null) return Result.succeed({})
   return isMembers(value.value)
     ? Result.succeed(value.value)

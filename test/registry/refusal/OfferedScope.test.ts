@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { parseChallenges } from "../../../src/registry/auth/Challenge.ts"
-import { otherScope, scopesIn } from "../../../src/registry/auth/OfferedScope.ts"
+import { otherScope, scopesIn } from "../../../src/registry/refusal/OfferedScope.ts"
 
 const offered = (scope: string, ...asked: ReadonlyArray<string>) =>
   otherScope(parseChallenges(`Bearer realm="https://auth.test/",scope="${scope}"`), asked)
