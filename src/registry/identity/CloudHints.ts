@@ -1,0 +1,47 @@
+// CloudHints: what a cloud's refusal means and who can mend it. The texts are the clouds' own; the first that fits speaks.
+// Sources: AWS "Troubleshoot access denied error messages", Google's Artifact Registry and Entra's AADSTS references.
+
+const hints: ReadonlyArray<readonly [text: RegExp, hint: string]> = [
+  [
+    /not authorized to perform:? sts:AssumeRoleWithWebIdentity/i,
+    "The role's trust policy does not take our ServiceAccount: its `sub` must be "
+    + "system:serviceaccount:NAMESPACE:NAME and its `aud` sts.amazonaws.com"
+  ],
+  [
+    /not authorized to perform:? sts:AssumeRole\b/i,
+    "The role's trust policy must name our own role (and the external id, where it asks for one), and our role must be "
+    + "allowed sts:AssumeRole on it"
+  ],
+  [
+    /no resource-based policy allows/i,
+    "The registry is another account's: the policy of its repository (or of its registry) must allow this action to us"
+  ],
+  [
+    /(?:no (?:identity|permissions boundary|session)[a-z-]*(?: policy)? allows|is not authorized to perform)/i,
+    "The IAM policy of our role lacks this action"
+  ],
+  [/with an explicit deny/i, "A policy denies this action explicitly; no permission of ours can change that"],
+  [
+    /Could not load credentials from any providers/i,
+    "There is no identity here: with IRSA the ServiceAccount is annotated with eks.amazonaws.com/role-arn, with EKS Pod "
+    + "Identity there is an association for it (and the token file has no newline at its end); pods that are older than that "
+    + "must be started anew"
+  ],
+  [/Region is missing/i, "ECR_DOMAINS must name the registry's region"],
+  [
+    /signature.*expired|clock skew|RequestTimeTooSkewed|not yet (?:valid|current)/i,
+    "The clock of this machine is off"
+  ],
+  [
+    /artifactregistry\.repositories\.uploadArtifacts/i,
+    "The service account lacks the role artifactregistry.writer, or there is no such repository"
+  ],
+  [/AADSTS70021/, "The federated credential's issuer or subject is not that of our ServiceAccount"],
+  [
+    /token validation failed/i,
+    "The registry takes no ARM tokens (azureADAuthenticationAsArmPolicy), or a role is missing"
+  ]
+]
+
+/** What to do about a cloud's words, as a sentence without its full stop; undefined where they say it all. */
+export const hintOf = (text: string): string | undefined => hints.find(([pattern]) => pattern.test(text))?.[1]
