@@ -14,6 +14,9 @@ import { makeSession } from "./auth/Session.ts"
 import { makeTokens } from "./auth/Tokens.ts"
 import { makeVersionCheck } from "./refusal/VersionCheck.ts"
 import { makeHostRests } from "./HostRests.ts"
+import { makeCloudIdentities } from "./identity/CloudIdentities.ts"
+import { CloudLibraries } from "./identity/CloudLibraries.ts"
+import { makeSdkRequests } from "./identity/SdkRequests.ts"
 import { CurrentLimits } from "./Limits.ts"
 import type { Budget } from "./RateLimitHeaders.ts"
 import { makeReachability, type Reachability } from "./Reachability.ts"
@@ -73,7 +76,11 @@ export class RegistryClient extends Context.Service<
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
         })
         const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
-        const access = makeAccess(settings, yield* Credentials, certificates.hasClient)
+        const clouds = yield* makeCloudIdentities(
+          () => settings().clouds,
+          yield* (yield* CloudLibraries)(yield* makeSdkRequests(agents))
+        )
+        const access = makeAccess(settings, yield* Credentials, certificates.hasClient, clouds)
         const session = makeSession({
           settings,
           access,

@@ -4,6 +4,7 @@ import type { Backup } from "../image/BackupName.ts"
 import { canonicalRegistry } from "../image/ImageReference.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
+import { type CloudOptions, cloudOptionsOf } from "./identity/CloudOptions.ts"
 
 export interface RegistryOptions {
   readonly backup: Backup
@@ -38,6 +39,8 @@ export interface RegistryOptions {
   readonly cloneTimeout: Duration.Duration
   /** Share of an announced budget that is left to others, 0 to 1. */
   readonly reserve: number
+  /** Identities that clouds give us; undefined: none is used. */
+  readonly clouds?: CloudOptions
 }
 
 /** What a command adds to the settings: the hosts its user named may be private. */
@@ -63,7 +66,8 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   mostImageBytes: settings.MAX_IMAGE_SIZE,
   bytesPerSecond: settings.MAX_BANDWIDTH,
   cloneTimeout: settings.CLONE_TIMEOUT,
-  reserve: settings.RATE_LIMIT_RESERVE / 100
+  reserve: settings.RATE_LIMIT_RESERVE / 100,
+  clouds: cloudOptionsOf(settings)
 })
 
 export class RegistrySettings extends Context.Service<RegistrySettings, {

@@ -13,7 +13,7 @@ export interface Documentation {
 }
 
 /** A user's text in a message: quoted, and never a whole file. */
-const quote = (text: string): string => JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
+export const quote = (text: string): string => JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
 
 /** A codec from the text of a key; `read` says what is wrong with a text. */
 export const fromText = <A>(

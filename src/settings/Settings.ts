@@ -4,6 +4,7 @@
 import { Duration, Result, Schema, SchemaIssue } from "effect"
 import { type Backup, parseBackup } from "../image/BackupName.ts"
 import { canonicalRegistry } from "../image/ImageReference.ts"
+import { cloudSettings } from "./CloudSettings.ts"
 import { type Problem, SettingsError } from "./SettingsError.ts"
 import {
   boolean,
@@ -147,6 +148,7 @@ export const Settings = Schema.Struct({
       + "layer takes. Silence and dripping end a download much sooner.",
     allowed: "hours and minutes from `15m` to `168h`, such as `4h` or `1h30m`"
   }),
+  ...cloudSettings,
   DRY_RUN: setting(boolean, false, {
     description: "Nothing is copied or patched; what would be is logged, counted and shown.",
     allowed: "`true` or `false`"

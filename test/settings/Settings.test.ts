@@ -33,6 +33,10 @@ describe("Settings", () => {
       MAX_IMAGE_SIZE: undefined,
       MAX_BANDWIDTH: undefined,
       CLONE_TIMEOUT: Duration.hours(4),
+      CLOUD_IDENTITIES: ["aws"],
+      CLOUD_IDENTITY_SOURCES: [],
+      ECR_DOMAINS: [],
+      ECR_ROLES: [],
       DRY_RUN: false
     })
   })
@@ -67,6 +71,10 @@ describe("Settings", () => {
         MAX_IMAGE_SIZE: "1.5Gi",
         MAX_BANDWIDTH: "50M",
         CLONE_TIMEOUT: "1h30m",
+        CLOUD_IDENTITIES: "off",
+        CLOUD_IDENTITY_SOURCES: "public.ecr.aws, *.dkr.ecr.EU-west-1.amazonaws.com",
+        ECR_DOMAINS: "Registry.Example:443=eu-west-1",
+        ECR_ROLES: "*.dkr.ecr.*.amazonaws.com=arn:aws:iam::123456789012:role/a/b#id:1",
         DRY_RUN: "false"
       })),
       {
@@ -92,6 +100,10 @@ describe("Settings", () => {
         MAX_IMAGE_SIZE: 1_610_612_736,
         MAX_BANDWIDTH: 50_000_000,
         CLONE_TIMEOUT: Duration.minutes(90),
+        CLOUD_IDENTITIES: [],
+        CLOUD_IDENTITY_SOURCES: ["public.ecr.aws", "*.dkr.ecr.eu-west-1.amazonaws.com"],
+        ECR_DOMAINS: ["registry.example=eu-west-1"],
+        ECR_ROLES: ["*.dkr.ecr.*.amazonaws.com=arn:aws:iam::123456789012:role/a/b#id:1"],
         DRY_RUN: false
       }
     )
@@ -221,7 +233,11 @@ describe("Settings", () => {
           IMAGES_TO_IGNORE: plain(settings.IMAGES_TO_IGNORE),
           PLAIN_HTTP_REGISTRIES: plain(settings.PLAIN_HTTP_REGISTRIES).map((it) => `${it}.example`),
           PRIVATE_REGISTRIES: plain(settings.PRIVATE_REGISTRIES).map((it) => `${it}.example:5000`),
-          TRUSTED_TOKEN_SERVERS: plain(settings.TRUSTED_TOKEN_SERVERS).map((it) => `${it}.example=auth.${it}.example`)
+          TRUSTED_TOKEN_SERVERS: plain(settings.TRUSTED_TOKEN_SERVERS).map((it) => `${it}.example=auth.${it}.example`),
+          CLOUD_IDENTITIES: settings.CLOUD_IDENTITIES.slice(0, 1),
+          CLOUD_IDENTITY_SOURCES: plain(settings.CLOUD_IDENTITY_SOURCES).map((it) => `*.${it}.example`),
+          ECR_DOMAINS: plain(settings.ECR_DOMAINS).map((it) => `${it}.example=eu-west-1`),
+          ECR_ROLES: plain(settings.ECR_ROLES).map((it) => `${it}.example=arn:aws:iam::123456789012:role/${it}`)
         }
         const texts = yield* Schema.encodeEffect(Settings)(given)
         assert.deepStrictEqual(Result.getOrThrow(decode(texts)), given)

@@ -1,11 +1,14 @@
 // The registry client and the cloner with test settings: no waiting between tries, no log, credentials as given.
 import { NodeServices } from "@effect/platform-node"
-import { Duration, Layer, Option, References } from "effect"
+import { Duration, Effect, Layer, Option, References } from "effect"
 import type { LookupFunction } from "node:net"
 import { Cloner } from "../../src/clone/Cloner.ts"
 import { Resolver } from "../../src/registry/transport/AddressPolicy.ts"
 import { Credentials } from "../../src/registry/auth/Credentials.ts"
 import type { Credential } from "../../src/registry/auth/DockerConfig.ts"
+import { CloudLibraries } from "../../src/registry/identity/CloudLibraries.ts"
+import type { CloudOptions } from "../../src/registry/identity/CloudOptions.ts"
+import type { CloudProviders } from "../../src/registry/identity/CloudProvider.ts"
 import { CurrentLimits, defaultLimits, type Limits } from "../../src/registry/Limits.ts"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { type RegistryOptions, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
@@ -33,6 +36,10 @@ export interface TestOptions {
   /** A folder in CERTS_DIR's layout. */
   readonly certificates?: string
   readonly proxies?: Proxies
+  /** Settings of cloud identities; default: none is used. */
+  readonly clouds?: CloudOptions
+  /** The clouds themselves. */
+  readonly providers?: CloudProviders
   /** Instead of those that these options come to. */
   readonly settings?: Layer.Layer<RegistrySettings>
 }
@@ -77,8 +84,10 @@ export const clientLayer = (options: TestOptions) =>
         spareSilent: options.spareSilent ?? false,
         mostImageBytes: options.mostImageBytes,
         bytesPerSecond: options.bytesPerSecond,
-        cloneTimeout: options.cloneTimeout ?? Duration.hours(4)
+        cloneTimeout: options.cloneTimeout ?? Duration.hours(4),
+        ...(options.clouds === undefined ? {} : { clouds: options.clouds })
       })),
+      Layer.succeed(CloudLibraries, () => Effect.succeed(options.providers ?? {})),
       Layer.succeed(CurrentLimits, { ...quickLimits, ...options.limits }),
       options.lookup === undefined ? Layer.empty : Layer.succeed(Resolver, options.lookup),
       NodeServices.layer,

@@ -5,6 +5,7 @@ import type { Readable } from "node:stream"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { type Digest, isAnother } from "../../image/Digest.ts"
 import type { Spec } from "../auth/Attempt.ts"
+import { saysExpired } from "../identity/Expired.ts"
 import type { SessionAnswer } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
@@ -42,7 +43,7 @@ export const makeCommitUpload = (options: ApiParts & { readonly hasBlob: Blobs["
         detail: `the registry stored ${told} instead`
       })
     }
-    if (status === 401) {
+    if (status === 401 || saysExpired(answer)) {
       // the token ended between the POST and the PUT; the upload that is opened next has a fresh one
       const error = yield* Effect.flip(refusal(request, answer))
       return yield* registryError({ ...error, retryable: true })

@@ -5,6 +5,7 @@ import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { Answer, Request } from "../transport/Transport.ts"
 import type { Authorize, Purpose } from "./Authorization.ts"
 import { parseChallenges } from "./Challenge.ts"
+import { saysExpired } from "../identity/Expired.ts"
 import { anonymous, type Identity } from "./Identities.ts"
 import { otherScope } from "../refusal/OfferedScope.ts"
 import { hasOneRealm, keepTls } from "./Realm.ts"
@@ -166,7 +167,9 @@ export const makeAttempt = (options: {
       if (!isNews) return yield* given.failure
     }
     if (!own) return answer
-    const isWorthIt = answer.status === 401 && (learnt || authorization !== undefined)
+    // a token that has ended is said to have, without a challenge, by ECR's public registry
+    const ended = authorization !== undefined && known?._tag === "Bearer" && saysExpired(answer)
+    const isWorthIt = ended || (answer.status === 401 && (learnt || authorization !== undefined))
       ? true
       : authorization === undefined && (yield* asksAtTheDoor(spec, at, identity, answer))
     return isWorthIt ? yield* again(spec, at, identity, { answer, authorization, moves }, send) : answer

@@ -2,17 +2,19 @@
 // repositories under its prefix only, as the owner of a source's login only where an anonymous client was let in before.
 // A client certificate is a credential like any other, and so is a login that several hosts share: what opens the backup
 // is never shown to a source.
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Option } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
 import { isUnder } from "../../image/BackupName.ts"
 import type { Repository } from "../../image/Repository.ts"
+import type { CloudError } from "../identity/CloudError.ts"
+import { type CloudIdentities, noClouds, type Side } from "../identity/CloudIdentities.ts"
 import type { LoginAdvice } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Credentials } from "./Credentials.ts"
 import type { Credential } from "./DockerConfig.ts"
 
-export type Role = "source" | "backup"
+export type Role = Side
 
 /** As whom a request is sent. */
 export interface Identity {
@@ -32,12 +34,21 @@ export interface Access {
   readonly roleOf: (repository: Repository) => Role
   /**
    * As whom the repository may be asked now, in the order in which they are tried, at least one. `settled`: the first of
-   * them has been let in before.
+   * them has been let in before. Fails where only a cloud's identity could open the backup, and the cloud gives none.
    */
   readonly identitiesFor: (
     repository: Repository,
     use: Use
-  ) => Effect.Effect<{ readonly identities: ReadonlyArray<Identity>; readonly settled: boolean }>
+  ) => Effect.Effect<{ readonly identities: ReadonlyArray<Identity>; readonly settled: boolean }, CloudError>
+  /**
+   * Who we are in place of one that was refused: only where a cloud has given its login, and gives another. `expired`: the
+   * registry says that it has ended.
+   */
+  readonly renewed: (
+    repository: Repository,
+    identity: Identity,
+    expired: boolean
+  ) => Effect.Effect<Identity | undefined, CloudError>
   /** This one was let in: the next requests begin with it. */
   readonly settle: (repository: Repository, use: Use, identity: Identity) => Effect.Effect<void>
   /** Is there an identity that only waits for the proof that the repository is public? */
@@ -74,17 +85,25 @@ const mustProve = ({ sourceCredentials }: RegistryOptions): boolean => sourceCre
 const makeOffers = (
   settings: () => RegistryOptions,
   credentials: Credentials["Service"],
+  clouds: CloudIdentities,
   hasCertificate: (registry: string) => boolean,
   isDistrusted: (repository: Repository, use: Use, identity: Identity, now: bigint) => boolean
 ) => {
-  /** Everybody that we could be at a repository, anonymous aside. */
-  const known = ({ registry, repository }: Repository) =>
-    Effect.map(credentials.lookup(registry, repository), (found): ReadonlyArray<Identity> => {
-      const certificate = hasCertificate(registry)
-      return found.length === 0 && certificate
-        ? [{ name: "certificate", credential: undefined, certificate }]
-        : found.map((credential) => ({ name: credential.fingerprint, credential, certificate }))
-    })
+  /** Everybody that we could be at a repository, anonymous aside. What people have written down goes before clouds. */
+  const known = Effect.fnUntraced(function*({ registry, repository }: Repository, side: Side) {
+    const written = yield* credentials.lookup(registry, repository)
+    const certificate = hasCertificate(registry)
+    const found = written.length > 0 || certificate
+      ? written
+      : Option.toArray(yield* clouds.credentialFor(registry, side))
+    return found.length === 0 && certificate
+      ? [{ name: "certificate", credential: undefined, certificate }]
+      : found.map((credential): Identity => ({ name: credential.fingerprint, credential, certificate }))
+  })
+
+  /** The same, and nobody where a cloud gives no login: it has been said. */
+  const knownIfAny = (repository: Repository, side: Side): Effect.Effect<ReadonlyArray<Identity>> =>
+    Effect.orElseSucceed(known(repository, side), () => [])
 
   /** What there is for a source, were it known to be public. */
   const offered = Effect.fnUntraced(function*(repository: Repository) {
@@ -92,10 +111,12 @@ const makeOffers = (
     const isGuarded = mustProve(settings())
     // a tenant may name any repository on the backup's host: its login must not open them
     if (isGuarded && repository.registry === backup.registry) return []
-    const all = yield* known(repository)
+    const all = yield* knownIfAny(repository, "source")
     if (all.length === 0) return all
     const now = yield* Clock.monotonicTimeNanos
-    const owning = isGuarded ? yield* known({ registry: backup.registry, repository: backup.prefix }) : []
+    const owning = isGuarded
+      ? yield* knownIfAny({ registry: backup.registry, repository: backup.prefix }, "backup")
+      : []
     const owners = new Set(owning.map((it) => it.name))
     return all.filter((it) =>
       !(it.credential !== undefined && owners.has(it.name)) && !isDistrusted(repository, "read", it, now)
@@ -104,7 +125,8 @@ const makeOffers = (
 
   /** The backup's owners, those whom it has refused lately last. */
   const owning = Effect.fnUntraced(function*(repository: Repository, use: Use) {
-    const all = yield* known(repository)
+    const isOpen = use === "read" && clouds.isOpenToAll(repository.registry)
+    const all = yield* (isOpen ? knownIfAny : known)(repository, "backup")
     if (all.length < 2) return all
     const now = yield* Clock.monotonicTimeNanos
     const late = all.filter((it) => isDistrusted(repository, use, it, now))
@@ -117,7 +139,8 @@ const makeOffers = (
 export const makeAccess = (
   settings: () => RegistryOptions,
   credentials: Credentials["Service"],
-  hasCertificate: (registry: string) => boolean
+  hasCertificate: (registry: string) => boolean,
+  clouds: CloudIdentities = noClouds
 ): Access => {
   /** By `registry/repository`: an anonymous client was let in. */
   const proofs = makeExpiringSet(50_000, proofNanos)
@@ -129,6 +152,7 @@ export const makeAccess = (
   const offers = makeOffers(
     settings,
     credentials,
+    clouds,
     hasCertificate,
     (repository, use, identity, now) =>
       distrusted.has(distrustKey(repository.registry, use, identity), now) ||
@@ -159,6 +183,13 @@ export const makeAccess = (
         ? { identities, settled: false }
         : { identities: [settled, ...identities.filter((it) => it !== settled)], settled: true }
     }),
+    renewed: ({ registry, repository }, identity, expired) =>
+      identity.credential === undefined
+        ? Effect.undefined
+        : Effect.map(
+          clouds.renewed(registry, roleOf({ registry, repository }), identity.credential, expired),
+          (it) => Option.isNone(it) ? undefined : { ...identity, name: it.value.fingerprint, credential: it.value }
+        ),
     settle: (repository, use, identity) => Effect.sync(() => letIn.set(`${use} ${nameOf(repository)}`, identity.name)),
     needsProof: Effect.fnUntraced(function*(repository) {
       if (roleOf(repository) === "backup" || (yield* mayOffer(repository))) return false

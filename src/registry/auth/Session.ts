@@ -2,6 +2,8 @@
 // Edge: one request as one of them is Attempt.ts; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
 import { Effect, Result, type Scope } from "effect"
 import { endpointOf } from "../Endpoints.ts"
+import type { CloudError } from "../identity/CloudError.ts"
+import { saysExpired } from "../identity/Expired.ts"
 import { type LoginAdvice, type RegistryError, registryError } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"
@@ -43,7 +45,8 @@ const isRefused = (outcome: Outcome): boolean =>
 
 /** 401 to what can be sent once only: the token has ended since, and the next request has a fresh one. */
 const isTokensEnd = (spec: Spec, outcome: Outcome): boolean =>
-  spec.once === true && Result.isSuccess(outcome) && outcome.success.status === 401
+  spec.once === true && Result.isSuccess(outcome) &&
+  (outcome.success.status === 401 || saysExpired(outcome.success))
 
 /** 404 to one of several of whom none has been let in yet: another may see it. */
 const isHidden = (spec: Spec, outcome: Outcome): boolean =>
@@ -57,6 +60,15 @@ const advised = (outcome: Outcome, advice: LoginAdvice | undefined): Outcome =>
       onFailure: (error) => registryError({ ...error, advice }),
       onSuccess: (answer) => ({ ...answer, advice })
     })
+
+/** Without the cloud's login nothing could be asked of the backup: the cloud's failure is the request's. */
+const withoutLogin = ({ operation, target }: Spec) => (error: CloudError): RegistryError =>
+  registryError({
+    operation,
+    target,
+    reason: error.retryable ? "Unavailable" : "Unauthorized",
+    detail: error.message
+  })
 
 export const makeSession = (options: {
   readonly settings: () => RegistryOptions
@@ -94,17 +106,32 @@ export const makeSession = (options: {
     return { text, shown: false }
   })
 
+  /** The same, and once more at once where a cloud's login has ended and it gives another; with who it was in the end. */
+  const asRenewed = Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {
+    const outcome = yield* as(spec, identity, perform)
+    const expired = Result.isSuccess(outcome) && !outcome.success.elsewhere && saysExpired(outcome.success)
+    if (!expired && !isRefused(outcome)) return { outcome, identity }
+    const fresh = yield* Effect.orElseSucceed(
+      // a cloud that gives no other says so itself
+      access.renewed(spec.repository, identity, expired),
+      () => undefined
+    )
+    return fresh === undefined || spec.once === true
+      ? { outcome, identity }
+      : { outcome: yield* as(spec, fresh, perform), identity: fresh }
+  })
+
   const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
     const given = spec.anonymous === true ? anonymous : spec.as
     const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
     const { identities, settled } = given === undefined
-      ? yield* access.identitiesFor(spec.repository, use)
+      ? yield* Effect.mapError(access.identitiesFor(spec.repository, use), withoutLogin(spec))
       : { identities: [given], settled: true }
     const isBackup = access.roleOf(spec.repository) === "backup"
     const mayGoOn = spec.once !== true && !(use === "write" && settled)
     let last: { readonly outcome: Outcome; readonly identity: Identity } | undefined
-    for (const [index, identity] of identities.entries()) {
-      const outcome = yield* as(spec, identity, perform)
+    for (const [index, candidate] of identities.entries()) {
+      const { identity, outcome } = yield* asRenewed(spec, candidate, perform)
       const refused = isRefused(outcome)
       if (!refused && (isBackup || settled || !isHidden(spec, outcome))) {
         if (identities.length > 1 && (index > 0 || !settled)) yield* access.settle(spec.repository, use, identity)

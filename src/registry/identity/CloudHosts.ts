@@ -10,11 +10,9 @@ export type Cloud = "aws" | "google" | "azure"
 export interface EcrHost {
   readonly cloud: "aws"
   readonly kind: "private"
-  /** Twelve digits: whose registry it is. */
-  readonly account: string
+  /** Twelve digits: whose registry it is; undefined where the name does not say. */
+  readonly account: string | undefined
   readonly region: string
-  /** The domain behind the region: accounts of one cannot log in to the other (partitions). */
-  readonly domain: string
   readonly fips: boolean
   readonly dualStack: boolean
 }
@@ -42,16 +40,15 @@ const azure = /^[a-z0-9-]+(?:\.[a-z0-9]+\.geo)?\.azurecr\.(?:io|cn|us|de)$/
 /** The private registry of ECR that a host is. */
 export const ecrHostOf = (registry: string): EcrHost | undefined => {
   const [, account, separator, fips, region, domain] = ecr.exec(registry) ?? []
-  return account === undefined || region === undefined || domain === undefined
+  return region === undefined
     ? undefined
     : {
       cloud: "aws",
       kind: "private",
       account,
       region,
-      domain,
       fips: fips !== undefined,
-      dualStack: separator === "-" || domain.startsWith("on.")
+      dualStack: separator === "-" || domain?.startsWith("on.") === true
     }
 }
 

@@ -6,31 +6,29 @@ import { cloudHostOf, ecrHostOf } from "../../../src/registry/identity/CloudHost
 const ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
 describe("a host of ECR", () => {
-  it.each<[string, string, string, boolean, boolean]>([
-    [ecr, "eu-west-1", "amazonaws.com", false, false],
-    ["123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", "amazonaws.com.cn", false, false],
-    ["123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1", "amazonaws.com", true, false],
-    ["123456789012.dkr-ecr.us-east-1.on.aws", "us-east-1", "on.aws", false, true],
-    ["123456789012.dkr-ecr-fips.us-east-1.on.aws", "us-east-1", "on.aws", true, true],
+  it.each<[string, string, boolean, boolean]>([
+    [ecr, "eu-west-1", false, false],
+    ["123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", false, false],
+    ["123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1", true, false],
+    ["123456789012.dkr-ecr.us-east-1.on.aws", "us-east-1", false, true],
+    ["123456789012.dkr-ecr-fips.us-east-1.on.aws", "us-east-1", true, true],
     [
       "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
       "cn-north-1",
-      "on.amazonwebservices.com.cn",
       false,
       true
     ],
-    ["123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "amazonaws.eu", false, false],
-    ["123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "sc2s.sgov.gov", false, false],
-    ["123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", "c2s.ic.gov", false, false],
-    ["123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", "cloud.adc-e.uk", false, false],
-    ["123456789012.dkr.ecr.us-isof-east-1.csp.hci.ic.gov", "us-isof-east-1", "csp.hci.ic.gov", false, false]
-  ])("%s is in %s of %s, FIPS %s, dual stack %s", (host, region, domain, fips, dualStack) => {
+    ["123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", false, false],
+    ["123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", false, false],
+    ["123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", false, false],
+    ["123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", false, false],
+    ["123456789012.dkr.ecr.us-isof-east-1.csp.hci.ic.gov", "us-isof-east-1", false, false]
+  ])("%s is in %s, FIPS %s, dual stack %s", (host, region, fips, dualStack) => {
     assert.deepStrictEqual(cloudHostOf(host), {
       cloud: "aws",
       kind: "private",
       account: "123456789012",
       region,
-      domain,
       fips,
       dualStack
     })

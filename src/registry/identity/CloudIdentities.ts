@@ -1,0 +1,91 @@
+// CloudIdentities: the login that a cloud gives us for one of its registries: for the backup unless it is switched off, for a
+// source where its owner's word names the host, since pod specs name hosts.
+// Edge: gives Credential values and nothing else. That written logins go first, and whom a login is shown to, is
+// auth/Identities.ts'; how long a token is kept is CloudTokens.ts'.
+import { Effect, Option } from "effect"
+import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import type { Credential } from "../auth/DockerConfig.ts"
+import type { CloudError } from "./CloudError.ts"
+import { type CloudOptions, hostIn } from "./CloudOptions.ts"
+import type { CloudProvider, CloudProviders, CloudQuestion } from "./CloudProvider.ts"
+import { makeCloudTokens } from "./CloudTokens.ts"
+
+/** As whom a registry is to be asked. */
+export type Side = "source" | "backup"
+
+export interface CloudIdentities {
+  /** None where no cloud's identity may be used. Fails where one should be, and the cloud gives none. */
+  readonly credentialFor: (registry: string, side: Side) => Effect.Effect<Option.Option<Credential>, CloudError>
+  /**
+   * The credential was refused: another in its place; none where it is no cloud's, or no other would do. `expired`: the
+   * registry says that it has ended. A refusal without words can mean that too, but for one that has only just come.
+   */
+  readonly renewed: (
+    registry: string,
+    side: Side,
+    refused: Credential,
+    expired: boolean
+  ) => Effect.Effect<Option.Option<Credential>, CloudError>
+  /** May anybody be asked without a login where the cloud gives none? */
+  readonly isOpenToAll: (registry: string) => boolean
+}
+
+/** No cloud gives us anything. */
+export const noClouds: CloudIdentities = {
+  credentialFor: () => Effect.succeedNone,
+  renewed: () => Effect.succeedNone,
+  isOpenToAll: () => true
+}
+
+/** Milliseconds for which a refusal that says nothing is taken at its word: what has just come has not ended. */
+const newFor = 600_000
+
+export const makeCloudIdentities = Effect.fnUntraced(function*(
+  options: () => CloudOptions | undefined,
+  providers: CloudProviders
+): Effect.fn.Return<CloudIdentities> {
+  const tokens = yield* makeCloudTokens
+  /** What clouds have given, by fingerprint: what people have written down is theirs to renew. */
+  const given = makeBoundedMap<string, true>(1024)
+
+  /** What to ask which cloud; undefined: nothing. */
+  const questionOf = (
+    registry: string,
+    side: Side
+  ): { readonly provider: CloudProvider; readonly question: CloudQuestion } | undefined => {
+    const current = options()
+    const host = current === undefined ? undefined : hostIn(current, registry)
+    const provider = host === undefined ? undefined : providers[host.cloud]
+    if (current === undefined || host === undefined || provider === undefined) return undefined
+    return side === "backup" || current.sources.some((it) => it.matches(registry))
+      ? { provider, question: { registry, host, options: current } }
+      : undefined
+  }
+
+  const credentialFor: CloudIdentities["credentialFor"] = (registry, side) => {
+    const asked = questionOf(registry, side)
+    if (asked === undefined) return Effect.succeedNone
+    const { provider, question } = asked
+    const key = `${question.host.cloud} ${provider.keyOf(question)}`
+    return Effect.map(tokens.get(key, provider.token(question)), (credential) => {
+      given.set(credential.fingerprint, true)
+      return Option.some(credential)
+    })
+  }
+
+  return {
+    credentialFor,
+    renewed: Effect.fnUntraced(function*(registry, side, refused, expired) {
+      if (given.get(refused.fingerprint) === undefined) return Option.none()
+      // undefined: another request was told before, and has given it up
+      const age = yield* tokens.ageOf(refused.fingerprint)
+      if (!expired && age !== undefined && age < newFor) return Option.none()
+      yield* tokens.drop(refused.fingerprint)
+      return Option.filter(yield* credentialFor(registry, side), (it) => it.fingerprint !== refused.fingerprint)
+    }),
+    isOpenToAll: (registry) => {
+      const host = questionOf(registry, "backup")?.question.host
+      return host === undefined || (host.cloud === "aws" && host.kind === "public")
+    }
+  }
+})

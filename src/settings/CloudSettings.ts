@@ -1,0 +1,73 @@
+// CloudSettings: the settings of cloud identities, a part of Settings.ts. Edge: which hosts are a cloud's is
+// registry/identity/CloudHosts.ts, what these texts come to is registry/identity/CloudOptions.ts.
+import { Result, Schema } from "effect"
+import { canonicalRegistry } from "../image/ImageReference.ts"
+import { fromText, list, quote, setting } from "./SettingTypes.ts"
+
+/** Clouds whose identities can be used. */
+const clouds = ["aws"] as const
+
+const identities = fromText(
+  Schema.Array(Schema.Literals(clouds)),
+  (text) => {
+    if (text === "off") return Result.succeed([])
+    const names = text.split(",").map((it) => it.trim()).filter((it) => it !== "")
+    const known = clouds.filter((it) => names.includes(it))
+    return known.length === new Set(names).size ? Result.succeed(known) : Result.fail(`${quote(text)} is not allowed`)
+  },
+  (value) => value.length === 0 ? "off" : value.join(",")
+)
+
+const hostShape = /^(?=.{1,260}$)[a-z0-9*?-]+(?:\.[a-z0-9*?-]+)*(?::\d{1,5})?$/
+
+const hostPattern = (text: string): Result.Result<string, string> =>
+  hostShape.test(text.toLowerCase())
+    ? Result.succeed(text.toLowerCase())
+    : Result.fail(`${quote(text)} is no host, nor one with wildcards such as *.example.com`)
+
+const regionShape = /^[a-z]{2,5}(?:-[a-z]+)+-\d{1,2}$/
+
+const domain = (text: string): Result.Result<string, string> => {
+  const [host = "", region = "", ...more] = text.split("=").map((it) => it.trim())
+  return regionShape.test(region) && more.length === 0
+    ? Result.map(canonicalRegistry(host), (it) => `${it}=${region}`)
+    : Result.fail(`${quote(text)} is not host=region, such as registry.example.com=eu-west-1`)
+}
+
+/** An ARN of IAM (no comma, which parts the entries of a list), and an external id as STS takes it. */
+const roleShape = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=.@/-]{1,512}(?:#[\w+=.@:/-]{2,1224})?$/
+
+const role = (text: string): Result.Result<string, string> => {
+  const at = text.indexOf("=")
+  const given = text.slice(at + 1).trim()
+  return at > 0 && roleShape.test(given)
+    ? Result.map(hostPattern(text.slice(0, at).trim()), (host) => `${host}=${given}`)
+    : Result.fail(`${quote(text)} is not host=arn:aws:iam::ACCOUNT:role/NAME, with #EXTERNAL-ID behind it if wanted`)
+}
+
+export const cloudSettings = {
+  CLOUD_IDENTITIES: setting(identities, ["aws"], {
+    description: "Clouds whose identity the controller's pod may use to log in to the backup, where `config.json` has "
+      + "nothing for its host. `aws`: hosts of ECR and ECR Public, by IRSA, EKS Pod Identity, or whatever else the AWS SDK "
+      + "finds.",
+    allowed: "`aws`, or `off` for none"
+  }),
+  CLOUD_IDENTITY_SOURCES: setting(list(hostPattern), [], {
+    description:
+      "Sources that may be asked with the cloud's identity too, such as `public.ecr.aws`, which lets in more "
+      + "often who is known. As with every login of a source, only images that are public; `image-cloner clone` by hand "
+      + "copies others too.",
+    allowed: "hosts, `*` and `?` within a label if wanted, comma separated"
+  }),
+  ECR_DOMAINS: setting(list(domain), [], {
+    description: "Registries that are ECR's under another name, own domains and VPC endpoints, with their regions.",
+    allowed: "`host=region`, comma separated"
+  }),
+  ECR_ROLES: setting(list(role), [], {
+    description:
+      "Roles that are assumed (sts:AssumeRole) for registries of ECR, for those of other accounts. The first "
+      + "that fits counts; an external id may follow.",
+    allowed:
+      "`host=arn:aws:iam::ACCOUNT:role/NAME` or `host=arn:…#EXTERNAL-ID`, wildcards in the host if wanted, comma separated"
+  })
+}

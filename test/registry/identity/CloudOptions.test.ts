@@ -1,0 +1,46 @@
+// What the settings of cloud identities come to, host by host.
+import { assert, describe, it } from "@effect/vitest"
+import { cloudOptionsOf, hostIn, roleFor } from "../../../src/registry/identity/CloudOptions.ts"
+import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
+
+const of = (more: Partial<Settings> = {}) => cloudOptionsOf(settingsOf("a.b/c", more))
+const ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+describe("the options of cloud identities", () => {
+  it("know the hosts of clouds that are on, and no others", () => {
+    assert.strictEqual(hostIn(of(), ecr)?.cloud, "aws")
+    assert.isUndefined(hostIn(of(), "example.azurecr.io"))
+    assert.isUndefined(hostIn(of({ CLOUD_IDENTITIES: [] }), ecr))
+  })
+
+  it("know own domains by their regions, port and all", () => {
+    const options = of({ ECR_DOMAINS: ["registry.example:5000=eu-west-1"] })
+    assert.deepStrictEqual(hostIn(options, "registry.example:5000"), {
+      cloud: "aws",
+      kind: "private",
+      account: undefined,
+      region: "eu-west-1",
+      fips: false,
+      dualStack: false
+    })
+    assert.isUndefined(hostIn(options, "registry.example"))
+    assert.isUndefined(
+      hostIn(of({ CLOUD_IDENTITIES: [], ECR_DOMAINS: ["registry.example=eu-west-1"] }), "registry.example")
+    )
+  })
+
+  it("give the role of the first pattern that fits", () => {
+    const options = of({
+      ECR_ROLES: [
+        `${ecr}=arn:aws:iam::123456789012:role/a#id=1`,
+        "*.dkr.ecr.*.amazonaws.com=arn:aws:iam::210987654321:role/b"
+      ]
+    })
+    assert.deepInclude(roleFor(options, ecr), { arn: "arn:aws:iam::123456789012:role/a", externalId: "id=1" })
+    assert.deepInclude(roleFor(options, ecr.replace("1", "2")), {
+      arn: "arn:aws:iam::210987654321:role/b",
+      externalId: undefined
+    })
+    assert.isUndefined(roleFor(options, "public.ecr.aws"))
+  })
+})

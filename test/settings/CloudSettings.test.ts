@@ -1,0 +1,41 @@
+// What the settings of cloud identities take, and what they refuse with a reason.
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { decode } from "../../src/settings/Settings.ts"
+
+const problemOf = (key: string, text: string): string =>
+  Result.match(decode({ BACKUP_REGISTRY: "a.b/c", [key]: text }), {
+    onSuccess: () => "",
+    onFailure: ({ problems }) => problems.map((it) => `${it.key}: ${it.problem}`).join()
+  })
+
+describe("the settings of cloud identities", () => {
+  it.each([
+    ["CLOUD_IDENTITIES", "azure"],
+    ["CLOUD_IDENTITIES", "aws,off"],
+    ["CLOUD_IDENTITY_SOURCES", "public.ecr.aws/nginx"],
+    ["CLOUD_IDENTITY_SOURCES", "https://public.ecr.aws"],
+    ["CLOUD_IDENTITY_SOURCES", "a..b"],
+    ["ECR_DOMAINS", "registry.example"],
+    ["ECR_DOMAINS", "registry.example=everywhere"],
+    ["ECR_DOMAINS", "registry.example/path=eu-west-1"],
+    ["ECR_DOMAINS", "*.example=eu-west-1"],
+    ["ECR_ROLES", "arn:aws:iam::123456789012:role/a"],
+    ["ECR_ROLES", "registry.example=role/a"],
+    ["ECR_ROLES", "registry.example=arn:aws:iam::1234:role/a"],
+    ["ECR_ROLES", "registry.example=arn:aws:iam::123456789012:user/a"],
+    ["ECR_ROLES", "registry.example=arn:aws:iam::123456789012:role/a#"],
+    ["ECR_ROLES", "a/b=arn:aws:iam::123456789012:role/a"]
+  ])("%s refuses %s", (key, text) => {
+    assert.match(problemOf(key, text), new RegExp(`^${key}: .*allowed is`))
+  })
+
+  it.each([
+    ["CLOUD_IDENTITIES", " aws "],
+    ["CLOUD_IDENTITY_SOURCES", "public.ecr.aws,*.gcr.io"],
+    ["ECR_DOMAINS", "[::1]:5000=us-gov-west-1, 127.0.0.1:4577=us-iso-east-1"],
+    ["ECR_ROLES", "*.dkr.ecr.*.amazonaws.com.cn = arn:aws-cn:iam::123456789012:role/path/Name_1+=.@-"]
+  ])("%s takes %s", (key, text) => {
+    assert.strictEqual(problemOf(key, text), "")
+  })
+})
