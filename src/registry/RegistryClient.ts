@@ -16,6 +16,7 @@ import { makeVersionCheck } from "./refusal/VersionCheck.ts"
 import { makeHostRests } from "./HostRests.ts"
 import { makeCloudIdentities } from "./identity/CloudIdentities.ts"
 import { CloudLibraries } from "./identity/CloudLibraries.ts"
+import { makeCloudRepositories } from "./identity/CloudRepositories.ts"
 import { makeSdkRequests } from "./identity/SdkRequests.ts"
 import { CurrentLimits } from "./Limits.ts"
 import type { Budget } from "./RateLimitHeaders.ts"
@@ -76,10 +77,8 @@ export class RegistryClient extends Context.Service<
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
         })
         const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
-        const clouds = yield* makeCloudIdentities(
-          () => settings().clouds,
-          yield* (yield* CloudLibraries)(yield* makeSdkRequests(agents))
-        )
+        const providers = yield* (yield* CloudLibraries)(yield* makeSdkRequests(agents))
+        const clouds = yield* makeCloudIdentities(() => settings().clouds, providers)
         const access = makeAccess(settings, yield* Credentials, certificates.hasClient, clouds)
         const session = makeSession({
           settings,
@@ -99,7 +98,13 @@ export class RegistryClient extends Context.Service<
         return RegistryClient.of({
           ...manifests,
           ...makeReferrers({ ...common, manifests }),
-          ...makeBlobs({ ...common, bandwidth, pool: agents.pool, ends }),
+          ...makeBlobs({
+            ...common,
+            bandwidth,
+            pool: agents.pool,
+            ends,
+            repositories: yield* makeCloudRepositories(settings, providers)
+          }),
           roleOf: access.roleOf,
           silenceOf: reachability.silenceOf,
           budgetOf

@@ -2,7 +2,8 @@
 // registry/identity/CloudHosts.ts, what these texts come to is registry/identity/CloudOptions.ts.
 import { Result, Schema } from "effect"
 import { canonicalRegistry } from "../image/ImageReference.ts"
-import { fromText, list, quote, setting } from "./SettingTypes.ts"
+import { encryption, policy, tag } from "./EcrValues.ts"
+import { boolean, fromText, list, oneOf, quote, setting } from "./SettingTypes.ts"
 
 /** Clouds whose identities can be used. */
 const clouds = ["aws"] as const
@@ -69,5 +70,39 @@ export const cloudSettings = {
       + "that fits counts; an external id may follow.",
     allowed:
       "`host=arn:aws:iam::ACCOUNT:role/NAME` or `host=arn:…#EXTERNAL-ID`, wildcards in the host if wanted, comma separated"
+  }),
+  ECR_CREATE_REPOSITORIES: setting(boolean, true, {
+    description:
+      "Repositories of a backup in ECR are created when the first blob is to be put into them, below the backup's "
+      + "prefix. Those that are there are never changed.",
+    allowed: "`true` or `false`"
+  }),
+  ECR_TAGS: setting(list(tag), [], {
+    description: "Tags that new repositories get; takes ecr:TagResource.",
+    allowed: "`key=value`, comma separated, 50 at most"
+  }),
+  ECR_ENCRYPTION: setting(encryption, "", {
+    description: "How new repositories are encrypted, for good. Empty: as ECR does by itself.",
+    allowed: "`AES256`, `KMS` or `KMS_DSSE`, the last two with `=` and the key's ARN, id or alias if wanted"
+  }),
+  ECR_MUTABILITY: setting(oneOf(["MUTABLE", "IMMUTABLE"]), "MUTABLE", {
+    description:
+      "Whether tags of new repositories can move. With `IMMUTABLE` the copy of a tag stays what it was first; what "
+      + "the source's tag becomes later is not backed up under it.",
+    allowed: "`MUTABLE` or `IMMUTABLE`"
+  }),
+  ECR_SCAN_ON_PUSH: setting(boolean, false, {
+    description: "Whether images are scanned as they come into new repositories.",
+    allowed: "`true` or `false`"
+  }),
+  ECR_LIFECYCLE_POLICY: setting(policy("rules"), "", {
+    description:
+      "ECR's lifecycle policy for new repositories; takes ecr:PutLifecyclePolicy. One that can delete images with "
+      + "tags deletes copies that pods may need: it is warned of.",
+    allowed: "a JSON object with `rules`"
+  }),
+  ECR_REPOSITORY_POLICY: setting(policy("Statement"), "", {
+    description: "The policy of new repositories, such as who else may pull; takes ecr:SetRepositoryPolicy.",
+    allowed: "a JSON object with `Statement`"
   })
 }

@@ -89,7 +89,8 @@ describe("the documentation", () => {
       "DOCKER_CONFIG_JSON",
       "NODE_COMPILE_CACHE",
       "MALLOC_ARENA_MAX",
-      "NODE_EXTRA_CA_CERTS"
+      "NODE_EXTRA_CA_CERTS",
+      "KMS_DSSE"
     ])
     for (const name of all) {
       for (const [, word = ""] of read(name).matchAll(/`([A-Z]+_[A-Z_]+)(?:[:=][^`]*)?`/g)) {

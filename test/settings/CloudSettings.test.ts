@@ -25,6 +25,17 @@ describe("the settings of cloud identities", () => {
     ["ECR_ROLES", "registry.example=arn:aws:iam::1234:role/a"],
     ["ECR_ROLES", "registry.example=arn:aws:iam::123456789012:user/a"],
     ["ECR_ROLES", "registry.example=arn:aws:iam::123456789012:role/a#"],
+    ["ECR_TAGS", "team"],
+    ["ECR_TAGS", "aws:team=a"],
+    ["ECR_TAGS", "a{b}=c"],
+    ["ECR_ENCRYPTION", "AES256=key"],
+    ["ECR_ENCRYPTION", "kms"],
+    ["ECR_ENCRYPTION", "KMS="],
+    ["ECR_MUTABILITY", "mutable"],
+    ["ECR_LIFECYCLE_POLICY", "{"],
+    ["ECR_LIFECYCLE_POLICY", "[]"],
+    ["ECR_LIFECYCLE_POLICY", "{\"Statement\":[]}"],
+    ["ECR_REPOSITORY_POLICY", "\"Statement\""],
     ["ECR_ROLES", "a/b=arn:aws:iam::123456789012:role/a"]
   ])("%s refuses %s", (key, text) => {
     assert.match(problemOf(key, text), new RegExp(`^${key}: .*allowed is`))
@@ -34,7 +45,11 @@ describe("the settings of cloud identities", () => {
     ["CLOUD_IDENTITIES", " aws "],
     ["CLOUD_IDENTITY_SOURCES", "public.ecr.aws,*.gcr.io"],
     ["ECR_DOMAINS", "[::1]:5000=us-gov-west-1, 127.0.0.1:4577=us-iso-east-1"],
-    ["ECR_ROLES", "*.dkr.ecr.*.amazonaws.com.cn = arn:aws-cn:iam::123456789012:role/path/Name_1+=.@-"]
+    ["ECR_ROLES", "*.dkr.ecr.*.amazonaws.com.cn = arn:aws-cn:iam::123456789012:role/path/Name_1+=.@-"],
+    ["ECR_TAGS", "Team=a/b, Kosten Stelle=é"],
+    ["ECR_ENCRYPTION", "KMS=arn:aws:kms:eu-west-1:123456789012:key/0a-1b"],
+    ["ECR_ENCRYPTION", "KMS_DSSE"],
+    ["ECR_ENCRYPTION", "AES256"]
   ])("%s takes %s", (key, text) => {
     assert.strictEqual(problemOf(key, text), "")
   })

@@ -37,6 +37,13 @@ describe("Settings", () => {
       CLOUD_IDENTITY_SOURCES: [],
       ECR_DOMAINS: [],
       ECR_ROLES: [],
+      ECR_CREATE_REPOSITORIES: true,
+      ECR_TAGS: [],
+      ECR_ENCRYPTION: "",
+      ECR_MUTABILITY: "MUTABLE",
+      ECR_SCAN_ON_PUSH: false,
+      ECR_LIFECYCLE_POLICY: "",
+      ECR_REPOSITORY_POLICY: "",
       DRY_RUN: false
     })
   })
@@ -75,6 +82,13 @@ describe("Settings", () => {
         CLOUD_IDENTITY_SOURCES: "public.ecr.aws, *.dkr.ecr.EU-west-1.amazonaws.com",
         ECR_DOMAINS: "Registry.Example:443=eu-west-1",
         ECR_ROLES: "*.dkr.ecr.*.amazonaws.com=arn:aws:iam::123456789012:role/a/b#id:1",
+        ECR_CREATE_REPOSITORIES: "false",
+        ECR_TAGS: "team=platform, cost centre=a=b,empty=",
+        ECR_ENCRYPTION: "KMS=alias/copies",
+        ECR_MUTABILITY: "IMMUTABLE",
+        ECR_SCAN_ON_PUSH: "true",
+        ECR_LIFECYCLE_POLICY: "{\"rules\":[]}",
+        ECR_REPOSITORY_POLICY: " {\"Statement\": []}\n",
         DRY_RUN: "false"
       })),
       {
@@ -104,6 +118,13 @@ describe("Settings", () => {
         CLOUD_IDENTITY_SOURCES: ["public.ecr.aws", "*.dkr.ecr.eu-west-1.amazonaws.com"],
         ECR_DOMAINS: ["registry.example=eu-west-1"],
         ECR_ROLES: ["*.dkr.ecr.*.amazonaws.com=arn:aws:iam::123456789012:role/a/b#id:1"],
+        ECR_CREATE_REPOSITORIES: false,
+        ECR_TAGS: ["team=platform", "cost centre=a=b", "empty="],
+        ECR_ENCRYPTION: "KMS=alias/copies",
+        ECR_MUTABILITY: "IMMUTABLE",
+        ECR_SCAN_ON_PUSH: true,
+        ECR_LIFECYCLE_POLICY: "{\"rules\":[]}",
+        ECR_REPOSITORY_POLICY: "{\"Statement\": []}",
         DRY_RUN: false
       }
     )
@@ -237,7 +258,11 @@ describe("Settings", () => {
           CLOUD_IDENTITIES: settings.CLOUD_IDENTITIES.slice(0, 1),
           CLOUD_IDENTITY_SOURCES: plain(settings.CLOUD_IDENTITY_SOURCES).map((it) => `*.${it}.example`),
           ECR_DOMAINS: plain(settings.ECR_DOMAINS).map((it) => `${it}.example=eu-west-1`),
-          ECR_ROLES: plain(settings.ECR_ROLES).map((it) => `${it}.example=arn:aws:iam::123456789012:role/${it}`)
+          ECR_ROLES: plain(settings.ECR_ROLES).map((it) => `${it}.example=arn:aws:iam::123456789012:role/${it}`),
+          ECR_TAGS: plain(settings.ECR_TAGS).map((it) => `${it}=${it}`),
+          ECR_ENCRYPTION: settings.ECR_ENCRYPTION === "" ? "" : "KMS_DSSE",
+          ECR_LIFECYCLE_POLICY: JSON.stringify({ rules: settings.ECR_LIFECYCLE_POLICY }),
+          ECR_REPOSITORY_POLICY: ""
         }
         const texts = yield* Schema.encodeEffect(Settings)(given)
         assert.deepStrictEqual(Result.getOrThrow(decode(texts)), given)

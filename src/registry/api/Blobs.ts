@@ -6,6 +6,7 @@ import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
 import type { SessionAnswer } from "../auth/Session.ts"
 import { refusal } from "../Classify.ts"
+import type { CloudRepositories } from "../identity/CloudRepositories.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Bandwidth, PacedStream } from "../transport/Bandwidth.ts"
@@ -66,11 +67,12 @@ export const makeBlobs = (
   options: ApiParts & {
     readonly bandwidth: Bandwidth
     readonly pool: BufferPool
-    /** For UploadSessions. */
+    /** Both for UploadSessions. */
     readonly ends: FiberSet.FiberSet
+    readonly repositories?: CloudRepositories | undefined
   }
 ): Blobs => {
-  const { bandwidth, ends, limits, pool, requests, session } = options
+  const { bandwidth, ends, limits, pool, repositories, requests, session } = options
   const retry = retrying(limits)
 
   const headBlob: Blobs["headBlob"] = Effect.fnUntraced(function*(repository, digest) {
@@ -94,7 +96,7 @@ export const makeBlobs = (
     )
 
   return {
-    ...makeUploads({ session, requests, limits, hasBlob, ends }),
+    ...makeUploads({ session, requests, limits, hasBlob, ends, repositories }),
     hasBlob,
     headBlob,
     openBlob: Effect.fnUntraced(function*(repository, digest, offset) {

@@ -1,10 +1,11 @@
 // UploadSessions: how an upload begins, by itself or as a mount that comes to nothing, and how one that nobody uses ends.
 // Source: OCI distribution-spec, "Pushing blobs" and "Mounting a blob from another repository".
-import { Effect, Fiber, FiberSet } from "effect"
+import { Effect, Fiber, FiberSet, Schedule } from "effect"
 import { algorithmOf, type Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
 import { refusal } from "../Classify.ts"
-import type { RegistryError } from "../RegistryError.ts"
+import type { CloudRepositories } from "../identity/CloudRepositories.ts"
+import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { openedBy, type Upload } from "./Upload.ts"
@@ -25,16 +26,46 @@ export interface UploadSessions {
   readonly cancelUpload: (upload: Upload) => Effect.Effect<void>
 }
 
+/** To the beginning of an upload it can only be the repository. */
+const isMissing = (error: RegistryError): boolean => error.reason === "NotFound"
+
 const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/uploads/`
+
+/** How long a repository that has just been made may be unseen. */
+const unseen = { schedule: Schedule.spaced("1 second"), times: 10 }
+
+/** Tries again where the repository was missing, and has been made. */
+const makeWithRepository =
+  (repositories: CloudRepositories | undefined) =>
+  <A>(repository: Repository, begin: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> =>
+    repositories === undefined ?
+      begin :
+      Effect.catchIf(begin, isMissing, (missing) =>
+        repositories.create(repository).pipe(
+          Effect.mapError(({ message, retryable }) => {
+            const { operation, status, target } = missing
+            return registryError({
+              operation,
+              target,
+              reason: retryable ? "Unavailable" : "Denied",
+              status,
+              detail: message
+            })
+          }),
+          Effect.flatMap((there) => there ? Effect.retry(begin, { while: isMissing, ...unseen }) : missing)
+        ))
 
 export const makeUploadSessions = (
   options: ApiParts & {
     /** Where uploads are opened and ended behind everybody's back; whoever closes the client waits for it a while. */
     readonly ends: FiberSet.FiberSet
+    /** Makes a repository that is not there; without, its absence is a failure. */
+    readonly repositories?: CloudRepositories | undefined
   }
 ): UploadSessions => {
-  const { ends, limits, requests, session } = options
+  const { ends, limits, repositories, requests, session } = options
   const retry = retrying(limits)
+  const withRepository = makeWithRepository(repositories)
 
   const cancelUpload: UploadSessions["cancelUpload"] = ({ by, location, repository }) =>
     requests.write({ ...aboutBlob("DELETE", repository, undefined, location), as: by }).pipe(
@@ -85,11 +116,12 @@ export const makeUploadSessions = (
       const request = yield* requests.write(
         aboutBlob("POST", repository, undefined, `${uploads(repository)}${query}`)
       )
-      const answer = yield* retry(Effect.filterOrElse(
+      const begin = retry(Effect.filterOrElse(
         session.send(request),
         (it) => it.status === 202 || it.status === 201,
         (it) => refusal(request, it)
       ))
+      const answer = yield* withRepository(repository, begin)
       return yield* openedBy(request, answer)
     }, opened),
     cancelUpload

@@ -4,6 +4,7 @@
 import { Effect, type FiberSet } from "effect"
 import type { Readable } from "node:stream"
 import type { Digest } from "../../image/Digest.ts"
+import type { CloudRepositories } from "../identity/CloudRepositories.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
 import type { Blobs } from "./Blobs.ts"
 import { makeCommitUpload } from "./CommitUpload.ts"
@@ -31,8 +32,9 @@ const outcomeUnknown: ReadonlySet<RegistryReason> = new Set(["Timeout", "Unreach
 export const makeUploads = (
   options: ApiParts & {
     readonly hasBlob: Blobs["hasBlob"]
-    /** For UploadSessions. */
+    /** Both for UploadSessions. */
     readonly ends: FiberSet.FiberSet
+    readonly repositories?: CloudRepositories | undefined
   }
 ): Uploads => {
   const { hasBlob, limits, requests, session } = options

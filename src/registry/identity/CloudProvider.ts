@@ -17,6 +17,11 @@ export interface CloudProvider {
   /** Registries with equal keys are opened by one token. */
   readonly keyOf: (question: CloudQuestion) => string
   readonly token: (question: CloudQuestion) => Effect.Effect<CloudToken, CloudError>
+  /**
+   * Makes a repository as `options.newRepositories` says; false: it is there already, and stays as it is. None where the cloud's
+   * registries need no such thing.
+   */
+  readonly createRepository?: (question: CloudQuestion, name: string) => Effect.Effect<boolean, CloudError>
 }
 
 /** Those that there are. */

@@ -8,6 +8,7 @@ import { DispatchError } from "../transport/DispatchError.ts"
 import { CloudError } from "./CloudError.ts"
 import { roleFor } from "./CloudOptions.ts"
 import type { CloudProvider, CloudQuestion } from "./CloudProvider.ts"
+import { makeEcrRepositories } from "./EcrRepositories.ts"
 import type { EcrConnection, EcrTarget } from "./EcrLibrary.ts"
 import type { SdkRequests } from "./SdkRequests.ts"
 
@@ -98,31 +99,45 @@ export const makeEcrIdentity = Effect.fnUntraced(function*(
     return made
   }
 
+  /** One call to AWS, whose failure says what was wanted for which registry or repository. */
+  const call = <A>(
+    target: EcrTarget,
+    what: { readonly action: string; readonly resource: string },
+    ask: (connection: EcrConnection, signal: AbortSignal) => Promise<A>
+  ): Effect.Effect<A, CloudError> => {
+    const failed = (detail: string, retryable: boolean) =>
+      new CloudError({
+        cloud: "AWS",
+        identity: target.role === undefined ? ambient : `${target.role.arn}, assumed by ${ambient}`,
+        ...what,
+        detail,
+        retryable
+      })
+    return Effect.tryPromise({
+      try: async (signal) => ask(await connected(target), signal),
+      catch: (error) => failed(wordsOf(error), !isRefusal(error))
+    }).pipe(Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.fail(failed(`no answer in ${patience}`, true))
+    }))
+  }
+
+  const token: CloudProvider["token"] = Effect.fn("identity.ecrToken")(function*(question) {
+    const target = targetOf(question)
+    const action = target.kind === "public" ? "ecr-public:GetAuthorizationToken" : "ecr:GetAuthorizationToken"
+    const what = { action, resource: question.registry }
+    const answer = yield* call(target, what, (it, signal) => it.token(signal))
+    const credential = loginIn(answer?.authorizationToken)
+    if (credential === undefined) {
+      const detail = "the answer has no token in it"
+      return yield* new CloudError({ cloud: "AWS", identity: ambient, ...what, detail, retryable: true })
+    }
+    return { credential, expiresAt: answer?.expiresAt?.getTime() ?? 0 }
+  })
+
   return {
     keyOf: (question) => keyOf(targetOf(question)),
-    token: Effect.fn("identity.ecrToken")(function*(question) {
-      const target = targetOf(question)
-      const failed = (detail: string, retryable: boolean) =>
-        new CloudError({
-          cloud: "AWS",
-          identity: target.role === undefined ? ambient : `${target.role.arn}, assumed by ${ambient}`,
-          action: target.kind === "public" ? "ecr-public:GetAuthorizationToken" : "ecr:GetAuthorizationToken",
-          resource: question.registry,
-          detail,
-          retryable
-        })
-      const answer = yield* Effect.tryPromise({
-        try: async (signal) => (await connected(target)).token(signal),
-        catch: (error) => failed(wordsOf(error), !isRefusal(error))
-      }).pipe(
-        Effect.timeoutOrElse({
-          duration: patience,
-          orElse: () => Effect.fail(failed(`no answer in ${patience}`, true))
-        })
-      )
-      const credential = loginIn(answer?.authorizationToken)
-      if (credential === undefined) return yield* failed("the answer has no token in it", true)
-      return { credential, expiresAt: answer?.expiresAt?.getTime() ?? 0 }
-    })
+    token,
+    createRepository: makeEcrRepositories((question, what, ask) => call(targetOf(question), what, ask))
   }
 })

@@ -3,7 +3,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { parseHostPattern } from "../../../src/registry/auth/HostPattern.ts"
 import { CloudError } from "../../../src/registry/identity/CloudError.ts"
-import type { CloudOptions } from "../../../src/registry/identity/CloudOptions.ts"
+import type { CloudOptions, NewRepositories } from "../../../src/registry/identity/CloudOptions.ts"
 import type { CloudProvider } from "../../../src/registry/identity/CloudProvider.ts"
 
 export const unavailable = new CloudError({
@@ -47,3 +47,13 @@ export const optionsOf = (
 /** Which login of the cloud a request came with; `nobody` for none. */
 export const loginOf = (headers: { readonly authorization?: string | undefined }): string =>
   headers.authorization === undefined ? "nobody" : Buffer.from(headers.authorization.slice(6), "base64").toString()
+
+/** As the defaults have it. */
+export const newRepositories: NewRepositories = {
+  tags: [],
+  encryption: undefined,
+  mutability: "MUTABLE",
+  scanOnPush: false,
+  lifecyclePolicy: undefined,
+  repositoryPolicy: undefined
+}
