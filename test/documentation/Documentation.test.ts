@@ -90,7 +90,8 @@ describe("the documentation", () => {
       "NODE_COMPILE_CACHE",
       "MALLOC_ARENA_MAX",
       "NODE_EXTRA_CA_CERTS",
-      "KMS_DSSE"
+      "KMS_DSSE",
+      "MINISTACK"
     ])
     for (const name of all) {
       for (const [, word = ""] of read(name).matchAll(/`([A-Z]+_[A-Z_]+)(?:[:=][^`]*)?`/g)) {
