@@ -1,6 +1,8 @@
 // Why an image could not be cloned, for people and for the inventory: which side, and whether trying again can help.
 // Edge: the registry client's errors speak of requests; this one speaks of the image.
 import { Data, type Duration } from "effect"
+import { CloudError } from "../registry/identity/CloudError.ts"
+import { hintOf } from "../registry/identity/CloudHints.ts"
 import type { RegistryError, RegistryReason } from "../registry/RegistryError.ts"
 
 export type CloneReason =
@@ -95,6 +97,12 @@ const isExpired = ({ detail, reason }: RegistryError): boolean =>
   (reason === "Unauthorized" || reason === "Denied") && expired.test(detail)
 
 const advice = (error: RegistryError, side: Side): string => {
+  // a cloud has said what is missing: no entry of a file would help
+  if (error.cause instanceof CloudError) return ""
+  if (error.reason === "Unauthorized" || error.reason === "Denied") {
+    const hint = hintOf(error.detail)
+    if (hint !== undefined) return `. ${hint}`
+  }
   if (side === "source") {
     if (error.reason === "Internal") return "; until it is named there, it is taken to be yours already"
     if (isExpired(error)) return "; its login has expired, and is to be renewed"

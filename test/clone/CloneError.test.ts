@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import { fromRegistry } from "../../src/clone/CloneError.ts"
+import { CloudError } from "../../src/registry/identity/CloudError.ts"
 import { registryError, type RegistryReason } from "../../src/registry/RegistryError.ts"
 
 const error = (reason: RegistryReason, side: "source" | "backup", retryAfter?: Duration.Duration) =>
@@ -85,5 +86,36 @@ describe("fromRegistry", () => {
     assert.include(error("NotAllowed", "backup").message, "is it read-only, or a cache of another?")
     assert.include(error("Immutable", "backup").message, "moved")
     assert.include(error("Quota", "backup").message, "docker.io/library/nginx:1 was not cloned (denied, backup)")
+  })
+})
+
+describe("a backup in a cloud that refuses", () => {
+  const refused = (detail: string, cause?: unknown) =>
+    fromRegistry("docker.io/library/nginx:1", "backup")(
+      registryError({ operation: "POST blob", target: "x", reason: "Denied", detail, cause })
+    ).detail
+
+  it("is told with what its words mean, and no file is blamed", () => {
+    const detail = refused(
+      "HTTP 403: User: a is not authorized to perform: ecr:PutImage on resource: x because no resource-based policy allows it"
+    )
+    assert.match(detail, /another account's/)
+    assert.notInclude(detail, "DOCKER_CONFIG")
+  })
+
+  it("before it was asked is told as the cloud's failure", () => {
+    const cloud = new CloudError({
+      cloud: "AWS",
+      identity: "us",
+      action: "ecr:CreateRepository",
+      resource: "x",
+      detail: "no",
+      retryable: false
+    })
+    assert.strictEqual(refused(cloud.message, cloud), `POST blob x: ${cloud.message}`)
+  })
+
+  it("without such words is told as ever", () => {
+    assert.include(refused("HTTP 403"), "DOCKER_CONFIG")
   })
 })

@@ -69,7 +69,7 @@ export const makeBlobs = (
     readonly pool: BufferPool
     /** Both for UploadSessions. */
     readonly ends: FiberSet.FiberSet
-    readonly repositories?: CloudRepositories | undefined
+    readonly repositories: CloudRepositories
   }
 ): Blobs => {
   const { bandwidth, ends, limits, pool, repositories, requests, session } = options

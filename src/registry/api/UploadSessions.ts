@@ -4,6 +4,7 @@ import { Effect, Fiber, FiberSet, Schedule } from "effect"
 import { algorithmOf, type Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
 import { refusal } from "../Classify.ts"
+import type { CloudError } from "../identity/CloudError.ts"
 import type { CloudRepositories } from "../identity/CloudRepositories.ts"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
@@ -34,33 +35,31 @@ const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/
 /** How long a repository that has just been made may be unseen. */
 const unseen = { schedule: Schedule.spaced("1 second"), times: 10 }
 
+/** The cloud's failure to make a repository, as that of the request that wanted it. */
+const notMade = ({ operation, target }: RegistryError) => (cause: CloudError): RegistryError => {
+  const reason = cause.retryable ? "Unavailable" : "Denied"
+  return registryError({ operation, target, reason, detail: cause.message, cause })
+}
+
 /** Tries again where the repository was missing, and has been made. */
 const makeWithRepository =
-  (repositories: CloudRepositories | undefined) =>
+  (repositories: CloudRepositories) =>
   <A>(repository: Repository, begin: Effect.Effect<A, RegistryError>): Effect.Effect<A, RegistryError> =>
-    repositories === undefined ?
-      begin :
-      Effect.catchIf(begin, isMissing, (missing) =>
-        repositories.create(repository).pipe(
-          Effect.mapError(({ message, retryable }) => {
-            const { operation, status, target } = missing
-            return registryError({
-              operation,
-              target,
-              reason: retryable ? "Unavailable" : "Denied",
-              status,
-              detail: message
-            })
-          }),
-          Effect.flatMap((there) => there ? Effect.retry(begin, { while: isMissing, ...unseen }) : missing)
-        ))
+    Effect.catchIf(
+      begin,
+      isMissing,
+      Effect.fnUntraced(function*(missing) {
+        const isThere = yield* Effect.mapError(repositories.create(repository), notMade(missing))
+        return yield* isThere ? Effect.retry(begin, { while: isMissing, ...unseen }) : missing
+      })
+    )
 
 export const makeUploadSessions = (
   options: ApiParts & {
     /** Where uploads are opened and ended behind everybody's back; whoever closes the client waits for it a while. */
     readonly ends: FiberSet.FiberSet
-    /** Makes a repository that is not there; without, its absence is a failure. */
-    readonly repositories?: CloudRepositories | undefined
+    /** Makes a repository that is not there. */
+    readonly repositories: CloudRepositories
   }
 ): UploadSessions => {
   const { ends, limits, repositories, requests, session } = options

@@ -2,11 +2,37 @@
 // chunks are that it takes. Memory of this process. Edge: sending is Uploads.ts'.
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Digest } from "../../image/Digest.ts"
+import { type Cloud, cloudHostOf } from "../identity/CloudHosts.ts"
 
 /** GHCR takes no more in one PATCH; smaller ones trip registries that count requests. */
 const chunkBytes = 4 * 1024 * 1024
 /** What refuses chunks of this size takes no blobs; nginx takes four times as much unless it is told otherwise. */
 const leastChunkBytes = 256 * 1024
+/** How the registries of clouds take blobs; others are learned of. */
+interface Form {
+  /** The largest blob that is sent in one request. */
+  readonly mostWhole: number
+  /** Bytes of a chunk; undefined: chunks are never taken. */
+  readonly chunk: number | undefined
+}
+
+const usual: Form = { mostWhole: Infinity, chunk: chunkBytes }
+
+/**
+ * ECR's parts have 5 to 10 MiB, and there are 4,200 of them at most (ECR service quotas); Artifact Registry knows no chunks; ACR
+ * refuses a blob of more than 20 MB in one piece (goharbor/harbor#23015).
+ */
+const forms = {
+  aws: { mostWhole: Infinity, chunk: 10 * 1024 * 1024 },
+  google: { mostWhole: Infinity, chunk: undefined },
+  azure: { mostWhole: 20_000_000, chunk: chunkBytes }
+} satisfies Record<Cloud, Form>
+
+const formOf = (registry: string): Form => {
+  const host = cloudHostOf(registry)
+  return host === undefined ? usual : forms[host.cloud]
+}
+
 /** A blob whose PUT was cut off so often is sent in chunks: something on the way may not like its size. */
 const mostResets = 2
 
@@ -35,14 +61,17 @@ export const makeUploadSizes = (): UploadSizes => {
   const lengths = makeBoundedMap<string, number>(64)
   /** By blob: how often its PUT was cut off. */
   const resets = makeBoundedMap<Digest, number>(1024)
-  const chunkLength = (registry: string): number => lengths.get(registry) ?? chunkBytes
+  const chunkLength = (registry: string): number => lengths.get(registry) ?? formOf(registry).chunk ?? chunkBytes
   return {
-    needsChunks: (registry, digest, size) =>
-      size >= (largest.get(registry) ?? Infinity) ||
-      (size > chunkLength(registry) && (resets.get(digest) ?? 0) >= mostResets),
+    needsChunks: (registry, digest, size) => {
+      const form = formOf(registry)
+      if (form.chunk === undefined) return false
+      return size > form.mostWhole || size >= (largest.get(registry) ?? Infinity) ||
+        (size > chunkLength(registry) && (resets.get(digest) ?? 0) >= mostResets)
+    },
     chunkLength,
     refusedWhole: (registry, size) => {
-      if (size <= leastChunkBytes) return false
+      if (size <= leastChunkBytes || formOf(registry).chunk === undefined) return false
       largest.set(registry, Math.min(largest.get(registry) ?? Infinity, size))
       let length = chunkLength(registry)
       while (length >= size) length = Math.max(leastChunkBytes, Math.ceil(length / 2))

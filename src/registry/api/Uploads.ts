@@ -34,7 +34,7 @@ export const makeUploads = (
     readonly hasBlob: Blobs["hasBlob"]
     /** Both for UploadSessions. */
     readonly ends: FiberSet.FiberSet
-    readonly repositories?: CloudRepositories | undefined
+    readonly repositories: CloudRepositories
   }
 ): Uploads => {
   const { hasBlob, limits, requests, session } = options

@@ -67,7 +67,8 @@ const withoutLogin = ({ operation, target }: Spec) => (error: CloudError): Regis
     operation,
     target,
     reason: error.retryable ? "Unavailable" : "Unauthorized",
-    detail: error.message
+    detail: error.message,
+    cause: error
   })
 
 export const makeSession = (options: {
