@@ -206,6 +206,21 @@ export const registryRests = series(
   { host: open }
 )
 
+// --- clouds --------------------------------------------------------------------------------------------------------
+const cloudResults = ["obtained", "failed"] as const
+export const cloudTokens = series(
+  counter("cloud_tokens_total", "Times that a cloud was asked for a login to its registries, by how that ended"),
+  { cloud: open, result: cloudResults }
+)
+export const cloudTokenTime = series(
+  gauge("cloud_token_timestamp_seconds", "When a cloud gave us a login last, as Unix time; 0: never yet"),
+  { cloud: open }
+)
+export const cloudRepositories = series(
+  counter("cloud_repositories_created_total", "Repositories that were made in a cloud's registry"),
+  { cloud: open }
+)
+
 /** Every series whose labels are known beforehand. */
 const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   ...settingsReloads.known,
@@ -256,6 +271,14 @@ export const touchQueue = (queue: string): Effect.Effect<void> =>
 /** Makes the series of one registry's host (a configured one) exist. */
 export const touchRegistry = (host: string): Effect.Effect<void> =>
   touch([...registryCodes.map((code) => registryRequests({ host, code })), registryRests({ host })])
+
+/** Makes the series of one cloud exist. */
+export const touchCloud = (cloud: string): Effect.Effect<void> =>
+  touch([
+    ...cloudResults.map((result) => cloudTokens({ cloud, result })),
+    cloudTokenTime({ cloud }),
+    cloudRepositories({ cloud })
+  ])
 
 /** Every series with known labels exists from the start, so that a rate over the first failure is right. */
 export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.andThen(touch(known), touchRegistry("other")))

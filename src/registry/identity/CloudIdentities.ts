@@ -2,13 +2,14 @@
 // source where its owner's word names the host, since pod specs name hosts.
 // Edge: gives Credential values and nothing else. That written logins go first, and whom a login is shown to, is
 // auth/Identities.ts'; how long a token is kept is CloudTokens.ts'.
-import { Effect, Option } from "effect"
+import { Clock, Effect, Metric, Option } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
+import { cloudTokens, cloudTokenTime, touchCloud } from "../../telemetry/Metrics.ts"
 import type { Credential } from "../auth/DockerConfig.ts"
 import type { CloudError } from "./CloudError.ts"
 import { type CloudOptions, hostIn } from "./CloudOptions.ts"
 import type { CloudProvider, CloudProviders, CloudQuestion } from "./CloudProvider.ts"
-import { makeCloudTokens } from "./CloudTokens.ts"
+import { type CloudToken, makeCloudTokens } from "./CloudTokens.ts"
 
 /** As whom a registry is to be asked. */
 export type Side = "source" | "backup"
@@ -40,11 +41,24 @@ export const noClouds: CloudIdentities = {
 /** Milliseconds for which a refusal that says nothing is taken at its word: what has just come has not ended. */
 const newFor = 600_000
 
+const counted = (cloud: string, asking: Effect.Effect<CloudToken, CloudError>): Effect.Effect<CloudToken, CloudError> =>
+  asking.pipe(
+    Effect.tapError(() => Metric.update(cloudTokens({ cloud, result: "failed" }), 1)),
+    Effect.tap(() =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.andThen(
+          Metric.update(cloudTokens({ cloud, result: "obtained" }), 1),
+          Metric.update(cloudTokenTime({ cloud }), now / 1000)
+        ))
+    )
+  )
+
 export const makeCloudIdentities = Effect.fnUntraced(function*(
   options: () => CloudOptions | undefined,
   providers: CloudProviders
 ): Effect.fn.Return<CloudIdentities> {
   const tokens = yield* makeCloudTokens
+  yield* Effect.forEach(Object.keys(providers), touchCloud, { discard: true })
   /** What clouds have given, by fingerprint: what people have written down is theirs to renew. */
   const given = makeBoundedMap<string, true>(1024)
 
@@ -67,7 +81,7 @@ export const makeCloudIdentities = Effect.fnUntraced(function*(
     if (asked === undefined) return Effect.succeedNone
     const { provider, question } = asked
     const key = `${question.host.cloud} ${provider.keyOf(question)}`
-    return Effect.map(tokens.get(key, provider.token(question)), (credential) => {
+    return Effect.map(tokens.get(key, counted(question.host.cloud, provider.token(question))), (credential) => {
       given.set(credential.fingerprint, true)
       return Option.some(credential)
     })

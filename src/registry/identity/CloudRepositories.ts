@@ -1,10 +1,11 @@
 // CloudRepositories: repositories that a cloud wants to be made before anything is put into them: when the backup says that there
 // is none, below its prefix only, one flight a name, five a second at most.
 // Edge: how one is made is the cloud's file; who asks is api/UploadSessions.ts.
-import { Effect, Option, Schema, Semaphore } from "effect"
+import { Effect, Metric, Option, Schema, Semaphore } from "effect"
 import { makeOnce } from "../../collections/Once.ts"
 import { type Backup, isUnder } from "../../image/BackupName.ts"
 import type { Repository } from "../../image/Repository.ts"
+import { cloudRepositories } from "../../telemetry/Metrics.ts"
 import { CloudError } from "./CloudError.ts"
 import { type CloudOptions, hostIn } from "./CloudOptions.ts"
 import type { CloudProviders } from "./CloudProvider.ts"
@@ -72,7 +73,11 @@ export const makeCloudRepositories = Effect.fnUntraced(function*(
           retryable: false
         })
       }
-      const one = turn.withPermit(Effect.tap(make({ registry, host, options }, name), () => Effect.sleep(spacing)))
+      const making = Effect.tap(
+        make({ registry, host, options }, name),
+        (isNew) => isNew ? Metric.update(cloudRepositories({ cloud: host.cloud }), 1) : Effect.void
+      )
+      const one = turn.withPermit(Effect.tap(making, () => Effect.sleep(spacing)))
       return yield* Effect.as(flights.get(`${registry}/${name}`, one), true)
     })
   }

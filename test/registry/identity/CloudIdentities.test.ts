@@ -1,11 +1,12 @@
 // Whom a cloud's login is used for, when it is given up, and what a registry is asked with: over real sockets where it matters.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Layer, Metric, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Readable } from "node:stream"
 import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { makeCloudIdentities } from "../../../src/registry/identity/CloudIdentities.ts"
 import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
+import { cloudTokens, cloudTokenTime } from "../../../src/telemetry/Metrics.ts"
 import { type FakeRegistry, refuse, startFakeRegistry } from "../../support/FakeRegistry.ts"
 import { clientLayer, type TestOptions } from "../../support/Registries.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
@@ -35,6 +36,19 @@ describe("a cloud's identity", () => {
       assert.isTrue(identities.isOpenToAll("public.ecr.aws"))
       assert.isFalse(identities.isOpenToAll(ecr))
     }))
+
+  it.effect("is counted, and its failures", () =>
+    Effect.gen(function*() {
+      const { cloud, identities } = yield* start()
+      yield* TestClock.adjust("1 hour")
+      yield* identities.credentialFor(ecr, "backup")
+      cloud.down = true
+      yield* Effect.flip(identities.credentialFor(ecr.replace("west", "east"), "backup"))
+      const valueOf = (result: "obtained" | "failed") => Metric.value(cloudTokens({ cloud: "aws", result }))
+      assert.strictEqual((yield* valueOf("obtained")).count, 1)
+      assert.strictEqual((yield* valueOf("failed")).count, 1)
+      assert.strictEqual((yield* Metric.value(cloudTokenTime({ cloud: "aws" }))).value, 3600)
+    }).pipe(Effect.provide(Layer.sync(Metric.MetricRegistry, () => new Map()))))
 
   const first = basic("AWS", "1")
 
