@@ -30,7 +30,7 @@ const Rules = Schema.fromJsonString(Schema.Struct({
 
 /** Can a lifecycle policy delete images that have tags? Every copy has. */
 export const deletesTagged = (policy: string): boolean =>
-  Option.match(Schema.decodeUnknownOption(Rules)(policy), {
+  Option.match(Schema.decodeOption(Rules)(policy), {
     // what is not understood is not called harmless
     onNone: () => true,
     onSome: ({ rules }) => rules.some((it) => it.selection.tagStatus !== "untagged")

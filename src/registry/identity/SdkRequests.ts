@@ -34,8 +34,7 @@ export interface SdkRequests {
 }
 
 /** For each of the connection, the headers and the whole answer. */
-export const sdkTimeout = Duration.seconds(10)
-const timeout = Duration.toMillis(sdkTimeout)
+const timeout = Duration.toMillis("10 seconds")
 const mostBytes = 1024 * 1024
 
 const urlOf = ({ hostname, path, port, protocol, query }: SdkRequest): URL => {
