@@ -73,6 +73,9 @@ const about = (method: Spec["method"], repository: Repository, reference: string
   path: `/v2/${repository.repository}/manifests/${reference}`
 })
 
+/** Refused because the tag is there, whatever it is. */
+const isThere = ({ detail, reason }: RegistryError): boolean => reason === "Immutable" && /already exists/i.test(detail)
+
 const makePutManifest = ({ limits, requests, session }: ApiParts): Manifests["putManifest"] => {
   const retry = retrying(limits)
   return Effect.fnUntraced(function*(repository, reference, manifest) {
@@ -211,13 +214,25 @@ export const makeManifests = (
     if (yield* access.needsProof(repository)) yield* headOnce(repository, reference, true, false)
   })
 
+  const headManifest: Manifests["headManifest"] = (repository, reference, first = false) =>
+    asking("HEAD", repository, reference, first)(headOnce(repository, reference, false, first))
+
+  const put = makePutManifest(options)
+  /** ECR refuses to set an immutable tag to what it is: an answer that got lost is no failure. */
+  const putManifest: Manifests["putManifest"] = Effect.fnUntraced(function*(repository, reference, manifest) {
+    const refused = yield* Effect.flip(put(repository, reference, manifest)).pipe(Effect.orElseSucceed(() => undefined))
+    if (refused === undefined) return
+    if (!isThere(refused)) return yield* refused
+    const head = yield* Effect.orElseSucceed(headManifest(repository, reference), () => Option.none<ManifestHead>())
+    if (Option.isNone(head) || head.value.digest !== manifest.digest) return yield* refused
+  })
+
   return {
-    headManifest: (repository, reference, first = false) =>
-      asking("HEAD", repository, reference, first)(headOnce(repository, reference, false, first)),
+    headManifest,
     getManifest: (repository, reference, first = false) =>
       asking("GET", repository, reference, first)(
         Effect.andThen(prove(repository, reference), fetchOnce(repository, reference, false))
       ),
-    putManifest: makePutManifest(options)
+    putManifest
   }
 }

@@ -322,12 +322,17 @@ const gets: ReadonlyArray<Row> = [
 ]
 
 const immutable: ReadonlyArray<[string, Told]> = [
-  ["400, as ECR says it", refused(400, "TAG_INVALID", "The image tag '1' already exists and cannot be overwritten")],
   ["400, as Artifact Registry says it", refused(400, "FAILED", "The repository has enabled tag immutability")],
   ["403, as Artifactory says it", refused(403, "DENIED", "not enough permissions to overwrite artifact")],
   ["409, as Quay says it", refused(409, "TAG_IMMUTABLE")],
   ["412, as Harbor says it", refused(412, "PRECONDITION", "configured as immutable")]
 ]
+
+const lookThere = (digest: string): Step => ({
+  ...look({ status: 200, headers: { "docker-content-digest": digest } }),
+  expect: "HEAD /v2/mirror/app/manifests/1"
+})
+const existing = refused(400, "TAG_INVALID", "The image tag '1' already exists and cannot be overwritten")
 
 const puts: ReadonlyArray<Row> = [
   ...[200, 201, 202, 204].map((status): Row => ({
@@ -359,6 +364,18 @@ const puts: ReadonlyArray<Row> = [
     call: put,
     steps: [store({ status: 201, headers: { "docker-content-digest": other } })],
     outcome: { failure: { reason: "Corrupt", says: other } }
+  },
+  {
+    name: "400, as ECR says it, where the tag is another: a tag that cannot be moved",
+    call: put,
+    steps: [store(existing), lookThere(other)],
+    outcome: { failure: { reason: "Immutable", retryable: false } }
+  },
+  {
+    name: "400, as ECR says it, where the tag is this very one: it is there",
+    call: put,
+    steps: [store(existing), lookThere(root.digest)],
+    outcome: { value: "put" }
   },
   ...immutable.map(([name, answer]): Row => ({
     name: `${name}: a tag that cannot be moved, and is not tried again`,
