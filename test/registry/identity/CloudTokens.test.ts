@@ -1,6 +1,6 @@
 // How long a cloud's token is used, on two clocks; who asks for it; and what becomes of a token service that is down.
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Fiber } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { CloudError } from "../../../src/registry/identity/CloudError.ts"
@@ -160,4 +160,45 @@ describe("a token service that is down", () => {
       assert.strictEqual((yield* Fiber.join(second)).fingerprint, print("1"))
       assert.strictEqual(cloud.asked, 1)
     }))
+})
+
+describe("two days of tokens", () => {
+  // the service is away for so many hours from an hour on: never as long as a token has left when it is renewed
+  const outage = Schema.Struct({
+    from: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 47 })),
+    hours: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 }))
+  })
+
+  it.effect.prop(
+    "have a good one at every moment, whenever the service was away, and few questions",
+    { outages: Schema.Array(outage).check(Schema.isMaxLength(3)) },
+    ({ outages }) =>
+      Effect.gen(function*() {
+        // one outage after another is one that is too long
+        const apart = outages.filter((it, index) =>
+          outages.every((other, at) =>
+            at === index || it.from + it.hours + 7 <= other.from || other.from + other.hours + 7 <= it.from
+          )
+        )
+        const tokens = yield* makeCloudTokens
+        const ends = new Map<string, number>()
+        let asked = 0
+        const ask = Effect.gen(function*() {
+          const now = yield* Clock.currentTimeMillis
+          asked++
+          if (
+            apart.some((it) => now >= it.from * hour && now < (it.from + it.hours) * hour && now > 0)
+          ) return yield* down
+          const credential = basic("AWS", String(asked))
+          ends.set(credential.fingerprint, now + 12 * hour)
+          return { credential, expiresAt: now + 12 * hour }
+        })
+        for (let step = 0; step < 48 * 12; step++) {
+          const { fingerprint } = yield* tokens.get("key", ask)
+          assert.isBelow(yield* Clock.currentTimeMillis, ends.get(fingerprint) ?? 0)
+          yield* TestClock.adjust("5 minutes")
+        }
+        assert.isAtMost(asked, 9 + apart.length * 61)
+      })
+  )
 })
