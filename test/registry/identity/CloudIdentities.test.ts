@@ -7,7 +7,7 @@ import { basic } from "../../../src/registry/auth/DockerConfig.ts"
 import { makeCloudIdentities } from "../../../src/registry/identity/CloudIdentities.ts"
 import { RegistryClient } from "../../../src/registry/RegistryClient.ts"
 import { cloudTokens, cloudTokenTime } from "../../../src/telemetry/Metrics.ts"
-import { type FakeRegistry, refuse, startFakeRegistry } from "../../support/FakeRegistry.ts"
+import { type FakeRegistry, refuse, startFakeRegistry, startServer } from "../../support/FakeRegistry.ts"
 import { clientLayer, type TestOptions } from "../../support/Registries.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { fakeCloud, loginOf, optionsOf, unavailable } from "./FakeCloud.ts"
@@ -234,6 +234,35 @@ describe("a source in a cloud", () => {
           : next())
       yield* using(registry, (client) => client.getManifest(at, "1"), options(registry, [registry.host]))
       assert.deepStrictEqual(logins(registry), ["HEAD nobody", "GET nobody", "GET AWS:1"])
+    }))
+
+  it.live("that says by 400, without a challenge, that a token has ended is asked again with another", () =>
+    Effect.gen(function*() {
+      const { at, registry } = yield* start
+      const realm = yield* startServer((_, response) =>
+        response.writeHead(200).end(JSON.stringify({ token: `t${realm.seen.length}`, expires_in: 3600 }))
+      )
+      let ended = "none"
+      registry.on(/./, (seen, response, next) => {
+        const token = seen.headers.authorization
+        return token === undefined
+          ? refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="${realm.origin}/token"` })
+          : token === `Bearer ${ended}`
+          ? refuse(response, 400, "UNSUPPORTED", {}, expired)
+          : next()
+      })
+      yield* using(registry, (client) =>
+        Effect.gen(function*() {
+          yield* client.getManifest(at, "1")
+          ended = "t1"
+          yield* client.getManifest(at, "1")
+          // whatever else 400 says is not asked twice
+          registry.forget()
+          registry.on(/^GET/, (_, response) => refuse(response, 400, "UNSUPPORTED"))
+          yield* Effect.flip(client.getManifest(at, "1"))
+          assert.lengthOf(registry.seen, 1)
+        }), options(registry, []))
+      assert.lengthOf(realm.seen, 2)
     }))
 
   it.live("is asked as nobody where the cloud gives no login", () =>

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { cli } from "../../cli/Cli.ts"
 import { type FakeRegistry, startFakeRegistry, startServer } from "../../support/FakeRegistry.ts"
+import { startForwardProxy } from "../../support/ForwardProxy.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { answerJson, answerRole, calledOf, tokenOf } from "./AwsWorld.ts"
 import { loginOf } from "./FakeCloud.ts"
@@ -92,37 +93,42 @@ describe("the program", () => {
     30_000
   )
 
-  it.live("logs in with what EKS Pod Identity gives, past a proxy", () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const { backup, source } = yield* world
-      const token = `${yield* fs.makeTempDirectoryScoped()}/token`
-      yield* fs.writeFileString(token, "a-pod's-token")
-      const aws = yield* startServer((seen, response) =>
-        seen.path === "/v1/credentials"
-          ? answerJson(response, {
-            AccessKeyId: "AKIAPOD",
-            SecretAccessKey: "secret",
-            Token: "session",
-            Expiration: "2099-01-01T00:00:00Z"
-          })
-          : answerJson(response, {
-            authorizationData: [{ authorizationToken: tokenOf("pw"), expiresAt: 4_000_000_000 }]
-          })
-      )
-      backup.on(/./, (seen, response, next) =>
-        loginOf(seen.headers) === "AWS:pw"
-          ? next()
-          : void response.writeHead(401, { "www-authenticate": "Basic realm=\"ecr\"" }).end())
-      const { ended } = yield* clone(source, backup, {
-        ECR_DOMAINS: `${backup.host}=eu-west-1`,
-        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${aws.origin}/v1/credentials`,
-        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: token,
-        AWS_ENDPOINT_URL: aws.origin,
-        HTTP_PROXY: "http://127.0.0.1:1",
-        NO_PROXY: "127.0.0.1"
-      })
-      assert.strictEqual(ended.code, 0, ended.stderr)
-      assert.strictEqual(aws.seen[0]?.headers.authorization, "a-pod's-token")
-    }).pipe(Effect.provide(NodeServices.layer)), 30_000)
+  it.live(
+    "logs in with what EKS Pod Identity gives: past a proxy, through which ECR is asked",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const { backup, source } = yield* world
+        const token = `${yield* fs.makeTempDirectoryScoped()}/token`
+        yield* fs.writeFileString(token, "a-pod's-token")
+        const aws = yield* startServer((seen, response) =>
+          seen.path === "/v1/credentials"
+            ? answerJson(response, {
+              AccessKeyId: "AKIAPOD",
+              SecretAccessKey: "secret",
+              Token: "session",
+              Expiration: "2099-01-01T00:00:00Z"
+            })
+            : answerJson(response, {
+              authorizationData: [{ authorizationToken: tokenOf("pw"), expiresAt: 4_000_000_000 }]
+            })
+        )
+        backup.on(/./, (seen, response, next) =>
+          loginOf(seen.headers) === "AWS:pw"
+            ? next()
+            : void response.writeHead(401, { "www-authenticate": "Basic realm=\"ecr\"" }).end())
+        const proxy = yield* startForwardProxy()
+        const { ended } = yield* clone(source, backup, {
+          ECR_DOMAINS: `${backup.host}=eu-west-1`,
+          AWS_CONTAINER_CREDENTIALS_FULL_URI: `${aws.origin}/v1/credentials`,
+          AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: token,
+          AWS_ENDPOINT_URL: aws.origin.replace("127.0.0.1", "ecr.test"),
+          HTTP_PROXY: proxy.origin
+        })
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        assert.strictEqual(aws.seen[0]?.headers.authorization, "a-pod's-token")
+        assert.deepStrictEqual(proxy.seen, [`POST ${aws.origin.replace("127.0.0.1", "ecr.test")}/`])
+      }).pipe(Effect.provide(NodeServices.layer)),
+    30_000
+  )
 })
