@@ -89,9 +89,8 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
   Protocol: "unavailable"
 }
 
-// ECR's texts in a 403: the first is of a login that was good, the second of a right (IAM)
+// ECR's text in a 403 about a login that was good
 const expired = /token has expired|reauthenticate/i
-const lacksRight = /is not authorized to perform/i
 
 const isExpired = ({ detail, reason }: RegistryError): boolean =>
   (reason === "Unauthorized" || reason === "Denied") && expired.test(detail)
@@ -114,7 +113,6 @@ const advice = (error: RegistryError, side: Side): string => {
       if (isExpired(error)) {
         return "; the login in the backup's entry in DOCKER_CONFIG has expired, and is to be renewed"
       }
-      if (lacksRight.test(error.detail)) return "; whoever the backup's login is lacks that right there"
       // where no login was shown, the error has said why
       return error.advice?.shown === false
         ? ""

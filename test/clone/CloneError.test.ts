@@ -45,7 +45,7 @@ describe("fromRegistry", () => {
     assert.notInclude(said(expired, "source").message, "private")
     assert.include(said(expired, "backup").message, "has expired, and is to be renewed")
     const right = "User: arn:aws:iam::1:user/x is not authorized to perform: ecr:InitiateLayerUpload"
-    assert.include(said(right, "backup").message, "lacks that right")
+    assert.include(said(right, "backup").message, "lacks this action")
     assert.notInclude(said(right, "backup").message, "private")
   })
 

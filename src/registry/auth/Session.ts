@@ -4,6 +4,7 @@ import { Effect, Result, type Scope } from "effect"
 import { endpointOf } from "../Endpoints.ts"
 import type { CloudError } from "../identity/CloudError.ts"
 import { saysExpired } from "../identity/Expired.ts"
+import { makeAdvice } from "../refusal/Advice.ts"
 import { type LoginAdvice, type RegistryError, registryError } from "../RegistryError.ts"
 import type { RegistryOptions } from "../RegistrySettings.ts"
 import type { Answer, Transport } from "../transport/Transport.ts"
@@ -92,20 +93,7 @@ export const makeSession = (options: {
       elsewhere: answer.url.origin !== endpoint(spec.repository.registry)?.origin
     })))
 
-  const withheld = (spec: Spec, identity: Identity) => {
-    const at = endpoint(spec.repository.registry)
-    return at === undefined ? Effect.undefined : withheldFrom(spec.repository, at, identity)
-  }
-
-  /** As whom a refused request was asked, and what can be done about it. */
-  const adviceOn = Effect.fnUntraced(function*(spec: Spec, identity: Identity) {
-    const pair = yield* withheld(spec, identity)
-    if (pair === undefined) return yield* access.advise(spec.repository, identity)
-    const realm = pair.slice(pair.indexOf("=") + 1)
-    const text = `its token server ${realm} is on another domain and was not shown the login; `
-      + `TRUSTED_TOKEN_SERVERS=${pair} allows it`
-    return { text, shown: false }
-  })
+  const { adviceOn, withheld } = makeAdvice({ endpoint, withheldFrom, access })
 
   /** The same, and once more at once where a cloud's login has ended and it gives another; with who it was in the end. */
   const asRenewed = Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {

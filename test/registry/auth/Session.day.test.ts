@@ -129,7 +129,8 @@ const makeClient = Effect.fnUntraced(function*(transport: Transport) {
     ...common,
     access,
     reachability: makeReachability(settings),
-    spareSilent: () => true
+    spareSilent: () => true,
+    announcesBudget: () => false
   })
   const retry = retrying(defaultLimits)
   const commit = makeCommitUpload({ ...common, hasBlob: () => Effect.succeed(false) })
