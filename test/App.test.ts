@@ -31,7 +31,7 @@ it.effect("loops end before what they use is closed, whoever else has a fiber", 
     )
     const kube = Layer.mock(KubeClient, {
       server: "https://none",
-      lines: () => Stream.fromEffectDrain(Effect.onInterrupt(Effect.never, () => note("watch")))
+      frames: () => Stream.fromEffectDrain(Effect.onInterrupt(Effect.never, () => note("watch")))
     })
     const lease = Layer.succeed(Leadership, {
       mayWrite: Effect.succeed(true),

@@ -1,7 +1,7 @@
 // AdmittedPod: the pod of an admission request, as it is decided about: its projection, whose namespace is the request's, and of
 // its images those that the request brings. Pure. What does not decode as a pod is none.
 import { Option, Schema } from "effect"
-import { projectPod } from "../workload/Project.ts"
+import { projectPod } from "../workload/ProjectPod.ts"
 import { type Pod, workloadKey } from "../workload/Workload.ts"
 import type { AdmissionRequest } from "./Review.ts"
 

@@ -5,8 +5,11 @@ import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { Priority } from "../queue/WorkQueue.ts"
 import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { collectionPath, kinds } from "../workload/Kinds.ts"
-import { projectPod, projectTemplated } from "../workload/Project.ts"
+import type { PodObject } from "../workload/ApiObjects.ts"
+import { projectTemplated, readTemplated, type WireTemplated } from "../workload/Project.ts"
+import { projectPod, readPod } from "../workload/ProjectPod.ts"
 import { projectAccount, projectBudget, projectNamespace, projectNode } from "../workload/ProjectSurroundings.ts"
+import { wireAccount, wireBudget, wireNamespace, wireNode, wireObjects } from "../workload/WireObjects.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 import { offerAll, WorkloadQueue } from "./Queues.ts"
 
@@ -25,6 +28,8 @@ const templated: ReadonlyArray<Watched<Workload>> = kinds.filter((it) => it.kind
     name: kind.resource,
     path: collectionPath(kind),
     project: projectTemplated(kind),
+    // the table has the Schema's fields and no others (WireObjects.test.ts)
+    wire: { message: wireObjects[kind.kind], project: (object) => readTemplated(kind)(object as WireTemplated) },
     key: (it) => it.key
   },
   kept: "workload",
@@ -39,6 +44,8 @@ const pods: Watched<Pod> = {
     // finished pods run nothing; their images are known from what made them
     query: { fieldSelector: "status.phase!=Succeeded,status.phase!=Failed" },
     project: projectPod,
+    // as above
+    wire: { message: wireObjects.Pod, project: (object) => readPod(object as typeof PodObject.Type) },
     key: (it) => it.workload.key
   },
   kept: "pod",
@@ -47,21 +54,39 @@ const pods: Watched<Pod> = {
 }
 
 const namespaces: Watched<{ readonly name: string } & Kept["namespace"]> = {
-  resource: { name: "namespaces", path: "/api/v1/namespaces", project: projectNamespace, key: (it) => it.name },
+  resource: {
+    name: "namespaces",
+    path: "/api/v1/namespaces",
+    project: projectNamespace,
+    wire: { message: wireNamespace, project: projectNamespace },
+    key: (it) => it.name
+  },
   kept: "namespace",
   prefix: "",
   put: (store, item) => store.putNamespace(item)
 }
 
 const nodes: Watched<Kept["node"]> = {
-  resource: { name: "nodes", path: "/api/v1/nodes", project: projectNode, key: (it) => it.name },
+  resource: {
+    name: "nodes",
+    path: "/api/v1/nodes",
+    project: projectNode,
+    wire: { message: wireNode, project: projectNode },
+    key: (it) => it.name
+  },
   kept: "node",
   prefix: "",
   put: (store, item) => store.putNode(item)
 }
 
 const accounts: Watched<Kept["account"]> = {
-  resource: { name: "serviceaccounts", path: "/api/v1/serviceaccounts", project: projectAccount, key: (it) => it.key },
+  resource: {
+    name: "serviceaccounts",
+    path: "/api/v1/serviceaccounts",
+    project: projectAccount,
+    wire: { message: wireAccount, project: projectAccount },
+    key: (it) => it.key
+  },
   kept: "account",
   prefix: "",
   put: (store, item) => store.putAccount(item),
@@ -74,6 +99,7 @@ const budgets: Watched<Kept["budget"]> = {
     name: "poddisruptionbudgets",
     path: "/apis/policy/v1/poddisruptionbudgets",
     project: projectBudget,
+    wire: { message: wireBudget, project: projectBudget },
     key: (it) => it.key
   },
   kept: "budget",

@@ -4,6 +4,7 @@ import type { Dispatcher } from "undici"
 import { firstOf } from "../http/HeaderValues.ts"
 import { retryAfterOf } from "../http/RetryAfter.ts"
 import { makeNovelty, warningsOf } from "../http/Warnings.ts"
+import { isProtobuf, readStatus } from "./Envelope.ts"
 import { fromStatus, fromTransport, protocolError } from "./KubeError.ts"
 import { isMutation, type KubeRequest, operationOf } from "./KubeRequest.ts"
 
@@ -29,15 +30,28 @@ const textOf = (request: KubeRequest, response: Dispatcher.ResponseData) =>
     catch: (cause) => fromTransport(operationOf(request), isMutation(request), cause)
   })
 
+/** What an answer that is no success says: JSON, text, or what is read of Protocol Buffers. */
+const problemOf = Effect.fnUntraced(function*(request: KubeRequest, response: Dispatcher.ResponseData) {
+  if (!isProtobuf(firstOf(response.headers["content-type"]))) {
+    const text = yield* textOf(request, response)
+    return parse(text)?.json ?? text
+  }
+  const bytes = yield* Effect.tryPromise({
+    try: () => response.body.arrayBuffer(),
+    catch: (cause) => fromTransport(operationOf(request), isMutation(request), cause)
+  })
+  return readStatus(Buffer.from(bytes)) ?? ""
+})
+
 /** Why the server did not do it. */
 export const failureOf = Effect.fnUntraced(function*(request: KubeRequest, response: Dispatcher.ResponseData) {
-  const text = yield* textOf(request, response)
+  const body = yield* problemOf(request, response)
   const now = yield* Clock.currentTimeMillis
   return fromStatus({
     operation: operationOf(request),
     mutation: isMutation(request),
     status: response.statusCode,
-    body: parse(text)?.json ?? text,
+    body,
     retryAfter: retryAfterOf(firstOf(response.headers["retry-after"]), now)
   })
 })

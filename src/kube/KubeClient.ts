@@ -1,13 +1,14 @@
-// A small client of the Kubernetes API: requests and lines of watches in, JSON and KubeErrors out.
+// A small client of the Kubernetes API: requests in, JSON, frames of watches and KubeErrors out.
 // Knows no kinds. Credentials come from Access, connections from Agents; watching with its rules is Watcher.ts.
 import { NodeStream } from "@effect/platform-node"
 import { Clock, Config, Context, Effect, type FileSystem, Layer, Metric, Option, Redacted, Stream } from "effect"
-import { makeFramer } from "../http/Lines.ts"
+import { firstOf } from "../http/HeaderValues.ts"
 import { statusClass } from "../http/StatusClass.ts"
 import { kubeRequests, kubeRequestSeconds } from "../telemetry/Metrics.ts"
 import type { Access, Credentials } from "./Access.ts"
 import { failureOf, jsonOf, makeWarner } from "./Answer.ts"
 import { makeExchange } from "./Exchange.ts"
+import { type Frame, makeFramer } from "./Frames.ts"
 import { inCluster } from "./InCluster.ts"
 import { fromKubeconfig } from "./KubeconfigAccess.ts"
 import { fromTransport, isReason, type KubeError, protocolError } from "./KubeError.ts"
@@ -23,8 +24,11 @@ export class KubeClient extends Context.Service<KubeClient, {
    * been done is tried again for some seconds: reads, and changes that were never sent or were refused for overload.
    */
   readonly request: (request: KubeRequest) => Effect.Effect<unknown, KubeError>
-  /** The lines of a watch, or of whatever comes line by line; ends when the server ends it. Tried once. */
-  readonly lines: (request: KubeRequest) => Stream.Stream<string, KubeError>
+  /**
+   * The events of a watch as they come, some at a time; ends when the server ends it. Tried once. They are lines of JSON unless
+   * Protocol Buffers are asked for and are what is answered.
+   */
+  readonly frames: (request: KubeRequest) => Stream.Stream<ReadonlyArray<Frame>, KubeError>
 }>()("image-cloner/kube/KubeClient") {
   /**
    * By the kubeconfig that is named; else, in a pod, by its ServiceAccount, unless KUBECONFIG is set; else by KUBECONFIG or
@@ -69,7 +73,7 @@ const credentialsOf = Effect.fnUntraced(function*(
 })
 
 /** An object is at most 1.5 MB in etcd; JSON and managedFields make it larger, but not five times. */
-const longestLine = 8 * 1024 * 1024
+const longestFrame = 8 * 1024 * 1024
 
 const make = Effect.fnUntraced(function*(credentials: Credentials) {
   const send = yield* makeExchange(credentials)
@@ -119,21 +123,20 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
       authenticated(attempt(request)).pipe(
         Effect.retry({ schedule: retryPolicy, while: mayRepeat(request) })
       ),
-    lines: (request) =>
+    frames: (request) =>
       Stream.unwrap(Effect.map(authenticated(open(request)), (response) => {
         const operation = operationOf(request)
-        const framer = makeFramer(longestLine)
+        const framer = makeFramer(firstOf(response.headers["content-type"]), longestFrame)
         return NodeStream.fromReadable<Uint8Array, KubeError>({
           evaluate: () => response.body,
           onError: (cause) => fromTransport(operation, false, cause)
         }).pipe(
           Stream.mapEffect((chunk) => {
-            const lines = framer.push(chunk)
-            return lines === undefined
-              ? Effect.fail(protocolError(operation, "a line of the answer has more than 8 MiB"))
-              : Effect.succeed(lines)
-          }),
-          Stream.flattenIterable
+            const frames = framer.push(chunk)
+            return frames === undefined
+              ? Effect.fail(protocolError(operation, "an event of the answer has more than 8 MiB"))
+              : Effect.succeed(frames)
+          })
         )
       }))
   })

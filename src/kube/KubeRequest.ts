@@ -15,7 +15,7 @@ export interface KubeRequest {
   readonly purpose?: "lease" | undefined
   /** Never tried again by the client: whoever sends it decides anew first. */
   readonly once?: true | undefined
-  /** Of `lines`: for how long the server may say nothing; 90 s if not given. */
+  /** Of `frames`: for how long the server may say nothing; 90 s if not given. */
   readonly silence?: Duration.Input | undefined
 }
 

@@ -1,23 +1,21 @@
-// Project: API objects in, projections out. What does not decode is not kept; what is not read is dropped at once,
+// Project: API objects with a pod template in, projections out; pods are ProjectPod.ts. What does not decode is not kept; what is not read is dropped at once,
 // so that ten thousand pods fit into memory.
 import { Option, Schema } from "effect"
-import { type ObjectMeta, PodObject, type PodSpec, Templated } from "./ApiObjects.ts"
+import { type ObjectMeta, type PodSpec, Templated } from "./ApiObjects.ts"
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
-import { parseImageId } from "./ImageId.ts"
 import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
 import { shapeOf } from "./Shape.ts"
 import { restoredAnnotation } from "./RestoredMark.ts"
-import { type ContainerState, type ImageSlot, type Pod, type Workload } from "./Workload.ts"
+import { type ImageSlot, type Workload } from "./Workload.ts"
 import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
 
 type Meta = typeof ObjectMeta.Type
 type Spec = typeof PodSpec.Type
 
 const decodeTemplated = Schema.decodeUnknownOption(Templated)
-const decodePod = Schema.decodeUnknownOption(PodObject)
 
 const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
   const slots: Array<ImageSlot> = []
@@ -63,7 +61,7 @@ export const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<str
 
 const writable = [rewriteAnnotation, heldAnnotation, restoredAnnotation]
 /** What most objects have: shared, because there are many. */
-const nothingWritten: Workload["written"] = {}
+export const nothingWritten: Workload["written"] = {}
 /** Kinds whose pods a change of the template replaces. */
 const rolling: ReadonlySet<WorkloadKind> = new Set(["Deployment", "StatefulSet", "DaemonSet"])
 
@@ -76,7 +74,7 @@ const writtenOf = (annotations: Readonly<Record<string, string>>): Workload["wri
 }
 
 /** The part of a projection that comes from the object's metadata and its pod spec. */
-const base = (
+export const projectBase = (
   kind: WorkloadKind,
   metadata: Meta,
   spec: Spec,
@@ -118,7 +116,11 @@ const base = (
 }
 
 /** Where a kind says which revision is its newest, or which it is itself; see `Workload.revision`. */
-const revisionOf = (kind: WorkloadKind, metadata: Meta, updateRevision: string | undefined): string | undefined => {
+export const revisionOf = (
+  kind: WorkloadKind,
+  metadata: Meta,
+  updateRevision: string | undefined
+): string | undefined => {
   const label = (name: string) => metadata.labels?.[name]
   switch (kind) {
     case "Deployment":
@@ -138,7 +140,8 @@ const revisionOf = (kind: WorkloadKind, metadata: Meta, updateRevision: string |
   }
 }
 
-const timeOf = (text: string | null | undefined): number | undefined => {
+/** Milliseconds since the epoch of a time in RFC 3339. */
+export const timeOf = (text: string | null | undefined): number | undefined => {
   const time = Date.parse(text ?? "")
   return Number.isNaN(time) ? undefined : time
 }
@@ -159,128 +162,55 @@ const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | u
   }
 }
 
-/** Projects an object with a pod template; undefined when it is none of that kind's shape. */
-export const projectTemplated = (kind: Kind) => (object: unknown): Workload | undefined =>
-  Option.getOrUndefined(Option.map(decodeTemplated(object), (it) => {
-    const template = kind.kind === "CronJob" ? it.spec?.jobTemplate?.spec?.template : it.spec?.template
-    const metadata = template?.metadata ?? undefined
-    const rollingUpdate = it.spec?.updateStrategy ?? it.spec?.strategy ?? undefined
-    return {
-      ...base(
-        kind.kind,
-        it.metadata,
-        template?.spec ?? {},
-        `${kind.template}/spec`,
-        metadata?.annotations ?? undefined
-      ),
-      templateMetadata: metadata === undefined
-        ? "none"
-        : metadata.annotations === undefined || metadata.annotations === null
-        ? "metadata"
-        : "annotations",
-      replicas: it.spec?.replicas ?? undefined,
-      paused: it.spec?.paused ?? false,
-      strategy: rollingUpdate?.type ?? undefined,
-      partition: rollingUpdate?.rollingUpdate?.partition ?? 0,
-      maxUnavailable: rollingUpdate?.rollingUpdate?.maxUnavailable ?? undefined,
-      maxSurge: rollingUpdate?.rollingUpdate?.maxSurge ?? undefined,
-      deadlineSeconds: it.spec?.progressDeadlineSeconds ?? undefined,
-      rollout: rolloutOf(kind, it),
-      ordered: kind.kind === "StatefulSet"
-        ? it.spec?.podManagementPolicy !== "Parallel"
-        : it.spec?.concurrencyPolicy === "Forbid",
-      succeededAt: timeOf(it.status?.lastSuccessfulTime),
-      revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined),
-      podLabels: rolling.has(kind.kind) ? metadata?.labels ?? {} : nothingWritten,
-      shape: kind.kind === "Deployment" || kind.kind === "ReplicaSet" ? shapeOf(object) : undefined
-    }
-  }))
+/** Kinds whose revisions are told apart from ours by what else a template has. */
+const isShaped = ({ kind }: Kind): boolean => kind === "Deployment" || kind === "ReplicaSet"
 
-type Statuses = NonNullable<NonNullable<(typeof PodObject.Type)["status"]>["containerStatuses"]>
-
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null
-
-const containerStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses, init: boolean) =>
-  statuses.map((it): ContainerState => {
-    const running = isPresent(it.state?.running)
-    return {
-      container: it.name ?? "",
-      image: slots.find((slot) => slot.container === it.name)?.image ?? "",
-      init,
-      imageId: parseImageId(it.imageID ?? ""),
-      running,
-      startedAt: timeOf(it.state?.running?.startedAt),
-      started: running || isPresent(it.state?.terminated) || isPresent(it.lastState?.terminated) ||
-        (it.restartCount ?? 0) > 0,
-      waiting: it.state?.waiting?.reason ?? undefined,
-      message: it.state?.waiting?.message ?? undefined
-    }
-  })
-
-/** Image volumes as containers that start with the first: most runtimes do not say what was mounted (KEP-5365 does). */
-const volumeStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses): ReadonlyArray<ContainerState> => {
-  const refs = new Map(
-    statuses.flatMap((it) => it.volumeMounts ?? []).map((it) => [it.name ?? "", it.volumeStatus?.image?.imageRef ?? ""])
-  )
-  const states = containerStates([], statuses, false)
-  return slots.filter((it) => it.container.startsWith(volumePrefix)).map((slot) => ({
-    container: slot.container,
-    image: slot.image,
-    init: false,
-    imageId: parseImageId(refs.get(slot.container.slice(volumePrefix.length)) ?? ""),
-    running: states.some((it) => it.running),
-    startedAt: states.find((it) => it.running)?.startedAt,
-    started: states.some((it) => it.started),
-    waiting: undefined,
-    message: undefined
-  }))
+/** What is read of an object with a pod template in Protocol Buffers. */
+export type WireTemplated = typeof Templated.Type & {
+  readonly spec?: { readonly template?: { readonly shape?: string } | null } | null
 }
 
-/** Projects a pod: what it names as a workload, and what its containers do. */
-export const projectPod = (object: unknown): Pod | undefined =>
-  Option.getOrUndefined(Option.map(decodePod(object), (it) => {
-    const spec = it.spec ?? {}
-    const annotations = it.metadata.annotations ?? undefined
-    const workload: Workload = {
-      ...base("Pod", it.metadata, spec, "/spec", annotations),
-      templateMetadata: annotations === undefined ? "metadata" : "annotations",
-      replicas: undefined,
-      paused: false,
-      strategy: undefined,
-      partition: 0,
-      maxUnavailable: undefined,
-      maxSurge: undefined,
-      deadlineSeconds: undefined,
-      rollout: undefined,
-      ordered: false,
-      succeededAt: undefined,
-      revision: revisionOf("Pod", it.metadata, undefined),
-      podLabels: nothingWritten,
-      shape: undefined
-    }
-    const phase = it.status?.phase
-    const readiness = it.status?.conditions?.find((condition) => condition.type === "Ready")
-    const main = it.status?.containerStatuses ?? []
-    const init = it.status?.initContainerStatuses ?? []
-    return {
-      workload,
-      node: spec.nodeName ?? undefined,
-      createdAt: timeOf(it.metadata.creationTimestamp),
-      finished: phase === "Succeeded" || phase === "Failed",
-      ready: readiness?.status === "True",
-      readySince: timeOf(readiness?.lastTransitionTime),
-      unschedulable: it.status?.conditions?.find((condition) =>
-        condition.type === "PodScheduled" && condition.status === "False"
-      )?.message ?? undefined,
-      containers: [
-        ...containerStates(workload.images, init, true),
-        ...containerStates(workload.images, main, false),
-        ...containerStates(workload.images, it.status?.ephemeralContainerStatuses ?? [], false),
-        ...volumeStates(workload.images, [...init, ...main])
-      ]
-    }
-  }))
+const templated = (kind: Kind, it: typeof Templated.Type, shape: string | undefined): Workload => {
+  const template = kind.kind === "CronJob" ? it.spec?.jobTemplate?.spec?.template : it.spec?.template
+  const metadata = template?.metadata ?? undefined
+  const rollingUpdate = it.spec?.updateStrategy ?? it.spec?.strategy ?? undefined
+  return {
+    ...projectBase(
+      kind.kind,
+      it.metadata,
+      template?.spec ?? {},
+      `${kind.template}/spec`,
+      metadata?.annotations ?? undefined
+    ),
+    templateMetadata: metadata === undefined
+      ? "none"
+      : metadata.annotations === undefined || metadata.annotations === null
+      ? "metadata"
+      : "annotations",
+    replicas: it.spec?.replicas ?? undefined,
+    paused: it.spec?.paused ?? false,
+    strategy: rollingUpdate?.type ?? undefined,
+    partition: rollingUpdate?.rollingUpdate?.partition ?? 0,
+    maxUnavailable: rollingUpdate?.rollingUpdate?.maxUnavailable ?? undefined,
+    maxSurge: rollingUpdate?.rollingUpdate?.maxSurge ?? undefined,
+    deadlineSeconds: it.spec?.progressDeadlineSeconds ?? undefined,
+    rollout: rolloutOf(kind, it),
+    ordered: kind.kind === "StatefulSet"
+      ? it.spec?.podManagementPolicy !== "Parallel"
+      : it.spec?.concurrencyPolicy === "Forbid",
+    succeededAt: timeOf(it.status?.lastSuccessfulTime),
+    revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined),
+    podLabels: rolling.has(kind.kind) ? metadata?.labels ?? {} : nothingWritten,
+    shape
+  }
+}
 
-/** Projects an object of a kind from its manifest, as `plan -f` reads it. */
-export const projectManifest = (kind: WorkloadKind, object: unknown): Workload | undefined =>
-  kind === "Pod" ? projectPod(object)?.workload : projectTemplated(kindOf(kind))(object)
+/** Projects an object with a pod template; undefined when it is none of that kind's shape. */
+export const projectTemplated = (kind: Kind) => (object: unknown): Workload | undefined =>
+  Option.getOrUndefined(
+    Option.map(decodeTemplated(object), (it) => templated(kind, it, isShaped(kind) ? shapeOf(object) : undefined))
+  )
+
+/** The same of what WireObjects.ts has read, which is nothing else than what the Schema lets through, and the template's shape. */
+export const readTemplated = (kind: Kind) => (object: WireTemplated): Workload =>
+  templated(kind, object, isShaped(kind) ? object.spec?.template?.shape : undefined)

@@ -7,14 +7,15 @@ import { originalsAnnotation } from "./Originals.ts"
 
 type Fields = Readonly<Record<string, unknown>>
 
-const added: ReadonlySet<string> = new Set([originalsAnnotation, "pod-template-hash"])
+/** Labels and annotations that we and the Deployment's controller add to templates. */
+export const addedToTemplates: ReadonlySet<string> = new Set([originalsAnnotation, "pod-template-hash"])
 
 const fields = (value: unknown): Fields | undefined =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined
 
 /** Labels or annotations without what is added; undefined where nothing is left. */
 const given = (value: unknown): ReadonlyArray<readonly [string, unknown]> | undefined => {
-  const entries = Object.entries(fields(value) ?? {}).filter(([name]) => !added.has(name))
+  const entries = Object.entries(fields(value) ?? {}).filter(([name]) => !addedToTemplates.has(name))
   return entries.length === 0 ? undefined : entries.toSorted(([a], [b]) => a < b ? -1 : 1)
 }
 

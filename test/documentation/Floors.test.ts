@@ -14,11 +14,12 @@ const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
   image: [],
   collections: [],
   files: [],
+  protobuf: [],
   http: ["image"],
-  workload: ["image", "settings"],
+  workload: ["image", "protobuf", "settings"],
   store: ["image", "workload"],
   settings: ["image", "telemetry"],
-  kube: ["http", "telemetry"],
+  kube: ["http", "protobuf", "telemetry"],
   registry: ["collections", "files", "http", "image", "settings", "telemetry"]
 }
 

@@ -2,7 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Latch, Logger, Metric, Stream } from "effect"
 import { KubeClient, type KubeRequest } from "../../src/kube/KubeClient.ts"
 import { kubeRequests } from "../../src/telemetry/Metrics.ts"
-import { fakeApi, json, refuse, stream, testing } from "./FakeApi.ts"
+import { failure, fakeApi, json, refuse, stream, testing } from "./FakeApi.ts"
+import { linesOf } from "./LinesOf.ts"
+import { protobufOrJson, statusMessage } from "../../src/kube/Envelope.ts"
+import { encode } from "../protobuf/Encode.ts"
+import { framed, wrap } from "./watch/WireFrames.ts"
 
 const ok = json(200, { kind: "Thing" })
 const get: KubeRequest = { method: "GET", path: "/api/v1/things" }
@@ -147,7 +151,7 @@ describe("lines", () => {
       const answer = yield* KubeClient.use((client) =>
         Effect.gen(function*() {
           const started = yield* Latch.make()
-          const one = Stream.runForEach(client.lines(get), () => started.open)
+          const one = Stream.runForEach(linesOf(client, get), () => started.open)
           yield* Effect.forEach(Array.from({ length: 20 }), () => Effect.forkChild(one), { discard: true })
           yield* started.await
           while (api.calls.length < 20) yield* Effect.sleep("1 second")
@@ -161,9 +165,29 @@ describe("lines", () => {
     Effect.gen(function*() {
       const api = yield* fakeApi([stream(["{}"], "open")])
       const error = yield* KubeClient.use((client) =>
-        Effect.flip(Stream.runDrain(client.lines({ ...get, silence: "100 millis" })))
+        Effect.flip(Stream.runDrain(linesOf(client, { ...get, silence: "100 millis" })))
       ).pipe(Effect.provide(KubeClient.layerFrom({ server: api.server })))
       assert.deepStrictEqual([error.reason, error.retryable], ["Timeout", true])
+    }).pipe(Effect.provide(testing)))
+
+  it.live("are messages where the server has them, and its refusal is understood then, too", () =>
+    Effect.gen(function*() {
+      const type = { "content-type": "application/vnd.kubernetes.protobuf;stream=watch" }
+      const frame = Buffer.from("a message")
+      const api = yield* fakeApi([
+        (_, response) => void response.writeHead(200, type).end(Buffer.concat([framed(frame), framed(frame)])),
+        (_, response) =>
+          void response.writeHead(410, type).end(wrap(encode(statusMessage, failure(410, "Expired", "too old"))))
+      ])
+      const [frames, error] = yield* KubeClient.use((client) =>
+        Effect.all([
+          Stream.runCollect(Stream.flattenIterable(client.frames({ ...get, accept: protobufOrJson }))),
+          Effect.flip(Stream.runDrain(client.frames(get)))
+        ])
+      ).pipe(Effect.provide(KubeClient.layerFrom({ server: api.server })))
+      assert.strictEqual(api.calls[0]?.headers.accept, protobufOrJson)
+      assert.deepStrictEqual(frames.map(String), ["a message", "a message"])
+      assert.deepStrictEqual([error.reason, error.detail], ["Expired", "too old"])
     }).pipe(Effect.provide(testing)))
 
   it.live("fail when a line does not end", () =>
@@ -172,7 +196,7 @@ describe("lines", () => {
         const chunk = Buffer.alloc(1024 * 1024, "x")
         for (let i = 0; i < 9; i++) response.write(chunk)
       }])
-      const error = yield* KubeClient.use((client) => Effect.flip(Stream.runDrain(client.lines(get)))).pipe(
+      const error = yield* KubeClient.use((client) => Effect.flip(Stream.runDrain(linesOf(client, get)))).pipe(
         Effect.provide(KubeClient.layerFrom({ server: api.server }))
       )
       assert.strictEqual(error.reason, "Protocol")

@@ -1,7 +1,8 @@
 // Kubernetes objects as the API server answers them, with the fields that the controller reads.
 import type { Facts } from "../../src/workload/Facts.ts"
 import { kindOf, kinds, type WorkloadKind } from "../../src/workload/Kinds.ts"
-import { projectPod, projectTemplated } from "../../src/workload/Project.ts"
+import { projectTemplated } from "../../src/workload/Project.ts"
+import { projectPod } from "../../src/workload/ProjectPod.ts"
 import type { Pod, Workload } from "../../src/workload/Workload.ts"
 
 export const digestOf = (character: string) => `sha256:${character.repeat(64)}` as const

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { collectionPath, kindOf, kinds, objectPath } from "../../src/workload/Kinds.ts"
-import { projectManifest, projectPod } from "../../src/workload/Project.ts"
+import { projectManifest } from "../../src/workload/ProjectManifest.ts"
+import { projectPod } from "../../src/workload/ProjectPod.ts"
 import { projectNamespace, projectNode } from "../../src/workload/ProjectSurroundings.ts"
 import { digestOf, ownedImage, podObject, templated, workload } from "../support/Objects.ts"
 

@@ -31,6 +31,8 @@ export interface Session {
   /** The list has been seen whole; the rest is following. */
   synced: boolean
   lines: number
+  /** Of objects, after the list. */
+  events: number
   lastEventAt: number
 }
 
@@ -69,7 +71,7 @@ export const begin = (before: Course, unheard: boolean, now: number): readonly [
     pagesSince: pagesSince !== undefined && now - pagesSince > reprobe ? undefined : pagesSince
   }
   const phase = course.version !== undefined ? "follow" : course.pagesSince === undefined ? "stream" : "pages"
-  return [course, { phase, startedAt: now, synced: phase === "follow", lines: 0, lastEventAt: now }]
+  return [course, { phase, startedAt: now, synced: phase === "follow", lines: 0, events: 0, lastEventAt: now }]
 }
 
 /** Everything has been seen, as of a version. */

@@ -1,5 +1,5 @@
 // Mirror: what is kept of a kind: changes in terms of the keys of what was kept before. Only the names of what is kept stay here.
-import { metaOf, type WatchEvent } from "./WatchEvent.ts"
+import { type Meta, metaOf, type WatchEvent } from "./WatchEvent.ts"
 
 export type Change<A> =
   /** Atomic replacement of everything: what is not in it is gone. Comes first, and again after every gap. */
@@ -28,8 +28,8 @@ export class Listing<A> {
     this.#rules = rules
   }
 
-  add(object: unknown): void {
-    const meta = metaOf(object)
+  /** @param meta of the object, where it is known */
+  add(object: unknown, meta: Meta | undefined = metaOf(object)): void {
     const item = meta === undefined ? undefined : this.#rules.project(object)
     if (meta === undefined || item === undefined) return
     const key = this.#rules.key(item)

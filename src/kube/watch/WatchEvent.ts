@@ -34,9 +34,8 @@ const parse = (line: string): Fields => {
   }
 }
 
-/** The event of a line; undefined for what is none: the stream is corrupt. */
-export const parseEvent = (line: string): WatchEvent | undefined => {
-  const { object, type } = parse(line)
+/** The event of a type and an object; undefined for what is none. */
+export const eventOf = (type: unknown, object: unknown): WatchEvent | undefined => {
   if (type === "ERROR") return { _tag: "Error", status: object }
   if (type === "BOOKMARK") {
     const metadata = fieldsOf(fieldsOf(object)["metadata"])
@@ -49,4 +48,10 @@ export const parseEvent = (line: string): WatchEvent | undefined => {
   if (meta === undefined) return undefined
   if (type === "ADDED" || type === "MODIFIED") return { _tag: "Applied", object, meta }
   return type === "DELETED" ? { _tag: "Deleted", object, meta } : undefined
+}
+
+/** The event of a line; undefined for what is none: the stream is corrupt. */
+export const parseEvent = (line: string): WatchEvent | undefined => {
+  const { object, type } = parse(line)
+  return eventOf(type, object)
 }

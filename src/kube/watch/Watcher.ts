@@ -1,34 +1,26 @@
 // A kind of the cluster as a stream: everything there is, then every change, for ever, whatever happens to the connection.
 // One watch-list request does both where the server can; else pages and a watch. Where the watch is and how it goes is its Course,
 // what is kept its Mirror. Each line is projected at once and forgotten.
-import { Clock, Context, Duration, Effect, Metric, Random, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Metric, Random, Result, Stream } from "effect"
 import { touchWatch, watchEvents, watchProgress, watchRestarts, watchSynced } from "../../telemetry/Metrics.ts"
 import { uptimeUnsafe } from "../../telemetry/Uptime.ts"
 import { longestSilence } from "../ApiConnections.ts"
+import { protobufOrJson } from "../Envelope.ts"
+import type { Frame } from "../Frames.ts"
 import { KubeClient } from "../KubeClient.ts"
-import { fromEvent, type KubeError, protocolError } from "../KubeError.ts"
+import { fromEvent, KubeError, protocolError } from "../KubeError.ts"
 import * as Course from "./Course.ts"
 import { listPages } from "./ListPages.ts"
 import { type Change, type Listing, Mirror } from "./Mirror.ts"
 import { makeProjector } from "./Projector.ts"
 import { parseEvent, type WatchEvent } from "./WatchEvent.ts"
+import type { Resource } from "./Resource.ts"
+import { readEvent, WireObject } from "./WireEvent.ts"
 import { backoff, type Decision, longestWait, slow } from "./AfterError.ts"
 import { type States, WatchStates } from "./WatchStates.ts"
 
 export type { Change } from "./Mirror.ts"
-
-export interface Resource<A> {
-  /** For metrics, health and logs, and unique among the watches of the process: "deployments". */
-  readonly name: string
-  /** "/apis/apps/v1/deployments" */
-  readonly path: string
-  /** Selectors. */
-  readonly query?: Readonly<Record<string, string>> | undefined
-  /** What is kept of an object; undefined: nothing. Objects of lists have neither kind nor apiVersion. Must not throw. */
-  readonly project: (object: unknown) => A | undefined
-  /** The same for an object as long as it lives. */
-  readonly key: (item: A) => string
-}
+export type { Resource } from "./Resource.ts"
 
 interface Around {
   readonly client: KubeClient["Service"]
@@ -61,7 +53,11 @@ class Watch<A> {
     this.#clock = clock
     this.#states = states
     this.#series = seriesOf(resource.name)
-    this.#projector = makeProjector(resource.name, resource.project)
+    const { project, wire } = resource
+    this.#projector = makeProjector(
+      resource.name,
+      (object) => object instanceof WireObject ? wire?.project(object.fields) : project(object)
+    )
     this.#mirror = new Mirror({ project: this.#projector.project, key: resource.key })
   }
 
@@ -125,36 +121,78 @@ class Watch<A> {
     session: Course.Session,
     listing: Listing<A>,
     { initialEnd, resourceVersion }: Extract<WatchEvent, { _tag: "Bookmark" }>
-  ): Effect.Effect<Change<A> | undefined, KubeError> {
+  ): Change<A> | KubeError | undefined {
     if (session.synced) {
       this.#heard()
       this.#course = Course.moved(this.#course, resourceVersion)
     } else if (initialEnd) {
       session.synced = true
-      return Effect.as(this.#projector.say, this.#complete(listing, resourceVersion))
+      return this.#complete(listing, resourceVersion)
     } else if (this.#now() - session.lastEventAt > 60_000) {
       // it took the request for an ordinary watch
-      return Effect.fail(protocolError(this.#operation, "the list does not end"))
+      return protocolError(this.#operation, "the list does not end")
     }
-    return Effect.undefined
+    return undefined
   }
 
-  #handle(
-    session: Course.Session,
-    listing: Listing<A>,
-    event: WatchEvent
-  ): Effect.Effect<Change<A> | undefined, KubeError> {
-    if (event._tag === "Error") return Effect.fail(fromEvent(this.#operation, event.status))
+  #handle(session: Course.Session, listing: Listing<A>, event: WatchEvent): Change<A> | KubeError | undefined {
+    if (event._tag === "Error") return fromEvent(this.#operation, event.status)
     if (event._tag === "Bookmark") return this.#bookmark(session, listing, event)
     session.lastEventAt = this.#now()
     if (!session.synced) {
-      listing.add(event.object)
-      return Effect.undefined
+      listing.add(event.object, event.meta)
+      return undefined
     }
     this.#heard()
     this.#course = Course.moved(this.#course, event.meta.resourceVersion)
-    const counted = Effect.as(Metric.update(this.#series.events, 1), this.#mirror.change(event))
-    return this.#projector.failed() ? Effect.andThen(this.#projector.say, counted) : counted
+    session.events += 1
+    return this.#mirror.change(event)
+  }
+
+  #parse(frame: Frame): WatchEvent | KubeError {
+    if (typeof frame === "string") {
+      return parseEvent(frame) ?? protocolError(this.#operation, `a line is no event: ${frame.slice(0, 100)}`)
+    }
+    const event = this.#resource.wire === undefined
+      ? Result.fail("nobody asked for it")
+      : readEvent(frame, this.#resource.wire.message)
+    return Result.getOrElse(event, (why) => protocolError(this.#operation, `a message is no event: ${why}`))
+  }
+
+  /** All that came at once; what is wrong comes after what came before it. */
+  #take(
+    session: Course.Session,
+    listing: Listing<A>,
+    frames: ReadonlyArray<Frame>
+  ): Effect.Effect<Stream.Stream<Change<A>, KubeError>> {
+    let changes: Array<Change<A>> = []
+    const parts = [changes]
+    let failure: KubeError | undefined
+    const before = session.events
+    let understood = 0
+    for (const frame of frames) {
+      const event = this.#parse(frame)
+      session.lines += 1
+      if (!(event instanceof KubeError)) understood += 1
+      const change = event instanceof KubeError ? event : this.#handle(session, listing, event)
+      if (change instanceof KubeError) {
+        failure = change
+        break
+      }
+      if (change === undefined) continue
+      changes.push(change)
+      // what is due after it comes before whatever follows
+      if (change._tag === "Synced") parts.push(changes = [])
+    }
+    const taken = Stream.fromArrays(...parts)
+    const events = session.events - before
+    return Effect.all([
+      understood === 0 ? Effect.void : Effect.andThen(this.#progress, this.#well),
+      events === 0 ? Effect.void : Metric.update(this.#series.events, events),
+      this.#projector.failed() && session.synced ? this.#projector.say : Effect.void
+    ], { discard: true }).pipe(
+      Effect.as(failure === undefined ? taken : Stream.concat(taken, Stream.fail(failure)))
+    )
   }
 
   #byWatch(session: Course.Session): Stream.Stream<Change<A>, KubeError> {
@@ -165,9 +203,10 @@ class Watch<A> {
       const silence = silences < 2 ? longestSilence : (timeout + 5) * 1000
       // and that it never does is known after two silences
       this.#update({ patience: 2 * longestSilence + (silences < 2 ? 0 : silence) + longestWait })
-      return this.#client.lines({
+      return this.#client.frames({
         method: "GET",
         path: this.#resource.path,
+        ...(this.#resource.wire === undefined ? {} : { accept: protobufOrJson }),
         query: {
           ...this.#resource.query,
           watch: "true",
@@ -179,14 +218,8 @@ class Watch<A> {
         },
         silence: Duration.millis(silence)
       }).pipe(
-        Stream.mapEffect((line) => {
-          const event = parseEvent(line)
-          session.lines += 1
-          return event === undefined
-            ? Effect.fail(protocolError(this.#operation, `a line is no event: ${line.slice(0, 100)}`))
-            : Effect.andThen(Effect.andThen(this.#progress, this.#well), this.#handle(session, listing, event))
-        }),
-        Stream.filter((it) => it !== undefined)
+        Stream.mapEffect((frames) => Effect.suspend(() => this.#take(session, listing, frames))),
+        Stream.flatMap((taken) => taken)
       )
     }))
   }

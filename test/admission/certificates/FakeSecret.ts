@@ -51,7 +51,7 @@ export const fakeSecret = () => {
         requests.push(request)
         return illness(request) ?? Effect.flatMap(answer(request), (it) => afterwards(request) ?? Effect.succeed(it))
       }),
-    lines: () => Stream.empty
+    frames: () => Stream.empty
   })
 
   return {

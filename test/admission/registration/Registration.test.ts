@@ -80,7 +80,7 @@ const server = () => {
     },
     patches: () => calls.filter((it) => it.method === "PATCH").length,
     layer: Layer.mergeAll(
-      Layer.succeed(KubeClient, KubeClient.of({ server: "", request, lines: () => assert.fail("no watch is meant") })),
+      Layer.succeed(KubeClient, KubeClient.of({ server: "", request, frames: () => assert.fail("no watch is meant") })),
       Logger.layer([Logger.make(({ logLevel, message }) => {
         if (logLevel !== "Debug") log.push(`${logLevel} ${String(message)}`)
       })])

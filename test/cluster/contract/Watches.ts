@@ -7,6 +7,7 @@ import * as J from "../../../sandbox/Json.ts"
 import * as ControlPlane from "./ControlPlane.ts"
 import { TestCluster } from "./ControlPlane.ts"
 import * as Objects from "./Objects.ts"
+import { linesOf } from "../../kube/LinesOf.ts"
 
 /** "ADDED name", or the type alone where there is no name. */
 const said = (event: JsonObject): string =>
@@ -14,7 +15,7 @@ const said = (event: JsonObject): string =>
 
 const eventsOf = (path: string, query: Record<string, string>) =>
   Stream.unwrap(
-    Effect.map(KubeClient, (client) => client.lines({ method: "GET", path, query: { watch: "true", ...query } }))
+    Effect.map(KubeClient, (client) => linesOf(client, { method: "GET", path, query: { watch: "true", ...query } }))
   )
     .pipe(
       Stream.filter((line) => line.trim() !== ""),
@@ -167,7 +168,7 @@ export const watches = (it: Vitest.MethodsNonLive<ControlPlane.Needs>) => {
       const { path, version } = yield* start()
       yield* ControlPlane.call("POST", path, watched("b"))
       const client = yield* KubeClient
-      const lines = yield* client.lines({
+      const lines = yield* linesOf(client, {
         method: "GET",
         path,
         query: { watch: "true", ...ours, resourceVersion: version },

@@ -122,7 +122,7 @@ export class LeaseServer {
       })
     return {
       link,
-      layer: Layer.succeed(KubeClient, KubeClient.of({ server: "http://test", request, lines: () => Stream.never }))
+      layer: Layer.succeed(KubeClient, KubeClient.of({ server: "http://test", request, frames: () => Stream.never }))
     }
   }
 }

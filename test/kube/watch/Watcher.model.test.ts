@@ -3,11 +3,14 @@
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Metric, Queue, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import type { Frame } from "../../../src/kube/Frames.ts"
 import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
 import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
 import { type Resource, watch } from "../../../src/kube/watch/Watcher.ts"
+import * as P from "../../../src/protobuf/Message.ts"
 import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { failure } from "../FakeApi.ts"
+import { frameOf } from "./WireFrames.ts"
 
 const Step = Schema.Union([
   Schema.Struct({ do: Schema.Literal("put"), name: Schema.Literals(["a", "b", "c", "d"]), value: Schema.Int }),
@@ -42,18 +45,40 @@ const status = (code: number, reason: string) =>
   fromStatus({ operation, mutation: false, status: code, body: failure(code, reason, reason), retryAfter: undefined })
 const broken = () => fromTransport(operation, false, Object.assign(new Error("reset"), { code: "ECONNRESET" }))
 
+interface Event {
+  readonly type: string
+  readonly object: unknown
+}
+
+const table = P.message({
+  metadata: [
+    1,
+    P.one(P.message({
+      name: [1, P.text],
+      namespace: [3, P.text],
+      resourceVersion: [6, P.text],
+      annotations: [12, P.map]
+    }))
+  ],
+  value: [2, P.intOrText]
+})
+
 /** One kind of a cluster, with a history that can be compacted, and watchers that can be cut off. */
 class Model {
   readonly stored = new Map<string, Stored>()
   readonly history: Array<
     { readonly type: string; readonly name: string; readonly at: number; readonly value: Stored["value"] }
   > = []
-  readonly open = new Set<Queue.Queue<string, KubeError | Cause.Done>>()
+  readonly open = new Set<Queue.Queue<Frame, KubeError | Cause.Done>>()
   readonly asked: Array<number> = []
   version = 10
   compacted = 10
   streams = true
   down = 0
+  readonly #encode: (event: Event) => Frame
+  constructor(encoding: "JSON" | "Protocol Buffers") {
+    this.#encode = encoding === "JSON" ? JSON.stringify : (event) => frameOf(table, event)
+  }
 
   object(name: string, { value, version }: Stored) {
     return { metadata: { namespace: "ns", name, resourceVersion: String(version) }, value }
@@ -76,8 +101,17 @@ class Model {
     return { type: "BOOKMARK", object: { metadata: { resourceVersion: String(this.version), annotations } } }
   }
 
-  say(line: unknown) {
-    for (const queue of this.open) Queue.offerUnsafe(queue, typeof line === "string" ? line : JSON.stringify(line))
+  say(event: Event) {
+    for (const queue of this.open) Queue.offerUnsafe(queue, this.#encode(event))
+  }
+
+  garbage() {
+    const whole = this.#encode({ type: "ADDED", object: this.object("a", { value: 1, version: 1 }) })
+    for (const queue of this.open) Queue.offerUnsafe(queue, whole.slice(0, 10))
+  }
+
+  encode(event: Event): Frame {
+    return this.#encode(event)
   }
 
   cut(error?: KubeError) {
@@ -94,13 +128,13 @@ const keep = (value: Stored["value"]) => value === "hidden" ? undefined : value
 const client = (model: Model) =>
   KubeClient.of({
     server: "http://model",
-    lines: (request: KubeRequest) =>
+    frames: (request: KubeRequest) =>
       Stream.unwrap(Effect.gen(function*() {
         const query = request.query ?? {}
         if (model.down-- > 0) return yield* broken()
         if (query["sendInitialEvents"] === "true" && !model.streams) return yield* status(422, "Invalid")
-        const queue = yield* Queue.unbounded<string, KubeError | Cause.Done>()
-        const lines: Array<unknown> = []
+        const queue = yield* Queue.unbounded<Frame, KubeError | Cause.Done>()
+        const lines: Array<Event> = []
         if (query["sendInitialEvents"] === "true") {
           for (const [name, it] of model.stored) lines.push({ type: "ADDED", object: model.object(name, it) })
           lines.push(model.bookmark(true))
@@ -117,9 +151,12 @@ const client = (model: Model) =>
             }
           }
         }
-        for (const line of lines) Queue.offerUnsafe(queue, JSON.stringify(line))
+        for (const line of lines) Queue.offerUnsafe(queue, model.encode(line))
         model.open.add(queue)
-        return Stream.fromQueue(queue).pipe(Stream.ensuring(Effect.sync(() => model.open.delete(queue))))
+        return Stream.fromQueue(queue).pipe(
+          Stream.chunks,
+          Stream.ensuring(Effect.sync(() => model.open.delete(queue)))
+        )
       })),
     // pages of two; a token is the moment of the first page and the number of the next object
     request: (request) =>
@@ -148,14 +185,17 @@ const client = (model: Model) =>
       })
   })
 
+const project = (object: unknown) => {
+  const { metadata, value } = object as { metadata: { name: string }; value: Stored["value"] }
+  const kept = keep(value)
+  return kept === undefined ? undefined : { name: metadata.name, value: kept }
+}
+
 const things: Resource<{ readonly name: string; readonly value: number }> = {
   name: "things",
   path: "/things",
-  project: (object) => {
-    const { metadata, value } = object as { metadata: { name: string }; value: Stored["value"] }
-    const kept = keep(value)
-    return kept === undefined ? undefined : { name: metadata.name, value: kept }
-  },
+  project,
+  wire: { message: table, project },
   key: (it) => it.name
 }
 
@@ -183,7 +223,7 @@ const perform = Effect.fnUntraced(function*(model: Model, step: Step) {
       model.cut(broken())
       break
     case "garbage":
-      model.say("{\"type\":\"ADD")
+      model.garbage()
       break
     case "expire":
       model.say({ type: "ERROR", object: failure(410, "Expired", "too old") })
@@ -215,10 +255,10 @@ const quiet = Layer.mergeAll(
 
 it.effect.prop(
   "whatever happens, the consumer ends with what the server has",
-  { steps: Steps },
-  ({ steps }) =>
+  { steps: Steps, encoding: Schema.Literals(["JSON", "Protocol Buffers"]) },
+  ({ encoding, steps }) =>
     Effect.gen(function*() {
-      const model = new Model()
+      const model = new Model(encoding)
       const seen = new Map<string, number>()
       yield* watch(things).pipe(
         Stream.runForEach((change) =>

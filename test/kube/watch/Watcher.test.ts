@@ -277,10 +277,10 @@ describe("watch", () => {
         KubeClient,
         Effect.map(KubeClient, (client) => ({
           ...client,
-          lines: (request) => {
+          frames: (request) => {
             const silence = Duration.toMillis(request.silence ?? 0)
             silences.push(silence)
-            return client.lines({ ...request, silence: Math.min(silence / 300, 600) })
+            return client.frames({ ...request, silence: Math.min(silence / 300, 600) })
           }
         }))
       )
@@ -314,9 +314,9 @@ describe("watch", () => {
         KubeClient,
         Effect.map(KubeClient, (client) => ({
           ...client,
-          lines: (request) => {
+          frames: (request) => {
             heard.push(heardAt())
-            return client.lines(request)
+            return client.frames(request)
           }
         }))
       )

@@ -6,13 +6,14 @@ import type { KubeError } from "../../../src/kube/KubeError.ts"
 import * as J from "../../../sandbox/Json.ts"
 import { send } from "../Http.ts"
 import * as Sandbox from "../support/Sandbox.ts"
+import { linesOf } from "../../kube/LinesOf.ts"
 
 const configMaps = "/api/v1/namespaces/default/configmaps"
 const make = (name: string) => Sandbox.post(configMaps, { metadata: { name } })
 const watch = (query: Record<string, string> = {}) =>
   Stream.unwrap(
     Effect.map(KubeClient, (client) =>
-      client.lines({ method: "GET", path: configMaps, query: { watch: "true", ...query } }))
+      linesOf(client, { method: "GET", path: configMaps, query: { watch: "true", ...query } }))
   ).pipe(
     Stream.filter((line) =>
       line !== ""

@@ -1,0 +1,17 @@
+// Resource: a kind of the cluster as whoever watches it describes it: where it is, and what is kept of its objects.
+import type { Message } from "../../protobuf/Message.ts"
+
+export interface Resource<A> {
+  /** For metrics, health and logs, and unique among the watches of the process: "deployments". */
+  readonly name: string
+  /** "/apis/apps/v1/deployments" */
+  readonly path: string
+  /** Selectors. */
+  readonly query?: Readonly<Record<string, string>> | undefined
+  /** What is kept of an object; undefined: nothing. Objects of lists have neither kind nor apiVersion. Must not throw. */
+  readonly project: (object: unknown) => A | undefined
+  /** The same in Protocol Buffers: which fields are read, and what is kept of them. Without it all is JSON. */
+  readonly wire?: { readonly message: Message; readonly project: (object: object) => A | undefined } | undefined
+  /** The same for an object as long as it lives. */
+  readonly key: (item: A) => string
+}
