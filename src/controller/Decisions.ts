@@ -1,6 +1,8 @@
 // Decisions: the last plan of every workload, kept only to be looked at: by metrics, logs and pacing. Nothing is decided
 // from it that could not be decided without it.
 import { Context, Effect, Layer } from "effect"
+import { Tally } from "../collections/Tally.ts"
+import { isWorkloadKind } from "../workload/Kinds.ts"
 import type { Plan } from "../workload/Plan.ts"
 import type { Verdict } from "../workload/Verdict.ts"
 import type { HoldReason, SkipReason } from "../workload/Reason.ts"
@@ -32,6 +34,15 @@ export const reasonsOf = ({ plan, verdict }: Decision): ReadonlySet<SkipReason |
     ...plan.images.flatMap((it) => it.skip === undefined || it.skip === "already-backup" ? [] : [it.skip])
   ])
 
+/**
+ * Whether an object is what people call a workload: not what another workload made, no static pod, and no old revision of what
+ * an operator rolls.
+ */
+const isWorkload = ({ plan: { workload } }: Decision): boolean => {
+  const { mirror, owner, replicas } = workload
+  return !mirror && (owner === undefined || (!isWorkloadKind(owner.kind) && replicas !== 0))
+}
+
 const describe = (verdict: Verdict): string =>
   "reason" in verdict
     ? `${verdict._tag.toLowerCase()}, ${verdict.reason}: ${verdict.detail}`
@@ -59,7 +70,10 @@ const isCandidate = ({ plan }: Decision): boolean =>
 export class DecisionMap {
   readonly #decisions = new Map<string, Decision>()
   /** By namespace, how many of its workloads could be rewritten by a rollout. */
-  readonly #candidates = new Map<string, number>()
+  readonly #candidates = new Tally<string>()
+  /** What people call workloads, by what has become of them, and by every reason for it. */
+  readonly outcomes = new Tally<Outcome>()
+  readonly reasons = new Tally<SkipReason | HoldReason>()
 
   get all(): IterableIterator<Decision> {
     return this.#decisions.values()
@@ -67,7 +81,7 @@ export class DecisionMap {
 
   /** Whether no other namespace has workloads that could be rewritten by a rollout. */
   isAlone(namespace: string): boolean {
-    return this.#candidates.size === (this.#candidates.has(namespace) ? 1 : 0)
+    return this.#candidates.size === (this.#candidates.of(namespace) > 0 ? 1 : 0)
   }
 
   get(key: string): Decision | undefined {
@@ -79,13 +93,13 @@ export class DecisionMap {
     this.#decisions.delete(key)
   }
 
-  /** Counts a workload in or out among its namespace's candidates. */
+  /** Counts a decision in or out: counting all of them every second would cost a pass over the cluster. */
   #count(decision: Decision | undefined, by: 1 | -1): void {
-    if (decision === undefined || !isCandidate(decision)) return
-    const { namespace } = decision.plan.workload
-    const count = (this.#candidates.get(namespace) ?? 0) + by
-    if (count === 0) this.#candidates.delete(namespace)
-    else this.#candidates.set(namespace, count)
+    if (decision === undefined) return
+    if (isCandidate(decision)) this.#candidates.count(decision.plan.workload.namespace, by)
+    if (!isWorkload(decision)) return
+    this.outcomes.count(outcomeOf(decision), by)
+    for (const reason of reasonsOf(decision)) this.reasons.count(reason, by)
   }
 
   /** Keeps a decision; one line of log when it is another than before. */

@@ -40,16 +40,28 @@ interface OwnerReference {
   readonly controller?: boolean | null
 }
 
+/** The same question of the same set of fields, which a thousand objects may share (WireParts.ts), is answered once. */
+const remembered = (judge: (fields: object) => boolean) => {
+  const answers = new WeakMap<object, boolean>()
+  return (fields: unknown): boolean => {
+    if (typeof fields !== "object" || fields === null) return false
+    const known = answers.get(fields)
+    if (known !== undefined) return known
+    const answer = judge(fields)
+    answers.set(fields, answer)
+    return answer
+  }
+}
+
 /**
  * Whether a set of managed fields (KEP-555: `f:` a field, `k:` an item of a list) holds an image of a container or volume.
  * Only directly in an item: a label may be called image, too, and an RBD volume has a field of that name.
  */
-export const holdsImage = (fields: unknown, inItem = false): boolean => {
-  if (typeof fields !== "object" || fields === null) return false
-  return Object.entries(fields).some(([key, below]) =>
-    key === "f:image" ? inItem : holdsImage(below, key.startsWith("k:"))
-  )
-}
+export const holdsImage = remembered((fields) => findImage(fields, false))
+
+const findImage = (fields: unknown, inItem: boolean): boolean =>
+  typeof fields === "object" && fields !== null &&
+  Object.entries(fields).some(([key, below]) => key === "f:image" ? inItem : findImage(below, key.startsWith("k:")))
 
 const byMark = (labels: Texts, annotations: Texts): string | undefined => {
   const places = { annotation: annotations, label: labels }
@@ -91,10 +103,12 @@ export const managerOf = (
   ownerReferences: ReadonlyArray<OwnerReference>
 ): string | undefined => byMark(labels, annotations) ?? byField(managedFields) ?? byOwner(ownerReferences)
 
-const holds = (fields: unknown, field: string): boolean => {
-  if (typeof fields !== "object" || fields === null) return false
-  return Object.entries(fields).some(([key, below]) => key === field || holds(below, field))
-}
+const find = (fields: unknown, field: string): boolean =>
+  typeof fields === "object" && fields !== null &&
+  Object.entries(fields).some(([key, below]) => key === field || find(below, field))
+
+const holdsTemplate = remembered((fields) => find(fields, "f:template"))
+const holdsOriginals = remembered((fields) => find(fields, `f:${originalsAnnotation}`))
 
 /** Name under which our own changes stand in `managedFields`. */
 export const fieldManager = "image-cloner"
@@ -114,7 +128,7 @@ export const patchedAtOf = (managedFields: ReadonlyArray<Timed>): number | undef
   latest(
     managedFields
       .filter((it) => it.manager === fieldManager)
-      .filter((it) => holds(it.fieldsV1, `f:${originalsAnnotation}`) || holdsImage(it.fieldsV1))
+      .filter((it) => holdsOriginals(it.fieldsV1) || holdsImage(it.fieldsV1))
   )
 
 /** How `kubectl rollout undo` stands in `managedFields`: it names no manager of its own, as kubectl's other commands do. */
@@ -141,6 +155,6 @@ export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>): string | und
 export const templateChangedAtOf = (managedFields: ReadonlyArray<Timed>): number | undefined =>
   latest(
     managedFields.filter((it) =>
-      it.manager !== fieldManager && (it.subresource ?? "") === "" && holds(it.fieldsV1, "f:template")
+      it.manager !== fieldManager && (it.subresource ?? "") === "" && holdsTemplate(it.fieldsV1)
     )
   )

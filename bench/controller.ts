@@ -1,0 +1,182 @@
+// A large cluster: what the daemon costs until it is ready, at its highest and when idle, beside client-go's informers over the same
+// kinds (informers/main.go), on a real kube-apiserver without controllers. Every Deployment has a ReplicaSet and a pod, with the
+// managedFields that real ones have. Needs KUBEBUILDER_ASSETS and Go.
+// node bench/controller.ts [--workloads N] [--old N] [--images N] [--profile FOLDER]; `old` are scaled-down ReplicaSets a Deployment.
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Redacted } from "effect"
+import { execFileSync } from "node:child_process"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { parseArgs } from "node:util"
+import * as RealControlPlane from "../sandbox/RealControlPlane.ts"
+import { KubeClient } from "../src/kube/KubeClient.ts"
+import { cpuOf } from "./AdmissionStage.ts"
+import { type Command, flags, inFolder, memoryOf, node, program, start, type Started, write } from "./Measure.ts"
+
+const { values } = parseArgs({
+  options: {
+    workloads: { type: "string", default: "10000" },
+    old: { type: "string", default: "0" },
+    images: { type: "string", default: "500" },
+    profile: { type: "string" }
+  }
+})
+const workloads = Number(values.workloads)
+const old = Number(values.old)
+const images = Number(values.images)
+const namespaces = 50
+/** Seconds over which being idle is measured, after as many of rest. */
+const idle = 20
+
+const template = (name: string, image: string) => ({
+  metadata: { labels: { app: name } },
+  spec: {
+    containers: [{
+      name: "app",
+      image,
+      env: Array.from({ length: 10 }, (_, at) => ({ name: `SETTING_${at}`, value: `value ${at} of ${name}` })),
+      resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "64Mi" } },
+      readinessProbe: { httpGet: { path: "/", port: 80 } }
+    }]
+  }
+})
+
+const ownedBy = (kind: string, name: string, uid: string) => [{
+  apiVersion: "apps/v1",
+  kind,
+  name,
+  uid,
+  controller: true
+}]
+
+const uidOf = (object: unknown): string => {
+  // what an API server answers to a POST has one
+  const { metadata } = object as { readonly metadata: { readonly uid: string } }
+  return metadata.uid
+}
+
+const fill = Effect.gen(function*() {
+  const client = yield* KubeClient
+  const post = (path: string, body: unknown, manager: string) =>
+    client.request({ method: "POST", path, body, query: { fieldManager: manager } })
+  for (let at = 0; at < namespaces; at++) {
+    yield* post("/api/v1/namespaces", { metadata: { name: `team-${at}` } }, "kubectl")
+    // nobody else makes it here
+    yield* post(`/api/v1/namespaces/team-${at}/serviceaccounts`, { metadata: { name: "default" } }, "kubectl")
+  }
+  yield* Effect.forEach(Array.from({ length: workloads }, (_, at) => at), (at) =>
+    Effect.gen(function*() {
+      const namespace = `team-${at % namespaces}`
+      const name = `web-${at}`
+      const pod = template(name, `docker.io/library/app-${at % images}:1`)
+      const selector = { matchLabels: { app: name } }
+      const apps = `/apis/apps/v1/namespaces/${namespace}`
+      const spec = { replicas: 1, selector, template: pod }
+      const deployment = uidOf(yield* post(`${apps}/deployments`, { metadata: { name }, spec }, "helm"))
+      for (let generation = 0; generation <= old; generation++) {
+        const set = `${name}-${generation}`
+        const body = {
+          metadata: { name: set, ownerReferences: ownedBy("Deployment", name, deployment) },
+          spec: { ...spec, replicas: generation === old ? 1 : 0 }
+        }
+        const uid = uidOf(yield* post(`${apps}/replicasets`, body, "kube-controller-manager"))
+        if (generation < old) continue
+        const metadata = { name: `${set}-x`, labels: { app: name }, ownerReferences: ownedBy("ReplicaSet", set, uid) }
+        const running = { ...pod.spec, nodeName: `node-${at % 100}`, automountServiceAccountToken: false }
+        const path = `/api/v1/namespaces/${namespace}/pods`
+        yield* post(path, { metadata, spec: running }, "kube-controller-manager")
+      }
+    }), { concurrency: 24, discard: true })
+})
+
+interface Figures {
+  readonly ready: number
+  readonly cpu: number
+  readonly peak: number
+  readonly settled: number
+  /** Share of a core. */
+  readonly idle: number
+}
+
+/** Asks the daemon until it says that it is ready. */
+const untilReady = async ({ after }: Started) => {
+  const { line } = await after(/metrics and health are at/)
+  const port = /:(\d+)"?$/.exec(line.trim())?.[1] ?? ""
+  for (;;) {
+    const { status } = await fetch(`http://127.0.0.1:${port}/readyz`)
+    if (status === 200) return
+    await setTimeout(20)
+  }
+}
+
+const figuresOf = async (started: Started, ready: Promise<unknown>): Promise<Figures> => {
+  const { child, ended } = started
+  const from = performance.now()
+  const pid = child.pid ?? 0
+  await ready
+  const milliseconds = performance.now() - from
+  const cpu = cpuOf(pid) / 1000
+  await setTimeout(idle * 1000)
+  const before = cpuOf(pid)
+  const { now, peak } = memoryOf(pid)
+  await setTimeout(idle * 1000)
+  const share = (cpuOf(pid) - before) / 1000 / idle
+  child.kill("SIGTERM")
+  await ended
+  return { ready: milliseconds / 1000, cpu, peak, settled: now, idle: share }
+}
+
+const show = (name: string, { cpu, idle: share, peak, ready, settled }: Figures) =>
+  console.log(
+    `${name}: ready after ${ready.toFixed(1)} s and ${cpu.toFixed(2)} s of CPU; ${peak.toFixed(0)} MiB at the peak, ` +
+      `${settled.toFixed(0)} settled; idle ${(share * 100).toFixed(2)} % of a core`
+  )
+
+const measured = Effect.fnUntraced(function*(folder: string, kubeconfig: string) {
+  const peer = join(folder, "informers")
+  execFileSync("go", ["build", "-mod=mod", "-o", peer, "."], {
+    cwd: join(import.meta.dirname, "informers"),
+    stdio: "inherit"
+  })
+  const settings = join(folder, "settings")
+  mkdirSync(settings)
+  write(settings, "BACKUP_REGISTRY", "backup.example/copies")
+  write(settings, "REWRITE_MODE", "off")
+  write(settings, "DRY_RUN", "true")
+  const profile = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`]
+  const daemon: Command = [node, ...flags, ...profile, program, "run", "--config", settings, "--kubeconfig", kubeconfig]
+  const env = { HTTP_PORT: "0", DOCKER_CONFIG: folder, MALLOC_ARENA_MAX: "1", HOME: folder, LOG_FORMAT: "logfmt" }
+  const others = yield* Effect.promise(() => {
+    const started = start([peer, kubeconfig], { HOME: folder })
+    return figuresOf(started, started.after(/synced/))
+  })
+  const ours = yield* Effect.promise(() => {
+    const started = start(daemon, env)
+    return figuresOf(started, untilReady(started))
+  })
+  show("client-go", others)
+  show("ours", ours)
+  const objects = workloads * (old + 3)
+  console.log(
+    `${objects} objects: CPU ${(ours.cpu / others.cpu).toFixed(2)} × the peer's, peak ${
+      (ours.peak / others.peak).toFixed(2)
+    } ×`
+  )
+})
+
+const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
+await inFolder((folder) =>
+  Effect.runPromise(
+    Effect.gen(function*() {
+      const plane = yield* RealControlPlane.make({ assets, bare: true })
+      const client = KubeClient.layerFrom({
+        server: plane.url,
+        ca: plane.ca,
+        headers: { authorization: `Bearer ${Redacted.value(plane.adminToken)}` }
+      })
+      yield* Effect.provide(fill, client)
+      yield* measured(folder, write(folder, "kubeconfig", plane.kubeconfig()))
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+  )
+)

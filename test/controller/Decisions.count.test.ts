@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { DecisionMap, outcomeOf, reasonsOf } from "../../src/controller/Decisions.ts"
+import { settingsOf } from "../../src/settings/Settings.ts"
+import { plan } from "../../src/workload/Plan.ts"
+import { reasons } from "../../src/telemetry/Metrics.ts"
+import { facts, workload } from "../support/Objects.ts"
+
+const settings = settingsOf("backup.example/copies")
+const Steps = Schema.Array(Schema.Struct({
+  kind: Schema.Literals(["Deployment", "CronJob", "StatefulSet"]),
+  name: Schema.Literals(["a", "b"]),
+  namespace: Schema.Literals(["one", "kube-system"]),
+  image: Schema.Literals([
+    "nginx:1",
+    "localhost/x",
+    "backup.example/copies/docker.io/library/nginx:1",
+    "not a reference"
+  ]),
+  away: Schema.Boolean
+}))
+
+describe("what is counted of decisions", () => {
+  it.effect.prop("is what a recount gives, after whatever came and went", [Steps], ([steps]) =>
+    Effect.gen(function*() {
+      const decisions = new DecisionMap()
+      for (const { away, image, ...given } of steps) {
+        const one = workload({ ...given, images: { app: image } })
+        if (away) decisions.forget(one.key)
+        else {
+          const planned = plan(one, facts(settings))
+          yield* decisions.set({ plan: planned, verdict: planned.verdict })
+        }
+      }
+      const all = [...decisions.all]
+      for (const outcome of ["rewritten", "wanted", "held", "skipped"] as const) {
+        assert.strictEqual(decisions.outcomes.of(outcome), all.filter((it) => outcomeOf(it) === outcome).length)
+      }
+      for (const reason of reasons) {
+        assert.strictEqual(decisions.reasons.of(reason), all.filter((it) => reasonsOf(it).has(reason)).length)
+      }
+    }))
+})
