@@ -37,6 +37,8 @@ export interface CloneRequest {
   readonly last?: Digest | undefined
   /** Whether pods are being started from the backup's tag: then it is not moved (`tag-in-use`). */
   readonly tagInUse?: Effect.Effect<boolean>
+  /** Hears what the source's tag names where TAG_POLICY keeps the copy's tag from it. */
+  readonly drifted?: CopyEnvironment["drifted"]
   /** Whether it is still to be copied: asked with each permit in hand, because waiting for one takes time (`unwanted`). */
   readonly wanted?: Effect.Effect<boolean>
   /** Whether it may be copied, beside being looked at, asked likewise: one of several replicas copies. */
@@ -112,6 +114,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     source: ImageReference,
     {
       claim = unclaimed,
+      drifted,
       last: expected,
       mayCopy = Effect.succeed(true),
       tagInUse = Effect.succeed(false),
@@ -119,9 +122,10 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     }: CloneRequest,
     given: { readonly damaged?: ReadonlySet<Digest>; readonly last?: Digest }
   ) {
-    const { backup, believeTags = false, cloneTimeout, mostImageBytes: mostBytes, referrers } = settings()
+    const { backup, believeTags = false, cloneTimeout, keepTags = false, mostImageBytes: mostBytes, referrers } =
+      settings()
     const progress = new Progress(source, backupOf(backup, source))
-    const { inTurn, looking, seconds } = makePlaces({
+    const places = makePlaces({
       permits,
       claim: { ...claim, lane: source.registry },
       running,
@@ -140,14 +144,14 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       believeTags,
       mostBytes,
       tagInUse,
+      keepTags,
+      drifted,
       expected,
-      seconds,
-      looking,
-      inTurn,
+      ...places,
       ...given
     }
     const outcome = yield* Effect.result(copyImage(environment, source, progress))
-    yield* reportClone(outcome, yield* seconds)
+    yield* reportClone(outcome, yield* places.seconds)
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 

@@ -37,6 +37,8 @@ export interface RegistryOptions {
   readonly bytesPerSecond: number | undefined
   /** How long the copying of one image may take. */
   readonly cloneTimeout: Duration.Duration
+  /** A tag of the backup stays at the first digest that it named. Default: it moves with the source's. */
+  readonly keepTags?: boolean
   /** Share of an announced budget that is left to others, 0 to 1. */
   readonly reserve: number
   /** Identities that clouds give us; undefined: none is used. */
@@ -66,6 +68,7 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   mostImageBytes: settings.MAX_IMAGE_SIZE,
   bytesPerSecond: settings.MAX_BANDWIDTH,
   cloneTimeout: settings.CLONE_TIMEOUT,
+  keepTags: settings.TAG_POLICY === "keep",
   reserve: settings.RATE_LIMIT_RESERVE / 100,
   clouds: cloudOptionsOf(settings)
 })

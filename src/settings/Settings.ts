@@ -101,6 +101,13 @@ export const Settings = Schema.Struct({
     description: "Rewrite to `name:tag@sha256:…`, so that a moved tag never changes a workload that is rewritten.",
     allowed: "`true` or `false`"
   }),
+  TAG_POLICY: setting(oneOf(["follow", "keep"]), "follow", {
+    description:
+      "What becomes of a copy's tag when the source's tag moves. `follow`: the new image is copied whole, then the copy's "
+      + "tag is moved to it; nothing is restarted. `keep`: the copy's tag stays at the first digest, and the drift is "
+      + "reported.",
+    allowed: "`follow` or `keep`"
+  }),
   PLAIN_HTTP_REGISTRIES: setting(list(canonicalRegistry), [], {
     description: "Registries that are spoken to without TLS. Never guessed.",
     allowed: hosts

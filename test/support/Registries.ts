@@ -26,6 +26,8 @@ export interface TestOptions {
   readonly believeTags?: boolean
   /** Default: no, as by hand; the daemon does. */
   readonly spareSilent?: boolean
+  /** TAG_POLICY keep. Default: no. */
+  readonly keepTags?: boolean
   readonly mostImageBytes?: number
   readonly bytesPerSecond?: number
   /** Default: four hours. */
@@ -82,6 +84,7 @@ export const clientLayer = (options: TestOptions) =>
         referrers: options.referrers ?? false,
         believeTags: options.believeTags ?? false,
         spareSilent: options.spareSilent ?? false,
+        keepTags: options.keepTags ?? false,
         mostImageBytes: options.mostImageBytes,
         bytesPerSecond: options.bytesPerSecond,
         cloneTimeout: options.cloneTimeout ?? Duration.hours(4),

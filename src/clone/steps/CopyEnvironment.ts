@@ -37,6 +37,10 @@ export interface CopyEnvironment {
   readonly damaged?: ReadonlySet<Digest>
   /** Whether pods are being started from the backup's tag: it does not move then. */
   readonly tagInUse: Effect.Effect<boolean>
+  /** The backup's tag stays at the first digest that it named (TAG_POLICY). */
+  readonly keepTags: boolean
+  /** Hears what the source's tag names, and what the copy's stays at, where that is another digest. Default: it is logged. */
+  readonly drifted?: ((source: Digest, kept: Digest) => Effect.Effect<void>) | undefined
   /** What the backup's tag was last seen to name: what whoever uses it expects there where it was lost. */
   readonly expected: Digest | undefined
   /** The same, where it is to be used instead of the source: put back where tag and source are lost. */

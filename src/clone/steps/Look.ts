@@ -6,6 +6,7 @@ import type { Whole } from "../Ledger.ts"
 import type { Job } from "./Job.ts"
 import type { Resolved } from "./Resolve.ts"
 import { ImageReferrers } from "./ImageReferrers.ts"
+import { keepDigest } from "./KeepDigest.ts"
 import { type Copied, remembered, report, tagImage } from "./Tag.ts"
 import { keepTag } from "./TagInUse.ts"
 import { type Instead, insteadOf } from "./WithoutSource.ts"
@@ -39,7 +40,11 @@ const recognise = Effect.fnUntraced(function*(job: Job, resolved: Resolved) {
 })
 
 export const look = Effect.fnUntraced(function*(job: Job): Effect.fn.Return<Looked, CloneError> {
-  const outcome = yield* Effect.result(Effect.flatMap(job.resolve, (it) => keepTag(job, it)))
+  const outcome = yield* job.resolve.pipe(
+    Effect.flatMap((it) => keepDigest(job, it)),
+    Effect.flatMap((it) => keepTag(job, it)),
+    Effect.result
+  )
   const at = yield* Clock.monotonicTimeNanos
   if (Result.isFailure(outcome)) return { _tag: "Instead", at, instead: yield* insteadOf(job, outcome.failure) }
   const resolved = outcome.success

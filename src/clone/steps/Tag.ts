@@ -12,6 +12,7 @@ import type { Whole } from "../Ledger.ts"
 import type { Tally } from "../tree/CopyTree.ts"
 import { otherAlgorithm } from "../tree/PutManifest.ts"
 import type { Job } from "./Job.ts"
+import { puttable } from "./TagInUse.ts"
 
 /** What became of one image. */
 export interface Copied {
@@ -109,7 +110,11 @@ export const tagImage = Effect.fnUntraced(function*(job: Job, untagged: Untagged
   const { content, digest, tags } = untagged
   if (content._tag === "Walked") {
     const { root } = content.tally
-    yield* Effect.forEach(tags, (tag) => at("backup")(registry.putManifest(into, tag, root)), { discard: true })
+    yield* Effect.forEach(
+      yield* puttable(job, tags, root),
+      (tag) => at("backup")(registry.putManifest(into, tag, root)),
+      { discard: true }
+    )
   }
   const look = at("backup")(registry.headManifest(into, digest))
   const isThere = (seen: Option.Option<ManifestHead>) => Option.isSome(seen) && seen.value.digest === digest

@@ -142,6 +142,26 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  it.effect("is pointed to the first digest of a tag that has moved, without a question, where TAG_POLICY keeps it", () => {
+    const asked: Array<string> = []
+    const it = loop(Effect.succeed({ _tag: "Gone" }), { TAG_POLICY: "keep" }, (tag) => {
+      asked.push(tag)
+      return digestOf("b")
+    })
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const cronJob = workload({ kind: "CronJob" })
+      store.putWorkload(cronJob)
+      inventory.want(cronJob.key, [source])
+      inventory.set(source, backedUp())
+      yield* queue.offer(cronJob.key)
+      yield* tick
+      assert.isNotEmpty(it.patches)
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+      assert.isEmpty(asked)
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("does not ask what a tag names where it is pinned to what its pods run", () => {
     const asked: Array<string> = []
     const it = loop(Effect.succeed({ _tag: "Gone" }), {}, (tag) => {
