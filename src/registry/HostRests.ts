@@ -18,6 +18,8 @@ export interface HostRests extends Pick<Reserves, "announced" | "budgetOf"> {
   readonly turn: (ask: Ask) => Effect.Effect<void, RegistryError>
   /** The host asked for rest; without a time it gets a growing one. Returns how long it will rest. */
   readonly limited: (ask: Ask, after: Duration.Duration | undefined) => Effect.Effect<Duration.Duration>
+  /** How long the host is left alone by what can wait: for its rate limit, or for a budget that runs low; zero where it is not. */
+  readonly restOf: (host: string) => Effect.Effect<Duration.Duration>
   /** The host answers normally again. */
   readonly answered: (ask: Ask) => Effect.Effect<void>
 }
@@ -96,6 +98,12 @@ export const makeHostRests = (options: {
     announced: reserves.announced,
     budgetOf: reserves.budgetOf,
     limited,
+    restOf: (host) =>
+      Effect.map(Clock.monotonicTimeNanos, (now) => {
+        const [limit, low] = [limits.get(host)?.until ?? 0n, reserves.latestRestOf(host)]
+        const until = limit > low ? limit : low
+        return until > now ? Duration.nanos(until - now) : Duration.zero
+      }),
     answered: (ask) =>
       Effect.suspend(() => {
         const known = limits.get(ask.host)

@@ -1,6 +1,17 @@
 // References in, bytes out: everything this program says to registries goes through this service.
 // Edge: knows no copying. Errors are RegistryError; the policies (credentials, addresses, rests) are inside.
-import { Clock, Context, Effect, FiberSet, type FileSystem, Layer, Metric, type Option, type Path } from "effect"
+import {
+  Clock,
+  Context,
+  type Duration,
+  Effect,
+  FiberSet,
+  type FileSystem,
+  Layer,
+  Metric,
+  type Option,
+  type Path
+} from "effect"
 import { noProxies, type Proxies } from "../settings/Proxies.ts"
 import { makeHostLabel } from "../telemetry/HostLabel.ts"
 import { registryRests, touchRegistry } from "../telemetry/Metrics.ts"
@@ -38,6 +49,8 @@ export class RegistryClient extends Context.Service<
   & {
     /** What the registry has announced last of what may be read of it; undefined where it announces nothing. */
     readonly budgetOf: (registry: string) => Budget | undefined
+    /** How long it is left alone by what can wait, its budget's reserve included; zero where it may be asked. */
+    readonly restOf: (registry: string) => Effect.Effect<Duration.Duration>
   }
 >()("image-cloner/registry/RegistryClient") {
   /** `certificates` is CERTS_DIR: authorities and client certificates in docker's layout. */
@@ -91,7 +104,8 @@ export class RegistryClient extends Context.Service<
         const common = { session, requests, limits }
         const reachability = makeReachability(settings)
         const spareSilent = () => settings().spareSilent === true
-        const budgetOf = (registry: string) => hosts.budgetOf(session.endpointOf(registry)?.host ?? "")
+        const hostOf = (registry: string) => session.endpointOf(registry)?.host ?? ""
+        const budgetOf = (registry: string) => hosts.budgetOf(hostOf(registry))
         // Docker Hub announces it with what it has, and not with what it lacks
         const announcesBudget = (registry: string) => registry === "docker.io" || budgetOf(registry) !== undefined
         const manifests = makeManifests({ ...common, access, reachability, spareSilent, announcesBudget })
@@ -107,6 +121,7 @@ export class RegistryClient extends Context.Service<
           }),
           roleOf: access.roleOf,
           silenceOf: reachability.silenceOf,
+          restOf: (registry) => hosts.restOf(hostOf(registry)),
           budgetOf
         })
       })

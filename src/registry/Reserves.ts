@@ -21,6 +21,8 @@ export interface Charge {
 export interface Reserves {
   /** Monotonic nanoseconds until which this is not to be asked; 0: it never was to wait. */
   readonly restOf: (charge: Charge) => bigint
+  /** The latest time until which anything is not to be asked of a host, whoever asks; likewise. */
+  readonly latestRestOf: (host: string) => bigint
   /** Takes note of an answer's budget headers. */
   readonly announced: (charge: Charge, headers: ResponseHeaders) => Effect.Effect<void>
   /** What the host has announced last, to whomever. */
@@ -58,6 +60,13 @@ export const makeReserves = (options: {
   return {
     // most hosts never rest: this may not cost them anything
     restOf: (charge) => charge.cost === "free" || rests.size() === 0 ? 0n : rests.get(keyOf(charge)) ?? 0n,
+    latestRestOf: (host) => {
+      let latest = 0n
+      for (const [key, until] of rests.entries()) {
+        if (key.startsWith(`${host} `) && until > latest) latest = until
+      }
+      return latest
+    },
     announced: (charge, headers) => {
       const limit = firstOf(headers["ratelimit-limit"])
       if (limit === undefined) return Effect.void

@@ -22,7 +22,11 @@ const refused = new RegistryError({
 })
 
 /** Sources that answer every HEAD of a tag alike, and what was asked of them. */
-const sources = (answer: Effect.Effect<Option.Option<ManifestHead>, RegistryError>, silent = false) => {
+const sources = (
+  answer: Effect.Effect<Option.Option<ManifestHead>, RegistryError>,
+  silent = false,
+  more: Partial<RegistryClient["Service"]> = {}
+) => {
   const asked: Array<string> = []
   const layer = Layer.provide(
     SourceTags.layer,
@@ -30,11 +34,13 @@ const sources = (answer: Effect.Effect<Option.Option<ManifestHead>, RegistryErro
       roleOf: () => "source",
       budgetOf: () => undefined,
       silenceOf: () => Effect.succeed(silent ? Duration.seconds(5) : undefined),
+      restOf: () => Effect.succeed(Duration.zero),
       headManifest: ({ repository }, tag) =>
         Effect.suspend(() => {
           asked.push(`${repository}:${tag}`)
           return answer
-        })
+        }),
+      ...more
     })
   )
   return { asked, layer }
@@ -86,4 +92,48 @@ describe("what a tag names at its source", () => {
       }).pipe(Effect.provide(it.layer))
     })
   }
+})
+
+const compared = SourceTags.use((it) => it.compare(source))
+
+describe("a tag that is compared in the background", () => {
+  it.effect("is asked for anew each time", () => {
+    const it = sources(Effect.succeedSome(head))
+    return Effect.gen(function*() {
+      yield* named
+      assert.deepStrictEqual(yield* compared, { _tag: "Named", digest: head.digest })
+      assert.deepStrictEqual(yield* compared, { _tag: "Named", digest: head.digest })
+      assert.strictEqual(it.asked.length, 3)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("is not asked of a host that rests or is silent: it says for how long", () =>
+    Effect.gen(function*() {
+      const minute = Effect.succeed(Duration.minutes(1))
+      for (const more of [{ restOf: () => minute }, { silenceOf: () => minute }]) {
+        const it = sources(Effect.succeedSome(head), false, more)
+        const answer = yield* Effect.provide(compared, it.layer)
+        assert.deepStrictEqual([answer._tag === "None" && Duration.toSeconds(answer.rest), it.asked], [60, []])
+      }
+    }))
+
+  it.effect("is asked of a silent host whose turn it is, or nobody would find out that it answers again", () => {
+    const it = sources(Effect.succeedSome(head), false, { silenceOf: () => Effect.succeed(Duration.zero) })
+    return Effect.map(Effect.provide(compared, it.layer), (answer) => assert.strictEqual(answer._tag, "Named"))
+  })
+
+  it.effect.each(
+    [
+      ["never answers", Effect.never, "None"],
+      ["refuses", Effect.fail(refused), "None"],
+      ["does not have it", Effect.succeedNone, "Gone"]
+    ] as const
+  )("of a host that %s is no digest", ([, answer, tag]) => {
+    const it = sources(answer)
+    return Effect.gen(function*() {
+      const asking = yield* Effect.forkChild(compared)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(asking))._tag, tag)
+    }).pipe(Effect.provide(it.layer))
+  })
 })

@@ -22,6 +22,23 @@ const limits = (rested: Array<string> = [], reserve = () => 0.2) =>
 const seconds = (duration: Duration.Duration | undefined) =>
   duration === undefined ? undefined : Math.round(Duration.toSeconds(duration))
 
+describe("what can wait", () => {
+  it.effect("leaves a host alone that rests, for a limit or for a low budget of anybody's", () =>
+    Effect.gen(function*() {
+      const it = limits()
+      assert.strictEqual(seconds(yield* it.restOf("a.io")), 0)
+      yield* it.limited(ask("a.io"), Duration.seconds(60))
+      yield* it.announced(ask("b.io", { identity: "login" }), {
+        "ratelimit-limit": "100;w=300",
+        "ratelimit-remaining": "3;w=300"
+      })
+      const rests = Effect.all(["a.io", "b.io", "c.io"].map((host) => Effect.map(it.restOf(host), seconds)))
+      assert.deepStrictEqual(yield* rests, [60, 300, 0])
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(yield* rests, [0, 0, 0])
+    }))
+})
+
 describe("a rate limit", () => {
   it.effect("rests the whole host until its time, and no other", () =>
     Effect.gen(function*() {
