@@ -7,14 +7,20 @@ export interface InventoryEntry {
   /** Canonical source reference. */
   readonly source: string
   readonly users: ReadonlySet<string>
+  /** Those of them that pull it anew for every container that starts. */
+  readonly pullers?: ReadonlySet<string>
   readonly state: ImageState
 }
 
 interface Entry {
   readonly source: string
   readonly users: Set<string>
+  readonly pullers: Set<string>
   state: ImageState
+  asked: boolean
 }
+
+const nothing: ReadonlySet<string> = new Set()
 
 const pending: ImageState = { _tag: "Pending" }
 
@@ -37,17 +43,26 @@ export class Images {
 
   /**
    * Says all that a user wants, in place of what it wanted before; an image that nobody wants any more is dropped.
-   * Answers the sources that are new, to be copied.
+   * Answers the sources that are to be looked at: the new ones, and those that somebody pulls anew at every start for the first time.
+   * @param pulled those of them that the user does
    */
-  want(user: string, sources: ReadonlyArray<string>): ReadonlyArray<string> {
+  want(user: string, sources: ReadonlyArray<string>, pulled: ReadonlySet<string> = nothing): ReadonlyArray<string> {
     const before = this.#wants.get(user) ?? []
     const fresh: Array<string> = []
     for (const source of sources) {
       const entry = this.#entries.get(source)
       if (entry === undefined) {
-        this.#entries.set(source, { source, users: new Set([user]), state: pending })
+        const pullers = new Set(pulled.has(source) ? [user] : [])
+        this.#entries.set(source, { source, users: new Set([user]), pullers, state: pending, asked: false })
         fresh.push(source)
-      } else entry.users.add(user)
+        continue
+      }
+      entry.users.add(user)
+      if (!pulled.has(source)) entry.pullers.delete(user)
+      else {
+        if (entry.pullers.size === 0) fresh.push(source)
+        entry.pullers.add(user)
+      }
     }
     for (const source of before) {
       if (!sources.includes(source)) this.#leave(user, source)
@@ -65,9 +80,24 @@ export class Images {
     return [...entry.users]
   }
 
+  /** Has the tag of an image compared with its source soon: whoever offers it then has it looked at. */
+  ask(source: string): void {
+    const entry = this.#entries.get(source)
+    if (entry !== undefined) entry.asked = true
+  }
+
+  /** Whether that was said since this was called last. */
+  takeAsked(source: string): boolean {
+    const entry = this.#entries.get(source)
+    if (entry?.asked !== true) return false
+    entry.asked = false
+    return true
+  }
+
   #leave(user: string, source: string): void {
     const entry = this.#entries.get(source)
     entry?.users.delete(user)
+    entry?.pullers.delete(user)
     if (entry?.users.size === 0) this.#entries.delete(source)
   }
 }

@@ -24,6 +24,27 @@ describe("the inventory", () => {
     assert.isUndefined(images.state("x"))
   })
 
+  it("names an image again when the first of its users pulls it anew at every start, and knows when the last one goes", () => {
+    const images = new Images()
+    const always = new Set(["x"])
+    images.want("a", ["x", "y"])
+    assert.deepStrictEqual(images.want("a", ["x", "y"], always), ["x"])
+    assert.deepStrictEqual(images.want("b", ["x"], always), [])
+    images.want("a", ["y"])
+    assert.deepStrictEqual([...images.get("x")!.pullers!], ["b"])
+    images.want("b", ["x"])
+    assert.strictEqual(images.get("x")?.pullers?.size, 0)
+    assert.deepStrictEqual(images.want("b", ["x", "z"], new Set(["x", "z"])), ["x", "z"])
+  })
+
+  it("takes a question for a tag once, and none for what nobody wants", () => {
+    const images = new Images()
+    images.want("a", ["x"])
+    images.ask("x")
+    images.ask("y")
+    assert.deepStrictEqual([images.takeAsked("x"), images.takeAsked("x"), images.takeAsked("y")], [true, false, false])
+  })
+
   it.effect.prop(
     "holds what is wanted and nothing else, after any sequence of wishes",
     [Schema.Array(Schema.Tuple([User, Schema.Array(Source)]))],
