@@ -20,6 +20,11 @@ export type ImageState =
     readonly contents: ReadonlySet<Digest>
     /** When it was last seen whole in the backup: uptime in milliseconds. */
     readonly verifiedAt: number
+    /**
+     * What its source's tag has come to name: that is being copied, and then the copy's tag is moved to it. Until then nothing is
+     * patched to name the tag.
+     */
+    readonly moving?: Digest
   }
   | {
     readonly _tag: "Failed"
@@ -30,3 +35,6 @@ export type ImageState =
     /** It waits for this registry, source or backup, that gives nobody an answer, and is tried when that may be asked. */
     readonly silent?: string | undefined
   }
+
+/** The state of an image that is in the backup. */
+export type Copy = Extract<ImageState, { _tag: "BackedUp" }>

@@ -108,6 +108,13 @@ export const Settings = Schema.Struct({
       + "reported.",
     allowed: "`follow` or `keep`"
   }),
+  RESYNC_INTERVAL: setting(duration(Duration.minutes(1), Duration.hours(168)), Duration.hours(6), {
+    description:
+      "How often the tag of every copy in use is compared with its source's, by a HEAD of each, spread over the interval; "
+      + "what the backup has lost is restored then. Every five minutes where a user pulls the image anew at every start "
+      + "(`imagePullPolicy: Always`), and when the template of a user changes. Hosts that rest are asked later.",
+    allowed: "hours and minutes from `1m` to `168h`, such as `6h` or `30m`"
+  }),
   PLAIN_HTTP_REGISTRIES: setting(list(canonicalRegistry), [], {
     description: "Registries that are spoken to without TLS. Never guessed.",
     allowed: hosts

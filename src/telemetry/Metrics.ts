@@ -89,6 +89,20 @@ export const referrers = series(
   { result: ["copied", "present", "failed"] }
 )
 
+export const tagComparisons = series(
+  counter("tag_comparisons_total", "Tags of copies that were compared with their sources', by what that told"),
+  { result: ["same", "moved", "drifted", "gone", "unanswered"] }
+)
+export const tagMoves = counter("tag_moves_total", "Tags of copies that were moved to what their sources' name by now")
+export const tagsDrifted = gauge(
+  "tags_drifted",
+  "Tags of copies that TAG_POLICY keeps at another digest than their sources' name"
+)
+export const tagComparedTime = gauge(
+  "tag_compared_time_seconds",
+  "When a source last said what a tag names, in a comparison, as Unix time"
+)
+
 // --- workloads: the plan and the rewriter --------------------------------------------------------------------------
 export const workloads = series(
   gauge(
@@ -234,6 +248,10 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   ...blobs.known,
   ...blobBytes.known,
   blobResumes,
+  ...tagComparisons.known,
+  tagMoves,
+  tagsDrifted,
+  tagComparedTime,
   manifests,
   ...referrers.known,
   ...workloads.known,

@@ -3,7 +3,7 @@ import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { readOriginals } from "./Originals.ts"
-import { freshness } from "./Freshness.ts"
+import { admissible, freshness } from "./Freshness.ts"
 import type { Facts } from "./Facts.ts"
 import type { HoldReason, SkipReason } from "./Reason.ts"
 import { runningOf } from "./Running.ts"
@@ -78,6 +78,9 @@ const rewriteTo = (
   // what an image will be converted to is not known before it is copied: `plan --check` has seen the original only
   const pins = facts.settings.PIN_DIGESTS && name.digest === undefined && state.digest !== state.original
   const to = format(pins ? { ...name, digest: state.digest } : name)
+  if (state.moving !== undefined && facts.freshFor < admissible) {
+    return outcome({ ...of, to, hold: "pending", detail: `the tag of ${source} has moved, and its copy follows` })
+  }
   return facts.uptime - state.verifiedAt > facts.freshFor
     ? outcome({ ...of, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
     : outcome({ ...of, to, detail: `${source} is backed up` })

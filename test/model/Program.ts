@@ -1,6 +1,6 @@
 // The program over the model: the real stores, queues, actors and pacing, with the model's API server, registries and clock. A
 // restart is a new one of these over the same cluster.
-import { Effect, Layer, Logger, Option } from "effect"
+import { Duration, Effect, Layer, Logger, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { CloneError, type CloneReason } from "../../src/clone/CloneError.ts"
 import { Cloner } from "../../src/clone/Cloner.ts"
@@ -100,6 +100,12 @@ const layerOf = (cluster: ModelCluster, byNodes: boolean) =>
     ),
     cloner(cluster),
     Layer.mock(SourceTags, {
+      compare: (source) =>
+        Effect.sync(() => {
+          if (!cluster.registries.sourceUp) return { _tag: "None", rest: Duration.zero, why: "it is down" }
+          const digest = cluster.registries.atSource(source)
+          return digest === undefined || digest === null ? { _tag: "Gone" } : { _tag: "Named", digest }
+        }),
       named: (source) =>
         Effect.sync(() =>
           cluster.registries.sourceUp ? Option.fromNullishOr(cluster.registries.atSource(source)) : Option.none()

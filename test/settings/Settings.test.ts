@@ -26,6 +26,7 @@ describe("Settings", () => {
       BACKUP_LAYOUT: "auto",
       PIN_DIGESTS: false,
       TAG_POLICY: "follow",
+      RESYNC_INTERVAL: Duration.hours(6),
       PLAIN_HTTP_REGISTRIES: [],
       PRIVATE_REGISTRIES: [],
       TRUSTED_TOKEN_SERVERS: [],
@@ -72,6 +73,7 @@ describe("Settings", () => {
         BACKUP_LAYOUT: "flat",
         PIN_DIGESTS: "True",
         TAG_POLICY: "keep",
+        RESYNC_INTERVAL: "45m",
         PLAIN_HTTP_REGISTRIES: "Registry.Example:80,[::1]:5000",
         PRIVATE_REGISTRIES: "index.docker.io",
         TRUSTED_TOKEN_SERVERS: "Registry.Example:443 = Auth.Example.NET, [::1]:5000=sso.example:8443",
@@ -109,6 +111,7 @@ describe("Settings", () => {
         BACKUP_LAYOUT: "flat",
         PIN_DIGESTS: true,
         TAG_POLICY: "keep",
+        RESYNC_INTERVAL: Duration.minutes(45),
         PLAIN_HTTP_REGISTRIES: ["registry.example:80", "[::1]:5000"],
         PRIVATE_REGISTRIES: ["docker.io"],
         TRUSTED_TOKEN_SERVERS: ["registry.example=auth.example.net", "[::1]:5000=sso.example:8443"],
@@ -250,6 +253,9 @@ describe("Settings", () => {
           MAX_CONCURRENT_ROLLOUTS: 1 + Math.abs(Math.trunc(settings.MAX_CONCURRENT_ROLLOUTS)) % 1000,
           CLONE_TIMEOUT: Duration.minutes(
             15 + (Math.abs(Math.trunc(Duration.toMillis(settings.CLONE_TIMEOUT))) % 10_000 || 0)
+          ),
+          RESYNC_INTERVAL: Duration.minutes(
+            1 + (Math.abs(Math.trunc(Duration.toMillis(settings.RESYNC_INTERVAL))) % 10_000 || 0)
           ),
           NAMESPACES_TO_IGNORE: plain(settings.NAMESPACES_TO_IGNORE),
           NAMESPACES_TO_INCLUDE: plain(settings.NAMESPACES_TO_INCLUDE),

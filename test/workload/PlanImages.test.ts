@@ -44,6 +44,15 @@ describe("the bytes that run", () => {
     assert.deepStrictEqual(of(pods, { [nginx]: { _tag: "Pending" } }).wants, [nginx])
   })
 
+  it("are not patched to a tag that is about to move, and stay wanted", () => {
+    const planned = of([pod({ digest: a })], { [nginx]: backedUp(a, { moving: b }) })
+    assert.deepStrictEqual(planned.wants, [nginx])
+    assert.include("detail" in planned.verdict ? planned.verdict.detail : "", "has moved, and its copy follows")
+    // an older digest that all pods run does not move
+    const pins = of([pod({ digest: b })], { [nginx]: backedUp(a, { moving: b }), [pinned]: backedUp(b) })
+    assert.strictEqual(pins.images[0]?.to, `${copy}@${b}`)
+  })
+
   it("that are gone from the source hold the workload", () => {
     const planned = of([pod({ digest: b })], { [nginx]: backedUp(), [pinned]: failed("not-found") })
     assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")

@@ -10,16 +10,16 @@ import { Inventory } from "../../store/Inventory.ts"
 import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import type { Plan } from "../../workload/Plan.ts"
 import type { Verdict } from "../../workload/Verdict.ts"
-import { freshness } from "../../workload/Freshness.ts"
+import { pulledAnew } from "../../workload/TagPulls.ts"
 import { cannotPull, isObserved, livePods } from "../../workload/Rollout.ts"
 import type { Pod } from "../../workload/Workload.ts"
+import { make as makeAskTags } from "./AskTags.ts"
 import { Contests } from "./Contests.ts"
 import { make as makeCatchRefusal, refusedFor } from "./CatchRefusal.ts"
 import { make as makeContest } from "./ContestWorkload.ts"
 import { Decisions } from "../Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
-import { make as makeDoubt } from "../images/Doubt.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../Queues.ts"
 import { make as makePutBack } from "./PutBackWorkload.ts"
@@ -45,7 +45,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const rests = new Rests()
   const catchRefusal = yield* makeCatchRefusal(rests)
 
-  const doubt = yield* makeDoubt
+  const askTags = yield* makeAskTags
   const seen = new RolloutsSeen()
   const contests = new Contests(target)
   const decide = yield* makeDecide({ ...options, target, seen, contests })
@@ -64,15 +64,6 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     yield* pacing.forget(key, key.split("/")[1] ?? "")
   })
 
-  /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
-  const compareAgain = (sources: ReadonlyArray<string>, up: number) =>
-    Effect.forEach(sources, (source) => {
-      const state = inventory.state(source)
-      return source.includes("@") || state?._tag !== "BackedUp" || up - state.verifiedAt <= freshness
-        ? Effect.void
-        : doubt(source, "it is compared with its source for a new user")
-    }, { discard: true })
-
   return Effect.fn("reconcileWorkload")(function*(key: string) {
     const decided = yield* decide(key)
     if (decided === undefined) return yield* forget(key)
@@ -83,14 +74,13 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     if (pod !== undefined && set !== undefined) yield* pacing.observePod(pod, set, target)
     // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
     if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
-    yield* offerAll(images, inventory.want(key, planned.wants))
-    const before = decisions.get(key)?.plan.wants ?? []
-    // pods that come and go are no new users: what they run is what their workload names
-    if (workload.owner === undefined) yield* compareAgain(planned.wants.filter((it) => !before.includes(it)), up)
+    yield* offerAll(images, inventory.want(key, planned.wants, pulledAnew(planned.images)))
+    const before = decisions.get(key)?.plan
+    yield* askTags(planned, before, up)
     yield* offerAll(images, planned.stale)
     // of others another look is due already, or nothing is copied at all
     yield* offerAll(images, unpulled(planned, pods).filter((it) => inventory.state(it)?._tag === "BackedUp"))
-    yield* reportStray(decisions.get(key)?.plan, planned)
+    yield* reportStray(before, planned)
     const refusal = rests.refusal(workload, up)
     const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
     if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })

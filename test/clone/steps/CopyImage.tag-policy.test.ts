@@ -1,6 +1,7 @@
 // TAG_POLICY keep: the tag of a copy stays at the first digest that it named, and everything else goes on.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { assertWhole, betweenRegistries, image, index, protection, pushes } from "../../support/SourceAndBackup.ts"
 
 const keep = { keepTags: true }
@@ -47,6 +48,22 @@ describe("the tag of a copy with TAG_POLICY keep", () => {
         source.add("app", index, "1")
         yield* cloner.clone(app, { last: image.root.digest })
         assert.isTrue(backup.manifest(into, "1")?.equals(image.root.bytes))
+      }), keep))
+
+  it.live("is what the source's tag names where both sides have lost what it was", () =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const app = { registry: source.host, repository: "app", tag: "1" }
+        const { digest } = image.root
+        source.add("app", image, "1")
+        yield* cloner.clone(app)
+        for (const name of ["1", digest, protection(digest)]) backup.remove(into, name)
+        source.remove("app", digest)
+        const other = imageOf([layerOf("z")])
+        source.add("app", other, "1")
+        const copied = yield* cloner.clone(app, { last: digest })
+        assert.strictEqual(copied.digest, other.root.digest)
+        assertWhole(backup, into, other)
       }), keep))
 
   it.live("is not moved by the copy of a pin, which is whole all the same", () =>

@@ -3,6 +3,7 @@ import { Duration, Effect, Layer, Logger, Result, Stream, SubscriptionRef } from
 import { TestClock } from "effect/testing"
 import { CloneError } from "../../../src/clone/CloneError.ts"
 import { Cloner, type CloneRequest, type Copied } from "../../../src/clone/Cloner.ts"
+import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../../src/controller/images/ReconcileImage.ts"
 import { format, type ImageReference, parse } from "../../../src/image/ImageReference.ts"
@@ -66,6 +67,7 @@ const loop = (given: {
   })
   const layer = Layer.mergeAll(
     cloner,
+    Layer.mock(SourceTags, { compare: () => Effect.succeed({ _tag: "Gone" }) }),
     Pacing.layer,
     Inventory.layer,
     ImageQueue.layer,

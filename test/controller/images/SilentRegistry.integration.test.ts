@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, References, type Scope } from "effect"
 import { connect, createServer, type LookupFunction, type Server, type Socket } from "node:net"
 import { Cloner } from "../../../src/clone/Cloner.ts"
+import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../../src/controller/images/ReconcileImage.ts"
 import * as Waking from "../../../src/controller/images/Waking.ts"
@@ -83,6 +84,7 @@ describe("a registry whose port is closed", () => {
         )
         const layer = Layer.mergeAll(
           cloner,
+          Layer.mock(SourceTags, { compare: () => Effect.succeed({ _tag: "Gone" }) }),
           Pacing.layer,
           Inventory.layer,
           ImageQueue.layer,

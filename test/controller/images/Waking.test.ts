@@ -5,6 +5,7 @@ import { Duration, Effect, Layer, References, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { fromRegistry } from "../../../src/clone/CloneError.ts"
 import { Cloner, type Copied } from "../../../src/clone/Cloner.ts"
+import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../../src/controller/images/ReconcileImage.ts"
 import * as Waking from "../../../src/controller/images/Waking.ts"
@@ -76,6 +77,7 @@ const world = () => {
   const settings = settingsOf("backup.example/copies")
   const layer = Layer.mergeAll(
     cloner,
+    Layer.mock(SourceTags, { compare: () => Effect.succeed({ _tag: "Gone" }) }),
     Pacing.layer,
     Inventory.layer,
     ImageQueue.layer,

@@ -142,6 +142,23 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  it.effect("has its tags compared when somebody changes its template, and not by its first look or a patch of ours", () => {
+    const it = loop(Effect.succeed({ _tag: "Gone" }))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const rewritten = workload({ images: { app: copy }, templateAnnotations: annotated })
+      const look = Effect.fnUntraced(function*(templateChangedAt: number, patchedAt: number) {
+        store.putWorkload({ ...rewritten, templateChangedAt, patchedAt })
+        yield* queue.offer(rewritten.key)
+        yield* tick
+        return inventory.takeAsked(source)
+      })
+      inventory.want(rewritten.key, [source])
+      inventory.set(source, backedUp())
+      assert.deepStrictEqual([yield* look(1, 1), yield* look(1, 2), yield* look(3, 2)], [false, false, true])
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("is pointed to the first digest of a tag that has moved, without a question, where TAG_POLICY keeps it", () => {
     const asked: Array<string> = []
     const it = loop(Effect.succeed({ _tag: "Gone" }), { TAG_POLICY: "keep" }, (tag) => {

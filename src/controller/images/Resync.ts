@@ -1,0 +1,94 @@
+// Resync: one copy at its turn: seen again in the backup, compared with its source, and moved with it. What the backup has lost is
+// restored; an outage of either side, or a tag that a rollout of ours uses, leaves everything as it is for later.
+import { Duration, Effect, Result, SubscriptionRef } from "effect"
+import { type CloneError, Cloner } from "../../clone/Cloner.ts"
+import type { Digest } from "../../image/Digest.ts"
+import type { ImageReference } from "../../image/ImageReference.ts"
+import type { Copy } from "../../image/ImageState.ts"
+import { SettingsRef } from "../../settings/SettingsRef.ts"
+import { Inventory } from "../../store/Inventory.ts"
+import { ImageQueue } from "../Queues.ts"
+import type { CompareTags } from "./CompareTags.ts"
+import { makeBecome } from "./FailedImages.ts"
+import { often } from "./TagTurns.ts"
+
+interface Options {
+  readonly comparisons: CompareTags
+  /** Copies the image and says so in the inventory; answers why not, if that fails. */
+  readonly attempt: (source: string, reference: ImageReference, last: Digest) => Effect.Effect<CloneError | undefined>
+  /** What follows where the backup has lost the copy. */
+  readonly restore: (source: string, state: Copy) => Effect.Effect<void>
+  /** What follows where a copy failed and the one from before cannot be seen. */
+  readonly fail: (source: string, error: CloneError) => Effect.Effect<void>
+  readonly mayCopy: (source: string) => Effect.Effect<boolean>
+  readonly tagInUse: (reference: ImageReference) => Effect.Effect<boolean>
+}
+
+/** Makes the function that looks at one copy, if its turn has come. True: there is nothing else to look at. */
+export const make = Effect.fnUntraced(function*(given: Options) {
+  const { attempt, comparisons, fail, mayCopy, restore, tagInUse } = given
+  const cloner = yield* Cloner
+  const images = yield* ImageQueue
+  const inventory = yield* Inventory
+  const settings = yield* SettingsRef
+  const become = yield* makeBecome
+
+  /** Comes back when the rollout may have ended. */
+  const wait = (source: string) => {
+    inventory.ask(source)
+    return images.offerAfter(source, often)
+  }
+
+  /** What cannot be copied leaves the copy as it is, where the backup says that it is. */
+  const failed = Effect.fnUntraced(
+    function*(source: string, reference: ImageReference, state: Copy, moving: Digest, failure: CloneError) {
+      const seen = yield* Effect.result(cloner.verify(reference, state.digest))
+      if (Result.isFailure(seen)) return yield* fail(source, failure)
+      yield* become(source, { ...state, verifiedAt: seen.success })
+      if (failure.reason === "tag-in-use") return yield* wait(source)
+      const rest = yield* comparisons.putOff(source, failure.retryAfter)
+      yield* Effect.logWarning(
+        `its tag has moved to ${moving}, which is not copied: ${failure.message}; the copy's tag stays at ${state.digest}, and `
+          + `is compared again in ${Duration.format(rest)}`
+      )
+    }
+  )
+
+  /** The new image is copied whole, then the copy's tag is moved to it; until then nothing is patched to name the tag. */
+  const follow = Effect.fnUntraced(function*(source: string, reference: ImageReference, state: Copy, moving: Digest) {
+    yield* become(source, { ...state, moving })
+    const failure = yield* attempt(source, reference, state.digest)
+    if (failure !== undefined) yield* failed(source, reference, state, moving, failure)
+  })
+
+  return Effect.fnUntraced(function*(source: string, reference: ImageReference, state: Copy) {
+    if (reference.digest !== undefined) return false
+    if (!(yield* mayCopy(source))) {
+      comparisons.rest(source)
+      return false
+    }
+    if (!(yield* comparisons.isDue(source, state))) return false
+    const { TAG_POLICY } = yield* SubscriptionRef.get(settings)
+    // nothing would be moved now, so nobody is asked
+    if (TAG_POLICY === "follow" && (yield* tagInUse(reference))) {
+      yield* wait(source)
+      return false
+    }
+    const { moving: _, ...before } = state
+    const seen = yield* Effect.result(cloner.verify(reference, state.digest))
+    if (Result.isFailure(seen)) {
+      if (seen.failure.reason === "not-found") yield* restore(source, before)
+      else {
+        yield* comparisons.putOff(source, seen.failure.retryAfter)
+        // an outage changes nothing; whoever waits for a look asks for one of its own
+        yield* become(source, before)
+      }
+      return true
+    }
+    const now: Copy = { ...before, verifiedAt: seen.success }
+    yield* become(source, now)
+    const moved = yield* comparisons.ask(source, now)
+    if (moved !== undefined) yield* follow(source, reference, now, moved)
+    return true
+  })
+})
