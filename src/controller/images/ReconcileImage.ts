@@ -53,8 +53,12 @@ export const make = Effect.gen(function*() {
     return yield* failed.fail(source, failure)
   })
 
-  /** The backup has lost it. */
+  /** The backup has lost it, or another replica has moved its tag. */
   const restore = Effect.fnUntraced(function*(source: string, state: Copy) {
+    if (!(yield* following.mayCopy(source))) {
+      yield* become(source, { _tag: "Pending", why: "its copy has changed, and another replica copies" })
+      return yield* following.follow(source)
+    }
     yield* Effect.logWarning(`${source} is no longer whole in the backup and is copied again`)
     yield* become(source, { _tag: "Pending" })
     yield* copy(source, state.digest)

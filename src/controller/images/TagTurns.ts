@@ -7,7 +7,7 @@ import { Phases, turnAfter } from "../../queue/Phases.ts"
 /** How often a tag is compared that a user pulls anew at every start. */
 export const often = Duration.toMillis("5 minutes")
 /** How soon one is compared again at the earliest, whoever asks: a template that is changed all the time costs no more. */
-const soonest = Duration.toMillis("1 minute")
+const soonest = Duration.toMillis("10 seconds")
 /** A source without an answer is asked again within this part of the interval, spread over it: no storm when it is back. */
 const sooner = 8
 
