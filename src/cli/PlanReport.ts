@@ -12,6 +12,7 @@ import type { PlannedImage } from "../workload/PlanImages.ts"
 import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
 import { shownBytes } from "../image/ShownBytes.ts"
 import { table } from "./Table.ts"
+import type { TagDrift } from "./TagDrifts.ts"
 
 export type Action = "rewrite" | "admission" | "clone" | "done" | "leave"
 
@@ -60,6 +61,8 @@ export interface Report {
   readonly images: ReadonlyArray<ReportedImage>
   /** Registries that have announced a budget; empty without `--check`. */
   readonly budgets: ReadonlyArray<ReportedBudget>
+  /** Tags of copies in use that are not what their sources' name; empty without `--check`. */
+  readonly drifts: ReadonlyArray<TagDrift>
   /** Rows by action. */
   readonly summary: Readonly<Record<Action, number>>
 }
@@ -132,6 +135,8 @@ export interface Given {
   readonly looked: ReadonlyMap<string, Looked & { readonly state: ImageState }>
   /** By registry, what it announced when it was asked. */
   readonly budgets?: ReadonlyMap<string, Budget>
+  /** What comparing the tags of copies with their sources told. */
+  readonly drifts?: ReadonlyArray<TagDrift>
 }
 
 /** Pulls to come by registry, for those that announced a budget. */
@@ -195,7 +200,7 @@ export const report = (store: Workloads, given: Given): Report => {
         : { digest: look.digest, bytes: look.bytes, manifests: look.manifests, problem: look.problem })
     }
   })
-  return { rows, summary, images, budgets: budgetsOf(images, given) }
+  return { rows, summary, images, budgets: budgetsOf(images, given), drifts: given.drifts ?? [] }
 }
 
 /** What a budget means for the copies to come, in one sentence. */
@@ -246,8 +251,13 @@ export const asText = (of: Report): string => {
   const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
   const { admission, clone, done, leave, rewrite } = of.summary
   const budgets = of.budgets.map((it) => `\n\n${budgetLine(it)}`).join("")
-  return `${rows}${images}${budgets}\n\n${of.images.length} ${of.images.length === 1 ? "image" : "images"} to clone${
-    checked ? ` (${shownBytes(total)}, shared layers counted each time)` : ""
-  }; `
+  const drifts = of.drifts.length === 0
+    ? ""
+    : `\n\n${
+      table(["TAG THAT HAS MOVED", "AT ITS SOURCE", "ITS COPY"], of.drifts.map((it) => [it.source, it.names, it.copy]))
+    }`
+  return `${rows}${images}${budgets}${drifts}\n\n${of.images.length} ${
+    of.images.length === 1 ? "image" : "images"
+  } to clone${checked ? ` (${shownBytes(total)}, shared layers counted each time)` : ""}; `
     + `containers: ${rewrite} to rewrite, ${admission} by admission, ${clone} to clone only, ${done} done, ${leave} left alone`
 }

@@ -3,21 +3,23 @@
 import { Clock, Console, Effect, Layer, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
+import { wanted } from "../controller/Wanted.ts"
 import { inspect } from "../clone/Inspect.ts"
-import { parse } from "../image/ImageReference.ts"
+import { format, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Budget } from "../registry/RateLimitHeaders.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { load } from "../settings/Load.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
-import type { Settings } from "../settings/Settings.ts"
+import { backup, type Settings } from "../settings/Settings.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed, pending } from "./Failure.ts"
 import { asText, type Given, report } from "./PlanReport.ts"
 import { root } from "./root.ts"
 import { controllerNamespace, settingsWithCluster } from "./Startup.ts"
 import { workloadsOfCluster, workloadsOfFiles } from "./Snapshots.ts"
+import { tagDrifts } from "./TagDrifts.ts"
 
 const flags = {
   files: Flag.String("filename").pipe(
@@ -89,7 +91,11 @@ const checkAll = Effect.fnUntraced(function*(store: Workloads, given: Omit<Given
     const budget = Result.isSuccess(reference) ? budgetOf(reference.success.registry) : undefined
     if (Result.isSuccess(reference) && budget !== undefined) budgets.set(reference.success.registry, budget)
   }
-  return { looked, budgets }
+  // what is to be cloned has been looked at; the rest is in use by its copies
+  const copies = wanted(store, { ...given, backup: backup(given.settings), state: () => undefined })
+    .filter((it) => it.source !== undefined && !looked.has(format(it.source)))
+  const drifts = yield* tagDrifts(copies)
+  return { looked, budgets, drifts }
 })
 
 const run = Effect.fnUntraced(
@@ -107,7 +113,7 @@ const run = Effect.fnUntraced(
     const { podNamespace } = yield* ProcessSettings
     const ownNamespace = options.cluster ? Option.some(controllerNamespace(podNamespace)) : podNamespace
     const given = { settings, ownNamespace, now: yield* Clock.currentTimeMillis }
-    const checked: Pick<Given, "looked" | "budgets"> = options.check
+    const checked: Pick<Given, "looked" | "budgets" | "drifts"> = options.check
       ? yield* checkAll(store, given).pipe(Effect.provide(
         Layer.provide(registries(), SettingsRef.layerOf(settings))
       ))

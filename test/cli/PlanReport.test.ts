@@ -134,6 +134,15 @@ describe("the report of a plan", () => {
       })
   )
 
+  it.effect("names the tags of copies that are not what their sources' name, with both digests", () =>
+    Effect.gen(function*() {
+      const store = yield* Snapshot.fromManifests("test.yaml", manifests)
+      const drifts = [{ source: "quay.io/team/app:1", names: digestOf("b"), copy: digestOf("a") }]
+      const text = asText(report(store, { ...given, looked: new Map(), drifts }))
+      assert.match(text, new RegExp(`TAG THAT HAS MOVED.*\\n.*quay.io/team/app:1 +${digestOf("b")} +${digestOf("a")}`))
+      assert.notInclude(asText(report(store, { ...given, looked: new Map() })), "TAG THAT HAS MOVED")
+    }))
+
   it("rewrites to the digest that pods run where a look shows that the tag has moved", () => {
     const store = new Workloads()
     const deployment = workload()
