@@ -30,7 +30,7 @@ export const processFigures = {
   startTime: gauge("process_start_time_seconds", "When the process was started, as Unix time"),
   eventLoopDelay: gauge(
     "event_loop_delay_p99_seconds",
-    "How late the event loop came to its timers: 99th percentile of the last quarter of a minute or longer"
+    "How late timers came: 99th percentile of the last 15 s or longer"
   )
 }
 
@@ -249,7 +249,9 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   ...blobBytes.known,
   blobResumes,
   ...tagComparisons.known,
-  ...[tagMoves, tagsDrifted, tagComparedTime],
+  tagMoves,
+  tagsDrifted,
+  tagComparedTime,
   manifests,
   ...referrers.known,
   ...workloads.known,
