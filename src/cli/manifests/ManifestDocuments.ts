@@ -1,0 +1,164 @@
+// ManifestDocuments: one part of a manifest's text as the values in it, JSON or YAML, with the lines they stand in. The library
+// parses; what it refuses and the API machinery takes is put right for it (RepairYaml.ts).
+import { Result } from "effect"
+import type { Document } from "yaml"
+import type { TextPart } from "./ManifestText.ts"
+import { repairYaml } from "./RepairYaml.ts"
+import { offsetOf, type Remark, yamlValue } from "./YamlValue.ts"
+
+type Yaml = typeof import("yaml")
+
+/** Something to be said of a line of a file. */
+export interface LineRemark {
+  /** From 1. */
+  readonly line: number
+  readonly text: string
+}
+
+export interface ManifestDocument {
+  readonly value: unknown
+  /** The line of what stands at a path of the value, or of the nearest above it. */
+  readonly lineOf: (path: ReadonlyArray<PropertyKey>) => number
+}
+
+export interface ManifestDocuments {
+  readonly documents: ReadonlyArray<ManifestDocument>
+  readonly problems: ReadonlyArray<LineRemark>
+  readonly warnings: ReadonlyArray<LineRemark>
+}
+
+/** Tags whose values JSON has none for are read as the texts they are, as go-yaml does on the way to JSON; merges are ours. */
+const left = new Set(["timestamp", "intTime", "floatTime", "binary", "omap", "pairs", "set", "merge"])
+const nameOf = (tag: unknown): unknown =>
+  typeof tag === "object" && tag !== null
+    ? ("format" in tag && tag.format === "TIME") ? "intTime" : "tag" in tag ? tag.tag : undefined
+    : tag
+
+const options = {
+  // what API servers read is YAML 1.1: `yes` is no text there
+  schema: "yaml-1.1",
+  customTags: <A>(tags: Array<A>) => tags.filter((it) => !left.has(String(nameOf(it)).replace(/^.*:/, ""))),
+  resolveKnownTags: false,
+  uniqueKeys: false,
+  prettyErrors: false,
+  logLevel: "silent"
+} as const
+
+/** The line of the file that an offset of a part of it is in. */
+const linesOf = ({ line, text }: TextPart) => {
+  let starts: ReadonlyArray<number> | undefined
+  return (offset: number): number => {
+    starts ??= [...text.matchAll(/\n/g)].map((it) => it.index)
+    let low = 0
+    let high = starts.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((starts[middle] ?? 0) < offset) low = middle + 1
+      else high = middle
+    }
+    return line + low
+  }
+}
+
+/** How often a text is put right before it is given up, and how much may be parsed for that in all. */
+const mostRepairs = { times: 200, characters: 20_000_000 }
+
+const parseAll = (yaml: Yaml, text: string): Result.Result<ReadonlyArray<Document.Parsed>, Remark> =>
+  Result.try({
+    try: () => [...yaml.parseAllDocuments(text, options)],
+    catch: (error) => ({ offset: 0, text: String(error) })
+  })
+
+/** The library goes down as deep as a text is nested, and says so in V8's words. */
+const inWords = (text: string): string => text.includes("call stack") ? "it is nested too deep" : text
+
+interface Parsed {
+  /** As it was parsed: put right, line for line. */
+  readonly text: string
+  readonly documents: ReadonlyArray<Document.Parsed>
+}
+
+const parseYaml = (yaml: Yaml, original: string): Result.Result<Parsed, Remark> => {
+  let text = original
+  let first: Remark | undefined
+  for (let tries = 0;; tries++) {
+    const parsed = parseAll(yaml, text)
+    if (Result.isFailure(parsed)) return Result.fail(first ?? { ...parsed.failure, text: inWords(parsed.failure.text) })
+    const documents = parsed.success
+    const error = documents.flatMap((it) => it.errors)[0]
+    if (error === undefined) return Result.succeed({ text, documents })
+    // what is missing at the end is said of the last line, not of the one behind it
+    first ??= { offset: Math.min(error.pos[0], text.trimEnd().length), text: inWords(error.message) }
+    const goesOn = tries < mostRepairs.times && tries * text.length < mostRepairs.characters
+    const better = goesOn ? repairYaml(text, error) : undefined
+    if (better === undefined) return Result.fail(first)
+    text = better
+  }
+}
+
+const readYaml = (yaml: Yaml, part: TextPart): ManifestDocuments => {
+  const parsed = parseYaml(yaml, part.text)
+  const lineAt = linesOf({ ...part, text: Result.isSuccess(parsed) ? parsed.success.text : part.text })
+  const remark = ({ offset, text }: Remark): LineRemark => ({ line: lineAt(offset), text })
+  if (Result.isFailure(parsed)) return { documents: [], warnings: [], problems: [remark(parsed.failure)] }
+  const all = parsed.success.documents.map((document) => ({ document, ...yamlValue(yaml, document) }))
+  return {
+    documents: all.filter((it) => it.problem === undefined && it.value !== null).map(({ document, value }) => ({
+      value,
+      lineOf: (path) => lineAt(offsetOf(yaml, document, path))
+    })),
+    problems: all.flatMap(({ problem }) => problem === undefined ? [] : [remark(problem)]),
+    warnings: all.flatMap(({ duplicates }) => duplicates.map(remark))
+  }
+}
+
+interface Slice {
+  readonly start: number
+  readonly end: number
+}
+
+/** The objects of a text that has one after the other; undefined where something else stands between them. */
+const objectsIn = (text: string): ReadonlyArray<Slice> | undefined => {
+  const found: Array<Slice> = []
+  let depth = 0
+  let start = 0
+  let end = 0
+  const isBlank = (until: number) => text.slice(end, until).trim() === ""
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\[^])*"|[{}]/g)) {
+    if (token === "{" && depth++ === 0) {
+      if (!isBlank(index)) return undefined
+      start = index
+    } else if (token === "}" && --depth === 0) {
+      end = index + 1
+      found.push({ start, end })
+    }
+  }
+  return isBlank(text.length) ? found : undefined
+}
+
+const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => {
+  const lineAt = linesOf(part)
+  const documents: Array<ManifestDocument> = []
+  for (const { end, start } of objectsIn(part.text) ?? []) {
+    const text = part.text.slice(start, end)
+    const parsed = Result.try({ try: (): unknown => JSON.parse(text), catch: (error) => error })
+    if (Result.isFailure(parsed)) return undefined
+    documents.push({
+      value: parsed.success,
+      // seldom asked for: JSON is YAML, whose nodes know where they are
+      lineOf: (path) => {
+        const again = path.length === 0 ? undefined : parseYaml(yaml, text)
+        const document = again !== undefined && Result.isSuccess(again) ? again.success.documents[0] : undefined
+        return lineAt(start + (document === undefined ? 0 : offsetOf(yaml, document, path)))
+      }
+    })
+  }
+  return documents.length === 0 ? undefined : { documents, problems: [], warnings: [] }
+}
+
+/** Reads one part of a file. */
+export const documentsOf = (yaml: Yaml, part: TextPart): ManifestDocuments => {
+  const text = part.text.replace(/^---/, "   ")
+  const read = /^\s*\{/.test(text) ? readJson(yaml, { ...part, text }) : undefined
+  return read ?? readYaml(yaml, part)
+}
