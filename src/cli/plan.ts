@@ -15,19 +15,16 @@ import { SettingsRef } from "../settings/SettingsRef.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed, pending } from "./Failure.ts"
+import { manifestFlags, manifestOptions } from "./manifests/ManifestFlags.ts"
+import { despiteUnread, readManifests } from "./manifests/ReadManifests.ts"
 import { asText, type Given, report } from "./PlanReport.ts"
 import { root } from "./root.ts"
 import { controllerNamespace, settingsWithCluster } from "./Startup.ts"
-import { workloadsOfCluster, workloadsOfFiles } from "./Snapshots.ts"
+import { workloadsOfCluster } from "./Snapshots.ts"
 import { tagDrifts } from "./TagDrifts.ts"
 
 const flags = {
-  files: Flag.String("filename").pipe(
-    Flag.withAlias("f"),
-    Flag.withMetavar("FILE"),
-    Flag.withDescription("Plan these manifests instead of the cluster; - reads standard input"),
-    Flag.atLeast(0)
-  ),
+  ...manifestFlags("Plan these manifests instead of the cluster"),
   check: Flag.Boolean("check").pipe(
     Flag.withDescription("Ask the registries: which images can be read, and how large they are"),
     Flag.withDefault(false)
@@ -131,19 +128,18 @@ export const plan = Command.make(
   "plan",
   flags,
   Effect.fnUntraced(
-    function*({ check, exitCode, files, output }) {
+    function*({ check, exitCode, output, ...manifests }) {
       const { config, context, kubeconfig } = yield* root
-      if (files.length > 0) {
-        return yield* run(
-          { check, output, exitCode, cluster: false },
-          yield* load(config),
-          yield* workloadsOfFiles(files)
-        )
+      const asked = manifestOptions(manifests)
+      if (asked.files.length > 0) {
+        const settings = yield* load(config)
+        const { store, unread } = yield* readManifests(asked)
+        return yield* run({ check, output, exitCode, cluster: false }, settings, store).pipe(despiteUnread(unread))
       }
       const cluster = kube({ context, kubeconfig })
       const settings = yield* settingsWithCluster(config, cluster)
       yield* Effect.gen(function*() {
-        yield* run({ check, output, exitCode, cluster: true }, settings, yield* workloadsOfCluster)
+        yield* run({ check, output, exitCode, cluster: true }, settings, yield* workloadsOfCluster(asked.namespace))
       }).pipe(Effect.provide(cluster))
     },
     (effect) =>
@@ -157,6 +153,11 @@ export const plan = Command.make(
   Command.withExamples([
     { command: "image-cloner plan", description: "Plan for the cluster of the current context" },
     { command: "image-cloner plan -f manifests.yaml --output json", description: "Plan for manifests, in CI" },
+    {
+      command: "image-cloner plan -R -f deploy -n shop",
+      description: "Plan for a folder of manifests, and those below it"
+    },
+    { command: "helm template chart | image-cloner plan -f -", description: "Plan for what a chart makes" },
     { command: "image-cloner plan --check", description: "Also ask the registries" }
   ])
 )

@@ -13,10 +13,12 @@ import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed } from "./Failure.ts"
+import { manifestFlags, manifestOptions } from "./manifests/ManifestFlags.ts"
+import { despiteUnread, readManifests } from "./manifests/ReadManifests.ts"
 import { withProgress } from "./ProgressBars.ts"
 import { parseAll } from "./References.ts"
 import { outputFlag, root } from "./root.ts"
-import { workloadsOfCluster, workloadsOfFiles } from "./Snapshots.ts"
+import { workloadsOfCluster } from "./Snapshots.ts"
 import { checkLogins, controllerNamespace, settingsWithCluster } from "./Startup.ts"
 import { asJson, linesOf, notWhole, totalLine } from "./VerifyReport.ts"
 
@@ -27,12 +29,7 @@ const flags = {
     ),
     Argument.atLeast(0)
   ),
-  files: Flag.String("filename").pipe(
-    Flag.withAlias("f"),
-    Flag.withMetavar("FILE"),
-    Flag.withDescription("Look at the images of these manifests instead of the cluster's; - reads standard input"),
-    Flag.atLeast(0)
-  ),
+  ...manifestFlags("Look at the images of these manifests instead of the cluster's"),
   deep: Flag.Boolean("deep").pipe(
     Flag.withDescription("Read and hash every blob, instead of asking whether it is there and how large it is"),
     Flag.withDefault(false)
@@ -131,20 +128,19 @@ export const verify = Command.make(
   "verify",
   flags,
   Effect.fnUntraced(
-    function*({ files, images, ...options }) {
+    function*({ files, images, namespace, recursive, ...options }) {
       const named = yield* parseAll(images)
       const { config, context, kubeconfig } = yield* root
+      const asked = manifestOptions({ files, namespace, recursive })
       if (files.length > 0) {
-        return yield* run(options, yield* load(config), {
-          named,
-          store: yield* workloadsOfFiles(files),
-          cluster: false
-        })
+        const settings = yield* load(config)
+        const { store, unread } = yield* readManifests(asked)
+        return yield* run(options, settings, { named, store, cluster: false }).pipe(despiteUnread(unread))
       }
       const cluster = kube({ context, kubeconfig })
       const settings = yield* settingsWithCluster(config, cluster)
       if (named.length > 0) return yield* run(options, settings, { named, store: undefined, cluster: false })
-      const store = yield* Effect.provide(workloadsOfCluster, cluster)
+      const store = yield* Effect.provide(workloadsOfCluster(asked.namespace), cluster)
       yield* run(options, settings, { named, store, cluster: true })
     },
     (effect) =>

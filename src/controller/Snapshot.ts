@@ -1,25 +1,13 @@
-// Snapshot: the cluster, or a file of manifests, as a store that is filled once: for commands that look and go.
-import { Data, Effect, Result } from "effect"
+// Snapshot: the cluster as a store that is filled once: for commands that look and go.
+import { Effect, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
 import { isReason } from "../kube/KubeError.ts"
 import { listPages } from "../kube/watch/ListPages.ts"
 import { Workloads } from "../store/WorkloadStore.ts"
-import { isWorkloadKind, kindOf, objectPath, type WorkloadKind } from "../workload/Kinds.ts"
-import { projectManifest } from "../workload/ProjectManifest.ts"
-import { projectPod } from "../workload/ProjectPod.ts"
-import { projectNamespace } from "../workload/ProjectSurroundings.ts"
+import { kindOf, objectPath, type WorkloadKind } from "../workload/Kinds.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
 import { resources } from "./Watches.ts"
-
-/** A text of manifests that cannot be read; the user must mend it. */
-export class BadManifests
-  extends Data.TaggedError("BadManifests")<{ readonly file: string; readonly problem: string }>
-{
-  override get message() {
-    return `${this.file} cannot be read as Kubernetes manifests: ${this.problem}`
-  }
-}
 
 const inNamespace = (path: string, namespace: string): string =>
   path.replace(/\/([^/]+)$/, `/namespaces/${encodeURIComponent(namespace)}/$1`)
@@ -87,38 +75,3 @@ export const sightOf = Effect.fnUntraced(function*({ key, kind, name, namespace,
   const pods = store.podsOf(workload)
   return { workload, pods, newestPods: newestPods(workload, store.controlledBy(workload), pods) }
 })
-
-const itemsOf = (object: unknown): ReadonlyArray<unknown> => {
-  if (typeof object !== "object" || object === null) return []
-  return "items" in object && Array.isArray(object.items) ? object.items.flatMap(itemsOf) : [object]
-}
-
-const kindNameOf = (object: unknown): string =>
-  typeof object === "object" && object !== null && "kind" in object && typeof object.kind === "string"
-    ? object.kind
-    : ""
-
-/** Puts the workloads of a YAML or JSON text, Lists included, into a store. Other kinds pass by. */
-export const fromManifests = Effect.fnUntraced(
-  function*(file: string, text: string): Effect.fn.Return<Workloads, BadManifests> {
-    const store = new Workloads()
-    // loaded when it is needed: the daemon never reads a manifest
-    const { parseAllDocuments } = yield* Effect.promise(() => import("yaml"))
-    const documents = parseAllDocuments(text)
-    if (!Array.isArray(documents)) return store
-    for (const document of documents) {
-      const [error] = document.errors
-      if (error !== undefined) return yield* new BadManifests({ file, problem: error.message })
-      for (const object of itemsOf(document.toJS())) {
-        const kind = kindNameOf(object)
-        const namespace = kind === "Namespace" ? projectNamespace(object) : undefined
-        if (namespace !== undefined) store.putNamespace(namespace)
-        const pod = kind === "Pod" ? projectPod(object) : undefined
-        if (pod !== undefined) store.putPod(pod)
-        const workload = isWorkloadKind(kind) && kind !== "Pod" ? projectManifest(kind, object) : undefined
-        if (workload !== undefined) store.putWorkload(workload)
-      }
-    }
-    return store
-  }
-)

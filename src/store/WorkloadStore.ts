@@ -100,15 +100,8 @@ export class Workloads {
   }
 
   /** Pods that the workload controls, directly or through objects it controls. */
-  podsOf(workload: Workload, depth = 0): ReadonlyArray<Pod> {
-    const pods: Array<Pod> = []
-    for (const key of this.#ownedBy(workload)) {
-      const pod = this.#pods.get(key)
-      if (pod !== undefined) pods.push(pod)
-      const between = this.#workloads.get(key)
-      if (between !== undefined && depth < maxOwners) pods.push(...this.podsOf(between, depth + 1))
-    }
-    return pods
+  podsOf(workload: Workload): ReadonlyArray<Pod> {
+    return this.#below(workload).flatMap((key) => this.#pods.get(key) ?? [])
   }
 
   /** Objects other than pods that the workload controls itself. */
@@ -212,12 +205,16 @@ export class Workloads {
     return [...this.#pods.values()].filter((it) => it.node === name).flatMap((it) => this.concerned(it.workload))
   }
 
-  /** Keys of all that the workload controls. */
-  #below(workload: Workload, depth = 0): ReadonlyArray<string> {
-    return this.#ownedBy(workload).flatMap((key) => {
-      const between = depth < maxOwners ? this.#workloads.get(key) : undefined
-      return between === undefined ? [key] : [key, ...this.#below(between, depth + 1)]
-    })
+  /** Keys of all that the workload controls, each once: in manifests owners can go round in circles, and uids be there twice. */
+  #below(workload: Workload): ReadonlyArray<string> {
+    const below = new Set<string>()
+    let level: ReadonlyArray<Workload> = [workload]
+    for (let depth = 0; depth <= maxOwners && level.length > 0; depth++) {
+      const keys = level.flatMap((it) => this.#ownedBy(it)).filter((it) => !below.has(it))
+      for (const key of keys) below.add(key)
+      level = [...new Set(keys)].flatMap((key) => this.#workloads.get(key) ?? [])
+    }
+    return [...below]
   }
 
   #put<A>(map: Map<string, A>, key: string, item: A, workload: (item: A) => Workload): ReadonlyArray<string> {

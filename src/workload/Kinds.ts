@@ -96,6 +96,21 @@ export const objectPath = (kind: Kind, namespace: string, name: string): string 
 const groupOf = (apiVersion: string): string =>
   apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""
 
+/** Groups that the kinds of this table were in before they were in theirs; no API server since 1.16 serves them. */
+const formerGroups: Readonly<Record<string, ReadonlySet<WorkloadKind>>> = {
+  extensions: new Set<WorkloadKind>(["Deployment", "DaemonSet", "ReplicaSet"])
+}
+
+/**
+ * The workload kind that an object is of by its group and kind, as they stand in a manifest; undefined where it is none. The
+ * group decides: others call theirs Deployment and StatefulSet as well.
+ */
+export const workloadKindOf = (apiVersion: string, kind: string): WorkloadKind | undefined => {
+  if (!isWorkloadKind(kind)) return undefined
+  const group = groupOf(apiVersion)
+  return group === groupOf(kindOf(kind).apiVersion) || formerGroups[group]?.has(kind) === true ? kind : undefined
+}
+
 /** Whether a reference to an owner means a kind of this table: others call theirs Job and StatefulSet as well. */
 export const isOf = (
   { apiVersion, kind }: Kind,

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option } from "effect"
 import { asText, report } from "../../src/cli/PlanReport.ts"
-import * as Snapshot from "../../src/controller/Snapshot.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { Workloads } from "../../src/store/WorkloadStore.ts"
 import { digestOf, pod, resources, workload } from "../support/Objects.ts"
+import { storeOf } from "./manifests/Reading.ts"
 
 const given = {
   settings: settingsOf("backup.example/copies"),
@@ -43,7 +43,8 @@ metadata: {name: managed, namespace: shop, labels: {app.kubernetes.io/managed-by
 spec: {template: {spec: {containers: [{name: app, image: redis:7}]}}}
 `
 
-const planned = Effect.map(Snapshot.fromManifests("test.yaml", manifests), (store) => report(store, given))
+const stored = (text: string) => Effect.sync(() => storeOf(text))
+const planned = Effect.map(stored(manifests), (store) => report(store, given))
 
 describe("the report of a plan", () => {
   it.effect("has a row for every image: what happens to it and why", () =>
@@ -71,7 +72,7 @@ describe("the report of a plan", () => {
 
   it.effect("tells sizes and problems when the registries were asked", () =>
     Effect.gen(function*() {
-      const store = yield* Snapshot.fromManifests("test.yaml", manifests)
+      const store = yield* stored(manifests)
       const digest = digestOf("a")
       const looked = new Map([
         ["docker.io/library/nginx:1.27", {
@@ -108,7 +109,7 @@ describe("the report of a plan", () => {
     "compares $pulls pulls to come with a registry's budget of which $remaining are left",
     ({ pulls, remaining, said }) =>
       Effect.gen(function*() {
-        const store = yield* Snapshot.fromManifests("test.yaml", manifests)
+        const store = yield* stored(manifests)
         const digest = digestOf("a")
         const sight = (count: number) => ({
           digest,
@@ -168,7 +169,7 @@ describe("the report of a plan", () => {
 
     it.effect("says of each workload whether a patch or admission brings its pods the copies, and names them", () =>
       Effect.gen(function*() {
-        const result = reported({}, yield* Snapshot.fromManifests("test.yaml", manifests))
+        const result = reported({}, yield* stored(manifests))
         const rows = result.rows.filter((it) => it.action !== "leave")
         assert.deepStrictEqual(rows.map((it) => [it.workload, it.action, it.reason, it.to]), [
           ["CronJob/nightly", "rewrite", null, copyOf("nginx:1.27")],
@@ -183,7 +184,7 @@ describe("the report of a plan", () => {
 
     it.effect("has none to be patched where REWRITE_MODE is admission, nor one by admission where it is off", () =>
       Effect.gen(function*() {
-        const store = yield* Snapshot.fromManifests("test.yaml", manifests)
+        const store = yield* stored(manifests)
         const { images, summary } = reported({ REWRITE_MODE: "admission" }, store)
         assert.deepStrictEqual(summary, { rewrite: 0, admission: 3, clone: 0, done: 0, leave: 2 })
         assert.strictEqual(images.length, 2, "they are copied all the same")
@@ -219,15 +220,12 @@ describe("the report of a plan", () => {
       }
     ])("brings them to $what", ({ kind, metadata, row, settings }) =>
       Effect.gen(function*() {
-        const store = yield* Snapshot.fromManifests(
-          "test.yaml",
-          `
+        const store = yield* stored(`
 apiVersion: ${kind === "Job" ? "batch/v1" : "apps/v1"}
 kind: ${kind}
 metadata: {name: once, namespace: shop${metadata === "" ? "" : `, ${metadata}`}}
 spec: {template: {spec: {containers: [{name: app, image: nginx:1.27}]}}}
-`
-        )
+`)
         const { rows } = reported(settings ?? {}, store)
         assert.deepStrictEqual(rows.map((it) => `${it.action} ${it.reason}`), [row.join(" ")])
       }))
@@ -267,11 +265,5 @@ spec: {template: {spec: {containers: [{name: app, image: nginx:1.27}]}}}
     Effect.gen(function*() {
       const copy = "backup.example/copies/docker.io/library/redis:7"
       assert.include(asText(yield* planned), `${copy} (managed-by: Helm (label app.kubernetes.io/managed-by))`)
-    }))
-
-  it.effect("of a text that is no YAML is refused with the file's name", () =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(Snapshot.fromManifests("broken.yaml", "a: [1"))
-      assert.include(error.message, "broken.yaml")
     }))
 })

@@ -144,20 +144,21 @@ export const yamlValue = (yaml: Yaml, document: Document): YamlValue => {
   return { value, problem, duplicates }
 }
 
-/** Where the value at a path stands, or the nearest above it that is there. */
+/** Where the value at a path stands, by its key where it has one; the nearest above it that is there where it has none. */
 export const offsetOf = (yaml: Yaml, document: Document, path: ReadonlyArray<PropertyKey>): number => {
   let node: unknown = document.contents
-  let offset = document.range?.[0] ?? 0
-  for (const step of [undefined, ...path]) {
-    if (step !== undefined) {
-      const pair = yaml.isMap(node)
-        ? node.items.findLast((it) => yaml.isScalar(it.key) && it.key.source === step)
-        : undefined
-      if (yaml.isNode(pair?.key)) offset = pair.key.range?.[0] ?? offset
-      node = pair === undefined ? (yaml.isSeq(node) ? node.items[Number(step)] : undefined) : pair.value
-    }
-    if (!yaml.isNode(node)) return offset
-    if (!yaml.isScalar(node) || step === undefined) offset = Math.max(offset, node.range?.[0] ?? 0)
+  let offset = (yaml.isNode(node) ? node.range?.[0] : undefined) ?? document.range?.[0] ?? 0
+  for (const step of path) {
+    if (yaml.isMap(node)) {
+      const pair = node.items.findLast((it) => yaml.isScalar(it.key) && it.key.source === step)
+      if (!yaml.isNode(pair?.key)) return offset
+      offset = pair.key.range?.[0] ?? offset
+      node = pair.value
+    } else if (yaml.isSeq(node)) {
+      node = node.items[Number(step)]
+      if (!yaml.isNode(node)) return offset
+      offset = node.range?.[0] ?? offset
+    } else return offset
   }
   return offset
 }

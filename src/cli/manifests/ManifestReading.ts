@@ -1,0 +1,159 @@
+// ManifestReading: what the documents of manifests come to: a store of workloads as if they were applied, and what is to be said of
+// those that cannot be read. Whatever is wrong with one object is said with its file, line, kind, name and field, and the others
+// go on. Edge: the cluster's own defaults and webhooks are not known here.
+import { isDeepStrictEqual } from "node:util"
+import { Workloads } from "../../store/WorkloadStore.ts"
+import { kindOf, type WorkloadKind, workloadKindOf } from "../../workload/Kinds.ts"
+import { projectPod, projectTemplated } from "../../workload/Project.ts"
+import { projectNamespace } from "../../workload/ProjectSurroundings.ts"
+import { fieldPath, unreadFields } from "../../workload/UnreadFields.ts"
+import type { Pod, Workload } from "../../workload/Workload.ts"
+import { documentsOf } from "./ManifestDocuments.ts"
+import { fieldsOf, type ManifestObject, type NoObject, objectsIn } from "./ManifestObjects.ts"
+import type { TextPart } from "./ManifestText.ts"
+
+/** Something to be said of an object in a file. */
+export interface ManifestRemark {
+  readonly file: string
+  readonly line: number
+  /** `Kind name` or `Kind namespace/name`; empty where it cannot be told. */
+  readonly object: string
+  /** As `spec.replicas`; empty where it is about all of it. */
+  readonly field: string
+  readonly text: string
+}
+
+export interface Manifests {
+  readonly store: Workloads
+  /** How many objects were read, whatever kinds they are of. */
+  readonly objects: number
+  /** What could not be read: nothing is said of its images. */
+  readonly problems: ReadonlyArray<ManifestRemark>
+  readonly warnings: ReadonlyArray<ManifestRemark>
+}
+
+/** A remark on one line. */
+export const remarkLine = ({ field, file, line, object, text }: ManifestRemark): string =>
+  [`${file}:${line}`, object, field, text].filter((it) => it !== "").join(": ")
+
+/** A workload without its pods is as one that was just applied: they run what it says, and none is known to be missing. */
+const withoutPods = (store: Workloads): void => {
+  for (const workload of store.all) {
+    if (workload.rollout === undefined || store.podsOf(workload).length > 0) continue
+    const rollout = { ...workload.rollout, current: 0, updated: 0, available: 0, failure: undefined }
+    store.putWorkload({ ...workload, rollout })
+  }
+}
+
+const isKustomization = (file: string, it: NoObject): boolean =>
+  /(^|[/\\])kustomization(\.ya?ml)?$/i.test(file) && it.fields !== undefined && !("kind" in it.fields)
+
+const kustomize = "it is for kustomize; plan what that makes of it: kubectl kustomize FOLDER | image-cloner plan -f -"
+
+/** Reads manifests part by part. One that is in use belongs to one command. */
+export class ManifestReading {
+  readonly #store = new Workloads()
+  readonly #problems: Array<ManifestRemark> = []
+  readonly #warnings: Array<ManifestRemark> = []
+  /** By key, where it was read. */
+  readonly #seen = new Map<string, { readonly at: string; readonly as: Workload | Pod }>()
+  readonly #yaml: typeof import("yaml")
+  readonly #namespace: string | undefined
+  #objects = 0
+
+  /** @param namespace of objects that have none of their own; undefined: `default` */
+  constructor(yaml: typeof import("yaml"), namespace: string | undefined) {
+    this.#yaml = yaml
+    this.#namespace = namespace
+  }
+
+  take(file: string, part: TextPart): void {
+    const { documents, problems, warnings } = documentsOf(this.#yaml, part)
+    for (const { line, text } of problems) {
+      const said = `it cannot be read as Kubernetes manifests: ${text}`
+      this.#problems.push({ file, line, object: "", field: "", text: said })
+    }
+    this.#warnings.push(...warnings.map((it) => ({ file, object: "", field: "", ...it })))
+    for (const document of documents) for (const it of objectsIn(document)) this.#takeObject(file, it)
+  }
+
+  /** What was read; nothing may be taken afterwards. */
+  end(): Manifests {
+    withoutPods(this.#store)
+    return { store: this.#store, objects: this.#objects, problems: this.#problems, warnings: this.#warnings }
+  }
+
+  #takeObject(file: string, it: ManifestObject | NoObject): void {
+    if ("problem" in it) {
+      const remark = { file, line: it.line, object: "", field: "" }
+      if (isKustomization(file, it)) this.#warnings.push({ ...remark, text: kustomize })
+      else this.#problems.push({ ...remark, text: it.problem })
+      return
+    }
+    this.#objects++
+    const kind = it.apiVersion === "v1" && it.kind === "Namespace" ? it.kind : workloadKindOf(it.apiVersion, it.kind)
+    if (kind === undefined) return
+    const say = (to: Array<ManifestRemark>, text: string, path: ReadonlyArray<PropertyKey> = []): void => {
+      const name = it.namespace === undefined ? it.name : `${it.namespace}/${it.name}`
+      to.push({ file, line: it.lineOf(path), object: `${it.kind} ${name}`.trim(), field: fieldPath(path), text })
+    }
+    if (it.name === "") return say(this.#problems, "it has no name", ["metadata"])
+    const isRead = kind === "Namespace"
+      ? this.#takeNamespace(it.object)
+      : this.#takeWorkload(kind, it, (text) => say(this.#warnings, text), `${file}:${it.lineOf([])}`)
+    if (isRead) return
+    for (const { path, problem } of unreadFields(kind, it.object)) say(this.#problems, problem, path)
+  }
+
+  #takeNamespace(object: unknown): boolean {
+    const namespace = projectNamespace(object)
+    if (namespace !== undefined) this.#store.putNamespace(namespace)
+    return namespace !== undefined
+  }
+
+  /** @returns whether it could be read */
+  #takeWorkload(kind: WorkloadKind, it: ManifestObject, warn: (text: string) => void, at: string): boolean {
+    const { apiVersion, name, namespace = this.#namespace ?? "default" } = it
+    const object = { ...it.object, metadata: { ...fieldsOf(it.object["metadata"]), namespace, name } }
+    const pod = kind === "Pod" ? projectPod(object) : undefined
+    const workload = kind === "Pod" ? pod?.workload : projectTemplated(kindOf(kind))(object)
+    if (workload === undefined) return false
+    if (this.#namespace !== undefined && namespace !== this.#namespace) {
+      warn(`it names the namespace ${namespace} itself; kubectl would refuse it with -n ${this.#namespace}`)
+    }
+    if (apiVersion.startsWith("extensions/")) {
+      warn(`no API server since 1.16 serves ${apiVersion}; it is planned as ${kindOf(kind).apiVersion}`)
+    }
+    if (workload.images.length === 0) warn("it has no containers: a patch, perhaps, of an object that stands elsewhere")
+    const key = this.#keyOf(workload.key, pod ?? workload, name.endsWith("*"), warn, at)
+    if (key === undefined) return true
+    if (pod === undefined) this.#store.putWorkload({ ...workload, key })
+    else this.#store.putPod({ ...pod, workload: { ...workload, key } })
+    return true
+  }
+
+  /** A key of its own for each object; undefined for one that was read already, word for word. */
+  #keyOf(
+    key: string,
+    as: Workload | Pod,
+    generated: boolean,
+    warn: (text: string) => void,
+    at: string
+  ): string | undefined {
+    const before = this.#seen.get(key)
+    if (before === undefined) {
+      this.#seen.set(key, { at, as })
+      return key
+    }
+    if (!generated) {
+      if (isDeepStrictEqual(before.as, as)) return undefined
+      warn(`another one of that name is in ${before.at}; both are planned, though a cluster has one at a time`)
+    }
+    for (let count = 2;; count++) {
+      const next = `${key}#${count}`
+      if (this.#seen.has(next)) continue
+      this.#seen.set(next, { at, as })
+      return next
+    }
+  }
+}
