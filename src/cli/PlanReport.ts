@@ -11,6 +11,9 @@ import { type Plan, plan } from "../workload/Plan.ts"
 import type { PlannedImage } from "../workload/PlanImages.ts"
 import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
 import { shownBytes } from "../image/ShownBytes.ts"
+import type { ManifestElsewhere } from "./manifests/ManifestReading.ts"
+import { type NotHandled, notHandled, notHandledLine } from "./NotHandled.ts"
+import { shownText } from "./ShownText.ts"
 import { table } from "./Table.ts"
 import type { TagDrift } from "./TagDrifts.ts"
 
@@ -63,6 +66,8 @@ export interface Report {
   readonly budgets: ReadonlyArray<ReportedBudget>
   /** Tags of copies in use that are not what their sources' name; empty without `--check`. */
   readonly drifts: ReadonlyArray<TagDrift>
+  /** Of manifests: images of objects that are no workloads. */
+  readonly notHandled: ReadonlyArray<NotHandled>
   /** Rows by action. */
   readonly summary: Readonly<Record<Action, number>>
 }
@@ -133,6 +138,8 @@ export interface Given {
   readonly now: number
   /** What looks at registries told; without them everything is taken as copyable. */
   readonly looked: ReadonlyMap<string, Looked & { readonly state: ImageState }>
+  /** Of manifests: images of objects that are no workloads. */
+  readonly elsewhere?: ReadonlyArray<ManifestElsewhere>
   /** By registry, what it announced when it was asked. */
   readonly budgets?: ReadonlyMap<string, Budget>
   /** What comparing the tags of copies with their sources told. */
@@ -200,7 +207,14 @@ export const report = (store: Workloads, given: Given): Report => {
         : { digest: look.digest, bytes: look.bytes, manifests: look.manifests, problem: look.problem })
     }
   })
-  return { rows, summary, images, budgets: budgetsOf(images, given), drifts: given.drifts ?? [] }
+  return {
+    rows,
+    summary,
+    images,
+    budgets: budgetsOf(images, given),
+    drifts: given.drifts ?? [],
+    notHandled: notHandled(given.elsewhere ?? [], given.settings)
+  }
 }
 
 /** What a budget means for the copies to come, in one sentence. */
@@ -250,14 +264,18 @@ export const asText = (of: Report): string => {
     : ""
   const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
   const { admission, clone, done, leave, rewrite } = of.summary
+  const elsewhere = of.notHandled.length === 0
+    ? ""
+    : `\n\n${of.notHandled.map(notHandledLine).map(shownText).join("\n")}`
   const budgets = of.budgets.map((it) => `\n\n${budgetLine(it)}`).join("")
   const drifts = of.drifts.length === 0
     ? ""
     : `\n\n${
       table(["TAG THAT HAS MOVED", "AT ITS SOURCE", "ITS COPY"], of.drifts.map((it) => [it.source, it.names, it.copy]))
     }`
-  return `${rows}${images}${budgets}${drifts}\n\n${of.images.length} ${
+  return `${rows}${images}${budgets}${drifts}${elsewhere}\n\n${of.images.length} ${
     of.images.length === 1 ? "image" : "images"
   } to clone${checked ? ` (${shownBytes(total)}, shared layers counted each time)` : ""}; `
     + `containers: ${rewrite} to rewrite, ${admission} by admission, ${clone} to clone only, ${done} done, ${leave} left alone`
+    + (of.notHandled.length === 0 ? "" : `; ${of.notHandled.length} in other objects, not handled`)
 }

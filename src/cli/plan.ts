@@ -16,6 +16,7 @@ import { backup, type Settings } from "../settings/Settings.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed, pending } from "./Failure.ts"
 import { manifestFlags, manifestOptions } from "./manifests/ManifestFlags.ts"
+import type { ManifestElsewhere } from "./manifests/ManifestReading.ts"
 import { despiteUnread, readManifests } from "./manifests/ReadManifests.ts"
 import { asText, type Given, report } from "./PlanReport.ts"
 import { root } from "./root.ts"
@@ -36,6 +37,10 @@ const flags = {
   ),
   exitCode: Flag.Boolean("exit-code").pipe(
     Flag.withDescription("Exit with 2 if something would be cloned, rewritten or pointed to its copy at admission"),
+    Flag.withDefault(false)
+  ),
+  strict: Flag.Boolean("strict").pipe(
+    Flag.withDescription("With --exit-code: images that are not handled, in custom resources, count as well"),
     Flag.withDefault(false)
   )
 }
@@ -101,6 +106,9 @@ const run = Effect.fnUntraced(
       readonly check: boolean
       readonly output: "table" | "json"
       readonly exitCode: boolean
+      readonly strict: boolean
+      /** Images that manifests name in other objects. */
+      readonly elsewhere?: ReadonlyArray<ManifestElsewhere>
       /** Whether the store is a cluster's, where the controller has a namespace. */
       readonly cluster: boolean
     },
@@ -109,7 +117,7 @@ const run = Effect.fnUntraced(
   ) {
     const { podNamespace } = yield* ProcessSettings
     const ownNamespace = options.cluster ? Option.some(controllerNamespace(podNamespace)) : podNamespace
-    const given = { settings, ownNamespace, now: yield* Clock.currentTimeMillis }
+    const given = { settings, ownNamespace, elsewhere: options.elsewhere ?? [], now: yield* Clock.currentTimeMillis }
     const checked: Pick<Given, "looked" | "budgets" | "drifts"> = options.check
       ? yield* checkAll(store, given).pipe(Effect.provide(
         Layer.provide(registries(), SettingsRef.layerOf(settings))
@@ -117,7 +125,9 @@ const run = Effect.fnUntraced(
       : { looked: new Map() }
     const result = report(store, { ...given, ...checked })
     yield* Console.log(options.output === "json" ? JSON.stringify(result, null, 2) : asText(result))
-    if (options.exitCode && result.summary.rewrite + result.summary.admission + result.summary.clone > 0) {
+    const { admission, clone, rewrite } = result.summary
+    const counted = rewrite + admission + clone + (options.strict ? result.notHandled.length : 0)
+    if (options.exitCode && counted > 0) {
       return yield* new CommandFailed({ text: "there are changes to be made", code: pending })
     }
   },
@@ -128,18 +138,24 @@ export const plan = Command.make(
   "plan",
   flags,
   Effect.fnUntraced(
-    function*({ check, exitCode, output, ...manifests }) {
+    function*({ check, exitCode, output, strict, ...manifests }) {
       const { config, context, kubeconfig } = yield* root
       const asked = manifestOptions(manifests)
       if (asked.files.length > 0) {
         const settings = yield* load(config)
-        const { store, unread } = yield* readManifests(asked)
-        return yield* run({ check, output, exitCode, cluster: false }, settings, store).pipe(despiteUnread(unread))
+        const { elsewhere, store, unread } = yield* readManifests(asked)
+        return yield* run({ check, output, exitCode, strict, elsewhere, cluster: false }, settings, store).pipe(
+          despiteUnread(unread)
+        )
       }
       const cluster = kube({ context, kubeconfig })
       const settings = yield* settingsWithCluster(config, cluster)
       yield* Effect.gen(function*() {
-        yield* run({ check, output, exitCode, cluster: true }, settings, yield* workloadsOfCluster(asked.namespace))
+        yield* run(
+          { check, output, exitCode, strict, cluster: true },
+          settings,
+          yield* workloadsOfCluster(asked.namespace)
+        )
       }).pipe(Effect.provide(cluster))
     },
     (effect) =>

@@ -15,9 +15,11 @@ import type { Workloads } from "../store/WorkloadStore.ts"
 import { CommandFailed, failed } from "./Failure.ts"
 import { manifestFlags, manifestOptions } from "./manifests/ManifestFlags.ts"
 import { despiteUnread, readManifests } from "./manifests/ReadManifests.ts"
+import { notHandled, notHandledLine } from "./NotHandled.ts"
 import { withProgress } from "./ProgressBars.ts"
 import { parseAll } from "./References.ts"
 import { outputFlag, root } from "./root.ts"
+import { shownText } from "./ShownText.ts"
 import { workloadsOfCluster } from "./Snapshots.ts"
 import { checkLogins, controllerNamespace, settingsWithCluster } from "./Startup.ts"
 import { asJson, linesOf, notWhole, totalLine } from "./VerifyReport.ts"
@@ -134,7 +136,8 @@ export const verify = Command.make(
       const asked = manifestOptions({ files, namespace, recursive })
       if (files.length > 0) {
         const settings = yield* load(config)
-        const { store, unread } = yield* readManifests(asked)
+        const { elsewhere, store, unread } = yield* readManifests(asked)
+        for (const it of notHandled(elsewhere, settings)) yield* Console.error(shownText(notHandledLine(it)))
         return yield* run(options, settings, { named, store, cluster: false }).pipe(despiteUnread(unread))
       }
       const cluster = kube({ context, kubeconfig })

@@ -136,6 +136,12 @@ const objectsIn = (text: string): ReadonlyArray<Slice> | undefined => {
   return isBlank(text.length) ? found : undefined
 }
 
+/** Seldom asked for: JSON is YAML, whose nodes know where they are. */
+const lazily = <A>(make: () => A): () => A => {
+  let made: { readonly of: A } | undefined
+  return () => (made ??= { of: make() }).of
+}
+
 const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => {
   const lineAt = linesOf(part)
   const documents: Array<ManifestDocument> = []
@@ -143,12 +149,11 @@ const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => 
     const text = part.text.slice(start, end)
     const parsed = Result.try({ try: (): unknown => JSON.parse(text), catch: (error) => error })
     if (Result.isFailure(parsed)) return undefined
+    const located = lazily(() => Result.getOrUndefined(parseYaml(yaml, text))?.documents[0])
     documents.push({
       value: parsed.success,
-      // seldom asked for: JSON is YAML, whose nodes know where they are
       lineOf: (path) => {
-        const again = path.length === 0 ? undefined : parseYaml(yaml, text)
-        const document = again !== undefined && Result.isSuccess(again) ? again.success.documents[0] : undefined
+        const document = path.length === 0 ? undefined : located()
         return lineAt(start + (document === undefined ? 0 : offsetOf(yaml, document, path)))
       }
     })

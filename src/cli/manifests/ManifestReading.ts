@@ -3,6 +3,7 @@
 // go on. Edge: the cluster's own defaults and webhooks are not known here.
 import { isDeepStrictEqual } from "node:util"
 import { Workloads } from "../../store/WorkloadStore.ts"
+import { imagesElsewhere } from "../../workload/ImagesElsewhere.ts"
 import { kindOf, type WorkloadKind, workloadKindOf } from "../../workload/Kinds.ts"
 import { projectPod, projectTemplated } from "../../workload/Project.ts"
 import { projectNamespace } from "../../workload/ProjectSurroundings.ts"
@@ -23,8 +24,22 @@ export interface ManifestRemark {
   readonly text: string
 }
 
+/** An image in an object that is no workload. */
+export interface ManifestElsewhere {
+  readonly file: string
+  readonly line: number
+  readonly apiVersion: string
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+  readonly path: string
+  readonly container: string
+  readonly image: string
+}
+
 export interface Manifests {
   readonly store: Workloads
+  readonly elsewhere: ReadonlyArray<ManifestElsewhere>
   /** How many objects were read, whatever kinds they are of. */
   readonly objects: number
   /** What could not be read: nothing is said of its images. */
@@ -55,6 +70,7 @@ export class ManifestReading {
   readonly #store = new Workloads()
   readonly #problems: Array<ManifestRemark> = []
   readonly #warnings: Array<ManifestRemark> = []
+  readonly #elsewhere: Array<ManifestElsewhere> = []
   /** By key, where it was read. */
   readonly #seen = new Map<string, { readonly at: string; readonly as: Workload | Pod }>()
   readonly #yaml: typeof import("yaml")
@@ -80,7 +96,13 @@ export class ManifestReading {
   /** What was read; nothing may be taken afterwards. */
   end(): Manifests {
     withoutPods(this.#store)
-    return { store: this.#store, objects: this.#objects, problems: this.#problems, warnings: this.#warnings }
+    return {
+      store: this.#store,
+      elsewhere: this.#elsewhere,
+      objects: this.#objects,
+      problems: this.#problems,
+      warnings: this.#warnings
+    }
   }
 
   #takeObject(file: string, it: ManifestObject | NoObject): void {
@@ -92,7 +114,7 @@ export class ManifestReading {
     }
     this.#objects++
     const kind = it.apiVersion === "v1" && it.kind === "Namespace" ? it.kind : workloadKindOf(it.apiVersion, it.kind)
-    if (kind === undefined) return
+    if (kind === undefined) return this.#lookElsewhere(file, it)
     const say = (to: Array<ManifestRemark>, text: string, path: ReadonlyArray<PropertyKey> = []): void => {
       const name = it.namespace === undefined ? it.name : `${it.namespace}/${it.name}`
       to.push({ file, line: it.lineOf(path), object: `${it.kind} ${name}`.trim(), field: fieldPath(path), text })
@@ -103,6 +125,13 @@ export class ManifestReading {
       : this.#takeWorkload(kind, it, (text) => say(this.#warnings, text), `${file}:${it.lineOf([])}`)
     if (isRead) return
     for (const { path, problem } of unreadFields(kind, it.object)) say(this.#problems, problem, path)
+  }
+
+  #lookElsewhere(file: string, { apiVersion, kind, lineOf, name, namespace, object }: ManifestObject): void {
+    const of = { file, apiVersion, kind, namespace: namespace ?? this.#namespace ?? "default", name }
+    for (const { container, image, path } of imagesElsewhere(apiVersion, kind, object)) {
+      this.#elsewhere.push({ ...of, line: lineOf(path), path: fieldPath(path), container, image })
+    }
   }
 
   #takeNamespace(object: unknown): boolean {
