@@ -10,11 +10,9 @@ import { isByAdmission, runsCopies } from "../workload/ByAdmission.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { PlannedImage } from "../workload/PlanImages.ts"
 import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
-import { shownBytes } from "../image/ShownBytes.ts"
 import type { ManifestElsewhere } from "./manifests/ManifestReading.ts"
-import { type NotHandled, notHandled, notHandledLine } from "./NotHandled.ts"
-import { shownText } from "./ShownText.ts"
-import { table } from "./Table.ts"
+import { type NotHandled, notHandled } from "./NotHandled.ts"
+import { refusedState } from "./RefusedHosts.ts"
 import type { TagDrift } from "./TagDrifts.ts"
 
 export type Action = "rewrite" | "admission" | "clone" | "done" | "leave"
@@ -32,6 +30,8 @@ export interface Row {
   readonly reason: SkipReason | HoldReason | null
   readonly detail: string
   readonly to: string | null
+  /** What the look at its own image told; null without `--check`, and where it was not looked at. */
+  readonly check: (Looked & { readonly reason: string | null }) | null
 }
 
 /** What a look at a registry told of a source; absent without `--check`. */
@@ -82,7 +82,8 @@ interface Planned extends Plan {
 
 const actionOf = (planned: Planned, image: PlannedImage): Action => {
   if (image.skip === "already-backup") return "done"
-  if (image.skip !== undefined) return "leave"
+  // what cannot be read is not copied, whatever becomes of the others of its workload
+  if (image.skip !== undefined || image.hold === "failed") return "leave"
   if (planned.admitted) return "done"
   if (planned.verdict._tag === "Rewrite" || ("reason" in planned.verdict && planned.verdict.reason === "dry-run")) {
     return "rewrite"
@@ -90,15 +91,30 @@ const actionOf = (planned: Planned, image: PlannedImage): Action => {
   return planned.byAdmission && image.hold === undefined ? "admission" : "clone"
 }
 
-/** Why an image is not patched, or not at all. */
-const whyOf = ({ admitted, verdict }: Planned, image: PlannedImage, action: Action) => {
-  if (action === "clone" || action === "admission") return "reason" in verdict ? verdict : undefined
+/** Why an image is not patched, or not at all: for its own sake before the others'. */
+const whyOf = ({ admitted, images, verdict }: Planned, image: PlannedImage, action: Action) => {
+  if (image.skip === undefined && image.hold !== undefined) return { reason: image.hold, detail: image.detail }
+  if (action === "clone" || action === "admission") {
+    if (!("reason" in verdict)) return undefined
+    const other = images.find((it) => it.hold === verdict.reason)
+    return other === undefined
+      ? verdict
+      : { reason: verdict.reason, detail: `it waits for ${other.slot.container}: ${other.detail}` }
+  }
   return admitted && image.skip === undefined
     ? { reason: "by-admission" as const, detail: "its pods run the copies" }
     : undefined
 }
 
-const rowOf = (planned: Planned, image: PlannedImage): Row => {
+const checkOf = (image: PlannedImage, { looked }: Given): Row["check"] => {
+  const [source] = image.source === undefined ? image.wants : [image.source]
+  const look = looked.get(source ?? "")
+  if (look === undefined) return null
+  const { bytes, digest, manifests, problem, state } = look
+  return { digest, bytes, manifests, problem, reason: state._tag === "Failed" ? state.reason : null }
+}
+
+const rowOf = (planned: Planned, image: PlannedImage, given: Given): Row => {
   const { workload } = planned
   const action = actionOf(planned, image)
   const why = whyOf(planned, image, action)
@@ -110,14 +126,15 @@ const rowOf = (planned: Planned, image: PlannedImage): Row => {
     action,
     reason: why?.reason ?? image.skip ?? null,
     detail: why?.detail ?? image.detail,
-    to: image.to ?? null
+    to: image.to ?? null,
+    check: checkOf(image, given)
   }
 }
 
 /** An object that is left alone as a whole has no planned images: one row says it for all of its images. */
-const rowsOf = (planned: Planned): ReadonlyArray<Row> => {
+const rowsOf = (planned: Planned, given: Given): ReadonlyArray<Row> => {
   const { verdict, workload } = planned
-  if (planned.images.length > 0) return planned.images.map((image) => rowOf(planned, image))
+  if (planned.images.length > 0) return planned.images.map((image) => rowOf(planned, image, given))
   if (!("reason" in verdict)) return []
   return workload.images.map((slot): Row => ({
     namespace: workload.namespace,
@@ -127,7 +144,8 @@ const rowsOf = (planned: Planned): ReadonlyArray<Row> => {
     action: "leave",
     reason: verdict.reason,
     detail: verdict.detail,
-    to: null
+    to: null,
+    check: null
   }))
 }
 
@@ -169,10 +187,14 @@ const budgetsOf = (images: ReadonlyArray<ReportedImage>, given: Given): Readonly
 /** What somebody has to do something about comes first. */
 const order = (row: Row): string => `${row.reason === "pull-unproven" ? 0 : 1}/${row.namespace}/${row.workload}`
 
+/** Whether all the images of a workload are copies, or its pods run theirs. */
+const isDone = ({ admitted, images, verdict }: Planned): boolean =>
+  admitted || (verdict._tag === "Done" && images.some((it) => it.skip === "already-backup"))
+
 /** Plans everything in the store. Objects that another one in it controls are left to that one's rows. */
 export const report = (store: Workloads, given: Given): Report => {
   const facts = { ...given, backup: backup(given.settings), assumeCopied: true }
-  const state = (source: string) => given.looked.get(source)?.state
+  const state = (source: string) => given.looked.get(source)?.state ?? refusedState(source, given.settings, given.now)
   const planned = store.all.map((it): Planned => {
     const about = gatherFacts(store, it, { ...facts, uptime: facts.now, state })
     const of = plan(it, about)
@@ -187,13 +209,19 @@ export const report = (store: Workloads, given: Given): Report => {
     const detail = unproven.get(it.workload.key)
     return detail === undefined ? it : { ...it, verdict: { _tag: "Held", reason: "pull-unproven", detail } }
   })
+  const isRefused = (source: string) => refusedState(source, given.settings, given.now) !== undefined
   const users = new Map<string, number>()
-  for (const { images } of plans) {
+  const byKey = new Map(plans.map((it) => [it.workload.key, it]))
+  for (const it of plans) {
+    // what is done has been copied, and with it what its older revisions name
+    const { images } = it
+    if (isDone(byKey.get(store.ownersOf(it.workload).at(-1)?.key ?? "") ?? it)) continue
     for (const source of new Set(images.flatMap((it) => it.skip === "already-backup" ? [] : it.wants))) {
+      if (isRefused(source)) continue
       users.set(source, (users.get(source) ?? 0) + 1)
     }
   }
-  const rows = plans.filter((it) => store.ownersOf(it.workload).length === 0).flatMap(rowsOf)
+  const rows = plans.filter((it) => store.ownersOf(it.workload).length === 0).flatMap((it) => rowsOf(it, given))
     .toSorted((a, b) => order(a).localeCompare(order(b)))
   const summary = { rewrite: 0, admission: 0, clone: 0, done: 0, leave: 0 }
   for (const { action } of rows) summary[action]++
@@ -215,67 +243,4 @@ export const report = (store: Workloads, given: Given): Report => {
     drifts: given.drifts ?? [],
     notHandled: notHandled(given.elsewhere ?? [], given.settings)
   }
-}
-
-/** What a budget means for the copies to come, in one sentence. */
-const budgetLine = ({ limit, pulls, registry, remaining, reserved, windowSeconds }: ReportedBudget): string => {
-  const window = Duration.format(Duration.seconds(windowSeconds))
-  const ours = Math.max(0, remaining - reserved)
-  const each = Math.max(1, limit - reserved)
-  const enough = pulls <= ours
-    ? "enough for all"
-    : `not enough: about ${Math.ceil((pulls - ours) / each)} more windows of ${window}, or a login with a larger budget`
-  return `${registry}: ${pulls} pulls to come (one a manifest); of ${limit} in ${window} ${remaining} are left, `
-    + `${reserved} of them for the cluster (RATE_LIMIT_RESERVE): ${enough}`
-}
-
-const sizeOf = (image: ReportedImage): string =>
-  image.problem !== null && image.problem !== undefined
-    ? image.problem
-    : image.bytes === null || image.bytes === undefined
-    ? "reachable"
-    : `${shownBytes(image.bytes)} in ${image.manifests ?? 0} manifests`
-
-/** The last column: both where the template does not come to name the copy, since whoever owns it may want to. */
-const whyOrWhereTo = ({ action, detail, reason, to }: Row): string => {
-  if (reason === null) return to ?? ""
-  const why = `${reason}: ${detail}`
-  return to !== null && (action === "admission" || action === "clone") ? `${to} (${why})` : why
-}
-
-/** The report as text for people. */
-export const asText = (of: Report): string => {
-  const rows = table(
-    ["NAMESPACE", "WORKLOAD", "CONTAINER", "IMAGE", "ACTION", "WHY OR WHERE TO"],
-    of.rows.map((it) => [
-      it.namespace,
-      it.workload,
-      it.container,
-      it.image === "" ? "-" : it.image,
-      it.action,
-      whyOrWhereTo(it)
-    ])
-  )
-  const checked = of.images.some((it) => it.problem !== undefined)
-  const images = checked
-    ? `\n\n${
-      table(["IMAGE TO CLONE", "USERS", "SIZE"], of.images.map((it) => [it.source, String(it.users), sizeOf(it)]))
-    }`
-    : ""
-  const total = of.images.reduce((sum, it) => sum + (it.bytes ?? 0), 0)
-  const { admission, clone, done, leave, rewrite } = of.summary
-  const elsewhere = of.notHandled.length === 0
-    ? ""
-    : `\n\n${of.notHandled.map(notHandledLine).map(shownText).join("\n")}`
-  const budgets = of.budgets.map((it) => `\n\n${budgetLine(it)}`).join("")
-  const drifts = of.drifts.length === 0
-    ? ""
-    : `\n\n${
-      table(["TAG THAT HAS MOVED", "AT ITS SOURCE", "ITS COPY"], of.drifts.map((it) => [it.source, it.names, it.copy]))
-    }`
-  return `${rows}${images}${budgets}${drifts}${elsewhere}\n\n${of.images.length} ${
-    of.images.length === 1 ? "image" : "images"
-  } to clone${checked ? ` (${shownBytes(total)}, shared layers counted each time)` : ""}; `
-    + `containers: ${rewrite} to rewrite, ${admission} by admission, ${clone} to clone only, ${done} done, ${leave} left alone`
-    + (of.notHandled.length === 0 ? "" : `; ${of.notHandled.length} in other objects, not handled`)
 }

@@ -18,11 +18,15 @@ import { CommandFailed, failed, pending } from "./Failure.ts"
 import { manifestFlags, manifestOptions } from "./manifests/ManifestFlags.ts"
 import type { ManifestElsewhere } from "./manifests/ManifestReading.ts"
 import { despiteUnread, readManifests } from "./manifests/ReadManifests.ts"
-import { asText, type Given, report } from "./PlanReport.ts"
+import { notHandledLine } from "./NotHandled.ts"
+import { type Given, type Report, report } from "./PlanReport.ts"
+import { asNames, asText } from "./PlanTable.ts"
 import { root } from "./root.ts"
 import { controllerNamespace, settingsWithCluster } from "./Startup.ts"
+import { shownText } from "./ShownText.ts"
 import { workloadsOfCluster } from "./Snapshots.ts"
 import { tagDrifts } from "./TagDrifts.ts"
+import { terminalWidth } from "./TerminalWidth.ts"
 
 const flags = {
   ...manifestFlags("Plan these manifests instead of the cluster"),
@@ -30,9 +34,11 @@ const flags = {
     Flag.withDescription("Ask the registries: which images can be read, and how large they are"),
     Flag.withDefault(false)
   ),
-  output: Flag.Literals("output", ["table", "json"]).pipe(
+  output: Flag.Literals("output", ["table", "wide", "name", "json"]).pipe(
     Flag.withAlias("o"),
-    Flag.withDescription("How to print"),
+    Flag.withDescription(
+      "How to print: a table as wide as the terminal, with nothing shortened, names of workloads alone, or all as JSON"
+    ),
     Flag.withDefault("table")
   ),
   exitCode: Flag.Boolean("exit-code").pipe(
@@ -44,6 +50,17 @@ const flags = {
     Flag.withDefault(false)
   )
 }
+
+type Output = "table" | "wide" | "name" | "json"
+
+const printed = Effect.fnUntraced(function*(result: Report, output: Output) {
+  if (output === "json") return yield* Console.log(JSON.stringify(result, null, 2))
+  if (output !== "name") {
+    return yield* Console.log(asText(result, { width: yield* terminalWidth, wide: output === "wide" }))
+  }
+  for (const it of result.notHandled) yield* Console.error(shownText(notHandledLine(it)))
+  if (result.rows.length > 0) yield* Console.log(asNames(result))
+})
 
 const failures: ReadonlySet<string> = new Set(["private", "internal", "not-found", "too-large", "unsupported"])
 
@@ -104,7 +121,7 @@ const run = Effect.fnUntraced(
   function*(
     options: {
       readonly check: boolean
-      readonly output: "table" | "json"
+      readonly output: Output
       readonly exitCode: boolean
       readonly strict: boolean
       /** Images that manifests name in other objects. */
@@ -124,7 +141,7 @@ const run = Effect.fnUntraced(
       ))
       : { looked: new Map() }
     const result = report(store, { ...given, ...checked })
-    yield* Console.log(options.output === "json" ? JSON.stringify(result, null, 2) : asText(result))
+    yield* printed(result, options.output)
     const { admission, clone, rewrite } = result.summary
     const counted = rewrite + admission + clone + (options.strict ? result.notHandled.length : 0)
     if (options.exitCode && counted > 0) {

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import { notHandledLine } from "../../src/cli/NotHandled.ts"
-import { asText, report } from "../../src/cli/PlanReport.ts"
+import { report } from "../../src/cli/PlanReport.ts"
+import { asText } from "../../src/cli/PlanTable.ts"
 import { type Settings, settingsOf } from "../../src/settings/Settings.ts"
 import { readTexts } from "./manifests/Reading.ts"
 

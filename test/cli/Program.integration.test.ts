@@ -78,7 +78,17 @@ describe("the program", () => {
         }
         const plan = yield* cli(["plan", "--help"])
         assert.deepStrictEqual([plan.code, plan.stderr], [0, ""])
-        for (const word of ["--filename", "-f", "--check", "--exit-code", "--output"]) assert.include(plan.stdout, word)
+        const words = [
+          "--filename",
+          "-f",
+          "--recursive",
+          "--namespace",
+          "--check",
+          "--exit-code",
+          "--strict",
+          "--output"
+        ]
+        for (const word of words) assert.include(plan.stdout, word)
         const version = yield* cli(["--version"])
         assert.deepStrictEqual(version, { code: 0, stderr: "", stdout: `image-cloner ${manifest.version}\n` })
       }))
@@ -221,6 +231,46 @@ describe("plan of manifests", () => {
         const broken = yield* cli(["plan", "-f", "-"], { env: backup, stdin: "a: [" })
         assert.strictEqual(broken.code, 1)
         assert.include(broken.stderr, "cannot be read as Kubernetes manifests")
+      }))
+
+    it.effect("plans what it can read, says what it cannot, and ends with 1", () =>
+      Effect.gen(function*() {
+        const path = yield* Path.Path
+        const place = yield* folder({
+          "a.yaml": manifests,
+          "b.yml": "kind: Pod\napiVersion: v1\nmetadata:\n  name: x\n  labels: {a: yes}\n",
+          "c.json": "{\"a\":1,\"a\":2"
+        })
+        const it = yield* cli(["plan", "-f", place, "-f", "/nowhere,https://example.com/a.yaml", "--exit-code"], {
+          env: backup
+        })
+        assert.strictEqual(it.code, 1)
+        assert.match(it.stdout, /shop +Deployment\/web +app +nginx:1\.27 +rewrite/)
+        const said = it.stderr.split("\n").filter((line) => line !== "")
+        for (const line of said) assert.match(line, /^error: /)
+        for (
+          const text of ["b.yml:5: Pod x: metadata.labels.a", "c.json:1:", "/nowhere cannot be read", "curl --fail"]
+        ) {
+          assert.include(it.stderr, text)
+        }
+        const named = yield* cli(["plan", "-f", path.join(place, "a.*"), "-o", "name"], { env: backup })
+        assert.deepStrictEqual([named.code, named.stderr], [0, ""])
+        assert.include(named.stdout, "Deployment/shop/web\n")
+      }))
+
+    it.effect("fits what COLUMNS says, and counts what nobody handles where it is asked to be strict", () =>
+      Effect.gen(function*() {
+        const rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\n"
+          + "spec: {template: {spec: {containers: [{name: c, image: nginx}]}}}\n"
+        const env = { ...backup, COLUMNS: "80" }
+        const it = yield* cli(["plan", "-f", "-", "--exit-code"], { env, stdin: rollout })
+        assert.deepStrictEqual([it.code, it.stderr], [0, ""])
+        assert.include(it.stdout, "not handled: nginx in standard input:4: Rollout/default/web")
+        for (const line of it.stdout.split("\n")) assert.isAtMost(line.length, 80)
+        const strict = yield* cli(["plan", "-f", "-", "--exit-code", "--strict"], { env, stdin: rollout })
+        assert.strictEqual(strict.code, 2)
+        const empty = yield* cli(["plan", "-f", "-"], { env, stdin: "# nothing\n" })
+        assert.deepStrictEqual([empty.code, empty.stderr], [1, "error: there are no objects in -\n"])
       }))
   })
 })

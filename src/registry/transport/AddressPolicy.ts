@@ -44,7 +44,10 @@ export const isPublicAddress = (text: string): boolean => {
 }
 
 /** The names a host may be configured by: `host[:port]` as in a URL. */
-export const mayBePrivate = (options: RegistryOptions, host: string): boolean =>
+export const mayBePrivate = (
+  options: Pick<RegistryOptions, "backup" | "plainHttp" | "privateHosts">,
+  host: string
+): boolean =>
   host === options.backup.registry || includesHost(options.plainHttp, host) || includesHost(options.privateHosts, host)
 
 /** How names become addresses; a Reference so that tests can resolve what they like. */
