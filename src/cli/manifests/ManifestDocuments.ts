@@ -165,5 +165,16 @@ const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => 
 export const documentsOf = (yaml: Yaml, part: TextPart): ManifestDocuments => {
   const text = part.text.replace(/^---/, "   ")
   const read = /^\s*\{/.test(text) ? readJson(yaml, { ...part, text }) : undefined
-  return read ?? readYaml(yaml, part)
+  if (read !== undefined || part.isItem !== true) return read ?? readYaml(yaml, part)
+  const { documents, problems, warnings } = readYaml(yaml, part)
+  return {
+    documents: documents.flatMap(({ lineOf, value }) =>
+      (Array.isArray(value) ? value : [value]).map((it: unknown, index) => ({
+        value: it,
+        lineOf: (path) => lineOf([index, ...path])
+      }))
+    ),
+    problems,
+    warnings
+  }
 }

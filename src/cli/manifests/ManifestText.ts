@@ -7,6 +7,8 @@ export interface TextPart {
   readonly text: string
   /** Line of the file it begins in, from 1. */
   readonly line: number
+  /** It is one item of a list, with its dash: a sequence of one. */
+  readonly isItem?: true
 }
 
 /** By the byte order mark (YAML 1.2.2, 5.2); without one it is UTF-8. */
@@ -30,6 +32,43 @@ const linesIn = (text: string): number => {
   let count = 0
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count++
   return count
+}
+
+/** What stands at the left of a `List` beside its items, as kubectl prints it; its metadata are below. */
+const ofList = /^(?:apiVersion: *v1|kind: *List|metadata:.*|items:|---.*|#.*) *\r?$/
+/** Names that lead from one item to another, or may. */
+const references = /[\s[{,][&*][\w-]/
+
+/**
+ * The items of a `List` in block style, each a part of its own: a dump of a cluster is one document of many megabytes, and a
+ * parser holds all of it.
+ * @returns undefined where it is none, or its items cannot be told apart by their lines alone
+ */
+export const itemsOf = ({ line, text }: TextPart): ReadonlyArray<TextPart> | undefined => {
+  const items = /^items:[ \t]*\r?\n( *)- /m.exec(text)
+  if (items === null || !/^kind: *List *\r?$/m.test(text) || references.test(text)) return undefined
+  const dash = `${items[1] ?? ""}- `
+  const parts: Array<TextPart> = []
+  const close = (end: number) => start < 0 || parts.push({ text: text.slice(start, end), line: from, isItem: true })
+  let start = -1
+  let from = line
+  let at = 0
+  for (let number = line; at < text.length; number++) {
+    const newline = text.indexOf("\n", at)
+    const end = newline < 0 ? text.length : newline
+    if (at > items.index && text.startsWith(dash, at)) {
+      close(at)
+      start = at
+      from = number
+    } else if (!/\s/.test(text[at] ?? " ")) {
+      if (!ofList.test(text.slice(at, end))) return undefined
+      close(at)
+      start = -1
+    }
+    at = end + 1
+  }
+  close(text.length)
+  return parts
 }
 
 /** Cuts a text at the lines that begin with `---`. A separator stays before its document, and parts of blanks are left out. */

@@ -5,7 +5,7 @@ import { CommandFailed, failed } from "../Failure.ts"
 import { shownText } from "../ShownText.ts"
 import { manifestFiles, readManifest, standardInput } from "./ManifestFiles.ts"
 import { ManifestReading, type ManifestRemark, type Manifests, remarkLine } from "./ManifestReading.ts"
-import { decodeText, partsOf } from "./ManifestText.ts"
+import { decodeText, itemsOf, partsOf } from "./ManifestText.ts"
 
 export interface ManifestOptions {
   /** The values of `-f`. */
@@ -43,7 +43,7 @@ export const readManifests = Effect.fnUntraced(function*({ files: names, namespa
       unread.push(typeof text.failure === "string" ? `${name} cannot be read: ${text.failure}` : text.failure.message)
       continue
     }
-    for (const part of partsOf(text.success)) {
+    for (const part of partsOf(text.success).flatMap((it) => itemsOf(it) ?? [it])) {
       reading.take(name, part)
       yield* Effect.yieldNow
     }

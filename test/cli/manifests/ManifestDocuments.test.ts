@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as yaml from "yaml"
 import { documentsOf } from "../../../src/cli/manifests/ManifestDocuments.ts"
-import { decodeText, partsOf } from "../../../src/cli/manifests/ManifestText.ts"
+import { decodeText, itemsOf, partsOf } from "../../../src/cli/manifests/ManifestText.ts"
 
 const read = (text: string) => {
   const all = partsOf(text).map((it) => documentsOf(yaml, it))
@@ -35,6 +35,30 @@ describe("the text of manifests", () => {
     const parts = partsOf("# head\na: 1\n---\n---  # none\nb: 2\n--- {c: 3}\n---x\n...\n---\r\nd: 4\r\n")
     assert.deepStrictEqual(parts.map((it) => it.line), [1, 4, 6, 9])
     assert.deepStrictEqual(partsOf("%YAML 1.1\n---\na: 1\n").length, 1)
+  })
+})
+
+describe("a list of kubectl's", () => {
+  const cut = (text: string) => partsOf(text).flatMap((it) => itemsOf(it) ?? []).map((it) => [it.line, it.text])
+  const head = "apiVersion: v1\nitems:\n"
+  const tail = "kind: List\nmetadata:\n  resourceVersion: \"\"\n"
+
+  it("is read item by item, each with its line", () => {
+    assert.deepStrictEqual(cut(`${head}- a: 1\n  b:\n  - c\n# x\n- a: |\n    - x\n\n${tail}`), [
+      [3, "- a: 1\n  b:\n  - c\n"],
+      [7, "- a: |\n    - x\n\n"]
+    ])
+    assert.deepStrictEqual(cut(`---\n${tail}items:\n  - a: 1\n  - b: 1\n`).map(([line]) => line), [6, 7])
+  })
+
+  it.each([
+    ["of another kind", `${head}- a: 1\nkind: FooList\n`],
+    ["with an alias", `${head}- a: &x 1\n- b: *x\n${tail}`],
+    ["with a text that is not indented", `${head}- a: "1\n2"\n- b: 1\n${tail}`],
+    ["with other fields", `${head}- a: 1\n${tail}more: 1\n`],
+    ["in flow style", "{apiVersion: v1, kind: List, items: [{a: 1}]}\n"]
+  ])("is read as a whole %s", (_, text) => {
+    assert.deepStrictEqual(cut(text), [])
   })
 })
 

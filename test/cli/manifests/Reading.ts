@@ -1,12 +1,16 @@
 // Manifests from texts, as `-f` would read them from files of these names.
 import * as yaml from "yaml"
 import { ManifestReading } from "../../../src/cli/manifests/ManifestReading.ts"
-import { partsOf } from "../../../src/cli/manifests/ManifestText.ts"
+import { itemsOf, partsOf } from "../../../src/cli/manifests/ManifestText.ts"
 
 /** @param files texts by the names of their files */
 export const readTexts = (files: Readonly<Record<string, string>>, namespace?: string) => {
   const reading = new ManifestReading(yaml, namespace)
-  for (const [name, text] of Object.entries(files)) for (const part of partsOf(text)) reading.take(name, part)
+  for (const [name, text] of Object.entries(files)) {
+    for (const part of partsOf(text).flatMap((it) => itemsOf(it) ?? [it])) {
+      reading.take(name, part)
+    }
+  }
   return reading.end()
 }
 
