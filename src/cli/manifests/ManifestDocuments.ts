@@ -2,7 +2,7 @@
 // parses; what it refuses and the API machinery takes is put right for it (RepairYaml.ts).
 import { Result } from "effect"
 import type { Document } from "yaml"
-import type { TextPart } from "./ManifestText.ts"
+import { jsonObjectsIn, type TextPart } from "./ManifestText.ts"
 import { repairYaml } from "./RepairYaml.ts"
 import { offsetOf, type Remark, yamlValue } from "./YamlValue.ts"
 
@@ -112,30 +112,6 @@ const readYaml = (yaml: Yaml, part: TextPart): ManifestDocuments => {
   }
 }
 
-interface Slice {
-  readonly start: number
-  readonly end: number
-}
-
-/** The objects of a text that has one after the other; undefined where something else stands between them. */
-const objectsIn = (text: string): ReadonlyArray<Slice> | undefined => {
-  const found: Array<Slice> = []
-  let depth = 0
-  let start = 0
-  let end = 0
-  const isBlank = (until: number) => text.slice(end, until).trim() === ""
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\[^])*"|[{}]/g)) {
-    if (token === "{" && depth++ === 0) {
-      if (!isBlank(index)) return undefined
-      start = index
-    } else if (token === "}" && --depth === 0) {
-      end = index + 1
-      found.push({ start, end })
-    }
-  }
-  return isBlank(text.length) ? found : undefined
-}
-
 /** Seldom asked for: JSON is YAML, whose nodes know where they are. */
 const lazily = <A>(make: () => A): () => A => {
   let made: { readonly of: A } | undefined
@@ -145,7 +121,7 @@ const lazily = <A>(make: () => A): () => A => {
 const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => {
   const lineAt = linesOf(part)
   const documents: Array<ManifestDocument> = []
-  for (const { end, start } of objectsIn(part.text) ?? []) {
+  for (const { end, start } of jsonObjectsIn(part.text) ?? []) {
     const text = part.text.slice(start, end)
     const parsed = Result.try({ try: (): unknown => JSON.parse(text), catch: (error) => error })
     if (Result.isFailure(parsed)) return undefined

@@ -14,6 +14,8 @@ export interface ManifestObject {
   /** `prefix*` where the API server makes up the rest of it. */
   readonly name: string
   readonly object: Fields
+  /** Line its document begins in: known without a look, which `lineOf` may need. */
+  readonly from: number
   readonly lineOf: (path: Path) => number
 }
 
@@ -66,7 +68,7 @@ const mendedAt = (of: Fields, [step, ...rest]: ReadonlyArray<string>): Fields =>
 
 const templates = [[], ["spec", "template"], ["spec", "jobTemplate", "spec", "template"]]
 
-const objectOf = (fields: Fields, lineOf: (path: Path) => number): ManifestObject | NoObject => {
+const objectOf = (fields: Fields, from: number, lineOf: (path: Path) => number): ManifestObject | NoObject => {
   const [apiVersion, kind] = [textOf(fields["apiVersion"]), textOf(fields["kind"])]
   const lacking = kind === "" ? "kind" : apiVersion === "" ? "apiVersion" : undefined
   if (lacking !== undefined) return { problem: `${lacking} is missing`, line: lineOf([]), fields }
@@ -79,6 +81,7 @@ const objectOf = (fields: Fields, lineOf: (path: Path) => number): ManifestObjec
     namespace: textOf(metadata["namespace"]) || undefined,
     name: textOf(metadata["name"]) || (prefix === "" ? "" : `${prefix}*`),
     object,
+    from,
     lineOf
   }
 }
@@ -86,6 +89,7 @@ const objectOf = (fields: Fields, lineOf: (path: Path) => number): ManifestObjec
 /** The objects of a document in their order, and what is none. */
 export const objectsIn = ({ lineOf, value }: ManifestDocument): ReadonlyArray<ManifestObject | NoObject> => {
   const found: Array<ManifestObject | NoObject> = []
+  const from = lineOf([])
   const visit = (it: unknown, path: Path): void => {
     const fields = fieldsOf(it)
     const items = fields && itemsOf(fields)
@@ -94,7 +98,7 @@ export const objectsIn = ({ lineOf, value }: ManifestDocument): ReadonlyArray<Ma
         Array.isArray(it) ? "a list" : `the text ${JSON.stringify(String(it)).slice(0, 60)}`
       } is no object`
       found.push({ problem, line: lineOf(path), fields })
-    } else if (items === undefined) found.push(objectOf(fields, (below) => lineOf([...path, ...below])))
+    } else if (items === undefined) found.push(objectOf(fields, from, (below) => lineOf([...path, ...below])))
     else items.forEach((item, index) => visit(item, [...path, "items", index]))
   }
   visit(value, [])

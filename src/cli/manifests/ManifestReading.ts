@@ -123,7 +123,7 @@ export class ManifestReading {
     if (it.name === "") return say(this.#problems, "it has no name", ["metadata"])
     const isRead = kind === "Namespace"
       ? this.#takeNamespace(it.object)
-      : this.#takeWorkload(kind, it, (text) => say(this.#warnings, text), `${file}:${it.lineOf([])}`)
+      : this.#takeWorkload(kind, it, (text) => say(this.#warnings, text), `${file}:${it.from}`)
     if (isRead) return
     for (const { path, problem } of unreadFields(kind, it.object)) say(this.#problems, problem, path)
   }

@@ -34,6 +34,30 @@ const linesIn = (text: string): number => {
   return count
 }
 
+interface Slice {
+  readonly start: number
+  readonly end: number
+}
+
+/** The JSON objects of a text that has one after the other; undefined where something else stands between them. */
+export const jsonObjectsIn = (text: string): ReadonlyArray<Slice> | undefined => {
+  const found: Array<Slice> = []
+  let depth = 0
+  let start = 0
+  let end = 0
+  const isBlank = (until: number) => text.slice(end, until).trim() === ""
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\[^])*"|[{}]/g)) {
+    if (token === "{" && depth++ === 0) {
+      if (!isBlank(index)) return undefined
+      start = index
+    } else if (token === "}" && --depth === 0) {
+      end = index + 1
+      found.push({ start, end })
+    }
+  }
+  return isBlank(text.length) ? found : undefined
+}
+
 /** What stands at the left of a `List` beside its items, as kubectl prints it; its metadata are below. */
 const ofList = /^(?:apiVersion: *v1|kind: *List|metadata:.*|items:|---.*|#.*) *\r?$/
 /** Names that lead from one item to another, or may. */
@@ -44,7 +68,7 @@ const references = /[\s[{,][&*][\w-]/
  * parser holds all of it.
  * @returns undefined where it is none, or its items cannot be told apart by their lines alone
  */
-export const itemsOf = ({ line, text }: TextPart): ReadonlyArray<TextPart> | undefined => {
+const itemsOfList = ({ line, text }: TextPart): ReadonlyArray<TextPart> | undefined => {
   const items = /^items:[ \t]*\r?\n( *)- /m.exec(text)
   if (items === null || !/^kind: *List *\r?$/m.test(text) || references.test(text)) return undefined
   const dash = `${items[1] ?? ""}- `
@@ -70,6 +94,24 @@ export const itemsOf = ({ line, text }: TextPart): ReadonlyArray<TextPart> | und
   close(text.length)
   return parts
 }
+
+/** JSON objects that stand one after the other, each a part of its own. */
+const jsonParts = ({ line, text }: TextPart): ReadonlyArray<TextPart> | undefined => {
+  if (!/^(?:---)?\s*\{/.test(text)) return undefined
+  const parts: Array<TextPart> = []
+  let at = 0
+  let from = line
+  for (const { end, start } of jsonObjectsIn(text.replace(/^---/, "   ")) ?? []) {
+    from += linesIn(text.slice(at, start))
+    parts.push({ text: text.slice(start, end), line: from })
+    from += linesIn(text.slice(start, end))
+    at = end
+  }
+  return parts.length < 2 ? undefined : parts
+}
+
+/** The objects of a part that can be read one by one; undefined where it has to be read as a whole. */
+export const itemsOf = (part: TextPart): ReadonlyArray<TextPart> | undefined => itemsOfList(part) ?? jsonParts(part)
 
 /** Cuts a text at the lines that begin with `---`. A separator stays before its document, and parts of blanks are left out. */
 export const partsOf = (text: string): ReadonlyArray<TextPart> => {

@@ -35,8 +35,10 @@ const allowedShare = (nodes: number): number =>
   nodes <= 400_000 ? 0.99 : nodes >= 4_000_000 ? 0.1 : 0.99 - 0.89 * ((nodes - 400_000) / 3_600_000)
 
 /** `__proto__` is a key like others. */
-const put = (target: object, key: string, value: unknown): void =>
-  void Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+const put = (target: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key !== "__proto__") target[key] = value
+  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+}
 
 /** Reads one document. */
 class Reader {
@@ -92,8 +94,8 @@ class Reader {
     return node.items.map((it) => this.read(it, depth + 1))
   }
 
-  #map(node: YAMLMap, depth: number): object {
-    const result = {}
+  #map(node: YAMLMap, depth: number): Record<string, unknown> {
+    const result: Record<string, unknown> = {}
     const merges: Array<Pair> = []
     for (const pair of node.items) {
       const { key } = pair
@@ -121,7 +123,7 @@ class Reader {
   }
 
   /** What is there already counts before what is merged, wherever it stands (yaml.org/type/merge.html). */
-  #merge(target: object, node: unknown, depth: number): void {
+  #merge(target: Record<string, unknown>, node: unknown, depth: number): void {
     const value = this.read(node, depth + 1)
     const all: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
     for (const from of all) {
