@@ -32,15 +32,11 @@ export const fieldsOf = (value: unknown): Fields | undefined =>
 
 const textOf = (value: unknown): string => typeof value === "string" ? value : ""
 
-/** The items of a list of any kind, those without a kind of their own with the list's: `DeploymentList` has Deployments. */
-const itemsOf = (of: Fields): ReadonlyArray<unknown> | undefined => {
+/** The items of a list of any kind, and what those have that have no kind of their own: `DeploymentList` has Deployments. */
+const itemsOf = (of: Fields): { readonly given: Fields; readonly items: ReadonlyArray<unknown> } | undefined => {
   const [kind, items] = [textOf(of["kind"]), of["items"]]
   if (!kind.endsWith("List") || !Array.isArray(items)) return undefined
-  const given = kind === "List" ? {} : { apiVersion: of["apiVersion"], kind: kind.slice(0, -"List".length) }
-  return items.map((it: unknown) => {
-    const fields = fieldsOf(it)
-    return fields === undefined ? it : { ...given, ...fields }
-  })
+  return { given: kind === "List" ? {} : { apiVersion: of["apiVersion"], kind: kind.slice(0, -"List".length) }, items }
 }
 
 /** Labels and annotations that are null are empty texts to the API server (encoding/json, a map of strings). */
@@ -86,21 +82,26 @@ const objectOf = (fields: Fields, from: number, lineOf: (path: Path) => number):
   }
 }
 
-/** The objects of a document in their order, and what is none. */
-export const objectsIn = ({ lineOf, value }: ManifestDocument): ReadonlyArray<ManifestObject | NoObject> => {
-  const found: Array<ManifestObject | NoObject> = []
+/**
+ * Hands over the objects of a document in their order, and what is none. One by one: a list may be a whole cluster.
+ * @param take called for each
+ */
+export const eachObject = (
+  { lineOf, value }: ManifestDocument,
+  take: (it: ManifestObject | NoObject) => void
+): void => {
   const from = lineOf([])
-  const visit = (it: unknown, path: Path): void => {
+  const visit = (it: unknown, given: Fields, path: Path): void => {
     const fields = fieldsOf(it)
-    const items = fields && itemsOf(fields)
     if (fields === undefined) {
-      const problem = `${
-        Array.isArray(it) ? "a list" : `the text ${JSON.stringify(String(it)).slice(0, 60)}`
-      } is no object`
-      found.push({ problem, line: lineOf(path), fields })
-    } else if (items === undefined) found.push(objectOf(fields, from, (below) => lineOf([...path, ...below])))
-    else items.forEach((item, index) => visit(item, [...path, "items", index]))
+      const what = Array.isArray(it) ? "a list" : `the text ${JSON.stringify(String(it)).slice(0, 60)}`
+      return take({ problem: `${what} is no object`, line: lineOf(path), fields })
+    }
+    const list = itemsOf(fields)
+    if (list === undefined) {
+      return take(objectOf({ ...given, ...fields }, from, (below) => lineOf([...path, ...below])))
+    }
+    list.items.forEach((item, index) => visit(item, list.given, [...path, "items", index]))
   }
-  visit(value, [])
-  return found
+  visit(value, {}, [])
 }

@@ -1,6 +1,7 @@
 // ManifestReading: what the documents of manifests come to: a store of workloads as if they were applied, and what is to be said of
 // those that cannot be read. Whatever is wrong with one object is said with its file, line, kind, name and field, and the others
 // go on. Edge: the cluster's own defaults and webhooks are not known here.
+import { Result } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import { Workloads } from "../../store/WorkloadStore.ts"
 import { imagesElsewhere } from "../../workload/ImagesElsewhere.ts"
@@ -11,7 +12,7 @@ import { projectNamespace } from "../../workload/ProjectSurroundings.ts"
 import { fieldPath, unreadFields } from "../../workload/UnreadFields.ts"
 import type { Pod, Workload } from "../../workload/Workload.ts"
 import { documentsOf } from "./ManifestDocuments.ts"
-import { fieldsOf, type ManifestObject, type NoObject, objectsIn } from "./ManifestObjects.ts"
+import { eachObject, fieldsOf, type ManifestObject, type NoObject } from "./ManifestObjects.ts"
 import type { TextPart } from "./ManifestText.ts"
 
 /** Something to be said of an object in a file. */
@@ -91,7 +92,15 @@ export class ManifestReading {
       this.#problems.push({ file, line, object: "", field: "", text: said })
     }
     this.#warnings.push(...warnings.map((it) => ({ file, object: "", field: "", ...it })))
-    for (const document of documents) for (const it of objectsIn(document)) this.#takeObject(file, it)
+    for (const document of documents) {
+      const taken = Result.try({
+        try: () => eachObject(document, (it) => this.#takeObject(file, it)),
+        // JSON may be as deep as it likes, and what looks at objects goes down with them
+        catch: (error) => error instanceof RangeError ? "it is nested too deep" : String(error)
+      })
+      if (Result.isSuccess(taken)) continue
+      this.#problems.push({ file, line: document.lineOf([]), object: "", field: "", text: taken.failure })
+    }
   }
 
   /** What was read; nothing may be taken afterwards. */

@@ -41,6 +41,8 @@ interface Slice {
 
 /** The JSON objects of a text that has one after the other; undefined where something else stands between them. */
 export const jsonObjectsIn = (text: string): ReadonlyArray<Slice> | undefined => {
+  // in one object there is a comma between two others; a scan of megabytes costs more than to parse them
+  if (!/\}\s*\{/.test(text)) return [{ start: text.indexOf("{"), end: text.trimEnd().length }]
   const found: Array<Slice> = []
   let depth = 0
   let start = 0

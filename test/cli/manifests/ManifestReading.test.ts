@@ -149,6 +149,22 @@ describe("objects of manifests", () => {
     }
   )
 
+  it.each([
+    ["lists in lists", "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[", "]}"],
+    [
+      "a field",
+      "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"x\",\"managedFields\":[{\"fieldsV1\":",
+      "}]}}"
+    ]
+  ])("that are nested without end are named, too: %s", (_, open, close) => {
+    const deep = close.startsWith("]")
+      ? open.repeat(20_000) + close.repeat(20_000)
+      : `${open}${"{\"a\":".repeat(100_000)}1${"}".repeat(100_000)}${close}`
+    const { problems, rows } = planned({ "a.json": deep, "b.yaml": deployment("good") })
+    assert.deepStrictEqual(problems, ["a.json:1: it is nested too deep"])
+    assert.deepStrictEqual(rows, ["default Deployment/good c nginx rewrite -"])
+  })
+
   it("name the file and its own line where several are read", () => {
     const { problems } = planned({ "plain.yaml": deployment("a"), "tabs.yaml": "a:\n- b: 1\n\tc: 2\n" })
     assert.strictEqual(problems.length, 1)
