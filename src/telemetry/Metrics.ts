@@ -1,6 +1,5 @@
-// Every metric of the program, in one place: what is counted, in which unit, with which labels.
-// Names follow Prometheus' rules (`promtool check metrics` is a test); a label never carries what a tenant chose:
-// kinds, states and reasons are closed lists, hosts go through HostLabel.
+// Every metric of the program: what is counted, in which unit, with which labels. Names follow Prometheus' rules (`promtool check
+// metrics` is a test); a label never carries what a tenant chose: reasons are closed lists, hosts go through HostLabel.
 import { Effect, Layer, Metric } from "effect"
 import { type HoldReason, holdReasons, type SkipReason, skipReasons } from "../workload/Reason.ts"
 import { open, series } from "./Series.ts"
@@ -28,10 +27,7 @@ export const processFigures = {
   cpuSeconds: counter("process_cpu_seconds_total", "Processor time that was used"),
   openFiles: gauge("process_open_fds", "Files and connections that are open"),
   startTime: gauge("process_start_time_seconds", "When the process was started, as Unix time"),
-  eventLoopDelay: gauge(
-    "event_loop_delay_p99_seconds",
-    "How late timers came: 99th percentile of the last 15 s or longer"
-  )
+  eventLoopDelay: gauge("event_loop_delay_p99_seconds", "How late timers came: 99th percentile of 15 s or longer")
 }
 
 // --- settings ------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import { Schema } from "effect"
 import { stringify } from "yaml"
 import { Workloads } from "../../../src/store/WorkloadStore.ts"
 import { kindOf, kinds, type WorkloadKind } from "../../../src/workload/Kinds.ts"
-import { projectPod, projectTemplated } from "../../../src/workload/Project.ts"
+import { projectTemplated } from "../../../src/workload/Project.ts"
+import { projectPod } from "../../../src/workload/ProjectPod.ts"
 import { readTexts } from "./Reading.ts"
 
 /** Texts that YAML 1.1 takes for something else, and such as are long or have lines. */
