@@ -24,9 +24,11 @@ import { type Access, makeAccess } from "./auth/Identities.ts"
 import { makeSession } from "./auth/Session.ts"
 import { makeTokens } from "./auth/Tokens.ts"
 import { makeVersionCheck } from "./refusal/VersionCheck.ts"
+import { endpointOf } from "./Endpoints.ts"
 import { makeHostRests } from "./HostRests.ts"
 import { makeCloudIdentities } from "./identity/CloudIdentities.ts"
 import { CloudLibraries } from "./identity/CloudLibraries.ts"
+import { makeCloudRequests } from "./oauth/CloudRequests.ts"
 import { makeCloudRepositories } from "./identity/CloudRepositories.ts"
 import { makeSdkRequests } from "./identity/SdkRequests.ts"
 import { CurrentLimits } from "./Limits.ts"
@@ -90,7 +92,10 @@ export class RegistryClient extends Context.Service<
           onRest: (host) => Metric.update(registryRests({ host: hostLabel(host) }), 1)
         })
         const transport = makeTransport({ agents, certificates, limits, hosts, hostLabel })
-        const providers = yield* (yield* CloudLibraries)(yield* makeSdkRequests(agents))
+        const providers = yield* (yield* CloudLibraries)(
+          yield* makeSdkRequests(agents),
+          makeCloudRequests(agents, (registry) => endpointOf(settings(), registry))
+        )
         const clouds = yield* makeCloudIdentities(() => settings().clouds, providers)
         const access = makeAccess(settings, yield* Credentials, certificates.hasClient, clouds)
         const session = makeSession({

@@ -6,7 +6,7 @@ import { encryption, policy, tag } from "./EcrValues.ts"
 import { boolean, fromText, list, oneOf, quote, setting } from "./SettingTypes.ts"
 
 /** Clouds whose identities can be used. */
-const clouds = ["aws"] as const
+const clouds = ["aws", "google", "azure"] as const
 
 const identities = fromText(
   Schema.Array(Schema.Literals(clouds)),
@@ -47,11 +47,12 @@ const role = (text: string): Result.Result<string, string> => {
 }
 
 export const cloudSettings = {
-  CLOUD_IDENTITIES: setting(identities, ["aws"], {
+  CLOUD_IDENTITIES: setting(identities, clouds, {
     description: "Clouds whose identity the controller's pod may use to log in to the backup, where `config.json` has "
       + "nothing for its host. `aws`: hosts of ECR and ECR Public, by IRSA, EKS Pod Identity, or whatever else the AWS SDK "
-      + "finds.",
-    allowed: "`aws`, or `off` for none"
+      + "finds. `google`: Artifact Registry and Container Registry, by GKE's workload identity, the node's service account, or "
+      + "`GOOGLE_APPLICATION_CREDENTIALS`. `azure`: Container Registry, by AKS's workload identity or the node's managed identity.",
+    allowed: "`aws`, `google`, `azure`, comma separated, or `off` for none"
   }),
   CLOUD_IDENTITY_SOURCES: setting(list(hostPattern), [], {
     description:

@@ -91,7 +91,10 @@ describe("the documentation", () => {
       "MALLOC_ARENA_MAX",
       "NODE_EXTRA_CA_CERTS",
       "KMS_DSSE",
-      "MINISTACK"
+      "MINISTACK",
+      "GOOGLE_APPLICATION_CREDENTIALS",
+      "AZURE_CLIENT_ID",
+      "AZURE_AUTHORITY_HOST"
     ])
     for (const name of all) {
       for (const [, word = ""] of read(name).matchAll(/`([A-Z]+_[A-Z_]+)(?:[:=][^`]*)?`/g)) {

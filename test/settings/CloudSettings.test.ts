@@ -11,7 +11,7 @@ const problemOf = (key: string, text: string): string =>
 
 describe("the settings of cloud identities", () => {
   it.each([
-    ["CLOUD_IDENTITIES", "azure"],
+    ["CLOUD_IDENTITIES", "gcp"],
     ["CLOUD_IDENTITIES", "aws,off"],
     ["CLOUD_IDENTITY_SOURCES", "public.ecr.aws/nginx"],
     ["CLOUD_IDENTITY_SOURCES", "https://public.ecr.aws"],
@@ -43,6 +43,7 @@ describe("the settings of cloud identities", () => {
 
   it.each([
     ["CLOUD_IDENTITIES", " aws "],
+    ["CLOUD_IDENTITIES", "azure, google"],
     ["CLOUD_IDENTITY_SOURCES", "public.ecr.aws,*.gcr.io"],
     ["ECR_DOMAINS", "[::1]:5000=us-gov-west-1, 127.0.0.1:4577=us-iso-east-1"],
     ["ECR_ROLES", "*.dkr.ecr.*.amazonaws.com.cn = arn:aws-cn:iam::123456789012:role/path/Name_1+=.@-"],

@@ -35,7 +35,7 @@ describe("Settings", () => {
       MAX_IMAGE_SIZE: undefined,
       MAX_BANDWIDTH: undefined,
       CLONE_TIMEOUT: Duration.hours(4),
-      CLOUD_IDENTITIES: ["aws"],
+      CLOUD_IDENTITIES: ["aws", "google", "azure"],
       CLOUD_IDENTITY_SOURCES: [],
       ECR_DOMAINS: [],
       ECR_ROLES: [],

@@ -19,6 +19,8 @@ export interface ForwardProxy {
 
 export interface ForwardProxyOptions {
   readonly tls?: Tls
+  /** Where names without a port lead to; the ports of their schemes are nobody's here. */
+  readonly ports?: Readonly<Record<string, number>>
   /** Status of the answer to a CONNECT or a request; undefined lets it pass. `hang`: no answer at all. */
   readonly refuse?: (target: string, login: string | undefined) => number | "hang" | undefined
 }
@@ -47,7 +49,13 @@ export const startForwardProxy = (
       const { "proxy-authorization": _, ...headers } = request.headers
       const url = new URL(request.url ?? "")
       const onward = http.request(
-        { host: "127.0.0.1", port: url.port, method: request.method, path: url.pathname + url.search, headers },
+        {
+          host: "127.0.0.1",
+          port: options.ports?.[url.host] ?? url.port,
+          method: request.method,
+          path: url.pathname + url.search,
+          headers
+        },
         (answer) => {
           response.writeHead(answer.statusCode ?? 502, answer.headers)
           answer.pipe(response)

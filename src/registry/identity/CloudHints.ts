@@ -36,7 +36,27 @@ const hints: ReadonlyArray<readonly [text: RegExp, hint: string]> = [
     /artifactregistry\.repositories\.uploadArtifacts/i,
     "The service account lacks the role artifactregistry.writer, or there is no such repository"
   ],
-  [/AADSTS70021/, "The federated credential's issuer or subject is not that of our ServiceAccount"],
+  [
+    /the metadata service does not answer/i,
+    "There is no identity here, or a policy for egress forbids to ask for it (169.254.169.254): the pod needs its cloud's workload "
+    + "identity, or config.json a login for the registry"
+  ],
+  [
+    /iam\.serviceAccounts\.getAccessToken/i,
+    "The service account of Google must give roles/iam.workloadIdentityUser to our ServiceAccount, which is annotated with "
+    + "iam.gke.io/gcp-service-account"
+  ],
+  [
+    /\b(?:AADSTS70021|AADSTS70021[123])\b/,
+    "The federated credential's issuer, subject or audience is not that of our ServiceAccount "
+    + "(system:serviceaccount:NAMESPACE:NAME, api://AzureADTokenExchange)"
+  ],
+  [/AADSTS700016/, "AZURE_CLIENT_ID is no identity of that tenant: the ServiceAccount's annotation names another"],
+  [
+    /Identity not found/i,
+    "There is no identity here: with AKS workload identity the ServiceAccount is annotated with "
+    + "azure.workload.identity/client-id and the pod is labelled azure.workload.identity/use; nodes have one if it is assigned"
+  ],
   [
     /token validation failed/i,
     "The registry takes no ARM tokens (azureADAuthenticationAsArmPolicy), or a role is missing"

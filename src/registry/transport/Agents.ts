@@ -31,6 +31,8 @@ export interface Agents {
   readonly pool: BufferPool
   /** For requests to the origin of `url`; `certificate`: over connections that show our client certificate for its host. */
   readonly of: (kind: Kind, url: URL, certificate: boolean) => Dispatcher
+  /** Past every proxy, for metadata services of the machine, which are spoken to without TLS. */
+  readonly direct: Dispatcher
   /** The proxy that the URL is reached through. */
   readonly proxyOf: (url: URL) => Option.Option<Proxy>
 }
@@ -160,6 +162,7 @@ export const makeAgents = Effect.fnUntraced(
       identified.set(key, made)
       return made.agent
     }
-    return { pool, of, proxyOf }
+    // of plain HTTP, proxies are chosen above and not by the connector
+    return { pool, of, direct: anonymous.realm, proxyOf }
   }
 )

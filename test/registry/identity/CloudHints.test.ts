@@ -27,7 +27,12 @@ describe("a cloud's refusal", () => {
       "Permission \"artifactregistry.repositories.uploadArtifacts\" denied on resource \"projects/p\" (or it may not exist)",
       /artifactregistry\.writer/
     ],
-    ["AADSTS70021: No matching federated identity record found", /issuer or subject/],
+    ["AADSTS70021: No matching federated identity record found", /issuer, subject or audience/],
+    ["AADSTS700213: No matching federated identity record found for presented assertion subject", /audience/],
+    ["AADSTS700016: Application with identifier 'a' was not found", /AZURE_CLIENT_ID/],
+    ["status 400: invalid_request: Identity not found", /azure\.workload\.identity\/client-id/],
+    ["Permission 'iam.serviceAccounts.getAccessToken' denied on resource", /roles\/iam\.workloadIdentityUser/],
+    ["the metadata service does not answer: connect ECONNREFUSED", /169\.254\.169\.254.*config\.json/],
     ["UNAUTHORIZED: token validation failed", /ARM/]
   ])("%s", (text, hint) => {
     assert.match(hintOf(text) ?? "", hint)

@@ -9,7 +9,9 @@ const ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 describe("the options of cloud identities", () => {
   it("know the hosts of clouds that are on, and no others", () => {
     assert.strictEqual(hostIn(of(), ecr)?.cloud, "aws")
-    assert.isUndefined(hostIn(of(), "example.azurecr.io"))
+    assert.strictEqual(hostIn(of(), "example.azurecr.io")?.cloud, "azure")
+    assert.strictEqual(hostIn(of(), "europe-docker.pkg.dev")?.cloud, "google")
+    assert.isUndefined(hostIn(of({ CLOUD_IDENTITIES: ["aws"] }), "example.azurecr.io"))
     assert.isUndefined(hostIn(of({ CLOUD_IDENTITIES: [] }), ecr))
   })
 
