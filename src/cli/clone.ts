@@ -1,6 +1,6 @@
 // clone: copies the images that are named, with whatever credentials the user has. Contacts no cluster where the backup is
 // named by BACKUP_REGISTRY or --to.
-import { Console, Effect, Layer, Option, References, Result } from "effect"
+import { Console, Duration, Effect, Layer, Option, References, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { kube, registries } from "../App.ts"
 import { Cloner, type Copied } from "../clone/Cloner.ts"
@@ -36,10 +36,12 @@ const stop = (text: string) => new CommandFailed({ text, code: failed })
 /** One line for one image, to be read by people and scripts alike: what, where to, and how. */
 const lineOf = (output: "text" | "json", source: string, result: Result.Result<Copied, CloneError>): string => {
   if (Result.isFailure(result)) {
-    const { detail, reason, retryable, side } = result.failure
+    const { detail, reason, retryable, retryAfter, side } = result.failure
+    // a registry that says when is believed; by hand nobody waits for it
+    const when = retryAfter === undefined ? "" : `; it may be tried again in ${Duration.format(retryAfter)}`
     return output === "json"
       ? JSON.stringify({ source, result: "failed", reason, side, detail, retryable })
-      : `${source} failed ${reason} (${side}): ${detail}`
+      : `${source} failed ${reason} (${side}): ${detail}${when}`
   }
   const { blobs, bytes: moved, digest, manifests, original, seconds, backup: copy, upToDate } = result.success
   const how = upToDate ? "up-to-date" : "copied"

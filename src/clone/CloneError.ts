@@ -95,6 +95,22 @@ const expired = /token has expired|reauthenticate/i
 const isExpired = ({ detail, reason }: RegistryError): boolean =>
   (reason === "Unauthorized" || reason === "Denied") && expired.test(detail)
 
+/** What to do of a refusal by the backup, 401 or 403. */
+const adviceOnRefusal = (error: RegistryError): string => {
+  const byCloud = error.advice?.byCloud === true
+  if (isExpired(error)) {
+    return byCloud
+      ? "; a new one is asked for"
+      : "; the login in the backup's entry in DOCKER_CONFIG has expired, and is to be renewed"
+  }
+  // where no login was shown, the error has said why
+  if (error.advice?.shown === false) return ""
+  const who = byCloud ? "this identity" : "the backup's entry in DOCKER_CONFIG"
+  return error.operation.startsWith("GET") || error.operation.startsWith("HEAD")
+    ? `; ${who} must be allowed to pull there, and to push`
+    : `; ${who} must be allowed to push there`
+}
+
 const advice = (error: RegistryError, side: Side): string => {
   // a cloud has said what is missing: no entry of a file would help
   if (error.cause instanceof CloudError) return ""
@@ -105,23 +121,30 @@ const advice = (error: RegistryError, side: Side): string => {
   if (side === "source") {
     if (error.reason === "Internal") return "; until it is named there, it is taken to be yours already"
     if (isExpired(error)) return "; its login has expired, and is to be renewed"
-    return error.reason === "Unauthorized" || error.reason === "Denied" ? " (private or does not exist)" : ""
+    return error.reason === "Unauthorized" || error.reason === "Denied" ?
+      "; it is private or does not exist"
+      : error.reason === "NotFound" && error.operation.endsWith("blob")
+      ? "; the image is there, and this part of it is not: its registry has lost it"
+      : ""
   }
   switch (error.reason) {
     case "Unauthorized":
     case "Denied":
-      if (isExpired(error)) {
-        return "; the login in the backup's entry in DOCKER_CONFIG has expired, and is to be renewed"
-      }
-      // where no login was shown, the error has said why
-      return error.advice?.shown === false
-        ? ""
-        : "; the backup's entry in DOCKER_CONFIG must be allowed to push there"
+      return adviceOnRefusal(error)
     case "Policy":
       return "; a policy of the backup registry forbids to read it there, so nodes could not pull it either"
-    // Distribution's maintenance mode, Quay's, Harbor's proxy caches
     case "NotAllowed":
+      // a registry that takes no writes says so of the first blob; by the time of the manifest they are there
+      if (error.operation === "PUT manifest") {
+        return "; the backup registry does not take this manifest: does it know no images of this kind, or has it become read-only?"
+      }
+      // Distribution's maintenance mode, Quay's, Harbor's proxy caches
       return "; the backup registry takes no writes there: is it read-only, or a cache of another?"
+    case "Invalid":
+    case "Unsupported":
+      return error.operation === "PUT manifest"
+        ? "; the manifest is the source's, byte for byte: the backup registry takes none of this kind"
+        : ""
     case "NotFound":
       return "; the backup registry wants the repository or project created first"
     case "TooLarge":

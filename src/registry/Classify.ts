@@ -66,6 +66,13 @@ const isStaleLink = ({ elsewhere, headers, status }: Refusal, codes: ReadonlyArr
   elsewhere === true && !codes.includes("DENIED") && !codes.includes("UNAUTHORIZED") &&
   (status === 403 || (status === 401 && headers["www-authenticate"] === undefined))
 
+const quota = /quota/i
+
+/** Is this 403 about space, and not about who asks (Harbor, Quay)? */
+export const saysQuota = ({ body, status }: { readonly status: number; readonly body: Uint8Array }): boolean =>
+  status === 403 && body.length < 65_536 &&
+  quota.test(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"))
+
 const byStatus = (
   refused: Refusal,
   codes: ReadonlyArray<string>,
@@ -74,7 +81,7 @@ const byStatus = (
   const { operation, status } = refused
   if (status === 429) return "RateLimited"
   if (status === 403 && isDisguised(text)) return "RateLimited"
-  if (status === 403 && /quota/i.test(text)) return "Quota"
+  if (status === 403 && quota.test(text)) return "Quota"
   // Harbor's says what scanners found (PROJECTPOLICYVIOLATION), AWS's which right nobody gave; neither is about the push
   if (looks.has(operation) && (status === 412 || (status === 403 && policy.test(text)))) return "Policy"
   if (operation === "PUT manifest" && (status === 400 || status === 403) && immutable.test(text)) return "Immutable"

@@ -52,6 +52,8 @@ export interface LoginAdvice {
   readonly text: string
   /** A login was shown, and it is that one which may not; false: none was. */
   readonly shown: boolean
+  /** It is one that a cloud has given us. */
+  readonly byCloud?: true
 }
 
 /** A failed request to a registry. Texts of registries are escaped and cut; URLs appear without their query. */

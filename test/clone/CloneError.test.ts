@@ -74,6 +74,40 @@ describe("fromRegistry", () => {
     assert.match(denied(false), /HTTP 401 \(asked so\)$/)
   })
 
+  const about = (
+    operation: string,
+    reason: RegistryReason,
+    side: "source" | "backup" = "backup",
+    more: Partial<Parameters<typeof registryError>[0]> = {}
+  ) =>
+    fromRegistry("nginx", side)(registryError({ operation, target: "x", reason, detail: "HTTP 4xx", ...more })).detail
+
+  it("blames no file for a login that a cloud has given", () => {
+    const advice = { text: "asked with AWS's token of x", shown: true, byCloud: true } as const
+    assert.match(
+      about("POST blob", "Denied", "backup", { advice }),
+      /token of x\); this identity must be allowed to push/
+    )
+    const ended = about("POST blob", "Denied", "backup", { advice, detail: "HTTP 403: Your token has expired." })
+    assert.notInclude(ended, "DOCKER_CONFIG")
+  })
+
+  it("says what a look takes, where a look was refused", () => {
+    assert.include(about("HEAD blob", "Denied"), "must be allowed to pull there, and to push")
+  })
+
+  it("does not call a registry read-only that has taken the blobs", () => {
+    assert.match(about("PUT manifest", "NotAllowed"), /does not take this manifest/)
+    assert.match(about("PUT manifest", "Unsupported"), /byte for byte/)
+    assert.match(about("PUT manifest", "Invalid"), /byte for byte/)
+    assert.strictEqual(about("POST blob", "Invalid"), "POST blob x: HTTP 4xx")
+  })
+
+  it("tells a part that the source has lost from an image that it does not have", () => {
+    assert.include(about("GET blob", "NotFound", "source"), "its registry has lost it")
+    assert.strictEqual(about("GET manifest", "NotFound", "source"), "GET manifest x: HTTP 4xx")
+  })
+
   it("keeps whether and when, and says what to do", () => {
     const limited = error("RateLimited", "source", Duration.minutes(5))
     assert.isTrue(limited.retryable)

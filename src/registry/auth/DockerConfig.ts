@@ -9,6 +9,8 @@ import { type HostPattern, parseHostPattern } from "./HostPattern.ts"
 /** Where a credential is from, for people: `auths of "quay.io" in /etc/docker/config.json`. */
 interface FromFile {
   readonly origin?: string
+  /** A cloud has given it to us: no file is to be mended where it is refused. */
+  readonly byCloud?: true
 }
 
 export interface Login extends FromFile {

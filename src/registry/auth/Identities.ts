@@ -212,7 +212,8 @@ export const makeAccess = (
     advise: (repository, identity) => {
       const { certificate, credential } = identity
       if (credential !== undefined) {
-        return Effect.succeed({ text: `asked with ${credential.origin ?? "a login"}`, shown: true })
+        const text = `asked with ${credential.origin ?? "a login"}`
+        return Effect.succeed({ text, shown: true, ...(credential.byCloud === true ? { byCloud: true } : {}) })
       }
       if (certificate) return Effect.succeed({ text: "asked with the client certificate of its host", shown: true })
       // what nobody may read is not copied, whatever logins there are

@@ -3,6 +3,7 @@
 import { Effect, Result, type Scope } from "effect"
 import { endpointOf } from "../Endpoints.ts"
 import type { CloudError } from "../identity/CloudError.ts"
+import { saysQuota } from "../Classify.ts"
 import { saysExpired } from "../identity/Expired.ts"
 import { makeAdvice } from "../refusal/Advice.ts"
 import { type LoginAdvice, type RegistryError, registryError } from "../RegistryError.ts"
@@ -38,11 +39,18 @@ export interface Session {
 
 type Outcome = Result.Result<SessionAnswer, RegistryError>
 
-/** 401 and 403, of the registry or of its token server. Other hosts were shown nothing that they could refuse. */
-const isRefused = (outcome: Outcome): boolean =>
+const isWrite = ({ method }: Spec): boolean => method !== "GET" && method !== "HEAD"
+
+/**
+ * 401 and 403, of the registry or of its token server. Other hosts were shown nothing that they could refuse, and who has used up
+ * a quota is somebody who may write.
+ */
+const isRefused = (spec: Spec, outcome: Outcome): boolean =>
   Result.isFailure(outcome)
     ? isAboutRights(outcome.failure)
-    : !outcome.success.elsewhere && (outcome.success.status === 401 || outcome.success.status === 403)
+    : !outcome.success.elsewhere &&
+      (outcome.success.status === 401 ||
+        (outcome.success.status === 403 && !(isWrite(spec) && saysQuota(outcome.success))))
 
 /** 401 to what can be sent once only: the token has ended since, and the next request has a fresh one. */
 const isTokensEnd = (spec: Spec, outcome: Outcome): boolean =>
@@ -99,7 +107,7 @@ export const makeSession = (options: {
   const asRenewed = Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {
     const outcome = yield* as(spec, identity, perform)
     const expired = Result.isSuccess(outcome) && !outcome.success.elsewhere && saysExpired(outcome.success)
-    if (!expired && !isRefused(outcome)) return { outcome, identity }
+    if (!expired && !isRefused(spec, outcome)) return { outcome, identity }
     const fresh = yield* Effect.orElseSucceed(
       // a cloud that gives no other says so itself
       access.renewed(spec.repository, identity, expired),
@@ -112,7 +120,7 @@ export const makeSession = (options: {
 
   const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
     const given = spec.anonymous === true ? anonymous : spec.as
-    const use = spec.method === "GET" || spec.method === "HEAD" ? "read" : "write"
+    const use = isWrite(spec) ? "write" : "read"
     const { identities, settled } = given === undefined
       ? yield* Effect.mapError(access.identitiesFor(spec.repository, use), withoutLogin(spec))
       : { identities: [given], settled: true }
@@ -121,7 +129,7 @@ export const makeSession = (options: {
     let last: { readonly outcome: Outcome; readonly identity: Identity } | undefined
     for (const [index, candidate] of identities.entries()) {
       const { identity, outcome } = yield* asRenewed(spec, candidate, perform)
-      const refused = isRefused(outcome)
+      const refused = isRefused(spec, outcome)
       if (!refused && (isBackup || settled || !isHidden(spec, outcome))) {
         if (identities.length > 1 && (index > 0 || !settled)) yield* access.settle(spec.repository, use, identity)
         return yield* Effect.fromResult(outcome)
@@ -145,7 +153,7 @@ export const makeSession = (options: {
     }
     if (last !== undefined) {
       return yield* Effect.fromResult(
-        isRefused(last.outcome) ? advised(last.outcome, yield* adviceOn(spec, last.identity)) : last.outcome
+        isRefused(spec, last.outcome) ? advised(last.outcome, yield* adviceOn(spec, last.identity)) : last.outcome
       )
     }
     // there is always somebody whom we are

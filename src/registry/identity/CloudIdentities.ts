@@ -83,7 +83,7 @@ export const makeCloudIdentities = Effect.fnUntraced(function*(
     const key = `${question.host.cloud} ${provider.keyOf(question)}`
     return Effect.map(tokens.get(key, counted(question.host.cloud, provider.token(question))), (credential) => {
       given.set(credential.fingerprint, true)
-      return Option.some(credential)
+      return Option.some({ ...credential, byCloud: true })
     })
   }
 

@@ -87,6 +87,8 @@ export const makeEcrIdentity = Effect.fnUntraced(function*(
   load: () => Promise<EcrLibrary> = () => import("./EcrLibrary.ts")
 ): Effect.fn.Return<CloudProvider> {
   const ambient = yield* ambientIdentity
+  const identityOf = ({ role }: EcrTarget): string =>
+    role === undefined ? ambient : `${role.arn}, assumed by ${ambient}`
   const connections = makeBoundedMap<string, Promise<EcrConnection>>(64)
   const connected = (target: EcrTarget): Promise<EcrConnection> => {
     const key = keyOf(target)
@@ -108,7 +110,7 @@ export const makeEcrIdentity = Effect.fnUntraced(function*(
     const failed = (detail: string, retryable: boolean) =>
       new CloudError({
         cloud: "AWS",
-        identity: target.role === undefined ? ambient : `${target.role.arn}, assumed by ${ambient}`,
+        identity: identityOf(target),
         ...what,
         detail,
         retryable
@@ -130,9 +132,10 @@ export const makeEcrIdentity = Effect.fnUntraced(function*(
     const credential = loginIn(answer?.authorizationToken)
     if (credential === undefined) {
       const detail = "the answer has no token in it"
-      return yield* new CloudError({ cloud: "AWS", identity: ambient, ...what, detail, retryable: true })
+      return yield* new CloudError({ cloud: "AWS", identity: identityOf(target), ...what, detail, retryable: true })
     }
-    return { credential, expiresAt: answer?.expiresAt?.getTime() ?? 0 }
+    const origin = `AWS's token of ${identityOf(target)}`
+    return { credential: { ...credential, origin }, expiresAt: answer?.expiresAt?.getTime() ?? 0 }
   })
 
   return {

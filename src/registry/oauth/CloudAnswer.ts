@@ -2,6 +2,7 @@
 // all is a DispatchError; which member has the token, the caller says.
 // Sources: RFC 6749 §5 (Entra, Google), Azure's IMDS reference, GKE's metadata server (text), distribution's errors (ACR).
 import { Option, Redacted, Schema } from "effect"
+import { firstOf } from "../../http/HeaderValues.ts"
 import type { Incoming } from "../transport/Dispatch.ts"
 
 const Members = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
@@ -64,6 +65,16 @@ export const wordsOf = (answer: Incoming, secrets: ReadonlyArray<Redacted.Redact
   const safe = secrets.reduce((it, secret) => it.replaceAll(Redacted.value(secret), "…"), text)
   return safe === "" ? `status ${answer.status}` : `status ${answer.status}: ${safe}`
 }
+
+/** Is this what a refusal of Google's or Azure's metadata service looks like? Else something else is at its address. */
+const isMetadataService = (answer: Incoming): boolean =>
+  firstOf(answer.headers["metadata-flavor"]) === "Google" || isText(membersOf(answer)?.["error"])
+
+/** What a refusal by whatever is at a metadata service's address comes to, in words. */
+export const metadataWordsOf = (answer: Incoming): string =>
+  isMetadataService(answer)
+    ? wordsOf(answer)
+    : `the metadata service does not answer: what is at its address says ${wordsOf(answer)}`
 
 /** May the same succeed later? */
 export const isPassing = ({ status }: Incoming): boolean =>

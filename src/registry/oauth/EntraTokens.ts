@@ -3,7 +3,7 @@
 // managed identities on a VM to acquire an access token". Edge: two kinds of request of our own, no library: @azure/identity is
 // 49 MiB for what they do. Other kinds of identity are logins for config.json.
 import { Clock, Effect, FileSystem, Redacted } from "effect"
-import { type GivenToken, isPassing, tokenIn, wordsOf } from "./CloudAnswer.ts"
+import { type GivenToken, isPassing, metadataWordsOf, tokenIn, wordsOf } from "./CloudAnswer.ts"
 import { CloudError } from "../identity/CloudError.ts"
 import type { CloudRequest, CloudRequests } from "./CloudRequests.ts"
 import { ownVariable } from "./OwnVariable.ts"
@@ -69,9 +69,10 @@ export const askForToken = Effect.fnUntraced(function*(
   )
   const given = tokenIn(answer, member, yield* Clock.currentTimeMillis, usualLife)
   if (given !== undefined) return given
+  const said = request.isMetadata === true ? metadataWordsOf(answer) : wordsOf(answer, secrets)
   return yield* answer.status === 200
     ? failed(`${host} answered without a token`, true)
-    : failed(`${host}: ${wordsOf(answer, secrets)}`, isPassing(answer))
+    : failed(`${host}: ${said}`, isPassing(answer))
 })
 
 /** Entra of the cloud that a registry is in. */

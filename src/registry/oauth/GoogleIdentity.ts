@@ -4,7 +4,7 @@
 // GoogleLibrary.ts, which is loaded for nothing else: it would ask metadata services through proxies.
 import { Clock, Effect, FileSystem, Redacted } from "effect"
 import { basic } from "../auth/DockerConfig.ts"
-import { isPassing, tokenIn, wordsOf } from "./CloudAnswer.ts"
+import { isPassing, metadataWordsOf, tokenIn } from "./CloudAnswer.ts"
 import { CloudError } from "../identity/CloudError.ts"
 import type { CloudProvider } from "../identity/CloudProvider.ts"
 import type { CloudRequests } from "./CloudRequests.ts"
@@ -73,7 +73,7 @@ const makeByMetadata = (requests: CloudRequests, metadata: URL) => {
     if (given === undefined) {
       return yield* answer.status === 200
         ? failed("the answer has no token in it", true)
-        : failed(wordsOf(answer), isPassing(answer))
+        : failed(metadataWordsOf(answer), isPassing(answer))
     }
     // for people only: a login without a name is a login too
     const who = yield* ask("email").pipe(

@@ -559,6 +559,16 @@ const logins: ReadonlyArray<Row> = [
       answer: refused(403, "DENIED")
     }],
     outcome: { failure: { reason: "Denied", retryable: false } }
+  },
+  {
+    name: "of the backup are not blamed for a quota: no other would have more room",
+    call: begin,
+    options: { credentials: () => [login, basic("other", "secret")] },
+    steps: [
+      post(refused(401, "UNAUTHORIZED", "", { "www-authenticate": "Basic realm=x" })),
+      post(refused(403, "DENIED", "Quota has been exceeded on namespace"), asMe)
+    ],
+    outcome: { failure: { reason: "Quota", retryable: false, says: "Quota has been exceeded", hides: "asked with" } }
   }
 ]
 

@@ -34,7 +34,7 @@ describe("a login to ECR", () => {
     Effect.gen(function*() {
       const { provider, world } = yield* generous
       assert.deepStrictEqual(yield* provider.token(question()), {
-        credential: basic("AWS", "private"),
+        credential: { ...basic("AWS", "private"), origin: "AWS's token of what AWS_ACCESS_KEY_ID names" },
         expiresAt: end * 1000
       })
       assert.deepStrictEqual(world.seen.map(calledOf), ["api.ecr.eu-west-1.amazonaws.com GetAuthorizationToken"])

@@ -1,7 +1,7 @@
 // What answers of clouds come to: tokens with their ends, and the words of refusals.
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Schema } from "effect"
-import { isPassing, tokenIn, wordsOf } from "../../../src/registry/oauth/CloudAnswer.ts"
+import { isPassing, metadataWordsOf, tokenIn, wordsOf } from "../../../src/registry/oauth/CloudAnswer.ts"
 import { jwt } from "./CloudStub.ts"
 
 const answer = (body: unknown, status = 200) => ({
@@ -50,6 +50,13 @@ describe("a refusal", () => {
 
   it("does not repeat what was asked with", () => {
     assert.strictEqual(wordsOf(answer("no: secret", 403), [Redacted.make("secret")]), "status 403: no: …")
+  })
+
+  it("of something else at a metadata service's address is told as that", () => {
+    const google = { ...answer("not allowed", 403), headers: { "metadata-flavor": "Google" } }
+    assert.strictEqual(metadataWordsOf(google), "status 403: not allowed")
+    assert.strictEqual(metadataWordsOf(answer({ error: "invalid_request" }, 400)), "status 400: invalid_request")
+    assert.match(metadataWordsOf(answer("<html>", 404)), /^the metadata service does not answer: .*status 404: <html>/)
   })
 
   it("passes if it is about time or load", () => {

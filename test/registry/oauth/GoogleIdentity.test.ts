@@ -98,7 +98,10 @@ describe("a login to Google's registry that does not come", () => {
     Effect.gen(function*() {
       const said = "Unable to generate access token; IAM returned 403 Forbidden: Permission "
         + "'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
-      const { asked } = yield* ask((_, response) => respond(response, said, 403))
+      const { asked } = yield* ask((_, response) => {
+        response.setHeader("metadata-flavor", "Google")
+        respond(response, said, 403)
+      })
       const error = yield* Effect.flip(asked)
       assert.match(
         error.message,
