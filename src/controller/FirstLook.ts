@@ -17,7 +17,7 @@ export const FirstLook = Context.Reference<Looked>("image-cloner/controller/Firs
 })
 
 /** Whether a look is all that there is to do: what controls it is rewritten, and nothing of it is ours to give up. */
-export const isLookedAt = ({ owner, ownsImages }: Workload): boolean => owner !== undefined && !ownsImages
+const isLookedAt = ({ owner, ownsImages }: Workload): boolean => owner !== undefined && !ownsImages
 
 /** Looks at everything that is not in the queue already. */
 export const firstLook = Effect.fnUntraced(function*(look: (key: string) => Effect.Effect<void>) {

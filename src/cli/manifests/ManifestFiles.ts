@@ -3,7 +3,7 @@
 import { Data, Effect, FileSystem, Option, Path, type PlatformError, Stdio, Stream } from "effect"
 
 /** A name behind `-f` that leads to nothing that can be read; the user must mend it. */
-export class ManifestFileError
+class ManifestFileError
   extends Data.TaggedError("ManifestFileError")<{ readonly file: string; readonly problem: string }>
 {
   override get message() {
