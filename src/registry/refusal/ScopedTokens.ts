@@ -41,7 +41,10 @@ export const makeScopedTokens = (tokenRequest: MakeTokenRequest, tokens: Tokens)
   /** Token servers and identities that get one scope a token. */
   const single = makeExpiringSet(1024, singleNanos)
 
-  /** Scopes that registries have offered in place of ours, and that their token servers take, by repository and actions. */
+  /**
+   * Scopes that registries have offered in place of ours, and that their token servers take, by repository and operation: what a
+   * registry wants for the end of an upload (`delete`) does not do for anything else.
+   */
   const instead = makeBoundedMap<string, string>(4096)
 
   /** For the repository and, where that gets a token, for the one that is mounted from. */
@@ -78,7 +81,7 @@ export const makeScopedTokens = (tokenRequest: MakeTokenRequest, tokens: Tokens)
     identity: Identity,
     { insist = false, offered, refused }: Refused
   ) {
-    const key = `${endpoint.origin} ${purpose.repository.repository} ${purpose.actions}`
+    const key = `${endpoint.origin} ${purpose.repository.repository} ${purpose.operation} ${purpose.actions}`
     const taken = instead.get(key)
     const getOther = Effect.fnUntraced(function*(scope: string) {
       const ours = yield* tokenRequest(purpose, scheme, endpoint, identity)
