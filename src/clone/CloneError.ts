@@ -92,6 +92,9 @@ const atBackup: Readonly<Record<RegistryReason, CloneReason>> = {
 // ECR's text in a 403 about a login that was good
 const expired = /token has expired|reauthenticate/i
 
+/** AWS's words for a right that whoever asks has not. */
+const lacksRight = /is not authorized to perform/i
+
 const isExpired = ({ detail, reason }: RegistryError): boolean =>
   (reason === "Unauthorized" || reason === "Denied") && expired.test(detail)
 
@@ -114,7 +117,7 @@ const adviceOnRefusal = (error: RegistryError): string => {
 const advice = (error: RegistryError, side: Side): string => {
   // a cloud has said what is missing: no entry of a file would help
   if (error.cause instanceof CloudError) return ""
-  if (error.reason === "Unauthorized" || error.reason === "Denied") {
+  if (error.reason === "Unauthorized" || error.reason === "Denied" || error.reason === "Policy") {
     const hint = hintOf(error.detail)
     if (hint !== undefined) return `. ${hint}`
   }
@@ -169,6 +172,9 @@ export const fromRegistry = (image: string, side: Side) => (error: RegistryError
     // whether it is private nobody has said
     reason: side === "source" && isExpired(error)
       ? "unavailable"
+      // a right that we lack; what a scanner has yet to see is told by other statuses
+      : side === "source" && error.reason === "Policy" && lacksRight.test(error.detail)
+      ? "private"
       : (side === "source" ? atSource : atBackup)[error.reason],
     detail: `${error.message}${advice(error, side)}`,
     // what the manifest refers to was pushed just before: the registry has lost it, and gets it again

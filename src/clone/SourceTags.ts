@@ -77,7 +77,8 @@ export class SourceTags extends Context.Service<SourceTags, {
         // one that may be asked whether it answers again is asked
         const silence = (yield* registry.silenceOf(host)) ?? Duration.zero
         if (Duration.isGreaterThan(silence, Duration.zero)) return noAnswer(`${host} gives no answer`, silence)
-        return yield* registry.headManifest({ registry: host, repository }, digest ?? tag).pipe(
+        // a source that refuses every HEAD has not lost it: the GET of the last hour tells what it names
+        return yield* registry.headManifest({ registry: host, repository }, digest ?? tag, true).pipe(
           Effect.map(Option.match({
             onNone: (): SourceAnswer => ({ _tag: "Gone" }),
             onSome: (head): SourceAnswer => ({ _tag: "Named", digest: head.digest })

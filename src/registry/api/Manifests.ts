@@ -90,8 +90,8 @@ const makePutManifest = ({ limits, requests, session }: ApiParts): Manifests["pu
     }
     const answer = yield* retry(Effect.filterOrElse(
       session.send(request),
-      // a page that a login shows to every request is no receipt
-      (it) => it.status >= 200 && it.status < 300 && pageOf(it) === undefined,
+      // a page that a login shows to every request is no receipt; that something was created no such page says (Quay: "OK", as HTML)
+      (it) => it.status === 201 || (it.status >= 200 && it.status < 300 && pageOf(it) === undefined),
       (it) => refusal(request, it)
     ))
     const told = firstOf(answer.headers["docker-content-digest"])

@@ -1,10 +1,10 @@
 // SecondLook: one GET of a source's tag where a HEAD was refused. Caches fill by GET alone, and only a GET has a body to say why.
 // Registries count what is read of them: a host that announces a budget, or that has ever answered a HEAD of a manifest, is
 // believed, and an image is asked for in this way once an hour. Edge: what its answer means is Manifests.ts's.
-import { Clock, Deferred, Effect, type Option, type Result } from "effect"
+import { Clock, Deferred, Effect, type Option, Result } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
-import type { RegistryError } from "../RegistryError.ts"
+import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { ManifestHead } from "./Manifests.ts"
 
 type Outcome = Result.Result<Option.Option<ManifestHead>, RegistryError>
@@ -25,12 +25,14 @@ export interface SecondLook {
 
 interface Look {
   /** Monotonic nanoseconds: until when no other is made. */
-  readonly until: bigint
+  until: bigint
   /** How it ended; undefined: whoever made it was interrupted. */
   readonly done: Deferred.Deferred<Outcome | undefined>
 }
 
 const hourNanos = 3_600_000_000_000n
+/** For how long whoever asks has the outcome of a look that may well go another way the next time. */
+const sharedNanos = 60_000_000_000n
 const mostImages = 10_000
 const mostRegistries = 4096
 
@@ -44,7 +46,17 @@ export const makeSecondLook = (): SecondLook => {
       const entry: Look = { until: now + hourNanos, done: Deferred.makeUnsafe() }
       made.set(image, entry)
       return Effect.result(get).pipe(
-        Effect.tap((outcome) => Deferred.succeed(entry.done, outcome)),
+        Effect.tap((outcome) => {
+          const isPassing = Result.isFailure(outcome) && outcome.failure.retryable
+          if (isPassing) entry.until = now + sharedNanos
+          // how long to wait was said to whoever asked then
+          return Deferred.succeed(
+            entry.done,
+            isPassing
+              ? Result.mapError(outcome, (error) => registryError({ ...error, retryAfter: undefined }))
+              : outcome
+          )
+        }),
         Effect.onInterrupt(() => {
           if (made.get(image) === entry) made.delete(image)
           return Deferred.succeed(entry.done, undefined)

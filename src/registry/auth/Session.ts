@@ -77,6 +77,8 @@ const withoutLogin = ({ operation, target }: Spec) => (error: CloudError): Regis
     target,
     reason: error.retryable ? "Unavailable" : "Unauthorized",
     detail: error.message,
+    // the registry was not asked, so that it did not answer: its images wait together, as for one that cannot be reached
+    noConnection: error.retryable,
     cause: error
   })
 

@@ -81,11 +81,11 @@ export const makeScopedTokens = (tokenRequest: MakeTokenRequest, tokens: Tokens)
     identity: Identity,
     { insist = false, offered, refused }: Refused
   ) {
-    const key = `${endpoint.origin} ${purpose.repository.repository} ${purpose.operation} ${purpose.actions}`
+    const { actions, operation, repository: { repository } } = purpose
+    const key = [endpoint.origin, repository, operation, actions, identity.name, scheme.realm.href].join(" ")
     const taken = instead.get(key)
     const getOther = Effect.fnUntraced(function*(scope: string) {
-      const ours = yield* tokenRequest(purpose, scheme, endpoint, identity)
-      const request = { ...ours, scopes: scopesIn(scope) }
+      const request = { ...(yield* tokenRequest(purpose, scheme, endpoint, identity)), scopes: scopesIn(scope) }
       if (refused !== undefined) yield* tokens.drop(request, refused)
       const token = yield* tokens.get(request)
       instead.set(key, scope)
@@ -97,11 +97,21 @@ export const makeScopedTokens = (tokenRequest: MakeTokenRequest, tokens: Tokens)
       instead.delete(key)
       return undefined
     }
-    if (taken !== undefined) return yield* getOther(taken)
-    return yield* ourToken(purpose, scheme, endpoint, identity, refused).pipe(
+    const ours = ourToken(purpose, scheme, endpoint, identity, refused).pipe(
       Effect.catchIf(
         (error) => isAboutScope(error, identity),
         (error) => offered === undefined ? Effect.fail(error) : getOther(offered)
+      )
+    )
+    if (taken === undefined) return yield* ours
+    // what was offered once may be offered no longer
+    return yield* getOther(taken).pipe(
+      Effect.catchIf(
+        (error) => isAboutScope(error, identity),
+        () => {
+          instead.delete(key)
+          return ours
+        }
       )
     )
   })

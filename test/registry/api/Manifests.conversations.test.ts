@@ -354,6 +354,12 @@ const puts: ReadonlyArray<Row> = [
     outcome: { value: "put" }
   },
   {
+    name: "201 with a word that Quay calls HTML",
+    call: put,
+    steps: [store({ status: 201, headers: { "content-type": "text/html; charset=utf-8" }, body: "OK" })],
+    outcome: { value: "put" }
+  },
+  {
     name: "201, without any digest",
     call: put,
     steps: [store({ status: 201 })],

@@ -3,6 +3,7 @@ import { Effect, Redacted } from "effect"
 import type { Purpose } from "../../../src/registry/auth/Authorization.ts"
 import { anonymous } from "../../../src/registry/auth/Identities.ts"
 import type { Bearer } from "../../../src/registry/auth/Scheme.ts"
+import { registryError } from "../../../src/registry/RegistryError.ts"
 import { makeScopedTokens, scopesOf } from "../../../src/registry/refusal/ScopedTokens.ts"
 
 const endpoint = new URL("https://backup.test")
@@ -15,8 +16,8 @@ const purpose = (operation: string): Purpose => ({
   actions: "pull,push"
 })
 
-/** Tokens that are called what they are for. */
-const world = () => {
+/** Tokens that are called what they are for, and none for scopes that the server does not take. */
+const world = (refused: (scope: string) => boolean = () => false) => {
   const tokenFor = makeScopedTokens(
     (of) =>
       Effect.succeed({
@@ -28,7 +29,15 @@ const world = () => {
         vouched: false,
         target: of.target
       }),
-    { get: ({ scopes }) => Effect.succeed(Redacted.make(scopes.join(" "))), drop: () => Effect.void }
+    {
+      get: ({ scopes }) =>
+        scopes.some(refused)
+          ? Effect.fail(
+            registryError({ operation: "GET token", target: "x", reason: "Denied", status: 403, detail: "no such scope" })
+          )
+          : Effect.succeed(Redacted.make(scopes.join(" "))),
+      drop: () => Effect.void
+    }
   )
   return (operation: string, last: Parameters<typeof tokenFor>[4] = {}) =>
     Effect.map(
@@ -50,6 +59,18 @@ describe("a scope that was offered in place of ours", () => {
       assert.strictEqual(yield* ask("DELETE blob"), offered)
       assert.strictEqual(yield* ask("HEAD blob"), ours)
       assert.strictEqual(yield* ask("PUT blob"), ours)
+    }))
+
+  it.effect("is left where the token server takes it no longer, and ours is asked for again", () =>
+    Effect.gen(function*() {
+      const offered = "repository:alias:pull"
+      let renamed = false
+      const ask = world((scope) => renamed && scope === offered)
+      assert.strictEqual(yield* ask("HEAD manifest", { offered, insist: true }), offered)
+      renamed = true
+      assert.strictEqual(yield* ask("HEAD manifest"), ours)
+      renamed = false
+      assert.strictEqual(yield* ask("HEAD manifest"), ours)
     }))
 
   it.effect("is left again where it does no more than ours", () =>
