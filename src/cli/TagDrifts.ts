@@ -28,7 +28,8 @@ export const tagDrifts = Effect.fnUntraced(function*(
     Effect.suspend(() => failed.has(registry) ? Effect.succeedNone : client.headManifest({ registry, repository }, tag))
       .pipe(
         Effect.catch((error) => {
-          failed.add(registry)
+          // what is wrong with one image is no matter of its neighbours
+          if (error.noConnection || error.retryable || error.silent !== undefined) failed.add(registry)
           return Effect.as(Effect.logDebug(`what a tag names cannot be asked: ${error.message}`), Option.none())
         }),
         Effect.map(Option.getOrUndefined)

@@ -31,14 +31,16 @@ export const calmAt = (workload: Workload, pods: ReadonlyArray<Pod>): number | u
   return since.every((it) => it !== undefined) ? Math.max(0, ...since) + (live.length === 0 ? 0 : calm) : undefined
 }
 
-/** What a template releases: everything but whether its images are copies. */
-const releaseOf = (workload: Workload, backup: Backup): string => {
+const isWire = ({ shape }: Workload): boolean => shape?.startsWith("wire:") ?? false
+
+/** What a template releases: everything but whether its images are copies; without its shape, its images alone. */
+const releaseOf = (workload: Workload, backup: Backup, shaped: boolean): string => {
   const originals = verifiedOriginals(workload, backup)
   const images = workload.images.map(({ container, image }) => {
     const written = originals.get(container) ?? image
     return `${container}=${Result.match(parse(written), { onFailure: () => written, onSuccess: format })}`
   })
-  return [workload.shape ?? "", ...images.toSorted()].join(" ")
+  return [shaped ? workload.shape ?? "" : "", ...images.toSorted()].join(" ")
 }
 
 /**
@@ -50,8 +52,12 @@ export const releaseBefore = (
   controlled: ReadonlyArray<Workload>,
   backup: Backup
 ): number | undefined => {
-  const release = releaseOf(workload, backup)
-  const revisions = controlled.filter((it) => releaseOf(it, backup) !== release).map((it) => Number(it.revision))
+  const isOther = (it: Workload) => {
+    // a list in JSON and a watch in Protocol Buffers may have brought the two
+    const shaped = isWire(it) === isWire(workload)
+    return releaseOf(it, backup, shaped) !== releaseOf(workload, backup, shaped)
+  }
+  const revisions = controlled.filter(isOther).map((it) => Number(it.revision))
   const known = revisions.filter((it) => Number.isSafeInteger(it) && it > 0)
   return known.length === 0 ? undefined : Math.max(...known)
 }

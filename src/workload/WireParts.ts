@@ -130,10 +130,16 @@ const imageless: Leaving = {
   ])
 }
 
+/** Apart from those of JSON, with which it has nothing in common (WentBack.ts). */
+const wireShape = (bytes: Buffer): string | undefined => {
+  const shape = fingerprint(bytes, imageless)
+  return shape === undefined ? undefined : `wire:${shape}`
+}
+
 /** With its shape beside it, which the bytes alone tell. */
 export const shaped = P.made(
   template,
-  (bytes) => Result.map(read(template, bytes), (it) => ({ ...it, shape: fingerprint(bytes, imageless) }))
+  (bytes) => Result.map(read(template, bytes), (it) => ({ ...it, shape: wireShape(bytes) }))
 )
 
 /** Conditions, by the numbers of their fields that differ from kind to kind. */

@@ -24,7 +24,11 @@ const down = new RegistryError({
 })
 
 /** What tags name, and what is asked, of copies of these sources. */
-const look = (sources: ReadonlyArray<string>, answers: Record<string, Digest | "down">, mediaType = ociIndex) => {
+const look = (
+  sources: ReadonlyArray<string>,
+  answers: Record<string, Digest | "down" | "refused">,
+  mediaType = ociIndex
+) => {
   const asked: Array<string> = []
   const client = Layer.mock(RegistryClient, {
     roleOf: () => "source",
@@ -35,6 +39,11 @@ const look = (sources: ReadonlyArray<string>, answers: Record<string, Digest | "
         asked.push(name)
         const answer = answers[name]
         if (answer === "down") return Effect.fail(down)
+        if (answer === "refused") {
+          return Effect.fail(
+            new RegistryError({ ...down, reason: "Unauthorized", status: 401, retryable: false, noConnection: false })
+          )
+        }
         return Effect.succeed(
           Option.map(Option.fromUndefinedOr(answer), (digest) => ({ digest, mediaType, metered: false }))
         )
@@ -64,6 +73,19 @@ describe("the drift of tags", () => {
       assert.deepStrictEqual((yield* look([source], { [source]: two })).asked, [copy])
       const schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
       assert.isEmpty((yield* look([source], { [source]: two, [copy]: one }, schema1)).drifts)
+    }))
+
+  // one image that Docker Hub no longer shows hid the drift of all others
+  it.effect("of others is told where one image is refused", () =>
+    Effect.gen(function*() {
+      const gone = "quay.io/team/gone:1"
+      const { drifts } = yield* look([gone, source], {
+        [`backup.example/copies/${gone}`]: one,
+        [gone]: "refused",
+        [source]: two,
+        [copy]: one
+      })
+      assert.deepStrictEqual(drifts, [{ source, names: two, copy: one }])
     }))
 
   it.effect("is none where a registry does not answer, which is asked once", () =>

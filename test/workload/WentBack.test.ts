@@ -49,6 +49,15 @@ describe("a rollback", () => {
   })
 })
 
+describe("the release before", () => {
+  it("is told by images alone where one of the two was read of JSON and the other of Protocol Buffers", () => {
+    const web = { ...deployment(3, template("1", true)), shape: "wire:abc" }
+    // the same release with its originals, whose shape says nothing here
+    assert.isUndefined(releaseBefore(web, [replicaSet(2, template("1"))], backup))
+    assert.strictEqual(releaseBefore(web, [replicaSet(2, template("1")), replicaSet(1, template("0"))], backup), 1)
+  })
+})
+
 describe("calm", () => {
   const web = deployment(3, template("1"))
   const ready = (at: number) => pod({ owner: web, readySince: at })

@@ -112,6 +112,9 @@ const readYaml = (yaml: Yaml, part: TextPart): ManifestDocuments => {
   }
 }
 
+/** Characters of JSON in which the line of a field is looked for; of more, its first line is told. */
+const mostLocated = 1_000_000
+
 /** Seldom asked for: JSON is YAML, whose nodes know where they are. */
 const lazily = <A>(make: () => A): () => A => {
   let made: { readonly of: A } | undefined
@@ -125,7 +128,10 @@ const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => 
     const text = part.text.slice(start, end)
     const parsed = Result.try({ try: (): unknown => JSON.parse(text), catch: (error) => error })
     if (Result.isFailure(parsed)) return undefined
-    const located = lazily(() => Result.getOrUndefined(parseYaml(yaml, text))?.documents[0])
+    // of a dump of a cluster it would take gigabytes, and nobody could end it meanwhile
+    const located = lazily(() =>
+      text.length > mostLocated ? undefined : Result.getOrUndefined(parseYaml(yaml, text))?.documents[0]
+    )
     documents.push({
       value: parsed.success,
       lineOf: (path) => {

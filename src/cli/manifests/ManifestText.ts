@@ -78,17 +78,19 @@ const itemsOfList = ({ line, text }: TextPart): ReadonlyArray<TextPart> | undefi
   const close = (end: number) => start < 0 || parts.push({ text: text.slice(start, end), line: from, isItem: true })
   let start = -1
   let from = line
+  let isOver = false
   let at = 0
   for (let number = line; at < text.length; number++) {
     const newline = text.indexOf("\n", at)
     const end = newline < 0 ? text.length : newline
-    if (at > items.index && text.startsWith(dash, at)) {
+    if (at > items.index && !isOver && text.startsWith(dash, at)) {
       close(at)
       start = at
       from = number
     } else if (!/\s/.test(text[at] ?? " ")) {
       if (!ofList.test(text.slice(at, end))) return undefined
       close(at)
+      isOver ||= at > items.index && text[at] !== "#"
       start = -1
     }
     at = end + 1

@@ -25,14 +25,12 @@ export interface SecondLook {
 
 interface Look {
   /** Monotonic nanoseconds: until when no other is made. */
-  until: bigint
+  readonly until: bigint
   /** How it ended; undefined: whoever made it was interrupted. */
   readonly done: Deferred.Deferred<Outcome | undefined>
 }
 
 const hourNanos = 3_600_000_000_000n
-/** For how long whoever asks has the outcome of a look that may well go another way the next time. */
-const sharedNanos = 60_000_000_000n
 const mostImages = 10_000
 const mostRegistries = 4096
 
@@ -46,17 +44,13 @@ export const makeSecondLook = (): SecondLook => {
       const entry: Look = { until: now + hourNanos, done: Deferred.makeUnsafe() }
       made.set(image, entry)
       return Effect.result(get).pipe(
-        Effect.tap((outcome) => {
-          const isPassing = Result.isFailure(outcome) && outcome.failure.retryable
-          if (isPassing) entry.until = now + sharedNanos
-          // how long to wait was said to whoever asked then
-          return Deferred.succeed(
+        Effect.tap((outcome) =>
+          // how long to wait was said to whoever asked then, and whoever asks later is not to wait for it again
+          Deferred.succeed(
             entry.done,
-            isPassing
-              ? Result.mapError(outcome, (error) => registryError({ ...error, retryAfter: undefined }))
-              : outcome
+            Result.mapError(outcome, (error) => registryError({ ...error, retryAfter: undefined }))
           )
-        }),
+        ),
         Effect.onInterrupt(() => {
           if (made.get(image) === entry) made.delete(image)
           return Deferred.succeed(entry.done, undefined)

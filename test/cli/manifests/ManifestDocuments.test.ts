@@ -48,6 +48,8 @@ describe("a list of kubectl's", () => {
       [3, "- a: 1\n  b:\n  - c\n"],
       [7, "- a: |\n    - x\n\n"]
     ])
+    // what comes after another field is no item
+    assert.deepStrictEqual(cut(`${head}- a: 1\nmetadata:\n  finalizers:\n- x\n`), [])
     assert.deepStrictEqual(cut(`---\n${tail}items:\n  - a: 1\n  - b: 1\n`).map(([line]) => line), [6, 7])
   })
 

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Latch, Option } from "effect"
+import { Duration, Effect, Fiber, Latch, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { digestOf } from "../../../src/image/Digest.ts"
+import { registryError } from "../../../src/registry/RegistryError.ts"
 import { makeSecondLook } from "../../../src/registry/api/SecondLook.ts"
 
 const repository = { registry: "cache.test", repository: "app" }
@@ -63,6 +64,28 @@ describe("a second look", () => {
       yield* answer.open
       assert.strictEqual(yield* Fiber.join(second), head)
       assert.strictEqual(count.gets, 2)
+    }))
+
+  it.effect("that failed is told for the hour, but how long to wait only to whoever made it", () =>
+    Effect.gen(function*() {
+      const { after } = makeSecondLook()
+      let gets = 0
+      const limited = Effect.suspend(() => {
+        gets++
+        const detail = "HTTP 429"
+        const retryAfter = Duration.seconds(100)
+        return Effect.fail(
+          registryError({ operation: "GET manifest", target: "x", reason: "RateLimited", detail, retryAfter })
+        )
+      })
+      const ask = Effect.flip(after({ repository, reference: "1", mayGet: true }, limited, believed))
+      assert.deepStrictEqual((yield* ask).retryAfter, Duration.seconds(100))
+      yield* TestClock.adjust("50 minutes")
+      assert.isUndefined((yield* ask).retryAfter)
+      assert.strictEqual(gets, 1)
+      yield* TestClock.adjust("10 minutes")
+      yield* ask
+      assert.strictEqual(gets, 2)
     }))
 
   it.effect("is none at a registry that answers to HEADs", () =>

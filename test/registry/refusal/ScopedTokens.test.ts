@@ -33,7 +33,13 @@ const world = (refused: (scope: string) => boolean = () => false) => {
       get: ({ scopes }) =>
         scopes.some(refused)
           ? Effect.fail(
-            registryError({ operation: "GET token", target: "x", reason: "Denied", status: 403, detail: "no such scope" })
+            registryError({
+              operation: "GET token",
+              target: "x",
+              reason: "Denied",
+              status: 403,
+              detail: "no such scope"
+            })
           )
           : Effect.succeed(Redacted.make(scopes.join(" "))),
       drop: () => Effect.void
