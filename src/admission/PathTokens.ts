@@ -6,8 +6,9 @@ import { createHash } from "node:crypto"
 const certificates = (bundle: string): ReadonlyArray<string> =>
   bundle.split(/(?=-----BEGIN CERTIFICATE-----)/).map((it) => it.trim())
 
+/** Of letters that the API server takes in a Service's path: each of its parts is a DNS name (apiserver, ValidateWebhookService). */
 const tokenOf = (certificate: string): string =>
-  createHash("sha256").update(`webhook path\n${certificate}`).digest("base64url").slice(0, 32)
+  createHash("sha256").update(`webhook path\n${certificate}`).digest("hex").slice(0, 40)
 
 /** All that requests may come with, by the bundle that is published or about to be. */
 export const tokensOf = (bundle: string): ReadonlyArray<string> => certificates(bundle).map(tokenOf)
