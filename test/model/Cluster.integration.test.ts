@@ -1,4 +1,4 @@
-// The steps of the model with the daemon itself, on the sandbox (200 steps) and on a real control plane (30): what people push,
+// The steps of the model with the daemon itself, on the sandbox (120 steps) and on a real control plane (30): what people push,
 // release, put back, scale and mark, with a source that comes and goes and a daemon that is killed. In the end everybody runs
 // the copy of what the template names, but for those who have opted out, were fought over or have gone back to a release of before.
 import { assert, describe, it } from "@effect/vitest"
@@ -161,7 +161,7 @@ const play = Effect.fnUntraced(function*(count: number) {
 })
 
 for (const place of W.controlPlanes) {
-  const count = place.name === "the sandbox" ? 200 : 30
+  const count = place.name === "the sandbox" ? 120 : 30
   describe.skipIf(place.skipped)(`a model of bad days, on ${place.name}`, () => {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
       it.effect(
