@@ -76,7 +76,6 @@ export const make = Effect.gen(function*() {
     comparisons,
     attempt,
     restore,
-    fail: failed.fail,
     mayCopy: following.mayCopy,
     tagInUse
   })

@@ -18,15 +18,13 @@ interface Options {
   readonly attempt: (source: string, reference: ImageReference, last: Digest) => Effect.Effect<CloneError | undefined>
   /** What follows where the backup has lost the copy. */
   readonly restore: (source: string, state: Copy) => Effect.Effect<void>
-  /** What follows where a copy failed and the one from before cannot be seen. */
-  readonly fail: (source: string, error: CloneError) => Effect.Effect<void>
   readonly mayCopy: (source: string) => Effect.Effect<boolean>
   readonly tagInUse: (reference: ImageReference) => Effect.Effect<boolean>
 }
 
 /** Makes the function that looks at one copy, if its turn has come. True: there is nothing else to look at. */
 export const make = Effect.fnUntraced(function*(given: Options) {
-  const { attempt, comparisons, fail, mayCopy, restore, tagInUse } = given
+  const { attempt, comparisons, mayCopy, restore, tagInUse } = given
   const cloner = yield* Cloner
   const images = yield* ImageQueue
   const inventory = yield* Inventory
@@ -39,11 +37,23 @@ export const make = Effect.fnUntraced(function*(given: Options) {
     return images.offerAfter(source, often)
   }
 
-  /** What cannot be copied leaves the copy as it is, where the backup says that it is. */
+  /** An outage changes nothing; whoever waits for a look asks for one of its own. */
+  const unseen = Effect.fnUntraced(function*(source: string, state: Copy, failure: CloneError) {
+    if (failure.reason === "not-found") return yield* restore(source, state)
+    yield* comparisons.putOff(source, failure.retryAfter)
+    yield* become(source, state)
+  })
+
+  /** What cannot be copied leaves the copy as it is, unless the backup says that it is gone. */
   const failed = Effect.fnUntraced(
     function*(source: string, reference: ImageReference, state: Copy, moving: Digest, failure: CloneError) {
+      // nothing has failed: another replica leads by now, or nothing is copied any more
+      if (failure.reason === "unwanted") {
+        comparisons.rest(source)
+        return yield* become(source, state)
+      }
       const seen = yield* Effect.result(cloner.verify(reference, state.digest))
-      if (Result.isFailure(seen)) return yield* fail(source, failure)
+      if (Result.isFailure(seen)) return yield* unseen(source, state, seen.failure)
       yield* become(source, { ...state, verifiedAt: seen.success })
       if (failure.reason === "tag-in-use") return yield* wait(source)
       const rest = yield* comparisons.putOff(source, failure.retryAfter)
@@ -77,12 +87,7 @@ export const make = Effect.fnUntraced(function*(given: Options) {
     const { moving: _, ...before } = state
     const seen = yield* Effect.result(cloner.verify(reference, state.digest))
     if (Result.isFailure(seen)) {
-      if (seen.failure.reason === "not-found") yield* restore(source, before)
-      else {
-        yield* comparisons.putOff(source, seen.failure.retryAfter)
-        // an outage changes nothing; whoever waits for a look asks for one of its own
-        yield* become(source, before)
-      }
+      yield* unseen(source, before, seen.failure)
       return true
     }
     const now: Copy = { ...before, verifiedAt: seen.success }
