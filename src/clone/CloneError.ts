@@ -38,12 +38,18 @@ export class CloneError extends Data.TaggedError("CloneError")<{
   readonly retryAfter: Duration.Duration | undefined
   /** The registry that gives nobody an answer: all its images wait for it, and none is to blame. */
   readonly silent?: string | undefined
+  /** There is no telling what the image's name means now: nothing of it was asked for. */
+  readonly unnamed?: boolean
   readonly cause?: unknown
 }> {
   override get message() {
     return `${this.image} was not cloned (${this.reason}, ${this.side}): ${this.detail}`
   }
 }
+
+/** The same of a name whose meaning is not known, or must not be obeyed now. */
+export const unnamed = (error: CloneError): CloneError =>
+  new CloneError({ ...error, cause: error.cause, unnamed: true })
 
 const atSource: Readonly<Record<RegistryReason, CloneReason>> = {
   Unauthorized: "private",

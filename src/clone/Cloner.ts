@@ -164,7 +164,8 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
         Effect.catchIf(
           (error) =>
             request.last !== undefined && source.digest === undefined &&
-            (error.side === "source" || error.reason === "tag-in-use"),
+            // what could not be fetched or copied cannot a moment later either
+            ((error.side === "source" && error.unnamed === true) || error.reason === "tag-in-use"),
           (error) =>
             request.last === undefined
               ? Effect.fail(error)

@@ -1,7 +1,7 @@
 // Look, the first step: what the image's name means now, and whether the backup holds that already. Asks for names only, and
 // needs no permit of those that move bytes.
 import { Clock, Duration, Effect, Result } from "effect"
-import type { CloneError } from "../CloneError.ts"
+import { type CloneError, unnamed } from "../CloneError.ts"
 import type { Whole } from "../Ledger.ts"
 import type { Job } from "./Job.ts"
 import type { Resolved } from "./Resolve.ts"
@@ -46,7 +46,9 @@ export const look = Effect.fnUntraced(function*(job: Job): Effect.fn.Return<Look
     Effect.result
   )
   const at = yield* Clock.monotonicTimeNanos
-  if (Result.isFailure(outcome)) return { _tag: "Instead", at, instead: yield* insteadOf(job, outcome.failure) }
+  if (Result.isFailure(outcome)) {
+    return { _tag: "Instead", at, instead: yield* Effect.mapError(insteadOf(job, outcome.failure), unnamed) }
+  }
   const resolved = outcome.success
   const copied = yield* recognise(job, resolved)
   return copied === undefined ? { _tag: "Named", at, resolved } : { _tag: "There", at, copied, resolved }

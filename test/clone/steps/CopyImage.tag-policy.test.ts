@@ -1,6 +1,7 @@
 // TAG_POLICY keep: the tag of a copy stays at the first digest that it named, and everything else goes on.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { refuse } from "../../support/FakeRegistry.ts"
 import { imageOf, layerOf } from "../../support/TestImages.ts"
 import { assertWhole, betweenRegistries, image, index, protection, pushes } from "../../support/SourceAndBackup.ts"
 
@@ -91,6 +92,37 @@ describe("the tag of a copy with TAG_POLICY follow", () => {
         assertWhole(backup, into, index)
         assert.strictEqual(pushes(backup).at(-1), "1")
         assert.isTrue(backup.manifest(into, protection(image.root.digest))?.equals(image.root.bytes))
+      })
+    ))
+
+  it.live("stays where the new image cannot be copied, which is tried once, whatever was seen last", () =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const app = { registry: source.host, repository: "app", tag: "1" }
+        source.add("app", image, "1")
+        yield* cloner.clone(app)
+        const moved = imageOf([layerOf("lost")])
+        source.add("app", moved, "1")
+        const lost = new RegExp(`GET .*blobs/${moved.blobs[0]!.digest}`)
+        source.on(lost, (_, response) => refuse(response, 404, "BLOB_UNKNOWN"))
+        source.forget()
+        const error = yield* Effect.flip(cloner.clone(app, { last: image.root.digest }))
+        assert.deepStrictEqual([error.reason, error.side], ["not-found", "source"])
+        assert.deepStrictEqual([source.count(/HEAD .*manifests/), source.count(lost)], [1, 1])
+        assert.isTrue(backup.manifest(into, "1")?.equals(image.root.bytes))
+      })
+    ))
+
+  it.live("is put back to what was seen last where the source cannot say what it names", () =>
+    betweenRegistries(({ backup, cloner, into, source }) =>
+      Effect.gen(function*() {
+        const app = { registry: source.host, repository: "app", tag: "1" }
+        source.add("app", image, "1")
+        yield* cloner.clone(app)
+        backup.remove(into, "1")
+        source.on(/manifests/, (_, response) => refuse(response, 403, "DENIED"))
+        assert.strictEqual((yield* cloner.clone(app, { last: image.root.digest })).digest, image.root.digest)
+        assert.isTrue(backup.manifest(into, "1")?.equals(image.root.bytes))
       })
     ))
 
