@@ -3,6 +3,7 @@
 // restart, after which every image is compared as it is looked at.
 import { Clock, Duration, Effect, Metric, Random, SubscriptionRef } from "effect"
 import { warnOfDrift } from "../../clone/steps/KeepDigest.ts"
+import type { CloneError } from "../../clone/CloneError.ts"
 import { SourceTags } from "../../clone/SourceTags.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Copy } from "../../image/ImageState.ts"
@@ -11,6 +12,7 @@ import { Inventory } from "../../store/Inventory.ts"
 import { tagComparedTime, tagComparisons, tagMoves, tagsDrifted } from "../../telemetry/Metrics.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
 import { ImageQueue } from "../Queues.ts"
+import { FailedMoves } from "./FailedMoves.ts"
 import { often, TagTurns } from "./TagTurns.ts"
 
 export interface CompareTags {
@@ -22,6 +24,12 @@ export interface CompareTags {
   readonly copied: (source: string, digest: Digest) => Effect.Effect<void>
   /** There is no telling now: its turn comes again soon, but not before `after`; tells in what time. */
   readonly putOff: (source: string, after: Duration.Duration | undefined) => Effect.Effect<Duration.Duration>
+  /** What its tag has moved to could not be copied: when that is tried again, and whether it is the same as the last time. */
+  readonly failed: (
+    source: string,
+    digest: Digest,
+    error: CloneError
+  ) => Effect.Effect<ReturnType<FailedMoves["failed"]>>
   /** TAG_POLICY keeps the copy's tag from what the source's names. */
   readonly drifted: (source: string, digest: Digest, kept: Digest) => Effect.Effect<void>
   /** What the copy was last seen to be, in this process. */
@@ -50,15 +58,13 @@ const count = (result: Parameters<typeof tagComparisons>[0]["result"]): Effect.E
     return undefined
   })
 
-/** Nothing is known. */
-export const make = Effect.gen(function*() {
+/** The turns, as the image queue brings them, and what is left alone at them. */
+const makeTurns = Effect.gen(function*() {
   const inventory = yield* Inventory
   const images = yield* ImageQueue
   const settings = yield* SettingsRef
-  const tags = yield* SourceTags
   const turns = new TagTurns(yield* Random.next)
-  const drifts = makeDrifts()
-  const last = new Map<string, Digest>()
+  const moves = new FailedMoves()
 
   const intervalOf = (source: string) =>
     Effect.map(SubscriptionRef.get(settings), ({ RESYNC_INTERVAL }) => {
@@ -66,18 +72,47 @@ export const make = Effect.gen(function*() {
       return (inventory.get(source)?.pullers?.size ?? 0) > 0 ? Math.min(whole, often) : whole
     })
 
-  const drifted: CompareTags["drifted"] = Effect.fnUntraced(function*(source, digest, kept) {
-    // said once of each digest
-    if (drifts.of(source) === digest) return
-    yield* drifts.set(source, digest)
-    yield* warnOfDrift(source, digest, kept)
-  })
-
   const putOff: CompareTags["putOff"] = Effect.fnUntraced(function*(source, after = Duration.zero) {
     const now = yield* uptime
     const at = turns.putOff(source, yield* intervalOf(source), now, Duration.toMillis(after))
     yield* images.offerAfter(source, at - now)
     return Duration.seconds(Math.ceil((at - now) / 1000))
+  })
+
+  /** It was compared, or copied; tells in how many milliseconds its next turn is. */
+  const compared = Effect.fnUntraced(function*(source: string) {
+    const now = yield* uptime
+    const turn = turns.compared(source, yield* intervalOf(source), now) - now
+    yield* images.offerAfter(source, turn)
+    return turn
+  })
+
+  const failed: CompareTags["failed"] = Effect.fnUntraced(function*(source, digest, error) {
+    const told = moves.failed(source, digest, error, yield* uptime)
+    // the tag is compared meanwhile: what it names next may do
+    const turn = Duration.min(told.rest, Duration.millis(yield* intervalOf(source)))
+    yield* putOff(source, Duration.max(turn, error.retryAfter ?? Duration.zero))
+    return told
+  })
+
+  return { turns, moves, intervalOf, putOff, compared, failed }
+})
+
+/** Nothing is known. */
+export const make = Effect.gen(function*() {
+  const inventory = yield* Inventory
+  const images = yield* ImageQueue
+  const settings = yield* SettingsRef
+  const tags = yield* SourceTags
+  const { compared, failed, intervalOf, moves, putOff, turns } = yield* makeTurns
+  const drifts = makeDrifts()
+  const last = new Map<string, Digest>()
+
+  const drifted: CompareTags["drifted"] = Effect.fnUntraced(function*(source, digest, kept) {
+    // said once of each digest
+    if (drifts.of(source) === digest) return
+    yield* drifts.set(source, digest)
+    yield* warnOfDrift(source, digest, kept)
   })
 
   const isDue: CompareTags["isDue"] = Effect.fnUntraced(function*(source, state) {
@@ -105,10 +140,17 @@ export const make = Effect.gen(function*() {
       return yield* count("unanswered")
     }
     const now = yield* uptime
-    yield* images.offerAfter(source, turns.compared(source, yield* intervalOf(source), now) - now)
+    const turn = yield* compared(source)
+    const rest = answer._tag === "Named" ? moves.restOf(source, answer.digest, now) : 0
+    // what could not be copied is left alone for longer each time, whoever asks
+    if (rest > 0) {
+      if (rest < turn) yield* putOff(source, Duration.millis(rest))
+      return yield* count("moved")
+    }
     // that its source has lost it is what a backup is for
     if (answer._tag === "Gone") return yield* count("gone")
     if (answer.digest === state.digest || answer.digest === state.original) {
+      moves.forget(source)
       yield* drifts.set(source, undefined)
       return yield* count("same")
     }
@@ -121,10 +163,10 @@ export const make = Effect.gen(function*() {
   })
 
   const copied: CompareTags["copied"] = Effect.fnUntraced(function*(source, digest) {
+    moves.forget(source)
     const before = last.get(source)
     last.set(source, digest)
-    const now = yield* uptime
-    yield* images.offerAfter(source, turns.compared(source, yield* intervalOf(source), now) - now)
+    yield* compared(source)
     if (before === undefined || before === digest) return
     yield* Metric.update(tagMoves, 1)
     yield* Effect.logInfo(
@@ -134,10 +176,11 @@ export const make = Effect.gen(function*() {
 
   const forget = (source: string) => {
     turns.forget(source)
+    moves.forget(source)
     last.delete(source)
     return drifts.set(source, undefined)
   }
 
   const rest = (source: string) => turns.rest(source)
-  return { isDue, ask, copied, putOff, drifted, lastOf: (source: string) => last.get(source), rest, forget }
+  return { isDue, ask, copied, putOff, failed, drifted, lastOf: (source: string) => last.get(source), rest, forget }
 })

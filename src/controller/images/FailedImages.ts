@@ -18,7 +18,11 @@ const rests = {
 /** A registry may ask for any time; after this one it is asked whether it still means it. */
 const longestRest = Duration.hours(24)
 
-const restOf = (error: CloneError, failures: number): Duration.Duration => {
+/** How long what has failed so many times rests. */
+export const restOf = (
+  error: Pick<CloneError, "retryable" | "retryAfter" | "side">,
+  failures: number
+): Duration.Duration => {
   const { first, most } = error.retryable ? rests.soon : error.side === "backup" ? rests.ours : rests.late
   const rest = Duration.min(Duration.millis(Duration.toMillis(first) * 2 ** Math.min(failures - 1, 20)), most)
   return error.retryAfter === undefined ? rest : Duration.min(Duration.max(rest, error.retryAfter), longestRest)

@@ -56,11 +56,10 @@ export const make = Effect.fnUntraced(function*(given: Options) {
       if (Result.isFailure(seen)) return yield* unseen(source, state, seen.failure)
       yield* become(source, { ...state, verifiedAt: seen.success })
       if (failure.reason === "tag-in-use") return yield* wait(source)
-      const rest = yield* comparisons.putOff(source, failure.retryAfter)
-      yield* Effect.logWarning(
-        `its tag has moved to ${moving}, which is not copied: ${failure.message}; the copy's tag stays at ${state.digest}, and `
-          + `is compared again in ${Duration.format(rest)}`
-      )
+      const { isKnown, rest } = yield* comparisons.failed(source, moving, failure)
+      const text = `its tag has moved to ${moving}, which is not copied: ${failure.message}; the copy's tag stays at `
+        + `${state.digest}, and that is tried again in ${Duration.format(rest)}, or when the tag moves on`
+      yield* isKnown ? Effect.logDebug(text) : Effect.logWarning(text)
     }
   )
 

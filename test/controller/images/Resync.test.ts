@@ -235,8 +235,38 @@ describe("a tag that moves at its source", () => {
       assert.isTrue(world.told.some((it) => it.includes("it has 90 GiB") && it.includes(`stays at ${one}`)))
       assert.isAtMost(world.copies.length, 10)
       world.copyFails = undefined
-      yield* TestClock.adjust("45 minutes")
+      yield* TestClock.adjust("7 hours")
       assert.strictEqual(digestNow(inventory), two)
+    }).pipe(Effect.provide(world.layer()))
+  })
+
+  it.effect("to what can never be copied is tried less and less often, and said once; what it names next is tried at once", () => {
+    const world = new World()
+    return Effect.gen(function*() {
+      const { images, inventory } = yield* world.start()
+      // it is compared every five minutes
+      yield* offerAll(images, inventory.want("Deployment/shop/nightly", [source], new Set([source])))
+      world.named = two
+      world.copyFails = failure({ reason: "corrupt", detail: "a layer is lost" })
+      yield* TestClock.adjust("24 hours")
+      // after 10, 20, 40, 80, 160, 320 minutes, and 6 hours each time then
+      assert.isAtMost(world.copies.length - 1, 10)
+      assert.isAtLeast(world.copies.length - 1, 7)
+      assert.isAtLeast(world.asked.length, 250)
+      const said = () => world.told.filter((it) => it.includes("a layer is lost")).length
+      assert.deepStrictEqual([digestNow(inventory), said()], [one, 1])
+      // nor because somebody asks
+      const before = world.copies.length
+      inventory.ask(source)
+      yield* images.offer(source)
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual(world.copies.length, before)
+      world.named = digestOf("c")
+      yield* TestClock.adjust("6 minutes")
+      assert.deepStrictEqual([world.copies.length, said()], [before + 1, 2])
+      world.copyFails = undefined
+      yield* TestClock.adjust("20 minutes")
+      assert.strictEqual(digestNow(inventory), digestOf("c"))
     }).pipe(Effect.provide(world.layer()))
   })
 
