@@ -25,6 +25,8 @@ export type ImageState =
      * patched to name the tag.
      */
     readonly moving?: Digest
+    /** What its source's tag names, and could not be copied: nothing is patched to name the tag while it does. */
+    readonly behind?: Digest
   }
   | {
     readonly _tag: "Failed"

@@ -81,6 +81,10 @@ const rewriteTo = (
   if (state.moving !== undefined && facts.freshFor < admissible) {
     return outcome({ ...of, to, hold: "pending", detail: `the tag of ${source} has moved, and its copy follows` })
   }
+  if (state.behind !== undefined && facts.settings.TAG_POLICY === "follow" && facts.freshFor < admissible) {
+    const detail = `the tag of ${source} names ${state.behind} at its source, which could not be copied`
+    return outcome({ ...of, to, hold: "pending", detail })
+  }
   return facts.uptime - state.verifiedAt > facts.freshFor
     ? outcome({ ...of, to, stale: true, hold: "pending", detail: `the copy of ${source} is looked at again` })
     : outcome({ ...of, to, detail: `${source} is backed up` })

@@ -53,6 +53,12 @@ describe("the bytes that run", () => {
     assert.strictEqual(pins.images[0]?.to, `${copy}@${b}`)
   })
 
+  it("are not patched to a tag whose copy stays behind, and stay wanted", () => {
+    const planned = of([pod({ digest: a })], { [nginx]: backedUp(a, { behind: b }) })
+    assert.deepStrictEqual(planned.wants, [nginx])
+    assert.include("detail" in planned.verdict ? planned.verdict.detail : "", `names ${b} at its source`)
+  })
+
   it("that are gone from the source hold the workload", () => {
     const planned = of([pod({ digest: b })], { [nginx]: backedUp(), [pinned]: failed("not-found") })
     assert.strictEqual("reason" in planned.verdict && planned.verdict.reason, "tag-moved")

@@ -4,6 +4,7 @@ import { Effect, Result, SubscriptionRef } from "effect"
 import { type CloneError, Cloner } from "../../clone/Cloner.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { ImageReference } from "../../image/ImageReference.ts"
+import type { Copy } from "../../image/ImageState.ts"
 import { unclaimed } from "../../queue/FairPermits.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
@@ -49,8 +50,9 @@ export const make = Effect.fnUntraced(function*({ comparisons, failed, mayCopy }
       yield* doubtTag(reference)
       failed.forget(source)
       const { contents, digest, original, verifiedAt } = copied.success
-      yield* become(source, { _tag: "BackedUp", digest, original, contents, verifiedAt })
-      if (reference.digest === undefined) yield* comparisons.copied(source, digest)
+      const copy: Copy = { _tag: "BackedUp", digest, original, contents, verifiedAt }
+      yield* become(source, copy)
+      if (reference.digest === undefined) yield* comparisons.copied(source, copy)
       return undefined
     }
   )

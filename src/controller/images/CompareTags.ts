@@ -20,8 +20,10 @@ export interface CompareTags {
   readonly isDue: (source: string, state: Copy) => Effect.Effect<boolean>
   /** Asks the source, and sees to the next turn. What its tag names, where the copy is to follow; undefined: nothing is to be done. */
   readonly ask: (source: string, state: Copy) => Effect.Effect<Digest | undefined>
-  /** The copy is this digest now: what its source's tag names, as far as it could be asked. */
-  readonly copied: (source: string, digest: Digest) => Effect.Effect<void>
+  /** The copy is this now: what its source's tag names, as far as it could be asked. */
+  readonly copied: (source: string, copy: Copy) => Effect.Effect<void>
+  /** What its tag has moved to and could not be copied; undefined where it is known to name anything else by now. */
+  readonly behindOf: (source: string) => Digest | undefined
   /** There is no telling now: its turn comes again soon, but not before `after`; tells in what time. */
   readonly putOff: (source: string, after: Duration.Duration | undefined) => Effect.Effect<Duration.Duration>
   /** What its tag has moved to could not be copied: when that is tried again, and whether it is the same as the last time. */
@@ -33,7 +35,7 @@ export interface CompareTags {
   /** TAG_POLICY keeps the copy's tag from what the source's names. */
   readonly drifted: (source: string, digest: Digest, kept: Digest) => Effect.Effect<void>
   /** What the copy was last seen to be, in this process. */
-  readonly lastOf: (source: string) => Digest | undefined
+  readonly lastOf: (source: string) => Copy | undefined
   /** It has no turns for now: another replica leads, or nothing is copied. */
   readonly rest: (source: string) => void
   readonly forget: (source: string) => Effect.Effect<void>
@@ -95,7 +97,14 @@ const makeTurns = Effect.gen(function*() {
     return told
   })
 
-  return { turns, moves, intervalOf, putOff, compared, failed }
+  /** What could not be copied is left alone for longer each time, whoever asks; then its turn is no later than `turn`. */
+  const mayTry = Effect.fnUntraced(function*(source: string, digest: Digest, turn: number) {
+    const rest = moves.restOf(source, digest, yield* uptime)
+    if (rest > 0 && rest < turn) yield* putOff(source, Duration.millis(rest))
+    return rest === 0
+  })
+
+  return { turns, moves, intervalOf, putOff, compared, failed, mayTry }
 })
 
 /** Nothing is known. */
@@ -104,9 +113,9 @@ export const make = Effect.gen(function*() {
   const images = yield* ImageQueue
   const settings = yield* SettingsRef
   const tags = yield* SourceTags
-  const { compared, failed, intervalOf, moves, putOff, turns } = yield* makeTurns
+  const { compared, failed, intervalOf, mayTry, moves, putOff, turns } = yield* makeTurns
   const drifts = makeDrifts()
-  const last = new Map<string, Digest>()
+  const last = new Map<string, Copy>()
 
   const drifted: CompareTags["drifted"] = Effect.fnUntraced(function*(source, digest, kept) {
     // said once of each digest
@@ -139,38 +148,31 @@ export const make = Effect.gen(function*() {
       yield* Effect.logDebug(`its source cannot be asked what its tag names; it is asked later: ${answer.why}`)
       return yield* count("unanswered")
     }
-    const now = yield* uptime
     const turn = yield* compared(source)
-    const rest = answer._tag === "Named" ? moves.restOf(source, answer.digest, now) : 0
-    // what could not be copied is left alone for longer each time, whoever asks
-    if (rest > 0) {
-      if (rest < turn) yield* putOff(source, Duration.millis(rest))
-      return yield* count("moved")
-    }
+    moves.named(source, answer._tag === "Named" ? answer.digest : undefined)
     // that its source has lost it is what a backup is for
     if (answer._tag === "Gone") return yield* count("gone")
     if (answer.digest === state.digest || answer.digest === state.original) {
-      moves.forget(source)
       yield* drifts.set(source, undefined)
       return yield* count("same")
     }
     if ((yield* SubscriptionRef.get(settings)).TAG_POLICY === "follow") {
       yield* count("moved")
-      return answer.digest
+      return (yield* mayTry(source, answer.digest, turn)) ? answer.digest : undefined
     }
     yield* drifted(source, answer.digest, state.digest)
     return yield* count("drifted")
   })
 
-  const copied: CompareTags["copied"] = Effect.fnUntraced(function*(source, digest) {
+  const copied: CompareTags["copied"] = Effect.fnUntraced(function*(source, copy) {
     moves.forget(source)
-    const before = last.get(source)
-    last.set(source, digest)
+    const before = last.get(source)?.digest
+    last.set(source, copy)
     yield* compared(source)
-    if (before === undefined || before === digest) return
+    if (before === undefined || before === copy.digest) return
     yield* Metric.update(tagMoves, 1)
     yield* Effect.logInfo(
-      `its tag has moved: the copy's tag names ${digest} now, and named ${before}; nothing is restarted`
+      `its tag has moved: the copy's tag names ${copy.digest} now, and named ${before}; nothing is restarted`
     )
   })
 
@@ -182,5 +184,16 @@ export const make = Effect.gen(function*() {
   }
 
   const rest = (source: string) => turns.rest(source)
-  return { isDue, ask, copied, putOff, failed, drifted, lastOf: (source: string) => last.get(source), rest, forget }
+  return {
+    isDue,
+    ask,
+    copied,
+    behindOf: (source: string) => moves.of(source),
+    putOff,
+    failed,
+    drifted,
+    lastOf: (source: string) => last.get(source),
+    rest,
+    forget
+  }
 })

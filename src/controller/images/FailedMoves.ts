@@ -37,6 +37,15 @@ export class FailedMoves {
     return move?.digest === digest ? Math.max(0, move.until - now) : 0
   }
 
+  /** Its tag names this now, or nothing: what it named before is forgotten. */
+  named(source: string, digest: Digest | undefined): void {
+    if (this.#moves.get(source)?.digest !== digest) this.#moves.delete(source)
+  }
+
+  of(source: string): Digest | undefined {
+    return this.#moves.get(source)?.digest
+  }
+
   forget(source: string): void {
     this.#moves.delete(source)
   }

@@ -16,6 +16,7 @@ import { make as makeCompareTags } from "./CompareTags.ts"
 import { make as makeFailedImages, makeBecome } from "./FailedImages.ts"
 import { make as makeFollowCopy } from "./FollowCopy.ts"
 import { make as makeResync } from "./Resync.ts"
+import { make as makeStayBehind } from "./StayBehind.ts"
 import { make as makeTagUsers } from "./TagUsers.ts"
 import { ImageQueue } from "../Queues.ts"
 
@@ -36,6 +37,7 @@ export const make = Effect.gen(function*() {
   const failed = yield* makeFailedImages
   const following = yield* makeFollowCopy
   const comparisons = yield* makeCompareTags
+  const { keepCopy, stayBehind } = yield* makeStayBehind(comparisons)
   const { tagInUse } = yield* makeTagUsers
   const attempt = yield* makeAttempt({ comparisons, failed, mayCopy: following.mayCopy })
 
@@ -45,11 +47,12 @@ export const make = Effect.gen(function*() {
     const failure = yield* attempt(
       source,
       reference,
-      last ?? (TAG_POLICY === "keep" ? comparisons.lastOf(source) : undefined)
+      last ?? (TAG_POLICY === "keep" ? comparisons.lastOf(source)?.digest : undefined)
     )
     if (failure === undefined) return
     // another leads by now
     if (failure.reason === "unwanted" && !(yield* following.mayCopy(source))) return yield* following.later(source)
+    if (yield* keepCopy(source, reference, failure)) return
     return yield* failed.fail(source, failure)
   })
 
@@ -76,6 +79,7 @@ export const make = Effect.gen(function*() {
     comparisons,
     attempt,
     restore,
+    stayBehind,
     mayCopy: following.mayCopy,
     tagInUse
   })

@@ -1,6 +1,6 @@
 // Resync: one copy at its turn: seen again in the backup, compared with its source, and moved with it. What the backup has lost is
 // restored; an outage of either side, or a tag that a rollout of ours uses, leaves everything as it is for later.
-import { Duration, Effect, Result, SubscriptionRef } from "effect"
+import { Effect, Result, SubscriptionRef } from "effect"
 import { type CloneError, Cloner } from "../../clone/Cloner.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { ImageReference } from "../../image/ImageReference.ts"
@@ -10,6 +10,7 @@ import { Inventory } from "../../store/Inventory.ts"
 import { ImageQueue } from "../Queues.ts"
 import type { CompareTags } from "./CompareTags.ts"
 import { makeBecome } from "./FailedImages.ts"
+import type { StayBehind } from "./StayBehind.ts"
 import { often } from "./TagTurns.ts"
 
 interface Options {
@@ -18,13 +19,19 @@ interface Options {
   readonly attempt: (source: string, reference: ImageReference, last: Digest) => Effect.Effect<CloneError | undefined>
   /** What follows where the backup has lost the copy. */
   readonly restore: (source: string, state: Copy) => Effect.Effect<void>
+  readonly stayBehind: StayBehind
   readonly mayCopy: (source: string) => Effect.Effect<boolean>
   readonly tagInUse: (reference: ImageReference) => Effect.Effect<boolean>
 }
 
+const caughtUp = (copy: Copy): Copy => {
+  const { behind: _, ...now } = copy
+  return now
+}
+
 /** Makes the function that looks at one copy, if its turn has come. True: there is nothing else to look at. */
 export const make = Effect.fnUntraced(function*(given: Options) {
-  const { attempt, comparisons, mayCopy, restore, tagInUse } = given
+  const { attempt, comparisons, mayCopy, restore, stayBehind, tagInUse } = given
   const cloner = yield* Cloner
   const images = yield* ImageQueue
   const inventory = yield* Inventory
@@ -54,12 +61,12 @@ export const make = Effect.fnUntraced(function*(given: Options) {
       }
       const seen = yield* Effect.result(cloner.verify(reference, state.digest))
       if (Result.isFailure(seen)) return yield* unseen(source, state, seen.failure)
-      yield* become(source, { ...state, verifiedAt: seen.success })
-      if (failure.reason === "tag-in-use") return yield* wait(source)
-      const { isKnown, rest } = yield* comparisons.failed(source, moving, failure)
-      const text = `its tag has moved to ${moving}, which is not copied: ${failure.message}; the copy's tag stays at `
-        + `${state.digest}, and that is tried again in ${Duration.format(rest)}, or when the tag moves on`
-      yield* isKnown ? Effect.logDebug(text) : Effect.logWarning(text)
+      const now: Copy = { ...state, verifiedAt: seen.success }
+      if (failure.reason === "tag-in-use") {
+        yield* become(source, now)
+        return yield* wait(source)
+      }
+      yield* stayBehind(source, now, moving, failure)
     }
   )
 
@@ -93,6 +100,9 @@ export const make = Effect.fnUntraced(function*(given: Options) {
     yield* become(source, now)
     const moved = yield* comparisons.ask(source, now)
     if (moved !== undefined) yield* follow(source, reference, now, moved)
+    else if (now.behind !== undefined && comparisons.behindOf(source) === undefined) {
+      yield* become(source, caughtUp(now))
+    }
     return true
   })
 })

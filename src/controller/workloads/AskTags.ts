@@ -14,19 +14,19 @@ export const make = Effect.gen(function*() {
   const images = yield* ImageQueue
   const doubt = yield* makeDoubt
 
-  /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
-  const compareAgain = (source: string, uptime: number): Effect.Effect<void> => {
-    const state = inventory.state(source)
-    return state?._tag !== "BackedUp" || uptime - state.verifiedAt <= freshness
-      ? Effect.void
-      : doubt(source, "it is compared with its source for a new user")
-  }
-
   /** New pods read what the tags name: they are compared soon. */
   const ask = (source: string): Effect.Effect<void> => {
     if (inventory.state(source)?._tag !== "BackedUp") return Effect.void
     inventory.ask(source)
     return images.offer(source)
+  }
+
+  /** A tag may have moved since it was looked at for others: who newly uses it gets what it names now. */
+  const compareAgain = (source: string, uptime: number): Effect.Effect<void> => {
+    const state = inventory.state(source)
+    if (state?._tag !== "BackedUp" || uptime - state.verifiedAt <= freshness) return Effect.void
+    // nothing is pointed to it as it is
+    return state.behind === undefined ? doubt(source, "it is compared with its source for a new user") : ask(source)
   }
 
   return (now: Plan, before: Plan | undefined, uptime: number): Effect.Effect<void> => {

@@ -270,6 +270,37 @@ describe("a tag that moves at its source", () => {
     }).pipe(Effect.provide(world.layer()))
   })
 
+  it.effect("to what cannot be copied leaves a copy that was looked at anew for a new user, unless the backup lacks it", () => {
+    const world = new World()
+    return Effect.gen(function*() {
+      const { images, inventory } = yield* world.start()
+      world.named = two
+      world.copyFails = failure({ reason: "too-large", retryable: false, detail: "it has 90 GiB" })
+      const doubt = Effect.fnUntraced(function*() {
+        inventory.set(source, { _tag: "Pending", why: "it is compared with its source for a new user" })
+        yield* images.offer(source)
+        yield* TestClock.adjust("1 second")
+      })
+      yield* doubt()
+      const state = inventory.state(source)
+      assert.deepStrictEqual([digestNow(inventory), state?._tag === "BackedUp" && state.behind], [one, two])
+      assert.strictEqual(world.copies.length, 2)
+      assert.isTrue(world.told.some((it) => it.includes("it has 90 GiB") && it.includes(`stays at ${one}`)))
+      // its source names the copy again
+      world.named = one
+      yield* TestClock.adjust("6 hours")
+      const after = inventory.state(source)
+      assert.deepStrictEqual([digestNow(inventory), after?._tag === "BackedUp" && after.behind], [one, undefined])
+      // what is missing of the same image is missing in the copy
+      yield* doubt()
+      assert.strictEqual(inventory.state(source)?._tag, "Failed")
+      world.named = two
+      world.held = digestOf("c")
+      yield* doubt()
+      assert.strictEqual(inventory.state(source)?._tag, "Failed")
+    }).pipe(Effect.provide(world.layer()))
+  })
+
   it.effect("stays as it is where the backup is away while the new image is copied, and moves when it is back", () => {
     const world = new World()
     return Effect.gen(function*() {

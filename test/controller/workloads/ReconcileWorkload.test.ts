@@ -142,6 +142,23 @@ describe("the actor of a workload", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  it.effect("is not pointed to the copy of a tag that has moved to what cannot be copied, and the copy stays known", () => {
+    const it = loop(Effect.succeed({ _tag: "Gone" }))
+    return Effect.gen(function*() {
+      const { inventory, queue, store } = yield* it.start
+      const cronJob = workload({ kind: "CronJob" })
+      yield* TestClock.adjust("1 hour")
+      inventory.want("Deployment/shop/first", [source])
+      const [held, behind] = [digestOf("a"), digestOf("b")]
+      inventory.set(source, { _tag: "BackedUp", digest: held, contents: new Set([held]), verifiedAt: 0, behind })
+      store.putWorkload(cronJob)
+      yield* queue.offer(cronJob.key)
+      yield* tick
+      assert.deepStrictEqual([it.patches, inventory.state(source)?._tag], [[], "BackedUp"])
+      assert.isTrue(inventory.takeAsked(source))
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("has its tags compared when somebody changes its template, and not by its first look or a patch of ours", () => {
     const it = loop(Effect.succeed({ _tag: "Gone" }))
     return Effect.gen(function*() {
