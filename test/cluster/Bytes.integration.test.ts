@@ -21,8 +21,8 @@ const staged = {
   DaemonSet: { updateStrategy: { type: "OnDelete" } }
 } as const
 
-for (const place of W.controlPlanes) {
-  describe.skipIf(place.skipped)(`the bytes that run, on ${place.name}`, () => {
+for (const place of W.nearest) {
+  describe(`the bytes that run, on ${place.name}`, () => {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
       it.effect(
         "a new image of which no pod runs yet becomes its own copy, not a pin of the one before",

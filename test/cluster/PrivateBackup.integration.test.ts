@@ -21,8 +21,8 @@ const podsOf = Effect.map(
   (all) => all.flat().map((it) => J.text(it, "metadata", "uid") ?? "").toSorted()
 )
 
-for (const place of W.controlPlanes) {
-  describe.skipIf(place.skipped)(`nothing but StatefulSets and a private backup, on ${place.name}`, () => {
+for (const place of W.nearest) {
+  describe(`nothing but StatefulSets and a private backup, on ${place.name}`, () => {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
       it.effect(
         "nobody is the probe: each waits until its owner lets one of its set try, or says that nodes can pull",
