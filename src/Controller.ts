@@ -8,7 +8,6 @@ import { type AdmissionOptions, runAdmission } from "./controller/admission/RunA
 import { Decisions } from "./controller/Decisions.ts"
 import { updateGauges } from "./controller/Gauges.ts"
 import * as Hearing from "./controller/Hearing.ts"
-import { FirstLook, firstLook } from "./controller/FirstLook.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/images/ReconcileImage.ts"
 import * as ReconcileWorkload from "./controller/workloads/ReconcileWorkload.ts"
@@ -52,7 +51,6 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
           : Effect.logWarning(`the API server does not let us see ${refused.join(", ")}: see the ClusterRole`)
       ),
       Effect.andThen(takeStock),
-      Effect.andThen(firstLook(reconcileWorkload)),
       Effect.andThen(hearing.begin),
       // planning is quick, and patches have permits of their own: one that takes long holds no other workload up
       Effect.andThen(workloads.run("unbounded", reconcileWorkload))
@@ -90,10 +88,8 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
       Effect.andThen(Effect.never)
     )
 
-    const looked = { begun: false }
-    const withFirstLook = Effect.provideService(FirstLook, looked)
-    for (const [name, watch] of watches) yield* supervisor.run(`watch ${name}`, withFirstLook(watch))
-    yield* supervisor.run("workloads", withFirstLook(workloadLoop))
+    for (const [name, watch] of watches) yield* supervisor.run(`watch ${name}`, watch)
+    yield* supervisor.run("workloads", workloadLoop)
     yield* supervisor.run("images", imageLoop)
     yield* supervisor.run("pacing and gauges", tick)
     yield* supervisor.run("settings", lookAgain)

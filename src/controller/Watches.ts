@@ -11,7 +11,6 @@ import { projectPod, readPod } from "../workload/ProjectPod.ts"
 import { projectAccount, projectBudget, projectNamespace, projectNode } from "../workload/ProjectSurroundings.ts"
 import { wireAccount, wireBudget, wireNamespace, wireNode, wireObjects } from "../workload/WireObjects.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
-import { queued } from "./FirstLook.ts"
 import { offerAll, WorkloadQueue } from "./Queues.ts"
 
 interface Watched<A> {
@@ -159,12 +158,9 @@ const follow = Effect.fnUntraced(function*<A>(watched: Watched<A>) {
   const queue = yield* WorkloadQueue
   yield* watch(watched.resource).pipe(
     Stream.runForEach((change) =>
-      Effect.suspend(() => {
-        const keys = apply(watched, store, change)
-        return change._tag === "Synced"
-          ? Effect.flatMap(queued(keys), (it) => offerAll(queue, it, Priority.initial))
-          : offerAll(queue, keys, Priority.live)
-      })
+      Effect.suspend(() =>
+        offerAll(queue, apply(watched, store, change), change._tag === "Synced" ? Priority.initial : Priority.live)
+      )
     )
   )
   return yield* Effect.never
