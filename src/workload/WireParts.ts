@@ -22,7 +22,11 @@ const parsed = new Map<string, unknown>()
 const mostParsed = 256
 const longestParsed = 8 * 1024
 
-const parse = (json: string): unknown => {
+/** An owner's uid stands in the sets of what it owns, and makes each another one; nobody who asks for fields asks for it. */
+const ownerUid = /"k:\{\\"uid\\":\\"[^"\\]*\\"\}"/g
+
+const parse = (text: string): unknown => {
+  const json = text.replace(ownerUid, "\"k:{}\"")
   const known = parsed.get(json)
   if (known !== undefined) return known
   try {

@@ -3,6 +3,7 @@ import { Effect, Result } from "effect"
 import { read } from "../../src/protobuf/Read.ts"
 import { PodObject, Templated } from "../../src/workload/ApiObjects.ts"
 import { kindOf, kinds } from "../../src/workload/Kinds.ts"
+import { holdsImage } from "../../src/workload/Marks.ts"
 import type { Workload } from "../../src/workload/Workload.ts"
 import { wireObjects } from "../../src/workload/WireObjects.ts"
 import { asServed } from "../protobuf/AsServed.ts"
@@ -51,6 +52,18 @@ describe("objects in Protocol Buffers", () => {
     const object = templated({ metadata: { managedFields } })
     assert.strictEqual(wireOf(object).imagesSetBy, "helm (Update)")
     assert.strictEqual(wireOf(object).templateChangedAt, Date.parse("2026-01-01T00:00:00Z"))
+  })
+
+  it("share sets of fields that are equal but for the uid of an owner", () => {
+    const fieldsOf = (uid: string) => {
+      const owners = { [`k:{"uid":"${uid}"}`]: {} }
+      const managedFields = [{ manager: "x", fieldsV1: { "f:metadata": { "f:ownerReferences": owners }, ...ownedImage } }]
+      const bytes = encode(wireObjects.ReplicaSet, templated({ kind: "ReplicaSet", metadata: { managedFields } }))
+      const { metadata } = Object(Result.getOrThrow(read(wireObjects.ReplicaSet, bytes)))
+      return metadata.managedFields[0].fieldsV1
+    }
+    assert.strictEqual(fieldsOf("one"), fieldsOf("other"))
+    assert.isTrue(holdsImage(fieldsOf("one")))
   })
 
   it("have the shape of a release with copies, and another one for anything else", () => {
