@@ -6,17 +6,7 @@ import { backup, type Settings } from "../settings/Settings.ts"
 import { sourceOfSlot } from "../workload/SourceOrSkip.ts"
 import type { ManifestElsewhere } from "./manifests/ManifestReading.ts"
 
-export interface NotHandled {
-  readonly file: string
-  readonly line: number
-  readonly apiVersion: string
-  readonly kind: string
-  readonly namespace: string
-  readonly name: string
-  /** As `spec.template.spec.containers[0].image`. */
-  readonly path: string
-  readonly container: string
-  readonly image: string
+export interface NotHandled extends ManifestElsewhere {
   /** What its copy is or would be called; null where the text is no reference. */
   readonly to: string | null
 }

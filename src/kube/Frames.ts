@@ -16,7 +16,6 @@ export interface Framer {
 const prefix = 4
 
 const makeLengthFramer = (longest: number): Framer => {
-  let rest: Buffer = Buffer.alloc(0)
   let wanted = prefix
   let waiting: Array<Buffer> = []
   let size = 0
@@ -27,7 +26,7 @@ const makeLengthFramer = (longest: number): Framer => {
       size += bytes.length
       // a frame of many chunks is put together once
       if (size < wanted) return []
-      rest = waiting.length === 1 ? bytes : Buffer.concat(waiting)
+      const rest = waiting.length === 1 ? bytes : Buffer.concat(waiting)
       const frames: Array<Frame> = []
       let at = 0
       for (;;) {
@@ -46,7 +45,6 @@ const makeLengthFramer = (longest: number): Framer => {
       const left = Buffer.from(rest.subarray(at))
       waiting = left.length === 0 ? [] : [left]
       size = left.length
-      rest = Buffer.alloc(0)
       return frames
     }
   }

@@ -1,6 +1,7 @@
 // The one error of the registry client: what happened, to which object, whether and when trying again can help.
 // Edge: whose fault it is (source or backup) is known to the caller, who picked the repository.
 import { Data, type Duration } from "effect"
+import { unfit } from "../http/UnfitText.ts"
 
 /**
  * Why a registry did not do what was asked.
@@ -115,10 +116,6 @@ export const registryError = (failure: Failure): RegistryError =>
     ...(failure.advice === undefined ? {} : { advice: failure.advice }),
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
-
-// control characters would let a registry forge log lines and terminal output; marks of direction, and what cannot be seen,
-// would let it show other text than it sent
-const unfit = /[\p{Cc}\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/gu
 
 /** One line of at most `most` characters. */
 const lineOf = (text: string, most: number): string => {

@@ -25,8 +25,8 @@ const longestParsed = 8 * 1024
 /** An owner's uid stands in the sets of what it owns, and makes each another one; nobody who asks for fields asks for it. */
 const ownerUid = /"k:\{\\"uid\\":\\"[^"\\]*\\"\}"/g
 
-const parse = (text: string): unknown => {
-  const json = text.replace(ownerUid, "\"k:{}\"")
+const parse = (written: string): unknown => {
+  const json = written.replace(ownerUid, "\"k:{}\"")
   const known = parsed.get(json)
   if (known !== undefined) return known
   try {

@@ -2,31 +2,21 @@
 // applies, touches images and our annotation alone, and leaves nothing to be done.
 import { assert, describe, it } from "@effect/vitest"
 import { globSync, readFileSync } from "node:fs"
-import { execFileSync } from "node:child_process"
 import { applyPatch } from "rfc6902"
 import { admittedPod } from "../../src/admission/AdmittedPod.ts"
 import { originalsAnnotation } from "../../src/workload/Originals.ts"
 import { admissionPatch } from "../../src/workload/Patch.ts"
 import { backup, replacementsOf, withoutImages } from "./Patched.ts"
 import { request } from "./Reviewed.ts"
+import { goModules } from "../support/GoModules.ts"
 
-/** Where Go keeps modules, if it is here: the control plane that tests judge by is built of k8s.io/api. */
-const modules = (): string => {
-  try {
-    return execFileSync("go", ["env", "GOMODCACHE"], { encoding: "utf8" }).trim()
-  } catch {
-    // without Go there is no control plane of our own building either, and the test says that it was skipped
-    return "/nowhere"
-  }
-}
-
-const files = globSync("k8s.io/api@*/testdata/*/core.v1.Pod.json", { cwd: modules() })
+const files = globSync("k8s.io/api@*/testdata/*/core.v1.Pod.json", { cwd: goModules() })
 
 describe("the golden pods of k8s.io/api", () => {
   it.skipIf(files.length === 0)("are patched in their images and the annotation alone", () => {
     for (const file of files) {
       // their images are no references
-      const text = readFileSync(`${modules()}/${file}`, "utf8").replaceAll(
+      const text = readFileSync(`${goModules()}/${file}`, "utf8").replaceAll(
         /"(image|reference)Value"/g,
         "\"host.example/a/$1:1\""
       )

@@ -75,7 +75,7 @@ describe("the table of a plan", () => {
       names.map((it) => `---\n${object("Deployment", JSON.stringify(`x${it}`), [it, `a.b/${it}:1`])}`).join("")
     const shown = asText(reported(text), { width, wide: false })
     assert.isAtMost(widest(shown), width)
-    // oxlint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- that there are none is what is asserted
     assert.notMatch(shown, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
   })
 

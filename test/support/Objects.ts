@@ -176,3 +176,7 @@ export const anyPulls = { pulls: undefined, byNodes: true, asked: false, alone: 
 
 /** Names of all that must be seen of a cluster. */
 export const resources: ReadonlyArray<string> = [...kinds.map((it) => it.resource), "namespaces", "nodes"]
+
+/** The projection of an object of any kind; of a pod, what it names. */
+export const projectManifest = (kind: WorkloadKind, object: unknown): Workload | undefined =>
+  kind === "Pod" ? projectPod(object)?.workload : projectTemplated(kindOf(kind))(object)

@@ -1,7 +1,6 @@
 // Kubernetes' own golden objects, in JSON and in Protocol Buffers, with every field of every version set: both give one projection.
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { execFileSync } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
 import { unwrap } from "../../src/kube/Envelope.ts"
 import { read } from "../../src/protobuf/Read.ts"
@@ -9,22 +8,14 @@ import { kinds } from "../../src/workload/Kinds.ts"
 import { projectAccount, projectBudget, projectNamespace, projectNode } from "../../src/workload/ProjectSurroundings.ts"
 import { wireAccount, wireBudget, wireNamespace, wireNode } from "../../src/workload/WireObjects.ts"
 import { projectJson, projectWire, withoutShape } from "./Wire.ts"
-
-/** Where Go keeps modules, if it is here: the control plane that tests judge by is built of k8s.io/api. */
-const modules = (): string => {
-  try {
-    return execFileSync("go", ["env", "GOMODCACHE"], { encoding: "utf8" }).trim()
-  } catch {
-    return "/nowhere" // without Go there is no control plane either, and the test says that it was skipped
-  }
-}
+import { goModules } from "../support/GoModules.ts"
 
 const groups: Readonly<Record<string, string>> = { v1: "core", "apps/v1": "apps", "batch/v1": "batch" }
 
 /** Of a group, version and kind; each as JSON and as its bytes without envelope. */
 const golden = (name: string) =>
-  globSync(`k8s.io/api@*/testdata/*/${name}.json`, { cwd: modules() }).map((file) => {
-    const path = `${modules()}/${file}`
+  globSync(`k8s.io/api@*/testdata/*/${name}.json`, { cwd: goModules() }).map((file) => {
+    const path = `${goModules()}/${file}`
     const json: unknown = JSON.parse(readFileSync(path, "utf8"))
     return { file, json, bytes: Result.getOrThrow(unwrap(readFileSync(path.replace(/json$/, "pb")))) }
   })

@@ -1,10 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { collectionPath, kindOf, kinds, objectPath } from "../../src/workload/Kinds.ts"
-import { projectManifest } from "../../src/workload/ProjectManifest.ts"
 import { projectPod } from "../../src/workload/ProjectPod.ts"
 import { projectNamespace, projectNode } from "../../src/workload/ProjectSurroundings.ts"
-import { digestOf, ownedImage, podObject, templated, workload } from "../support/Objects.ts"
+import { digestOf, ownedImage, podObject, projectManifest, templated, workload } from "../support/Objects.ts"
 
 describe("projections", () => {
   it("know where each kind's images sit", () => {

@@ -57,7 +57,10 @@ describe("objects in Protocol Buffers", () => {
   it("share sets of fields that are equal but for the uid of an owner", () => {
     const fieldsOf = (uid: string) => {
       const owners = { [`k:{"uid":"${uid}"}`]: {} }
-      const managedFields = [{ manager: "x", fieldsV1: { "f:metadata": { "f:ownerReferences": owners }, ...ownedImage } }]
+      const managedFields = [{
+        manager: "x",
+        fieldsV1: { "f:metadata": { "f:ownerReferences": owners }, ...ownedImage }
+      }]
       const bytes = encode(wireObjects.ReplicaSet, templated({ kind: "ReplicaSet", metadata: { managedFields } }))
       const { metadata } = Object(Result.getOrThrow(read(wireObjects.ReplicaSet, bytes)))
       return metadata.managedFields[0].fieldsV1

@@ -34,6 +34,7 @@ export interface ManifestElsewhere {
   readonly kind: string
   readonly namespace: string
   readonly name: string
+  /** As `spec.template.spec.containers[0].image`. */
   readonly path: string
   readonly container: string
   readonly image: string

@@ -37,7 +37,7 @@ export interface CompareTags {
   /** What the copy was last seen to be, in this process. */
   readonly lastOf: (source: string) => Copy | undefined
   /** It has no turns for now: another replica leads, or nothing is copied. */
-  readonly rest: (source: string) => void
+  readonly rest: (source: string) => Effect.Effect<void>
   readonly forget: (source: string) => Effect.Effect<void>
 }
 
@@ -183,7 +183,8 @@ export const make = Effect.gen(function*() {
     return drifts.set(source, undefined)
   }
 
-  const rest = (source: string) => turns.rest(source)
+  // what it has drifted to is found again, by whoever looks at it
+  const rest = (source: string) => Effect.andThen(Effect.sync(() => turns.rest(source)), drifts.set(source, undefined))
   return {
     isDue,
     ask,

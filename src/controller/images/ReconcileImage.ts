@@ -93,7 +93,7 @@ export const make = Effect.gen(function*() {
     }
     const { DRY_RUN } = yield* SubscriptionRef.get(settings)
     if (DRY_RUN) {
-      comparisons.rest(source)
+      yield* comparisons.rest(source)
       return yield* Effect.logInfo("would be copied to the backup, but DRY_RUN is on")
     }
     const now = yield* uptime

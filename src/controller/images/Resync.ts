@@ -47,6 +47,7 @@ export const make = Effect.fnUntraced(function*(given: Options) {
   /** An outage changes nothing; whoever waits for a look asks for one of its own. */
   const unseen = Effect.fnUntraced(function*(source: string, state: Copy, failure: CloneError) {
     if (failure.reason === "not-found") return yield* restore(source, state)
+    yield* Effect.logDebug(`its copy cannot be looked at; that is done later: ${failure.message}`)
     yield* comparisons.putOff(source, failure.retryAfter)
     yield* become(source, state)
   })
@@ -56,11 +57,15 @@ export const make = Effect.fnUntraced(function*(given: Options) {
     function*(source: string, reference: ImageReference, state: Copy, moving: Digest, failure: CloneError) {
       // nothing has failed: another replica leads by now, or nothing is copied any more
       if (failure.reason === "unwanted") {
-        comparisons.rest(source)
+        yield* comparisons.rest(source)
         return yield* become(source, state)
       }
       const seen = yield* Effect.result(cloner.verify(reference, state.digest))
-      if (Result.isFailure(seen)) return yield* unseen(source, state, seen.failure)
+      if (Result.isFailure(seen)) {
+        // a backup that falls over under the copy is not to get it again and again
+        if (seen.failure.reason !== "not-found") yield* comparisons.failed(source, moving, failure)
+        return yield* unseen(source, { ...state, behind: moving }, seen.failure)
+      }
       const now: Copy = { ...state, verifiedAt: seen.success }
       if (failure.reason === "tag-in-use") {
         yield* become(source, now)
@@ -80,7 +85,7 @@ export const make = Effect.fnUntraced(function*(given: Options) {
   return Effect.fnUntraced(function*(source: string, reference: ImageReference, state: Copy) {
     if (reference.digest !== undefined) return false
     if (!(yield* mayCopy(source))) {
-      comparisons.rest(source)
+      yield* comparisons.rest(source)
       return false
     }
     if (!(yield* comparisons.isDue(source, state))) return false

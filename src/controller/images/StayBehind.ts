@@ -28,17 +28,17 @@ export const make = Effect.fnUntraced(function*(comparisons: CompareTags) {
   })
 
   /**
-   * A tag was to be copied anew for somebody who would be pointed to it, and that failed at the source. The copy from before stays if
-   * the backup has it, and the source names another image: what is missing of the same one is missing in the copy.
+   * A tag was to be copied anew for somebody who would be pointed to it, and that failed. The copy from before stays if the backup
+   * has it, and the source names another image: what is missing of the same one is missing in the copy.
    * @returns false: there is none to keep
    */
   const keepCopy = Effect.fnUntraced(function*(source: string, reference: ImageReference, failure: CloneError) {
     const last = comparisons.lastOf(source)
     const { TAG_POLICY } = yield* SubscriptionRef.get(settings)
     // where the source could not say what it names, the copy has been looked at, and is not whole
-    if (last === undefined || TAG_POLICY === "keep" || failure.side !== "source" || failure.unnamed === true) {
-      return false
-    }
+    if (last === undefined || TAG_POLICY === "keep" || failure.unnamed === true) return false
+    // nothing was tried
+    if (failure.reason === "tag-in-use" || failure.reason === "unwanted") return false
     const seen = yield* Effect.result(cloner.verify(reference, last.digest))
     if (Result.isFailure(seen)) return false
     const moving = (yield* comparisons.ask(source, last)) ?? comparisons.behindOf(source)

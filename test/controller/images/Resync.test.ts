@@ -321,6 +321,43 @@ describe("a tag that moves at its source", () => {
     }).pipe(Effect.provide(world.layer()))
   })
 
+  // each turn began anew, with the bytes of the source fetched again, and nothing was said
+  it.effect("is tried less and less often where the backup goes under each copy, and is back for each look", () => {
+    const world = new World()
+    return Effect.gen(function*() {
+      const { images, inventory } = yield* world.start()
+      yield* offerAll(images, inventory.want("Deployment/shop/nightly", [source], new Set([source])))
+      world.named = two
+      world.copyTakes = "1 minute"
+      world.copyFails = failure({ side: "backup" })
+      for (let minutes = 0; minutes < 24 * 60; minutes++) {
+        // away while a copy is on its way, and for a moment after it
+        const state = inventory.state(source)
+        world.seenFails = state?._tag === "BackedUp" && state.moving !== undefined
+          ? failure({ side: "backup" })
+          : undefined
+        yield* TestClock.adjust("1 minute")
+      }
+      assert.strictEqual(digestNow(inventory), one)
+      assert.isAtMost(world.copies.length - 1, 150)
+    }).pipe(Effect.provide(world.layer()))
+  })
+
+  it.effect("leaves the copy from before to a new user where the backup does not take the new one", () => {
+    const world = new World()
+    return Effect.gen(function*() {
+      const { images, inventory } = yield* world.start()
+      world.named = two
+      world.copyFails = failure({ reason: "denied", side: "backup", retryable: false, detail: "the quota is used up" })
+      inventory.set(source, { _tag: "Pending", why: "it is compared with its source for a new user" })
+      yield* images.offer(source)
+      yield* TestClock.adjust("1 second")
+      const state = inventory.state(source)
+      assert.deepStrictEqual([digestNow(inventory), state?._tag === "BackedUp" && state.behind], [one, two])
+      assert.isTrue(world.told.some((it) => it.includes("the quota is used up")))
+    }).pipe(Effect.provide(world.layer()))
+  })
+
   it.effect("is restored where the backup has lost it while the new image could not be copied", () => {
     const world = new World()
     return Effect.gen(function*() {
@@ -498,6 +535,20 @@ describe("a tag that TAG_POLICY keeps", () => {
       assert.strictEqual((yield* Metric.value(tagsDrifted)).value, 1)
       world.named = one
       yield* TestClock.adjust("6 hours")
+      assert.strictEqual((yield* Metric.value(tagsDrifted)).value, 0)
+    }).pipe(Effect.provide(world.layer({ TAG_POLICY: "keep" })))
+  })
+
+  it.effect("is counted by nobody who compares no longer", () => {
+    const world = new World()
+    return Effect.gen(function*() {
+      yield* world.start()
+      world.named = two
+      yield* TestClock.adjust("12 hours")
+      assert.strictEqual((yield* Metric.value(tagsDrifted)).value, 1)
+      const settings = yield* SettingsRef
+      yield* SubscriptionRef.update(settings, (it) => ({ ...it, DRY_RUN: true }))
+      yield* TestClock.adjust("7 hours")
       assert.strictEqual((yield* Metric.value(tagsDrifted)).value, 0)
     }).pipe(Effect.provide(world.layer({ TAG_POLICY: "keep" })))
   })
