@@ -1,7 +1,8 @@
 // Credentials of a pod: the mounted ServiceAccount. Kept apart from KubeConfig so that in a cluster it is never loaded.
 // Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
 import { Config, Effect, FileSystem, Option, Redacted } from "effect"
-import { type Access, cached, type Credentials } from "./Access.ts"
+import type { Access, Credentials } from "./Access.ts"
+import { cached } from "./CredentialCache.ts"
 import { credentialsError, type KubeError } from "./KubeError.ts"
 
 const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount"

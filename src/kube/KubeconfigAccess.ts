@@ -1,7 +1,8 @@
 // Turns what a kubeconfig says into Credentials; loads the heavy half only when it is needed.
 import { Effect, Redacted } from "effect"
 import type { RequestOptions } from "node:https"
-import { type Access, cached, type Credentials } from "./Access.ts"
+import type { Access, Credentials } from "./Access.ts"
+import { cached } from "./CredentialCache.ts"
 import type { Options } from "./KubeconfigCredentials.ts"
 import { credentialsError, type KubeError } from "./KubeError.ts"
 

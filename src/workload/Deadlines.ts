@@ -1,5 +1,5 @@
 // Deadlines: when the pods of a workload that was changed count as late: without progress for too long, or however it gets on for
-// longer than so many pods can need. Pure. Edge: what follows from that is JudgeRollout's and PacingRules'.
+// longer than so many pods can need. Pure. Edge: what follows from that is PutBack's and PacingRules'.
 import type { Workload } from "./Workload.ts"
 
 /** Kubernetes' own default of progressDeadlineSeconds. */

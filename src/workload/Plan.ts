@@ -5,13 +5,14 @@ import { budgetAgainst } from "./Budget.ts"
 import { runsCopies } from "./ByAdmission.ts"
 import { curable } from "./Freshness.ts"
 import { cureOf } from "./Cure.ts"
-import { heldByMark, leftAlone, rewriteMark, startsWithout } from "./Exempt.ts"
+import { heldByMark, leftAlone, rewriteMark } from "./Exempt.ts"
 import type { Facts } from "./Facts.ts"
 import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
+import { heldByWay } from "./RewriteWay.ts"
 import { replacesPods } from "./Rollout.ts"
-import { type Held, held, skipped, type Verdict } from "./Verdict.ts"
+import { held, skipped, type Verdict } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
 
 export interface Plan {
@@ -38,24 +39,6 @@ const neverPatched = (workload: Workload): Verdict | undefined => {
   return kindOf(workload.kind).mutable
     ? undefined
     : skipped("immutable", `the images of a ${workload.kind} cannot be changed after creation`)
-}
-
-/** Holds that lie in what the workload is, whatever its images' state. */
-const heldByNature = (workload: Workload, facts: Facts): Held | undefined => {
-  const mark = rewriteMark(workload, facts)
-  const { MUTATING_WEBHOOK, REWRITE_MODE } = facts.settings
-  if (REWRITE_MODE === "off") return held("mode-off", "REWRITE_MODE is off")
-  if (mark === "never") return held("mode-off", "image-cloner.io/rewrite is never")
-  const exempt = startsWithout(workload, facts)
-  if (exempt !== undefined) return exempt
-  if (REWRITE_MODE === "admission") return held("by-admission", "REWRITE_MODE is admission")
-  if (mark === "admission") {
-    return MUTATING_WEBHOOK === "on"
-      ? held("by-admission", "image-cloner.io/rewrite is admission")
-      : held("mode-off", "image-cloner.io/rewrite is admission, and MUTATING_WEBHOOK is off")
-  }
-  if (workload.manager === undefined || mark === "patch") return undefined
-  return held(MUTATING_WEBHOOK === "on" ? "by-admission" : "managed-by", workload.manager)
 }
 
 /** Holds that pass: images that are not there yet, then the workload's health. */
@@ -118,9 +101,9 @@ const verdictOf = (
   const never = neverPatched(workload)
   if (never !== undefined) return never
   if (images.every((it) => it.skip !== undefined)) return { _tag: "Done" }
-  const byNature = heldByNature(workload, facts)
-  const hold = byNature ?? heldUntouchable(facts) ?? heldByPeople(workload, images, facts, cures) ?? heldForNow(images)
-  const isAdmitted = hold === undefined || byNature?.reason === "by-admission"
+  const byWay = heldByWay(workload, facts)
+  const hold = byWay ?? heldUntouchable(facts) ?? heldByPeople(workload, images, facts, cures) ?? heldForNow(images)
+  const isAdmitted = hold === undefined || byWay?.reason === "by-admission"
   if (isAdmitted && runsCopies(workload, images, facts)) return { _tag: "Done" }
   if (hold !== undefined) return hold
   const verdict = heldByHealth(workload, facts, cures)
@@ -150,7 +133,7 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
     stale: pending ? unique(images.flatMap((it) => it.stale ? it.wants : [])) : [],
     onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
     touchable: facts.unseen.length === 0 && facts.leads !== false,
-    patchable: neverPatched(workload) === undefined && heldByNature(workload, facts) === undefined,
+    patchable: neverPatched(workload) === undefined && heldByWay(workload, facts) === undefined,
     verdict
   }
 }

@@ -1,18 +1,14 @@
 // Brings one blob into a repository of the backup the cheapest way: there already, mounted from a neighbour, or moved.
 // A blob that another image is moving is waited for and mounted, so that shared layers are uploaded once.
-// Edge: how it is mounted is Mounts', how it is moved MoveBlob's.
-import { Deferred, Duration, Effect } from "effect"
+// Edge: how it is mounted is Mounts', how it is moved MoveBlob's, how long another's is waited for SharedTransfers'.
+import { Effect } from "effect"
 import type { Descriptor } from "../../image/ManifestDocument.ts"
-import type { Repository } from "../../image/Repository.ts"
 import { type CloneError, fromRegistry } from "../CloneError.ts"
 import type { How } from "../Counter.ts"
-import type { Flight } from "../Ledger.ts"
 import type { BlobContext } from "./BlobContext.ts"
 import { makeMounts } from "./Mounts.ts"
 import { moveBlob } from "./MoveBlob.ts"
-
-/** How long a blob that comes from another registry than ours is waited for. */
-const longestWaitForStranger = Duration.seconds(60)
+import { fly, landing } from "./SharedTransfers.ts"
 
 /**
  * Makes sure that `backup` has the blob. `force` believes neither the ledger nor a HEAD: the registry has just said that
@@ -69,43 +65,3 @@ export const copyBlob = Effect.fnUntraced(function*(
     })
   )
 })
-
-/** Waits until another has moved the blob; not for ever where that depends on a registry that is not ours to wait for. */
-const landing = ({ from, landed }: Flight, source: Repository): Effect.Effect<void> =>
-  from === source.registry
-    ? Deferred.await(landed)
-    : Effect.timeoutOrElse(Deferred.await(landed), { duration: longestWaitForStranger, orElse: () => Effect.void })
-
-interface Takeoff<E> {
-  readonly moving: Effect.Effect<How, E>
-  /** A stranger that is still not there. */
-  readonly overtaken: Flight | undefined
-  /** Has another brought it by now? */
-  readonly landed: () => boolean
-}
-
-/**
- * Moves the blob, and lets others wait for it meanwhile: from when it has a slot, or they would wait for everything before
- * it too. Undefined where another was first.
- */
-const fly = <E>(
-  { ledger: { flights }, slots, source }: BlobContext,
-  blob: Descriptor,
-  { landed, moving, overtaken }: Takeoff<E>
-): Effect.Effect<How | undefined, E> =>
-  slots.withPermit(Effect.acquireUseRelease(
-    Effect.sync(() => {
-      const other = flights.get(blob.digest)
-      if (landed() || (other !== undefined && other !== overtaken)) return undefined
-      const flight = { from: source.registry, landed: Deferred.makeUnsafe<void>() }
-      if (other === undefined) flights.set(blob.digest, flight)
-      return flight
-    }),
-    (flight): Effect.Effect<How | undefined, E> => flight === undefined ? Effect.undefined : moving,
-    (flight) =>
-      Effect.suspend(() => {
-        if (flight === undefined) return Effect.void
-        if (flights.get(blob.digest) === flight) flights.delete(blob.digest)
-        return Deferred.succeed(flight.landed, undefined)
-      })
-  ))

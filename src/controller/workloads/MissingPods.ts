@@ -1,11 +1,11 @@
 // MissingPods: why a controller can make no pods, in the words of the quota or policy that refuses them. StatefulSets and
 // DaemonSets say it in Events alone, which are asked where a rollout of ours is judged and its pods are missing without a word.
-// Optional: without the right to read them nobody knows. Edge: the judgement itself is workload/JudgeRollout's.
+// Optional: without the right to read them nobody knows. Edge: the judgement itself is workload/PutBack's.
 import { Effect, Option, Schema } from "effect"
 import type { Backup } from "../../image/BackupName.ts"
 import { KubeClient } from "../../kube/KubeClient.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
-import { type Judgement, judgeRollout } from "../../workload/JudgeRollout.ts"
+import { type Judgement, judgeRollout } from "../../workload/PutBack.ts"
 import type { Workload } from "../../workload/Workload.ts"
 import type { Decided } from "./DecideWorkload.ts"
 

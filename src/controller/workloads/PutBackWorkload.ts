@@ -1,5 +1,5 @@
 // PutBackWorkload: undoes a rollout of ours that does not come up, and says what is in the way. It is held by no stop, rest or
-// turn. Edge: whether to is JudgeRollout's, a pure rule; to what, and whether that is there, is PutBackTargets'.
+// turn. Edge: whether to is PutBack's, a pure rule; to what, and whether that is there, is PutBackTargets'.
 import { Duration, Effect, Result } from "effect"
 import type { Backup } from "../../image/BackupName.ts"
 import type { KubeError } from "../../kube/KubeError.ts"
@@ -10,7 +10,7 @@ import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import { heldAnnotation, type HeldMark, writeHeld } from "../../workload/HeldMark.ts"
 import { restorePatch } from "../../workload/Patch.ts"
 import type { Verdict } from "../../workload/Verdict.ts"
-import type { Judgement } from "../../workload/JudgeRollout.ts"
+import type { Judgement } from "../../workload/PutBack.ts"
 import { isRefusal } from "../../workload/PullSet.ts"
 import type { HoldReason } from "../../workload/Reason.ts"
 import type { Workload } from "../../workload/Workload.ts"

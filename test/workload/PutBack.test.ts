@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { judgeRollout, type Seen } from "../../src/workload/JudgeRollout.ts"
+import { judgeRollout, type Seen } from "../../src/workload/PutBack.ts"
 import type { Pod, Workload } from "../../src/workload/Workload.ts"
 import { digestOf, type Given, ownedImage, pod, workload } from "../support/Objects.ts"
 

@@ -1,4 +1,4 @@
-// JudgeRollout: whether a rollout of ours has to be undone, by what is seen of its own pods (invariants 3 and 13). Pure. Only while
+// PutBack: whether and when a rollout of ours has to be undone, by what is seen of its own pods (invariants 3 and 13). Pure. Only while
 // the status says that the revision of our patch was never reached: what fails later, or after somebody has pulled, is an
 // outage of the backup, and an outage changes nothing. Edge: to which image it goes back, and whether that is there, is asked
 // by the workload loop.
