@@ -10,6 +10,7 @@ import { updateGauges } from "./controller/Gauges.ts"
 import * as Hearing from "./controller/Hearing.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/images/ReconcileImage.ts"
+import * as Glance from "./controller/workloads/Glance.ts"
 import * as ReconcileWorkload from "./controller/workloads/ReconcileWorkload.ts"
 import { takeStock } from "./controller/TakeStock.ts"
 import * as Waking from "./controller/images/Waking.ts"
@@ -41,6 +42,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     const leadership = yield* Leadership
     const hearing = yield* Hearing.make
     const reconcileWorkload = yield* ReconcileWorkload.make({ ownNamespace })
+    const glance = yield* Glance.make({ ownNamespace })
     const reconcileImage = yield* ReconcileImage.make
     const waking = yield* Waking.make
 
@@ -53,7 +55,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
       Effect.andThen(takeStock),
       Effect.andThen(hearing.begin),
       // planning is quick, and patches have permits of their own: one that takes long holds no other workload up
-      Effect.andThen(workloads.run("unbounded", reconcileWorkload))
+      Effect.andThen(workloads.run("unbounded", reconcileWorkload, glance))
     )
 
     // permits are the cloner's: all images may wait for one, so that it can choose fairly between registries

@@ -86,7 +86,7 @@ export const make = Effect.fnUntraced(function*(
     name,
     path: Resources.pathOf(resource),
     project: (object) => J.isObject(object) ? object : undefined,
-    key: keyOf
+    key: (meta) => `${meta.namespace}/${meta.name}`
   }).pipe(
     Stream.runForEach((change) =>
       Effect.sync(() => {

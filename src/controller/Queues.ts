@@ -18,4 +18,4 @@ export const offerAll = (
   queue: WorkQueue<string>,
   keys: Iterable<string>,
   priority: number = Priority.live
-): Effect.Effect<void> => Effect.forEach(keys, (key) => queue.offer(key, { priority }), { discard: true })
+): Effect.Effect<void> => queue.offerAll(keys, { priority })

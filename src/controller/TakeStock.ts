@@ -18,7 +18,7 @@ export const takeStock = Effect.gen(function*() {
   for (const observe of [pacing.notePod, pacing.observePod]) {
     for (const pod of store.pods) {
       const set = pullSetOfSeen(store, pod)
-      if (set !== undefined) yield* observe(pod, set, target)
+      if (set !== undefined) observe(pod, set, target)
     }
   }
 })

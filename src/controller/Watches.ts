@@ -10,7 +10,7 @@ import { projectTemplated, readTemplated, type WireTemplated } from "../workload
 import { projectPod, readPod } from "../workload/ProjectPod.ts"
 import { projectAccount, projectBudget, projectNamespace, projectNode } from "../workload/ProjectSurroundings.ts"
 import { wireAccount, wireBudget, wireNamespace, wireNode, wireObjects } from "../workload/WireObjects.ts"
-import type { Pod, Workload } from "../workload/Workload.ts"
+import { nameKey, type Pod, type Workload, workloadKey } from "../workload/Workload.ts"
 import { offerAll, WorkloadQueue } from "./Queues.ts"
 
 interface Watched<A> {
@@ -30,7 +30,7 @@ const templated: ReadonlyArray<Watched<Workload>> = kinds.filter((it) => it.kind
     project: projectTemplated(kind),
     // the table has the Schema's fields and no others (WireObjects.test.ts)
     wire: { message: wireObjects[kind.kind], project: (object) => readTemplated(kind)(object as WireTemplated) },
-    key: (it) => it.key
+    key: ({ name, namespace }) => workloadKey(kind.kind, namespace, name)
   },
   kept: "workload",
   prefix: `${kind.kind}/`,
@@ -46,7 +46,7 @@ const pods: Watched<Pod> = {
     project: projectPod,
     // as above
     wire: { message: wireObjects.Pod, project: (object) => readPod(object as typeof PodObject.Type) },
-    key: (it) => it.workload.key
+    key: ({ name, namespace }) => workloadKey("Pod", namespace, name)
   },
   kept: "pod",
   prefix: "",
@@ -85,7 +85,7 @@ const accounts: Watched<Kept["account"]> = {
     path: "/api/v1/serviceaccounts",
     project: projectAccount,
     wire: { message: wireAccount, project: projectAccount },
-    key: (it) => it.key
+    key: ({ name, namespace }) => nameKey(namespace, name)
   },
   kept: "account",
   prefix: "",
@@ -100,7 +100,7 @@ const budgets: Watched<Kept["budget"]> = {
     path: "/apis/policy/v1/poddisruptionbudgets",
     project: projectBudget,
     wire: { message: wireBudget, project: projectBudget },
-    key: (it) => it.key
+    key: ({ name, namespace }) => nameKey(namespace, name)
   },
   kept: "budget",
   prefix: "",

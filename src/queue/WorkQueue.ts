@@ -1,7 +1,7 @@
 // A queue of keys: each key is an actor that never runs twice at once and misses nothing. Carries the loop over workloads and the loop
 // over images. The rules are in Keys and Failures; here are time, fibers and metrics.
-import { Cause, Duration, Effect, Exit, FiberSet, Metric, Random, type Scope } from "effect"
-import { uptime } from "../telemetry/Uptime.ts"
+import { Cause, Clock, Duration, Effect, Exit, FiberSet, Metric, Random, Result, type Scope } from "effect"
+import { uptime, uptimeUnsafe } from "../telemetry/Uptime.ts"
 import {
   queueAdds,
   queueBusy,
@@ -14,7 +14,7 @@ import {
 } from "../telemetry/Metrics.ts"
 import { type Backoff, standard, waitOf } from "./Backoff.ts"
 import { Failures } from "./Failures.ts"
-import { Keys } from "./Keys.ts"
+import { Keys, type Taken } from "./Keys.ts"
 import { Wakes } from "./Wakes.ts"
 
 /** Higher is first; a point weighs as much as a second of waiting. */
@@ -35,6 +35,8 @@ interface Options {
 export interface WorkQueue<K extends string> {
   /** Work on the key soon; once, however often this is said before the work begins. */
   readonly offer: (key: K, options?: Options) => Effect.Effect<void>
+  /** The same of many, at the price of one. */
+  readonly offerAll: (keys: Iterable<K>, options?: Options) => Effect.Effect<void>
   /** Work on the key after a while, or earlier if that was or will be said. */
   readonly offerAfter: (key: K, delay: Duration.Input, options?: Options) => Effect.Effect<void>
   /**
@@ -53,12 +55,17 @@ export interface WorkQueue<K extends string> {
    * Hands every key to `work`, at most `concurrency` at once, for ever. Work that succeeds is forgotten, unless it has called
    * `offerFailed` itself, or was woken before the back-off of its last failure was over; work that fails, by an error or a defect, is logged and offered again after its back-off. Interrupting
    * this interrupts the work and leaves its keys in the queue.
+   * @param glance is asked first: true, it has done all that there was to do, and the key needs no fiber
    */
   readonly run: <E, R>(
     concurrency: number | "unbounded",
-    work: (key: K) => Effect.Effect<void, E, R>
+    work: (key: K) => Effect.Effect<void, E, R>,
+    glance?: (key: K) => boolean
   ) => Effect.Effect<never, never, R>
 }
+
+/** How long glances go on before others have their turn, in milliseconds. */
+const glanceSlice = 8
 
 /** The figures of one queue. */
 const metricsOf = (name: string) => {
@@ -78,6 +85,7 @@ const metricsOf = (name: string) => {
 interface Worker<K> {
   /** Keys at once. */
   readonly most: number
+  readonly glance: ((key: K) => boolean) | undefined
   /** Taken, and not done yet. */
   readonly taken: Set<K>
   stopping: boolean
@@ -112,12 +120,18 @@ class Queue<K extends string> {
   })
 
   readonly add = (key: K, delay: number, priority: number | undefined): Effect.Effect<void> =>
+    this.addAll([key], delay, priority)
+
+  readonly addAll = (keys: Iterable<K>, delay: number, priority: number | undefined): Effect.Effect<void> =>
     Effect.flatMap(uptime, (now) => {
       if (this.#closed) return Effect.void
-      const level = priority ?? this.#keys.priorityOf(key) ?? Priority.live
-      const ready = this.#keys.add(key, now + Math.ceil(delay), level, now)
+      let ready = 0
+      for (const key of keys) {
+        const level = priority ?? this.#keys.priorityOf(key) ?? Priority.live
+        if (this.#keys.add(key, now + Math.ceil(delay), level, now)) ready++
+      }
       this.#wakes.wake()
-      return ready ? Effect.andThen(Metric.update(this.#metric.adds, 1), this.#report) : this.#report
+      return ready > 0 ? Effect.andThen(Metric.update(this.#metric.adds, ready), this.#report) : this.#report
     })
 
   readonly offerFailed: WorkQueue<K>["offerFailed"] = Effect.fnUntraced({ self: this }, function*(key, given) {
@@ -188,29 +202,50 @@ class Queue<K extends string> {
     }
   )
 
-  /** The next key that is ready, once there is one and the worker is free for it. */
-  readonly #take = Effect.fnUntraced({ self: this }, function*({ most, taken }: Worker<K>) {
+  /** Whether a glance was enough; one that fails was not, and the work will say why. */
+  #isGlanced(key: K, { glance }: Worker<K>): boolean {
+    return glance !== undefined && Result.getOrElse(Result.try(() => glance(key)), () => false)
+  }
+
+  /** The next key that is ready and needs work. Those of which a glance is enough are done on the way, a slice of time at once. */
+  readonly #next = (by: Worker<K>): Effect.Effect<Taken<K> | undefined> =>
+    Effect.flatMap(Clock.Clock, (clock) => {
+      const began = uptimeUnsafe(clock)
+      for (let now = began; now - began < glanceSlice; now = uptimeUnsafe(clock)) {
+        const next = this.#keys.take(now)
+        if (next === undefined || !this.#isGlanced(next.key, by)) return Effect.succeed(next)
+        this.#failures.forget(next.key)
+        this.#keys.done(next.key, now)
+      }
+      return Effect.andThen(this.#report, Effect.andThen(Effect.yieldNow, this.#next(by)))
+    })
+
+  /** The next key that needs work, once there is one and the worker is free for it. */
+  readonly #take = Effect.fnUntraced({ self: this }, function*(by: Worker<K>) {
+    const { most, taken } = by
     while (true) {
       const { seen } = this.#wakes
-      const next = taken.size < most ? this.#keys.take(yield* uptime) : undefined
+      const next = taken.size < most ? yield* this.#next(by) : undefined
       if (next !== undefined) {
         taken.add(next.key)
         yield* Metric.update(this.#metric.wait, next.waited / 1000)
         yield* this.#report
         return next.key
       }
+      yield* this.#report
       yield* this.#sleep(seen, taken.size >= most)
     }
   })
 
   readonly run = <E, R>(
     concurrency: number | "unbounded",
-    work: (key: K) => Effect.Effect<void, E, R>
+    work: (key: K) => Effect.Effect<void, E, R>,
+    glance?: (key: K) => boolean
   ): Effect.Effect<never, never, R> =>
     Effect.scoped(Effect.gen({ self: this }, function*() {
       const context = yield* Effect.context<R>()
       const most = concurrency === "unbounded" ? Number.POSITIVE_INFINITY : concurrency
-      const by: Worker<K> = { most, taken: new Set(), stopping: false }
+      const by: Worker<K> = { most, glance, taken: new Set(), stopping: false }
       // the last thing of all: what was interrupted before it began
       yield* Effect.addFinalizer(() => Effect.forEach(by.taken, this.#giveBack, { discard: true }))
       const fibers = yield* FiberSet.make<void>()
@@ -233,6 +268,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
   yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
   return {
     offer: (key, given) => queue.add(key, 0, given?.priority),
+    offerAll: (keys, given) => queue.addAll(keys, 0, given?.priority),
     offerAfter: (key, delay, given) => queue.add(key, Duration.toMillis(delay), given?.priority),
     offerFailed: queue.offerFailed,
     forget: (key) => Effect.sync(() => queue.forget(key)),

@@ -53,9 +53,9 @@ export class Pacing extends Context.Service<Pacing, {
     seen: { readonly progressAt: number; readonly reached: boolean }
   ) => Effect.Effect<void>
   /** Takes note of what a pod runs where; to be called for every pod before the first is taken as proof. */
-  readonly notePod: (pod: Pod, set: PullSet, backup: Backup) => Effect.Effect<void>
+  readonly notePod: (pod: Pod, set: PullSet, backup: Backup) => void
   /** The same, and takes what it runs as proof. */
-  readonly observePod: (pod: Pod, set: PullSet, backup: Backup) => Effect.Effect<void>
+  readonly observePod: (pod: Pod, set: PullSet, backup: Backup) => void
   readonly forget: (key: string, namespace: string) => Effect.Effect<void>
   /**
    * Asks for a place; `Go` reserves it until the cluster shows the patch or `release` is called. Undefined: its own patch has
@@ -106,8 +106,8 @@ export class Pacing extends Context.Service<Pacing, {
               return places.observe(workload, state, missing(workload) === undefined)
             }).pipe(Effect.flatMap(say), Effect.annotateLogs({ workload: workload.key }), Effect.andThen(count))
             : Effect.void,
-        notePod: (pod, set, backup) => Effect.sync(() => proofs.note(pod, set, backup)),
-        observePod: (pod, set, backup) => Effect.sync(() => proofs.observe(pod, set, backup)),
+        notePod: (pod, set, backup) => proofs.note(pod, set, backup),
+        observePod: (pod, set, backup) => proofs.observe(pod, set, backup),
         forget: (key, namespace) => Effect.sync(() => rules.forget(key, namespace)),
         admit: (workload, request) => atNow((_, up) => rules.admit(workload, request, up)),
         withdraw: (key, namespace) => Effect.sync(() => rules.leave(key, namespace)),

@@ -72,6 +72,14 @@ export class Images {
     return fresh
   }
 
+  /** Whether `want` would answer any source of these. */
+  hasNews(sources: ReadonlyArray<string>, pulled: ReadonlySet<string>): boolean {
+    return sources.some((source) => {
+      const entry = this.#entries.get(source)
+      return entry === undefined || (pulled.has(source) && entry.pullers.size === 0)
+    })
+  }
+
   /** Sets the state of an image that is still wanted; answers its users, none when nobody wants it. */
   set(source: string, state: ImageState): ReadonlyArray<string> {
     const entry = this.#entries.get(source)

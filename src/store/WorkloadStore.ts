@@ -11,6 +11,7 @@ import {
   type Pod,
   type Workload
 } from "../workload/Workload.ts"
+import { ByNamespace } from "./ByNamespace.ts"
 
 /** A kind of watched object and what is kept of it. */
 export interface Kept {
@@ -24,12 +25,6 @@ export interface Kept {
 
 const maxOwners = 5
 
-/**
- * Owners are in the namespace of what they own (metav1.OwnerReference). Whoever names a uid of another namespace means nothing
- * by it, nor does an object without a uid, as manifests have none: undefined.
- */
-const identity = (namespace: string, uid: string): string | undefined => uid === "" ? undefined : `${namespace}/${uid}`
-
 /** The store itself: plain maps with indexes; no effects, because nothing here can fail or wait. */
 export class Workloads {
   readonly #workloads = new Map<string, Workload>()
@@ -38,8 +33,10 @@ export class Workloads {
   readonly #nodes = new Map<string, Node>()
   readonly #accounts = new Map<string, Account>()
   readonly #budgets = new Map<string, Budget>()
-  readonly #byUid = new Map<string, string>()
-  readonly #owned = new Map<string, Set<string>>()
+  // owners are in the namespace of what they own (metav1.OwnerReference): whoever names a uid of another one means nothing by it,
+  // nor does an object without a uid, as manifests have none
+  readonly #byUid = new ByNamespace<string>()
+  readonly #owned = new ByNamespace<Set<string>>()
   readonly #synced = new Set<string>()
 
   get(key: string): Workload | undefined {
@@ -91,7 +88,7 @@ export class Workloads {
     const owners: Array<Workload> = []
     let owner = workload.owner
     while (owner !== undefined && owners.length < maxOwners) {
-      const found = this.get(this.#byUid.get(identity(workload.namespace, owner.uid) ?? "") ?? "")
+      const found = this.get(this.#byUid.get(workload.namespace, owner.uid) ?? "")
       if (found === undefined || owners.includes(found)) break
       owners.push(found)
       owner = found.owner
@@ -198,7 +195,7 @@ export class Workloads {
 
   /** Keys of all that names the workload as its controller. */
   #ownedBy(workload: Workload): ReadonlyArray<string> {
-    return [...this.#owned.get(identity(workload.namespace, workload.uid) ?? "") ?? []]
+    return [...this.#owned.get(workload.namespace, workload.uid) ?? []]
   }
 
   #onNode(name: string): ReadonlyArray<string> {
@@ -223,21 +220,20 @@ export class Workloads {
     if (before !== undefined) this.#unindex(workload(before))
     map.set(key, item)
     const after = workload(item)
-    const self = identity(after.namespace, after.uid)
-    if (self !== undefined) this.#byUid.set(self, key)
-    const owner = identity(after.namespace, after.owner?.uid ?? "")
-    if (owner !== undefined) this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(key))
+    const { namespace, owner, uid } = after
+    if (uid !== "") this.#byUid.set(namespace, uid, key)
+    if (owner !== undefined && owner.uid !== "") {
+      this.#owned.set(namespace, owner.uid, (this.#owned.get(namespace, owner.uid) ?? new Set()).add(key))
+    }
     return this.concerned(after)
   }
 
-  #unindex(workload: Workload): void {
-    const self = identity(workload.namespace, workload.uid)
-    if (self !== undefined && this.#byUid.get(self) === workload.key) this.#byUid.delete(self)
-    const owner = identity(workload.namespace, workload.owner?.uid ?? "")
+  #unindex({ key, namespace, owner, uid }: Workload): void {
+    if (this.#byUid.get(namespace, uid) === key) this.#byUid.delete(namespace, uid)
     if (owner === undefined) return
-    const owned = this.#owned.get(owner)
-    owned?.delete(workload.key)
-    if (owned?.size === 0) this.#owned.delete(owner)
+    const owned = this.#owned.get(namespace, owner.uid)
+    owned?.delete(key)
+    if (owned?.size === 0) this.#owned.delete(namespace, owner.uid)
   }
 }
 

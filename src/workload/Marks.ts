@@ -15,10 +15,14 @@ const rewriteMarks: ReadonlyMap<string, RewriteMark> = new Map([
   ["patch", "patch"]
 ])
 
+/** What most objects have: shared, because there are many. */
+const unmarked: Marks = { ignore: undefined, rewrite: undefined }
+
 /** Reads our own marks; an annotation counts before a label, a value that is not known counts as none. */
 export const marksOf = (labels: Texts, annotations: Texts): Marks => {
   const ignore = annotations["image-cloner.io/ignore"] ?? labels["image-cloner.io/ignore"]
   const rewrite = annotations[rewriteAnnotation] ?? labels[rewriteAnnotation]
+  if (ignore === undefined && rewrite === undefined) return unmarked
   return {
     ignore: ignore === "true" ? true : ignore === "false" ? false : undefined,
     rewrite: rewrite === undefined ? undefined : rewriteMarks.get(rewrite)

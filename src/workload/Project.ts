@@ -8,6 +8,7 @@ import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, temp
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
 import { shapeOf } from "./Shape.ts"
+import { slotPath } from "./SlotPaths.ts"
 import { restoredAnnotation } from "./RestoredMark.ts"
 import { type ImageSlot, type Workload } from "./Workload.ts"
 import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
@@ -23,8 +24,7 @@ const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
     spec[list]?.forEach((it, index) =>
       slots.push({
         container: it.name ?? "",
-        path: `${at}/${list}/${index}/image`,
-        namePath: `${at}/${list}/${index}/name`,
+        ...slotPath(at, list, index),
         image: it.image ?? "",
         pullPolicy: it.imagePullPolicy ?? undefined
       })
@@ -34,13 +34,13 @@ const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
     if (it.image === undefined || it.image === null) return
     slots.push({
       container: `${volumePrefix}${it.name ?? ""}`,
-      path: `${at}/volumes/${index}/image/reference`,
-      namePath: `${at}/volumes/${index}/name`,
+      ...slotPath(at, "volumes", index),
       image: it.image.reference ?? "",
       pullPolicy: it.image.pullPolicy ?? undefined
     })
   })
-  return slots
+  // a copy has room for what is in it, and no more
+  return slots.slice()
 }
 
 const ownerOf = (metadata: Meta) => {
@@ -55,9 +55,13 @@ const ownerOf = (metadata: Meta) => {
     }
 }
 
+const noNames: ReadonlyArray<string> = []
+
 /** Names in a list of references. */
-export const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<string> =>
-  (references ?? []).map((it) => it.name ?? "").filter((it) => it !== "")
+export const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<string> => {
+  const names = (references ?? []).map((it) => it.name ?? "").filter((it) => it !== "")
+  return names.length === 0 ? noNames : names
+}
 
 const writable = [rewriteAnnotation, heldAnnotation, restoredAnnotation]
 /** What most objects have: shared, because there are many. */

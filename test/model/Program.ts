@@ -10,6 +10,7 @@ import { pullSetOfSeen } from "../../src/controller/PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../src/controller/images/ReconcileImage.ts"
 import { timesAt } from "../../src/controller/RolloutsSeen.ts"
+import * as Glance from "../../src/controller/workloads/Glance.ts"
 import * as ReconcileWorkload from "../../src/controller/workloads/ReconcileWorkload.ts"
 import type { Backup } from "../../src/image/BackupName.ts"
 import { backupOf } from "../../src/image/BackupName.ts"
@@ -157,7 +158,7 @@ const takeStock = Effect.gen(function*() {
   for (const take of [pacing.notePod, pacing.observePod]) {
     for (const pod of store.pods) {
       const set = pullSetOfSeen(store, pod)
-      if (set !== undefined) yield* take(pod, set, target)
+      if (set !== undefined) take(pod, set, target)
     }
   }
 })
@@ -178,7 +179,9 @@ const start = (cluster: ModelCluster) =>
     yield* takeStock
     const reconcileWorkload = yield* ReconcileWorkload.make({ ownNamespace: Option.none() })
     const reconcileImage = yield* ReconcileImage.make
-    yield* Effect.forkScoped(workloads.run("unbounded", reconcileWorkload))
+    yield* Effect.forkScoped(
+      workloads.run("unbounded", reconcileWorkload, yield* Glance.make({ ownNamespace: Option.none() }))
+    )
     yield* Effect.forkScoped(images.run("unbounded", reconcileImage))
     yield* offerAll(workloads, store.keys())
     const pass = Effect.fnUntraced(function*(seconds: number, tick: number) {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Layer, Logger, Metric, Random, Schema } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Layer, Logger, Metric, Random, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { waitOf } from "../../src/queue/Backoff.ts"
 import { make, Priority } from "../../src/queue/WorkQueue.ts"
@@ -74,6 +74,60 @@ describe("WorkQueue", () => {
       assert.deepStrictEqual(running, ["c", "a"])
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(runs, ["a", "b", "c", "a"])
+    }).pipe(Effect.provide(quiet)))
+
+  it.effect("works on nothing of which a glance is enough, in order with the rest", () =>
+    Effect.gen(function*() {
+      const it = yield* queue
+      const seen: Array<string> = []
+      const glance = (key: string) => {
+        if (key === "broken") throw new Error("a defect of the glance")
+        if (key.startsWith("glanced")) seen.push(key)
+        return key.startsWith("glanced")
+      }
+      const work = (key: string) => Effect.sync(() => void seen.push(`worked on ${key}`))
+      yield* it.offerAll(["glanced 1", "one", "glanced 2", "broken", "two"])
+      yield* Effect.forkChild(it.run(1, work, glance))
+      yield* TestClock.adjust(0)
+      // the rest goes on while work is done; a glance that fails is none
+      assert.deepStrictEqual(seen.toSorted(), [
+        "glanced 1",
+        "glanced 2",
+        "worked on broken",
+        "worked on one",
+        "worked on two"
+      ])
+      assert.strictEqual(seen[0], "glanced 1")
+      assert.strictEqual(yield* it.depth, 0)
+    }).pipe(Effect.provide(quiet)))
+
+  it.effect("glances at thousands of keys in slices, between which others have their turn", () =>
+    Effect.gen(function*() {
+      const it = yield* queue
+      const keys = Array.from({ length: 1000 }, (_, at) => `key ${at}`)
+      yield* it.offerAll(keys)
+      const seen = new Set<string>()
+      let others = 0
+      let now = 0n
+      // a clock on which each glance takes a millisecond
+      const clock = yield* Clock.Clock
+      const slow: Clock.Clock = {
+        ...clock,
+        monotonicTimeNanosUnsafe: () => now,
+        monotonicTimeNanos: Effect.sync(() => now)
+      }
+      const glance = (key: string) => {
+        now += 1_000_000n
+        return seen.add(key).size > 0
+      }
+      yield* Effect.forkChild(
+        Effect.provideService(it.run(1, () => Effect.die("needs no work"), glance), Clock.Clock, slow)
+      )
+      while (seen.size < keys.length) {
+        others++
+        yield* Effect.yieldNow
+      }
+      assert.isAbove(others, 50)
     }).pipe(Effect.provide(quiet)))
 
   it.effect("works on everything at once when unbounded", () =>

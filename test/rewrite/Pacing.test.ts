@@ -44,7 +44,9 @@ const oldPods = [pod({ digest: digestOf("a") })]
 
 /** A pod of a namespace, without pull secrets, that runs from the backup. */
 const prove = (namespace: string) =>
-  Pacing.use((it) => it.observePod(pod({ namespace, images: { app: copy } }), withoutSecrets, backup))
+  Pacing.use((it) =>
+    Effect.sync(() => it.observePod(pod({ namespace, images: { app: copy } }), withoutSecrets, backup))
+  )
 
 const admit = (given: Given, more: Partial<Request> = {}) =>
   Pacing.use((it) => it.admit(workload(given), { ...request, ...more })).pipe(
@@ -295,7 +297,7 @@ describe("until it is shown that pods can pull", () => {
       assert.strictEqual(yield* admit(at("b", "shop"), ofLocked), "pull-unproven")
       assert.strictEqual(yield* admit(at("c", "web"), { pulls: { ...locked, key: "uid-c/backup" } }), "go")
       yield* pacing.patched(rewritten(at("b", "web")), "rollout")
-      yield* pacing.observePod(pod({ namespace: "b", images: { app: copy } }), locked, backup)
+      pacing.observePod(pod({ namespace: "b", images: { app: copy } }), locked, backup)
       const woken = yield* pacing.next(5)
       assert.includeMembers([...woken], ["StatefulSet/b/db", "CronJob/b/nightly", "Deployment/b/shop"])
       assert.strictEqual(yield* admit({ ...at("b", "db"), kind: "StatefulSet" }, { ...ofLocked, limit: 5 }), "go")

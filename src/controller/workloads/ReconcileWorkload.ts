@@ -11,8 +11,7 @@ import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import type { Plan } from "../../workload/Plan.ts"
 import type { Verdict } from "../../workload/Verdict.ts"
 import { pulledAnew } from "../../workload/TagPulls.ts"
-import { cannotPull, isObserved, livePods } from "../../workload/Rollout.ts"
-import type { Pod } from "../../workload/Workload.ts"
+import { isObserved } from "../../workload/Rollout.ts"
 import { make as makeAskTags } from "./AskTags.ts"
 import { Contests } from "./Contests.ts"
 import { make as makeCatchRefusal, refusedFor } from "./CatchRefusal.ts"
@@ -26,6 +25,7 @@ import { make as makePutBack } from "./PutBackWorkload.ts"
 import { make as makeRewrite } from "./RewriteWorkload.ts"
 import { Rests } from "./Rests.ts"
 import { RolloutsSeen } from "../RolloutsSeen.ts"
+import { unpulled } from "../../workload/Unpulled.ts"
 
 /** How many patches are on their way at once; namespaces take turns, because a webhook of one can make each take half a minute. */
 const patchesAtOnce = 8
@@ -71,7 +71,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     yield* pacing.observe(workload, pods, target, times)
     const pod = store.pod(key)
     const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
-    if (pod !== undefined && set !== undefined) yield* pacing.observePod(pod, set, target)
+    if (pod !== undefined && set !== undefined) pacing.observePod(pod, set, target)
     // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
     if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
     yield* offerAll(images, inventory.want(key, planned.wants, pulledAnew(planned.images)))
@@ -104,12 +104,6 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     }
   }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
 })
-
-/** Sources of the copies that pods of it cannot pull: the backup may have lost them, and the source may still have them. */
-const unpulled = ({ images }: Plan, pods: ReadonlyArray<Pod>): ReadonlyArray<string> => {
-  const failing = new Set(livePods(pods).flatMap((it) => it.containers.filter(cannotPull).map(({ image }) => image)))
-  return images.flatMap(({ skip, slot, wants }) => skip === "already-backup" && failing.has(slot.image) ? wants : [])
-}
 
 /** Says once of each entry of the originals annotation that it does not count, and what that means. */
 const reportStray = (before: Plan | undefined, now: Plan): Effect.Effect<void> =>

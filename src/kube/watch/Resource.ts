@@ -1,5 +1,6 @@
 // Resource: a kind of the cluster as whoever watches it describes it: where it is, and what is kept of its objects.
 import type { Message } from "../../protobuf/Message.ts"
+import type { Meta } from "./WatchEvent.ts"
 
 export interface Resource<A> {
   /** For metrics, health and logs, and unique among the watches of the process: "deployments". */
@@ -12,6 +13,6 @@ export interface Resource<A> {
   readonly project: (object: unknown) => A | undefined
   /** The same in Protocol Buffers: which fields are read, and what is kept of them. Without it all is JSON. */
   readonly wire?: { readonly message: Message; readonly project: (object: object) => A | undefined } | undefined
-  /** The same for an object as long as it lives. */
-  readonly key: (item: A) => string
+  /** The same for an object as long as it lives, and the key of what is kept of it. */
+  readonly key: (meta: Meta) => string
 }

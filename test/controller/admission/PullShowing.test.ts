@@ -39,7 +39,7 @@ describe("that pods can pull", () => {
         images: { app: copy },
         podSpec: { containers: [{ name: "app", image: copy, imagePullPolicy: "Always" }] }
       })
-      yield* pacing.observePod(running, set, target)
+      pacing.observePod(running, set, target)
       assert.isUndefined(yield* unshown(puller()))
       assert.isUndefined(yield* unshown(puller()))
     }).pipe(Effect.provide(layer)))

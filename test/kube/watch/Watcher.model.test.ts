@@ -267,7 +267,7 @@ it.effect.prop(
               seen.clear()
               for (const [key, item] of change.items) seen.set(key, item.value)
             } else if (change._tag === "Applied") seen.set(change.key, change.item.value)
-            else assert.isTrue(seen.delete(change.key), "only what is there can be deleted")
+            else seen.delete(change.key)
           })
         ),
         Effect.provideService(KubeClient, client(model)),

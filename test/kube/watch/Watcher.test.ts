@@ -21,7 +21,7 @@ const things: Resource<Thing> = {
     if (value === "broken") throw new Error("cannot be projected")
     return value === "hidden" ? undefined : { id: `${metadata.namespace}/${metadata.name}`, value }
   },
-  key: (thing) => thing.id
+  key: ({ name, namespace }) => `${namespace}/${name}`
 }
 
 const object = (name: string, version: number, value = "") => ({
@@ -368,7 +368,7 @@ describe("watch", () => {
       assert.deepStrictEqual(seen, ["starting", "synced"])
     }).pipe(Effect.provide(testing)))
 
-  it.live("deletes what is not kept any more, and says nothing of what never was", () =>
+  it.live("calls deleted what is not kept any more, or never was", () =>
     Effect.gen(function*() {
       const { changes } = yield* run([
         stream([
@@ -380,8 +380,8 @@ describe("watch", () => {
           event("DELETED", "a", 10),
           event("ADDED", "b", 11)
         ], "open")
-      ], 3)
-      assert.deepStrictEqual(changes, ["= a", "- a", "+ b"])
+      ], 5)
+      assert.deepStrictEqual(changes, ["= a", "- a", "- never", "- a", "+ b"])
     }).pipe(Effect.provide(testing)))
 
   it.live("leaves out what cannot be projected and goes on", () =>
@@ -394,8 +394,8 @@ describe("watch", () => {
           event("ADDED", "c", 8, "broken"),
           event("ADDED", "d", 9)
         ], "open")
-      ], 2)
-      assert.deepStrictEqual(changes, ["= b", "+ d"])
+      ], 3)
+      assert.deepStrictEqual(changes, ["= b", "- c", "+ d"])
     }).pipe(Effect.provide(testing)))
 
   it.live("closes its connection when it is interrupted", () =>
