@@ -93,6 +93,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     for (const [name, watch] of watches) yield* supervisor.run(`watch ${name}`, watch)
     yield* supervisor.run("workloads", workloadLoop)
     yield* supervisor.run("images", imageLoop)
+    yield* supervisor.run("images in line", ReconcileImage.callInLine)
     yield* supervisor.run("pacing and gauges", tick)
     yield* supervisor.run("settings", lookAgain)
     yield* supervisor.run("leadership", takeOver)

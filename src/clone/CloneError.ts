@@ -21,6 +21,8 @@ export type CloneReason =
   | "denied"
   /** Its tag in the backup names what a rollout is bringing up: it must not name another image meanwhile. */
   | "tag-in-use"
+  /** Its turn has not come: it waits without us, and is called (CloneRequest). */
+  | "in-line"
   /** While it waited for its turn DRY_RUN was switched on, or the last who used it went or was opted out. */
   | "unwanted"
 

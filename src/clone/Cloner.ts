@@ -2,24 +2,24 @@
 // Edge: retries of an image belong to whoever asks; within one flight only single requests are tried again.
 import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect"
 import { makeOnce } from "../collections/Once.ts"
-import { backupOf } from "../image/BackupName.ts"
+import { type Backup, backupOf } from "../image/BackupName.ts"
 import type { Digest } from "../image/Digest.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import { type Claim, unclaimed } from "../queue/FairPermits.ts"
-import { CurrentLimits } from "../registry/Limits.ts"
+import { CurrentLimits, type Limits } from "../registry/Limits.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { type Run, SettingsRef } from "../settings/SettingsRef.ts"
 import { makeLandings } from "./steps/Landings.ts"
 import type { CloneError } from "./CloneError.ts"
 import { makeLedger } from "./Ledger.ts"
-import { makePermits, type Permits } from "./Permits.ts"
-import { makePlaces } from "./CopyPlaces.ts"
+import { makePlaces, waits } from "./CopyPlaces.ts"
 import { type CopyProgress, Progress } from "./Progress.ts"
 import { reportClone } from "./ReportClone.ts"
 import type { CopyEnvironment } from "./steps/CopyEnvironment.ts"
 import { copyImage } from "./steps/CopyImage.ts"
 import type { Copied } from "./steps/Tag.ts"
+import { makeTurns, type Turns } from "./CopyTurns.ts"
 import { confirm } from "./verify/Confirm.ts"
 import { recognise, type Recognised } from "./verify/Recognise.ts"
 import { makeBlobChecks } from "./verify/VerifyBlobs.ts"
@@ -43,6 +43,11 @@ export interface CloneRequest {
   readonly wanted?: Effect.Effect<boolean>
   /** Whether it may be copied, beside being looked at, asked likewise: one of several replicas copies. */
   readonly mayCopy?: Effect.Effect<boolean>
+  /**
+   * Where its turn has not come this ends at once (`in-line`), and the image waits without whoever asked. It is called when it may be
+   * asked for again (`calls`), which must be done then, or else `stepOut`.
+   */
+  readonly inLine?: boolean
 }
 
 export class Cloner extends Context.Service<Cloner, {
@@ -54,13 +59,23 @@ export class Cloner extends Context.Service<Cloner, {
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /** Does the backup still have it, by the name under which it is pulled? Uptime of its answer, in milliseconds (Confirm.ts). */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
-  /** What the backup holds of an image, by a look at the backup alone: for replicas that do not copy (Recognise.ts). */
-  readonly recognise: (source: ImageReference) => Effect.Effect<Recognised | undefined>
+  /**
+   * What the backup holds of an image, by a look at the backup alone: for replicas that do not copy (Recognise.ts). Fails where its turn
+   * to be looked at has not come (`in-line`): it waits, as with `CloneRequest.inLine`.
+   */
+  readonly recognise: (
+    source: ImageReference,
+    claim?: Omit<Claim, "lane">
+  ) => Effect.Effect<Recognised | undefined, CloneError>
   /** How long a registry that gives no answer is left alone: zero where the next image asks it, undefined where it answers. */
   readonly silenceOf: RegistryClient["Service"]["silenceOf"]
   readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
   /** Images that wait for a permit. */
   readonly waiting: Effect.Effect<number>
+  /** Images in line whose turn has come, by their references; waits for one. */
+  readonly calls: Effect.Effect<ReadonlyArray<string>>
+  /** An image waits in no line any more, and what was kept for it is another's. */
+  readonly stepOut: (source: string) => Effect.Effect<void>
 }>()("image-cloner/clone/Cloner") {
   /**
    * With MAX_CONCURRENT_RECONCILES permits, followed where `run` starts the fiber for that. `shared`, as the daemon is by all of a cluster: one registry never
@@ -75,7 +90,7 @@ export class Cloner extends Context.Service<Cloner, {
       Cloner,
       Effect.gen(function*() {
         const settings = yield* SettingsRef
-        const all = makePermits({
+        const all = yield* makeTurns({
           permits: SubscriptionRef.getUnsafe(settings).MAX_CONCURRENT_RECONCILES,
           reserve: shared,
           ahead: !shared
@@ -83,7 +98,7 @@ export class Cloner extends Context.Service<Cloner, {
         const follow = SubscriptionRef.changes(settings).pipe(
           Stream.map((it) => it.MAX_CONCURRENT_RECONCILES),
           Stream.changes,
-          Stream.runForEach(all.resize),
+          Stream.runForEach(all.permits.resize),
           Effect.andThen(Effect.never)
         )
         if (run !== undefined) yield* run("copies at once", follow)
@@ -97,11 +112,28 @@ export class Cloner extends Context.Service<Cloner, {
   }): Layer.Layer<Cloner, never, RegistryClient | RegistrySettings> =>
     Layer.effect(
       Cloner,
-      Effect.suspend(() => makeCloner(makePermits({ permits: options.permits, reserve: false, ahead: true })))
+      Effect.flatMap(makeTurns({ permits: options.permits, reserve: false, ahead: true }), makeCloner)
     )
 }
 
-const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
+/** Whether what was last seen of a tag is all that there is to go by; what could not be copied cannot a moment later either. */
+const goesByLast = (source: ImageReference) => ({ reason, side, unnamed }: CloneError): boolean =>
+  source.digest === undefined && ((side === "source" && unnamed === true) || reason === "tag-in-use")
+
+/** Each look asks anew: an answer, or that there was none, holds for that look alone. */
+const recogniseNow = (
+  { limits, registry }: { readonly limits: Limits; readonly registry: RegistryClient["Service"] },
+  backup: Backup,
+  source: ImageReference
+) =>
+  Effect.flatMap(
+    makeBlobChecks({ registry, limits, deep: false }),
+    (blobs) => recognise({ registry, blobs }, backup, source)
+  )
+
+/** Makes the function that copies one image, and what it shares with the rest. */
+const makeCopy = Effect.fnUntraced(function*(turns: Turns) {
+  const { permits } = turns
   const registry = yield* RegistryClient
   const limits = yield* CurrentLimits
   const settings = (yield* RegistrySettings).current
@@ -115,6 +147,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     {
       claim = unclaimed,
       drifted,
+      inLine = false,
       last: expected,
       mayCopy = Effect.succeed(true),
       tagInUse = Effect.succeed(false),
@@ -125,6 +158,7 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     const { backup, believeTags = false, cloneTimeout, keepTags = false, mostImageBytes: mostBytes, referrers } =
       settings()
     const progress = new Progress(source, backupOf(backup, source))
+    const key = format(source)
     const places = makePlaces({
       permits,
       claim: { ...claim, lane: source.registry },
@@ -132,7 +166,8 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       progress,
       timeout: cloneTimeout,
       wanted,
-      mayCopy
+      mayCopy,
+      inLine: inLine ? key : undefined
     })
     const environment: CopyEnvironment = {
       registry,
@@ -147,6 +182,8 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
       keepTags,
       drifted,
       expected,
+      lookBefore: () => inLine ? turns.lookBefore(key, given.last) : undefined,
+      keepLook: (looked) => turns.keepLook(key, given.last, looked),
       ...places,
       ...given
     }
@@ -155,35 +192,35 @@ const makeCloner = Effect.fnUntraced(function*(permits: Permits) {
     return yield* Effect.fromResult(outcome)
   }, (effect, source) => Effect.annotateLogs(effect, { image: format(source) }))
 
+  return { copy, ledger, limits, registry, running, settings }
+})
+
+const makeCloner = Effect.fnUntraced(function*(turns: Turns) {
+  const { copy, ledger, limits, registry, running, settings } = yield* makeCopy(turns)
   // shared while it is under way, and not kept: what is known afterwards is the inventory's
   const flights = yield* makeOnce<Copied, CloneError>({ kept: 0 })
 
+  const clone = (source: ImageReference, request: CloneRequest): Effect.Effect<Copied, CloneError> =>
+    Effect.catchIf(
+      flights.get(format(source), copy(source, request, {})),
+      goesByLast(source),
+      (error) => request.last === undefined ? Effect.fail(error) : copy(source, request, { last: request.last })
+    )
+
   return Cloner.of({
     clone: (source, request = {}) =>
-      flights.get(format(source), copy(source, request, {})).pipe(
-        Effect.catchIf(
-          (error) =>
-            request.last !== undefined && source.digest === undefined &&
-            // what could not be fetched or copied cannot a moment later either
-            ((error.side === "source" && error.unnamed === true) || error.reason === "tag-in-use"),
-          (error) =>
-            request.last === undefined
-              ? Effect.fail(error)
-              : copy(source, request, { last: request.last })
-        )
-      ),
+      request.inLine === true ? turns.keepingPlace(format(source), clone(source, request)) : clone(source, request),
     repair: (source, damaged) => copy(source, {}, { damaged }),
     verify: (source, digest) => confirm({ registry, ledger, backup: settings().backup }, source, digest),
-    recognise: (source) =>
-      permits.looks.withPermit({ ...unclaimed, lane: source.registry })(
-        // each look asks anew: an answer, or that there was none, holds for that look alone
-        Effect.flatMap(
-          makeBlobChecks({ registry, limits, deep: false }),
-          (blobs) => recognise({ registry, blobs }, settings().backup, source)
-        )
-      ),
+    recognise: (source, claim = unclaimed) =>
+      Effect.scoped(Effect.flatMap(
+        turns.looking(format(source), { ...claim, lane: source.registry }),
+        (isIn) => isIn ? recogniseNow({ registry, limits }, settings().backup, source) : waits(source)
+      )),
     silenceOf: registry.silenceOf,
     inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),
-    waiting: permits.waiting
+    waiting: turns.permits.waiting,
+    calls: turns.calls,
+    stepOut: turns.stepOut
   })
 })

@@ -2,7 +2,7 @@
 // still wanted, and within CLONE_TIMEOUT. Edge: how many permits there are is Permits.ts.
 import { Clock, Duration, Effect } from "effect"
 import { format, type ImageReference } from "../image/ImageReference.ts"
-import type { Claim } from "../queue/FairPermits.ts"
+import type { Claim, FairPermits } from "../queue/FairPermits.ts"
 import { CloneError, type Side } from "./CloneError.ts"
 import type { Ahead, Permits } from "./Permits.ts"
 import type { Progress } from "./Progress.ts"
@@ -19,6 +19,8 @@ export interface PlacesOptions {
   readonly wanted: Effect.Effect<boolean>
   /** The same of copying: looking is everybody's. */
   readonly mayCopy: Effect.Effect<boolean>
+  /** By this name it waits in the lines, and not in this fiber. */
+  readonly inLine: string | undefined
 }
 
 const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side) =>
@@ -31,16 +33,23 @@ const tooLong = (source: ImageReference, timeout: Duration.Duration, side: Side)
     retryAfter: undefined
   })
 
-const unwanted = (source: ImageReference) =>
+/** Nothing has gone wrong, and nothing is done now. */
+const notNow = (source: ImageReference, reason: "unwanted" | "in-line", detail: string) =>
   new CloneError({
     image: format(source),
-    reason: "unwanted",
+    reason,
     // not the source's: there is nothing to do without it
     side: "backup",
-    detail: "it is not to be copied any more; nothing of it was",
+    detail,
     retryable: true,
     retryAfter: undefined
   })
+
+const unwanted = (source: ImageReference) =>
+  notNow(source, "unwanted", "it is not to be copied any more; nothing of it was")
+
+/** Its turn has not come. */
+export const waits = (source: ImageReference) => notNow(source, "in-line", "it waits for its turn")
 
 /** Time spent in places, waiting for the next not counted. */
 class Stopwatch {
@@ -66,7 +75,7 @@ class Stopwatch {
 }
 
 export const makePlaces = (
-  { claim, mayCopy, permits, progress, running, timeout, wanted }: PlacesOptions
+  { claim, inLine, mayCopy, permits, progress, running, timeout, wanted }: PlacesOptions
 ): Pick<CopyEnvironment, "looking" | "inTurn" | "seconds"> => {
   const { source } = progress
   const { ahead, copies, looks } = permits
@@ -90,10 +99,27 @@ export const makePlaces = (
       return part
     }).pipe(Effect.ensuring(Effect.sync(() => running.delete(progress))))
 
+  /** With a permit, for which a fiber waits, or the image in line. */
+  const admitted = (permitsOf: FairPermits): Place => (part) =>
+    inLine === undefined
+      ? permitsOf.withPermit(claim)(part)
+      : Effect.scoped(
+        Effect.flatMap(permitsOf.line.take(inLine, claim), (isIn) => isIn ? part : waits(source))
+      )
+
   const inOnePlace: CopyEnvironment["inTurn"] = ({ copy, fetch, tag }) =>
-    copies.withPermit(claim)(
+    admitted(copies)(
       Effect.andThen(stillToCopy, flying(spent(Effect.scoped(Effect.flatMap(Effect.flatMap(fetch, copy), tag)))))
     )
+
+  const looking: Place = (part) => {
+    const look = Effect.andThen(stillWanted, spent(part))
+    if (inLine === undefined) return admitted(looks)(look)
+    return Effect.suspend(() => {
+      if (copies.line.renew(inLine, claim)) return waits(source)
+      return copies.line.keeps(inLine) ? look : admitted(looks)(look)
+    })
+  }
 
   /** An image leaves a place only when it has the next, or manifests would pile up before a slow one. */
   const handOverHand = ({ fetches, namings }: Ahead): CopyEnvironment["inTurn"] =>
@@ -111,7 +137,7 @@ export const makePlaces = (
     }, Effect.scoped)
 
   return {
-    looking: (part) => looks.withPermit(claim)(Effect.andThen(stillWanted, spent(part))),
+    looking,
     inTurn: ahead === undefined ? inOnePlace : handOverHand(ahead),
     seconds
   }

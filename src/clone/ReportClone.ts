@@ -8,11 +8,15 @@ import type { Copied } from "./steps/Tag.ts"
 /** @param seconds what the copy took, waiting for its turns not counted */
 export const reportClone = Effect.fnUntraced(
   function*(outcome: Result.Result<Copied, CloneError>, seconds: number): Effect.fn.Return<void> {
-    yield* Metric.update(Metrics.cloneSeconds, seconds)
     if (Result.isFailure(outcome)) {
-      yield* Metric.update(Metrics.clones({ result: outcome.failure.reason }), 1)
+      const { reason } = outcome.failure
+      // it has not begun
+      if (reason === "in-line") return
+      yield* Metric.update(Metrics.cloneSeconds, seconds)
+      yield* Metric.update(Metrics.clones({ result: reason }), 1)
       return
     }
+    yield* Metric.update(Metrics.cloneSeconds, seconds)
     const copied = outcome.success
     yield* Metric.update(Metrics.clones({ result: copied.upToDate ? "up-to-date" : "copied" }), 1)
     yield* Metric.update(Metrics.manifests, copied.manifests)

@@ -10,6 +10,8 @@ export type ImageState =
     readonly _tag: "Pending"
     /** What it waits for, where that is more than its turn. */
     readonly why?: string
+    /** What its copy was last seen to be, where it is copied again because the backup has lost it. */
+    readonly last?: Digest
   }
   | {
     readonly _tag: "BackedUp"

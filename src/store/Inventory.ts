@@ -1,6 +1,7 @@
 // Inventory: every source image that the cluster uses, by whom, and its state. The image loop writes states, the workload
 // loop writes users; neither keeps another truth. Rebuilt from the cluster and the backup registry at every start.
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Result } from "effect"
+import { type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 
 export interface InventoryEntry {
@@ -19,6 +20,13 @@ interface Entry {
   state: ImageState
   asked: boolean
 }
+
+/** What the inventory calls an image is a formatted reference; what is none was never wanted. */
+export const referenceOf = (source: string): Effect.Effect<ImageReference> =>
+  Effect.suspend(() => {
+    const reference = parse(source)
+    return Result.isFailure(reference) ? Effect.die(reference.failure) : Effect.succeed(reference.success)
+  })
 
 const nothing: ReadonlySet<string> = new Set()
 

@@ -86,6 +86,7 @@ const cloner = (cluster: ModelCluster) => {
     return there && named ? yield* uptime : yield* failed(source, "not-found", "backup", true)
   })
   return Layer.mock(Cloner, {
+    stepOut: () => Effect.void,
     clone,
     verify,
     silenceOf: () => Effect.undefined,

@@ -7,6 +7,7 @@ import type { RegistryClient } from "../../registry/RegistryClient.ts"
 import type { CloneError } from "../CloneError.ts"
 import type { Landings } from "./Landings.ts"
 import type { Ledger } from "../Ledger.ts"
+import type { Looked } from "./Look.ts"
 
 /** Runs a part of the copy when it is its turn. */
 export type Place = <A, R>(part: Effect.Effect<A, CloneError, R>) => Effect.Effect<A, CloneError, R>
@@ -20,6 +21,9 @@ export interface CopyEnvironment {
     readonly copy: (fetched: A) => Effect.Effect<B, CloneError, Scope.Scope>
     readonly tag: (copied: B) => Effect.Effect<C, CloneError>
   }) => Effect.Effect<C, CloneError>
+  /** What its last look told, where it has waited in line since, and its turn has come. */
+  readonly lookBefore: () => Looked | undefined
+  readonly keepLook: (looked: Looked) => void
   /** Spent in these places so far. */
   readonly seconds: Effect.Effect<number>
   readonly registry: RegistryClient["Service"]

@@ -30,11 +30,16 @@ export const copyImage = Effect.fnUntraced(function*(
       retryAfter: undefined
     })
   }
-  const looked = yield* environment.looking(look(job))
+  // one that has waited in line has been looked at; what that told is told again, or asked anew, by fetch
+  const looked = environment.lookBefore() ?? (yield* environment.looking(look(job)))
   if (looked._tag === "There") return looked.copied
   return yield* environment.inTurn({
     fetch: fetch(job, looked),
     copy: (rooted) => copy(job, rooted),
     tag: (untagged) => tagImage(job, untagged)
-  })
+  }).pipe(Effect.tapError((error) =>
+    Effect.sync(() => {
+      if (error.reason === "in-line") environment.keepLook(looked)
+    })
+  ))
 })

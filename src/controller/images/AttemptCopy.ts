@@ -20,7 +20,14 @@ interface Options {
   readonly mayCopy: (source: string) => Effect.Effect<boolean>
 }
 
-/** Makes the function that tries; undefined: it is copied. `last`: what the copy of a tag was last seen to be (CloneRequest). */
+interface How {
+  /** What the copy of a tag was last seen to be (CloneRequest). */
+  readonly last: Digest | undefined
+  /** Whether it waits for its turn without this fiber (CloneRequest). */
+  readonly inLine: boolean
+}
+
+/** Makes the function that tries; undefined: it is copied. */
 export const make = Effect.fnUntraced(function*({ comparisons, failed, mayCopy }: Options) {
   const cloner = yield* Cloner
   const inventory = yield* Inventory
@@ -34,12 +41,17 @@ export const make = Effect.fnUntraced(function*({ comparisons, failed, mayCopy }
     Effect.map(SubscriptionRef.get(settings), ({ DRY_RUN }) => !DRY_RUN && inventory.get(source) !== undefined)
 
   return Effect.fnUntraced(
-    function*(source: string, reference: ImageReference, last?: Digest): Effect.fn.Return<CloneError | undefined> {
+    function*(
+      source: string,
+      reference: ImageReference,
+      { inLine, last }: How
+    ): Effect.fn.Return<CloneError | undefined> {
       yield* doubtTag(reference)
       const entry = inventory.get(source)
       const claim = entry === undefined ? unclaimed : claimOf(entry, store, failed.has(source))
       const copied = yield* Effect.result(cloner.clone(reference, {
         claim,
+        inLine,
         last,
         mayCopy: mayCopy(source),
         tagInUse: tagInUse(reference),

@@ -2,9 +2,8 @@
 // admission knows it here too, and nothing has to be looked at anew when this replica comes to lead.
 import { Duration, Effect, Result } from "effect"
 import { Cloner } from "../../clone/Cloner.ts"
-import { parse } from "../../image/ImageReference.ts"
 import { Leadership } from "../../kube/lease/Leadership.ts"
-import { Inventory } from "../../store/Inventory.ts"
+import { Inventory, referenceOf } from "../../store/Inventory.ts"
 import { isHint } from "../admission/CloneHints.ts"
 import { ImageQueue } from "../Queues.ts"
 import { makeBecome } from "./FailedImages.ts"
@@ -39,13 +38,12 @@ export const make = Effect.gen(function*() {
     })
 
   const follow = Effect.fnUntraced(function*(source: string) {
-    const reference = parse(source)
-    // inventory keys are formatted references
-    if (Result.isFailure(reference)) return yield* Effect.die(reference.failure)
-    const held = yield* cloner.recognise(reference.success)
-    if (held === undefined) return yield* later(source)
+    const held = yield* Effect.result(cloner.recognise(yield* referenceOf(source)))
+    // it is called when it can be looked at
+    if (Result.isFailure(held)) return
+    if (held.success === undefined) return yield* later(source)
     looks.delete(source)
-    yield* become(source, { _tag: "BackedUp", ...held })
+    yield* become(source, { _tag: "BackedUp", ...held.success })
   })
   return { mayCopy, follow, later, forget: (source: string) => void looks.delete(source) }
 })

@@ -8,6 +8,7 @@ import type { Copy } from "../../image/ImageState.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
 import { ImageQueue } from "../Queues.ts"
+import type { make as makeAttempt } from "./AttemptCopy.ts"
 import type { CompareTags } from "./CompareTags.ts"
 import { makeBecome } from "./FailedImages.ts"
 import type { StayBehind } from "./StayBehind.ts"
@@ -16,7 +17,7 @@ import { often } from "./TagTurns.ts"
 interface Options {
   readonly comparisons: CompareTags
   /** Copies the image and says so in the inventory; answers why not, if that fails. */
-  readonly attempt: (source: string, reference: ImageReference, last: Digest) => Effect.Effect<CloneError | undefined>
+  readonly attempt: Effect.Success<ReturnType<typeof makeAttempt>>
   /** What follows where the backup has lost the copy. */
   readonly restore: (source: string, state: Copy) => Effect.Effect<void>
   readonly stayBehind: StayBehind
@@ -78,7 +79,7 @@ export const make = Effect.fnUntraced(function*(given: Options) {
   /** The new image is copied whole, then the copy's tag is moved to it; until then nothing is patched to name the tag. */
   const follow = Effect.fnUntraced(function*(source: string, reference: ImageReference, state: Copy, moving: Digest) {
     yield* become(source, { ...state, moving })
-    const failure = yield* attempt(source, reference, state.digest)
+    const failure = yield* attempt(source, reference, { last: state.digest, inLine: false })
     if (failure !== undefined) yield* failed(source, reference, state, moving, failure)
   })
 

@@ -57,7 +57,9 @@ const loop = (given: {
   readonly settings?: Partial<Settings>
 }) => {
   const clones: Array<string> = []
+  const out: Array<string> = []
   const cloner = Layer.mock(Cloner, {
+    stepOut: (of) => Effect.sync(() => void out.push(of)),
     clone: (it: ImageReference, request) =>
       Effect.suspend(() => {
         clones.push(format(it))
@@ -80,7 +82,7 @@ const loop = (given: {
     const work = yield* ReconcileImage.make
     yield* Effect.forkScoped(images.run("unbounded", work))
   })
-  return { clones, layer, start }
+  return { clones, layer, out, start }
 }
 
 /** Two hundred workloads want the image. */
@@ -102,6 +104,62 @@ describe("the actor of an image", () => {
       assert.deepStrictEqual(it.clones, [source])
       assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
       assert.strictEqual(yield* (yield* WorkloadQueue).depth, 200)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("that waits for its turn is pending, is tried by nobody until it is called, and keeps its place", () => {
+    const it = loop({
+      clone: (attempt) => attempt === 1 ? Effect.fail(failure({ reason: "in-line" })) : Effect.succeed(copied)
+    })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual([it.clones.length, it.out.length, inventory.state(source)?._tag], [1, 0, "Pending"])
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(inventory.state(source)?._tag, "BackedUp")
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect.each([{ DRY_RUN: true }, { DRY_RUN: false }])(
+    "that is not to be copied any more steps out: %j",
+    (settings) => {
+      const it = loop({ clone: () => Effect.fail(failure({ reason: "in-line" })) })
+      return Effect.gen(function*() {
+        const inventory = yield* wanted
+        yield* it.start
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(it.out, [])
+        yield* SubscriptionRef.update(yield* SettingsRef, (before) => ({ ...before, ...settings }))
+        if (!settings.DRY_RUN) { for (let user = 0; user < 200; user++) inventory.want(`Deployment/shop/${user}`, []) }
+        yield* (yield* ImageQueue).offer(source)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual([it.clones.length, it.out], [1, [source]])
+      }).pipe(Effect.provide(it.layer))
+    }
+  )
+
+  it.effect("that the backup has lost is copied as what it was, also where it has to wait for its turn", () => {
+    const asked: Array<CloneRequest["last"]> = []
+    const it = loop({
+      clone: (attempt, request) =>
+        Effect.suspend(() => {
+          asked.push(request?.last)
+          return attempt === 2 ? Effect.fail(failure({ reason: "in-line" })) : Effect.succeed(copied)
+        }),
+      verify: Effect.fail(failure({ reason: "not-found", side: "backup" }))
+    })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("7 hours")
+      const images = yield* ImageQueue
+      yield* images.offer(source)
+      yield* TestClock.adjust("1 second")
+      yield* images.offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(asked.slice(0, 3), [undefined, copied.digest, copied.digest])
     }).pipe(Effect.provide(it.layer))
   })
 
@@ -367,6 +425,7 @@ describe("the actor of an image while another replica leads", () => {
     const looks: Array<string> = []
     const it = loop({ clone: () => Effect.succeed(copied) })
     const cloner = Layer.mock(Cloner, {
+      stepOut: () => Effect.void,
       clone: (_, request) =>
         Effect.flatMap(
           request?.mayCopy ?? Effect.succeed(true),

@@ -67,6 +67,7 @@ class World {
   lastRequest: CloneRequest | undefined
 
   readonly #cloner = Layer.mock(Cloner, {
+    stepOut: () => Effect.void,
     clone: (reference, request) =>
       Effect.gen({ self: this }, function*() {
         this.copies.push(format(reference))

@@ -105,6 +105,7 @@ describe("a registry whose port is closed", () => {
           const { due } = yield* Waking.make
           for (const source of [...lost, ...healthy]) inventory.want(`Deployment/shop/${source}`, [source])
           yield* Effect.forkScoped(queue.run("unbounded", work))
+          yield* Effect.forkScoped(ReconcileImage.callInLine)
           yield* offerAll(queue, [...lost, ...healthy])
           yield* eventually("the healthy ones are not copied", are("BackedUp", healthy))
           yield* eventually("not all of the others know", are("Failed", lost))

@@ -65,6 +65,7 @@ const world = () => {
       yield* answer(source.registry)
     }).pipe(Effect.ensuring(Effect.sync(() => void atOnce--)))
   const cloner = Layer.mock(Cloner, {
+    stepOut: () => Effect.void,
     silenceOf: reachability.silenceOf,
     clone: (source, claim) =>
       permits.withPermit({ ...unclaimed, ...claim, lane: source.registry })(

@@ -1,0 +1,53 @@
+// WatchOverCopy: what becomes of an image that is copied: a copy that was not seen for a while is looked at again, its tag is compared
+// with its source's now and then (Resync.ts), and what the backup has lost is pending again.
+import { Effect, Result } from "effect"
+import { Cloner } from "../../clone/Cloner.ts"
+import type { Copy } from "../../image/ImageState.ts"
+import { referenceOf } from "../../store/Inventory.ts"
+import { uptime } from "../../telemetry/Uptime.ts"
+import { curable } from "../../workload/Freshness.ts"
+import type { make as makeAttempt } from "./AttemptCopy.ts"
+import type { CompareTags } from "./CompareTags.ts"
+import { type FailedImages, makeBecome } from "./FailedImages.ts"
+import { make as makeResync } from "./Resync.ts"
+import type { StayBehind } from "./StayBehind.ts"
+import { make as makeTagUsers } from "./TagUsers.ts"
+
+interface Options {
+  readonly attempt: Effect.Success<ReturnType<typeof makeAttempt>>
+  readonly comparisons: CompareTags
+  readonly failed: FailedImages
+  readonly mayCopy: (source: string) => Effect.Effect<boolean>
+  readonly stayBehind: StayBehind
+}
+
+/** Makes the function that looks at a copy if that is due. */
+export const make = Effect.fnUntraced(function*({ attempt, comparisons, failed, mayCopy, stayBehind }: Options) {
+  const cloner = yield* Cloner
+  const become = yield* makeBecome
+  const { tagInUse } = yield* makeTagUsers
+
+  /** The backup has lost it, or another replica has moved its tag. */
+  const restore = Effect.fnUntraced(function*(source: string, state: Copy) {
+    if (!(yield* mayCopy(source))) {
+      return yield* become(source, { _tag: "Pending", why: "its copy has changed, and another replica copies" })
+    }
+    yield* Effect.logWarning(`${source} is no longer whole in the backup and is copied again`)
+    yield* become(source, { _tag: "Pending", last: state.digest })
+  })
+
+  /** A copy that was seen whole long ago is seen again before anything is pointed to it. */
+  const lookAgain = Effect.fnUntraced(function*(source: string, state: Copy) {
+    const seen = yield* Effect.result(cloner.verify(yield* referenceOf(source), state.digest))
+    if (Result.isSuccess(seen)) return yield* become(source, { ...state, verifiedAt: seen.success })
+    if (seen.failure.reason !== "not-found") return yield* failed.fail(source, seen.failure)
+    yield* restore(source, state)
+  })
+
+  const resync = yield* makeResync({ comparisons, attempt, restore, stayBehind, mayCopy, tagInUse })
+
+  return Effect.fnUntraced(function*(source: string, state: Copy) {
+    if (yield* resync(source, yield* referenceOf(source), state)) return
+    if ((yield* uptime) - state.verifiedAt > curable) yield* lookAgain(source, state)
+  })
+})
