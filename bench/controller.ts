@@ -1,7 +1,8 @@
 // A large cluster: what the daemon costs until it is ready, at its highest and when idle, beside client-go's informers over the same
 // kinds (informers/main.go), on a real kube-apiserver without controllers. Every Deployment has a ReplicaSet and a pod, with the
 // managedFields that real ones have. Needs KUBEBUILDER_ASSETS and Go.
-// node bench/controller.ts [--workloads N] [--old N] [--images N] [--profile FOLDER]; `old` are scaled-down ReplicaSets a Deployment.
+// node bench/controller.ts [--workloads N] [--old N] [--pods N] [--images N] [--limit MIB] [--profile FOLDER]; `old` are scaled-down
+// ReplicaSets a Deployment, `pods` are pods of its newest; `limit` is a real one on the daemon's memory, from which Node.js tells its heap.
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Redacted } from "effect"
 import { execFileSync } from "node:child_process"
@@ -12,18 +13,33 @@ import { parseArgs } from "node:util"
 import * as RealControlPlane from "../sandbox/RealControlPlane.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
 import { cpuOf } from "./AdmissionStage.ts"
-import { type Command, flags, inFolder, memoryOf, node, program, start, type Started, write } from "./Measure.ts"
+import { confine } from "./Confine.ts"
+import {
+  type Command,
+  flags,
+  inFolder,
+  memoryOf,
+  node,
+  nursery,
+  program,
+  start,
+  type Started,
+  write
+} from "./Measure.ts"
 
 const { values } = parseArgs({
   options: {
     workloads: { type: "string", default: "10000" },
     old: { type: "string", default: "0" },
+    pods: { type: "string", default: "1" },
     images: { type: "string", default: "500" },
+    limit: { type: "string" },
     profile: { type: "string" }
   }
 })
 const workloads = Number(values.workloads)
 const old = Number(values.old)
+const pods = Number(values.pods)
 const images = Number(values.images)
 const namespaces = 50
 /** Seconds over which being idle is measured, after as many of rest. */
@@ -82,10 +98,13 @@ const fill = Effect.gen(function*() {
         }
         const uid = uidOf(yield* post(`${apps}/replicasets`, body, "kube-controller-manager"))
         if (generation < old) continue
-        const metadata = { name: `${set}-x`, labels: { app: name }, ownerReferences: ownedBy("ReplicaSet", set, uid) }
+        const metadata = { labels: { app: name }, ownerReferences: ownedBy("ReplicaSet", set, uid) }
         const running = { ...pod.spec, nodeName: `node-${at % 100}`, automountServiceAccountToken: false }
         const path = `/api/v1/namespaces/${namespace}/pods`
-        yield* post(path, { metadata, spec: running }, "kube-controller-manager")
+        for (let index = 0; index < pods; index++) {
+          const named = { ...metadata, name: `${set}-${index}` }
+          yield* post(path, { metadata: named, spec: running }, "kube-controller-manager")
+        }
       }
     }), { concurrency: 24, discard: true })
 })
@@ -145,19 +164,31 @@ const measured = Effect.fnUntraced(function*(folder: string, kubeconfig: string)
   write(settings, "REWRITE_MODE", "off")
   write(settings, "DRY_RUN", "true")
   const profile = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`]
-  const daemon: Command = [node, ...flags, ...profile, program, "run", "--config", settings, "--kubeconfig", kubeconfig]
+  const run = [program, "run", "--config", settings, "--kubeconfig", kubeconfig]
+  const free: Command = [node, ...flags, ...profile, ...run]
+  const limit = values.limit === undefined ? undefined : Number(values.limit)
+  // under a real limit it is started as the image starts it
+  const confined = limit === undefined ? undefined : confine([node, nursery, ...profile, ...run], limit)
   const env = { HTTP_PORT: "0", DOCKER_CONFIG: folder, MALLOC_ARENA_MAX: "1", HOME: folder, LOG_FORMAT: "logfmt" }
   const others = yield* Effect.promise(() => {
     const started = start([peer, kubeconfig], { HOME: folder })
     return figuresOf(started, started.after(/synced/))
   })
   const ours = yield* Effect.promise(() => {
-    const started = start(daemon, env)
+    const started = start(confined?.command ?? free, env)
     return figuresOf(started, untilReady(started))
   })
   show("client-go", others)
   show("ours", ours)
-  const objects = workloads * (old + 3)
+  if (confined !== undefined) {
+    console.log(
+      `under ${limit} MiB by ${confined.how}: ${
+        confined.most().toFixed(0)
+      } MiB at the most, files of the cache included`
+    )
+    confined.end()
+  }
+  const objects = workloads * (old + 2 + pods)
   console.log(
     `${objects} objects: CPU ${(ours.cpu / others.cpu).toFixed(2)} × the peer's, peak ${
       (ours.peak / others.peak).toFixed(2)
