@@ -4,6 +4,7 @@
 import { Data, Option, Result } from "effect"
 import ipaddr from "ipaddr.js"
 import { createHash } from "node:crypto"
+import { cloudOf } from "./CloudNames.ts"
 import { algorithmOf, type Digest, hexOf, isDigest } from "./Digest.ts"
 import { canonicalRegistry, formatName, type ImageReference, isRepository, parse } from "./ImageReference.ts"
 
@@ -35,13 +36,12 @@ const maximumPrefix = 128
 const maximumSlug = 80
 const marker = "hash_sha256"
 
-// ECR's grammar is narrower than OCI's: one separator at a time (no "__", no "--").
-const ecrHost = /^(?:[0-9]+\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|on\.aws)|public\.ecr\.aws)$/
+// ECR's grammar was narrower than OCI's when names were given here: one separator at a time (no "__", no "--").
 const ecrName = /^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*$/
 
 const isLegalAt = (registry: string, repository: string): boolean =>
   `${registry}/${repository}`.length <= maximumName && isRepository(repository) &&
-  (!ecrHost.test(registry) || ecrName.test(repository))
+  (cloudOf(registry) !== "aws" || ecrName.test(repository))
 
 /** Parses BACKUP_REGISTRY. `auto` is flat on docker.io and quay.io, else nested. */
 export const parseBackup = (

@@ -60,7 +60,8 @@ const optionsOf = (settings: Settings, byHand: ByHand | undefined): RegistryOpti
   backup: byHand?.backup ?? backup(settings),
   plainHttp: settings.PLAIN_HTTP_REGISTRIES,
   privateHosts: [...settings.PRIVATE_REGISTRIES, ...byHand?.privateHosts ?? []],
-  trustedTokenServers: settings.TRUSTED_TOKEN_SERVERS,
+  // what stands for a cloud's registry has that registry's token server
+  trustedTokenServers: [...settings.TRUSTED_TOKEN_SERVERS, ...settings.CLOUD_DOMAINS],
   sourceCredentials: byHand?.sourceCredentials ?? "proven-public",
   believeTags: byHand?.believeTags ?? false,
   spareSilent: byHand === undefined,

@@ -1,6 +1,7 @@
 // CloudSettings: the settings of cloud identities, a part of Settings.ts. Edge: which hosts are a cloud's is
-// registry/identity/CloudHosts.ts, what these texts come to is registry/identity/CloudOptions.ts.
+// image/CloudNames.ts, what these texts come to is registry/identity/CloudOptions.ts.
 import { Result, Schema } from "effect"
+import { cloudOf } from "../image/CloudNames.ts"
 import { canonicalRegistry } from "../image/ImageReference.ts"
 import { encryption, policy, tag } from "./EcrValues.ts"
 import { boolean, fromText, list, oneOf, quote, setting } from "./SettingTypes.ts"
@@ -35,6 +36,14 @@ const domain = (text: string): Result.Result<string, string> => {
     : Result.fail(`${quote(text)} is not host=region, such as registry.example.com=eu-west-1`)
 }
 
+/** A host of the owner's, and the name by which its cloud knows the registry behind it. */
+const standIn = (text: string): Result.Result<string, string> => {
+  const [host = "", registry = "", ...more] = text.split("=").map((it) => it.trim().toLowerCase())
+  return cloudOf(registry) !== undefined && more.length === 0
+    ? Result.map(canonicalRegistry(host), (it) => `${it}=${registry}`)
+    : Result.fail(`${quote(text)} is not host=registry of a cloud, such as registry.example.com=example.azurecr.io`)
+}
+
 /** An ARN of IAM (no comma, which parts the entries of a list), and an external id as STS takes it. */
 const roleShape = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=.@/-]{1,512}(?:#[\w+=.@:/-]{2,1224})?$/
 
@@ -60,6 +69,13 @@ export const cloudSettings = {
       + "often who is known. As with every login of a source, only images that are public; `image-cloner clone` by hand "
       + "copies others too.",
     allowed: "hosts, `*` and `?` within a label if wanted, comma separated"
+  }),
+  CLOUD_DOMAINS: setting(list(standIn), [], {
+    description:
+      "Hosts of yours that stand for a cloud's registry (an own domain, a reverse proxy, a name of Private Link), each "
+      + "with that registry's own name, which says what it is logged in to with, and how blobs are sent there. Its token server "
+      + "at that name is shown the login, as if `TRUSTED_TOKEN_SERVERS` said so. Of a host that `ECR_DOMAINS` names too, that counts.",
+    allowed: "`host=registry`, such as `registry.example.com=example.azurecr.io`, comma separated"
   }),
   ECR_DOMAINS: setting(list(domain), [], {
     description: "Registries that are ECR's under another name, own domains and VPC endpoints, with their regions.",

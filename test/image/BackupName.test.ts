@@ -48,7 +48,12 @@ describe("parseBackup", () => {
     ["quay.io:99999/x", /port/],
     ["docker.io/a/b", /two levels/],
     [`quay.io/${"x".repeat(128)}`, /128/],
-    ["123456789012.dkr.ecr.eu-west-1.amazonaws.com/a--b", /does not allow/]
+    ["123456789012.dkr.ecr.eu-west-1.amazonaws.com/a--b", /does not allow/],
+    // partitions that came later, and both names of the public gallery
+    ["123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu/a--b", /does not allow/],
+    ["123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn/a__b", /does not allow/],
+    ["123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov/a--b", /does not allow/],
+    ["ecr-public.aws.com/a--b", /does not allow/]
   ])("refuses %j and says what is wanted", (text, expected) => {
     const result = parseBackup(text, "auto")
     if (Result.isSuccess(result)) return assert.fail("was taken")

@@ -3,6 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { RegistryClient } from "../../src/registry/RegistryClient.ts"
 import { includesHost, RegistrySettings } from "../../src/registry/RegistrySettings.ts"
+import { hostIn } from "../../src/registry/identity/CloudOptions.ts"
+import { settingsOf } from "../../src/settings/Settings.ts"
+import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { startFakeRegistry } from "../support/FakeRegistry.ts"
 import { clientLayer, registryOptions } from "../support/Registries.ts"
 import { imageOf, layerOf } from "../support/TestImages.ts"
@@ -41,4 +44,22 @@ describe("the hosts without TLS", () => {
     assert.isFalse(includesHost(hosts, "registry.example"))
     assert.isFalse(includesHost([...hosts].slice(1), "registry.example:5000"))
   })
+})
+
+describe("the token servers that see a login", () => {
+  it.effect("are those that are named, and that of a cloud's registry which a host stands for", () =>
+    Effect.gen(function*() {
+      const { current } = yield* RegistrySettings
+      assert.deepStrictEqual(current().trustedTokenServers, [
+        "a.example=sso.example",
+        "b.example=example.azurecr.io"
+      ])
+      const { clouds } = current()
+      assert.strictEqual(clouds === undefined ? undefined : hostIn(clouds, "b.example")?.cloud, "azure")
+    }).pipe(Effect.provide(
+      RegistrySettings.layer().pipe(Layer.provide(SettingsRef.layerOf(settingsOf("a.b/c", {
+        TRUSTED_TOKEN_SERVERS: ["a.example=sso.example"],
+        CLOUD_DOMAINS: ["b.example=example.azurecr.io"]
+      }))))
+    )))
 })

@@ -1,20 +1,13 @@
-// CloudHosts: which registries are a cloud's, told by their names alone, and what the names say of them.
-// Edge: pure; what a host's cloud is asked for is that cloud's file. A custom domain says nothing: settings name it.
-// Sources: the AWS SDK's partitions and amazon-ecr-credential-helper (ECR), docker-credential-gcr (Google), Azure's sdk-for-go
-// (ACR). Every pattern holds for a whole name: an end that strangers can have would be given our token.
+// CloudHosts: what a registry is to the clouds, as far as its name says. Edge: pure; the names are image/CloudNames.ts', hosts of the
+// owner's that stand for a cloud's registry are CloudOptions.ts', and what a host's cloud is asked for is that cloud's file.
+import { type Cloud, cloudOf, type EcrName, ecrNameOf, isEcrPublic } from "../../image/CloudNames.ts"
 
-/** Clouds whose registries are known by name. */
-export type Cloud = "aws" | "google" | "azure"
+export type { Cloud }
 
-/** A private registry of ECR. */
-export interface EcrHost {
+/** A private registry of ECR; the account is undefined where the name does not say it. */
+export interface EcrHost extends EcrName {
   readonly cloud: "aws"
   readonly kind: "private"
-  /** Twelve digits: whose registry it is; undefined where the name does not say. */
-  readonly account: string | undefined
-  readonly region: string
-  readonly fips: boolean
-  readonly dualStack: boolean
 }
 
 export type CloudHost =
@@ -24,40 +17,15 @@ export type CloudHost =
   | { readonly cloud: "google" }
   | { readonly cloud: "azure" }
 
-const ecrDomains = [
-  String.raw`amazonaws\.(?:com(?:\.cn)?|eu)`,
-  String.raw`on\.(?:aws|amazonwebservices\.com\.cn)`,
-  String.raw`sc2s\.sgov\.gov`,
-  String.raw`c2s\.ic\.gov`,
-  String.raw`cloud\.adc-e\.uk`,
-  String.raw`csp\.hci\.ic\.gov`
-].join("|")
-const ecr = new RegExp(String.raw`^(\d{12})\.dkr([.-])ecr(-fips)?\.([a-z0-9][a-z0-9_-]*)\.(${ecrDomains})$`)
-const ecrPublic: ReadonlySet<string> = new Set(["public.ecr.aws", "ecr-public.aws.com"])
-const google = /^(?:(?:[a-z0-9-]+\.)*gcr\.io|[a-z0-9-]+-docker\.pkg\.dev|docker\.s3nsregistry\.fr)$/
-const azure = /^[a-z0-9-]+(?:\.[a-z0-9]+\.geo)?\.azurecr\.(?:io|cn|us|de)$/
-
 /** The private registry of ECR that a host is. */
 export const ecrHostOf = (registry: string): EcrHost | undefined => {
-  const [, account, separator, fips, region, domain] = ecr.exec(registry) ?? []
-  return region === undefined
-    ? undefined
-    : {
-      cloud: "aws",
-      kind: "private",
-      account,
-      region,
-      fips: fips !== undefined,
-      dualStack: separator === "-" || domain?.startsWith("on.") === true
-    }
+  const name = ecrNameOf(registry)
+  return name === undefined ? undefined : { cloud: "aws", kind: "private", ...name }
 }
 
-/** What a registry (`host[:port]`, canonical) is to a cloud; undefined: nothing. A port of its own is no cloud's. */
-export const cloudHostOf = (registry: string): CloudHost | undefined =>
-  ecrPublic.has(registry)
-    ? { cloud: "aws", kind: "public" }
-    : google.test(registry)
-    ? { cloud: "google" }
-    : azure.test(registry)
-    ? { cloud: "azure" }
-    : ecrHostOf(registry)
+/** What a registry (`host[:port]`, canonical) is to a cloud; undefined: nothing. */
+export const cloudHostOf = (registry: string): CloudHost | undefined => {
+  if (isEcrPublic(registry)) return { cloud: "aws", kind: "public" }
+  const cloud = cloudOf(registry)
+  return cloud === undefined || cloud === "aws" ? ecrHostOf(registry) : { cloud }
+}

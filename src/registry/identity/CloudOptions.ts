@@ -27,6 +27,8 @@ export interface CloudOptions {
   readonly sources: ReadonlyArray<HostPattern>
   /** Regions of ECR's registries that have other names. */
   readonly domains: ReadonlyMap<string, string>
+  /** Hosts that stand for a cloud's registry, with its own name. Default: none. */
+  readonly standIns?: ReadonlyMap<string, string>
   readonly roles: ReadonlyArray<AwsRole & { readonly host: HostPattern }>
   /** Undefined: no repository is created. */
   readonly newRepositories?: NewRepositories | undefined
@@ -56,6 +58,7 @@ export const cloudOptionsOf = (settings: CloudSettings): CloudOptions => ({
   clouds: new Set(settings.CLOUD_IDENTITIES),
   sources: settings.CLOUD_IDENTITY_SOURCES.flatMap(patternOf),
   domains: new Map(settings.ECR_DOMAINS.map(halves)),
+  standIns: new Map(settings.CLOUD_DOMAINS.map(halves)),
   roles: settings.ECR_ROLES.flatMap((text) => {
     const [host, given] = halves(text)
     const [arn = "", externalId] = given.split("#")
@@ -73,15 +76,24 @@ export const cloudOptionsOf = (settings: CloudSettings): CloudOptions => ({
     : undefined
 })
 
-/** What a registry is to a cloud that is switched on: by its name, or because ECR_DOMAINS says so. */
-export const hostIn = (options: CloudOptions, registry: string): CloudHost | undefined => {
+/** The name by which its cloud knows a registry: its own, unless CLOUD_DOMAINS says for which it stands. */
+export const cloudNameOf = (options: CloudOptions, registry: string): string =>
+  options.standIns?.get(registry) ?? registry
+
+/** What a registry is to a cloud: by its name, or because ECR_DOMAINS or CLOUD_DOMAINS says so. */
+const knownIn = (options: CloudOptions, registry: string): CloudHost | undefined => {
   const region = options.domains.get(registry)
-  const host: CloudHost | undefined = region === undefined
-    ? cloudHostOf(registry)
+  return region === undefined
+    ? cloudHostOf(cloudNameOf(options, registry))
     : { cloud: "aws", kind: "private", account: undefined, region, fips: false, dualStack: false }
+}
+
+/** The same, of a cloud that is switched on. */
+export const hostIn = (options: CloudOptions, registry: string): CloudHost | undefined => {
+  const host = knownIn(options, registry)
   return host !== undefined && options.clouds.has(host.cloud) ? host : undefined
 }
 
-/** The role that is assumed for a registry of AWS; undefined: the identity of the process is used as it is. */
+/** The role that is assumed for a registry of AWS, by either of its names; undefined: the identity of the process is used as it is. */
 export const roleFor = (options: CloudOptions, registry: string): AwsRole | undefined =>
-  options.roles.find((it) => it.host.matches(registry))
+  options.roles.find(({ host }) => host.matches(registry) || host.matches(cloudNameOf(options, registry)))

@@ -2,7 +2,8 @@
 // of Entra. Source: ACR "docs/AAD-OAuth.md". Edge: how Entra is asked, and as whom, is EntraTokens.ts.
 import { Effect, FileSystem, Redacted } from "effect"
 import { identityToken } from "../auth/DockerConfig.ts"
-import type { CloudProvider } from "../identity/CloudProvider.ts"
+import { cloudNameOf } from "../identity/CloudOptions.ts"
+import type { CloudProvider, CloudQuestion } from "../identity/CloudProvider.ts"
 import type { CloudRequests } from "./CloudRequests.ts"
 import { askForToken, entraIdentity, failedAs, makeEntraTokens } from "./EntraTokens.ts"
 
@@ -16,11 +17,13 @@ export const makeAzureIdentity = Effect.fnUntraced(function*(
   const { tenant } = identity
   const entra = makeEntraTokens(requests, yield* FileSystem.FileSystem, identity)
 
-  const login = Effect.fn("identity.azureToken")(function*(registry: string) {
+  const login = Effect.fn("identity.azureToken")(function*({ options, registry }: CloudQuestion) {
     const failed = failedAs(identity, "a login for a token of Entra", registry)
-    const endpoint = requests.endpointOf(registry)
+    // what Entra gives is for Azure alone, and not for what stands before its registry
+    const name = cloudNameOf(options, registry)
+    const endpoint = requests.endpointOf(name)
     if (endpoint === undefined) return yield* failed("it is no host that could be reached", false)
-    const { token } = yield* entra(registry)
+    const { token } = yield* entra(name)
     const given = yield* askForToken(
       requests,
       failed,
@@ -28,7 +31,7 @@ export const makeAzureIdentity = Effect.fnUntraced(function*(
         url: new URL("/oauth2/exchange", endpoint),
         form: {
           grant_type: "access_token",
-          service: registry,
+          service: name,
           access_token: Redacted.value(token),
           ...(tenant === undefined ? {} : { tenant })
         }
@@ -43,12 +46,12 @@ export const makeAzureIdentity = Effect.fnUntraced(function*(
   })
 
   return {
-    // the refresh token is one registry's
-    keyOf: ({ registry }) => registry,
-    token: ({ registry }) =>
-      Effect.timeoutOrElse(login(registry), {
+    // the refresh token is one registry's, whatever that is called
+    keyOf: ({ options, registry }) => cloudNameOf(options, registry),
+    token: (question) =>
+      Effect.timeoutOrElse(login(question), {
         duration: patience,
-        orElse: () => Effect.fail(failedAs(identity, "a login", registry)(`no answer in ${patience}`, true))
+        orElse: () => Effect.fail(failedAs(identity, "a login", question.registry)(`no answer in ${patience}`, true))
       })
   }
 })

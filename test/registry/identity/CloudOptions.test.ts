@@ -1,6 +1,6 @@
 // What the settings of cloud identities come to, host by host.
 import { assert, describe, it } from "@effect/vitest"
-import { cloudOptionsOf, hostIn, roleFor } from "../../../src/registry/identity/CloudOptions.ts"
+import { cloudNameOf, cloudOptionsOf, hostIn, roleFor } from "../../../src/registry/identity/CloudOptions.ts"
 import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 
 const of = (more: Partial<Settings> = {}) => cloudOptionsOf(settingsOf("a.b/c", more))
@@ -29,6 +29,39 @@ describe("the options of cloud identities", () => {
     assert.isUndefined(
       hostIn(of({ CLOUD_IDENTITIES: [], ECR_DOMAINS: ["registry.example=eu-west-1"] }), "registry.example")
     )
+  })
+
+  it("know what a host of the owner's stands for, where its cloud is on and nowhere else", () => {
+    const options = of({
+      CLOUD_DOMAINS: [
+        "acr.example=example.azurecr.io",
+        "gar.example:8443=europe-docker.pkg.dev",
+        `ecr.example=${ecr}`,
+        `both.example=${ecr}`
+      ],
+      ECR_DOMAINS: ["both.example=us-east-1"],
+      CLOUD_IDENTITIES: ["aws", "google"]
+    })
+    assert.deepStrictEqual(hostIn(options, "ecr.example"), hostIn(options, ecr))
+    assert.strictEqual(hostIn(options, "gar.example:8443")?.cloud, "google")
+    assert.deepInclude(hostIn(options, "both.example"), { region: "us-east-1", account: undefined })
+    for (const host of ["acr.example", "gar.example", "x.ecr.example", "example"]) {
+      assert.isUndefined(hostIn(options, host), host)
+    }
+    assert.deepStrictEqual(["acr.example", "other.example", ecr].map((it) => cloudNameOf(options, it)), [
+      "example.azurecr.io",
+      "other.example",
+      ecr
+    ])
+  })
+
+  it("give the role of a registry by its own name and by that which stands for it", () => {
+    const arn = "arn:aws:iam::123456789012:role/a"
+    const role = (host: string) =>
+      roleFor(of({ CLOUD_DOMAINS: [`ecr.example=${ecr}`], ECR_ROLES: [`${host}=${arn}`] }), "ecr.example")
+    assert.strictEqual(role("ecr.example")?.arn, arn)
+    assert.strictEqual(role(ecr)?.arn, arn)
+    assert.isUndefined(role("other.example"))
   })
 
   it("give the role of the first pattern that fits", () => {

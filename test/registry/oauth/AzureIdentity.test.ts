@@ -87,6 +87,24 @@ describe("a login to Azure's registry", () => {
       assert.notStrictEqual(provider.keyOf(questionOf(registry)), provider.keyOf(questionOf("other.azurecr.io")))
     }))
 
+  it.live("behind a host of the owner's is exchanged where its cloud knows it, and shared with that", () =>
+    Effect.gen(function*() {
+      const { requests, server } = yield* startCloud(generous)
+      const asked: Array<string> = []
+      const provider = yield* inPod(workload(server.origin), { [file]: "a-service-account's" })(makeAzureIdentity({
+        ...requests,
+        endpointOf: (host) => {
+          asked.push(host)
+          return requests.endpointOf(host)
+        }
+      }))
+      const own = questionOf("own.example", { CLOUD_DOMAINS: [`own.example=${registry}`] })
+      yield* provider.token(own)
+      assert.deepStrictEqual(asked, [registry])
+      assert.deepInclude(server.seen.map(formOf)[1], { service: registry })
+      assert.strictEqual(provider.keyOf(own), provider.keyOf(questionOf(registry)))
+    }))
+
   it.live("that does not say when it ends lasts three hours", () =>
     Effect.gen(function*() {
       const { asked } = yield* ask(

@@ -7,7 +7,7 @@ import { Agent } from "undici"
 import { cloudOptionsOf, hostIn } from "../../../src/registry/identity/CloudOptions.ts"
 import type { CloudQuestion } from "../../../src/registry/identity/CloudProvider.ts"
 import { makeCloudRequests } from "../../../src/registry/oauth/CloudRequests.ts"
-import { settingsOf } from "../../../src/settings/Settings.ts"
+import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { type Seen, startServer } from "../../support/FakeRegistry.ts"
 
 export const respond = (response: http.ServerResponse, body: unknown, status = 200) => {
@@ -19,9 +19,9 @@ export const respond = (response: http.ServerResponse, body: unknown, status = 2
 export const formOf = ({ body }: Seen): Record<string, string> =>
   Object.fromEntries(new URLSearchParams(body.toString()))
 
-/** What a provider is asked for a registry, with the default settings. */
-export const questionOf = (registry: string): CloudQuestion => {
-  const options = cloudOptionsOf(settingsOf("a.b/c"))
+/** What a provider is asked for a registry, with the default settings but for these. */
+export const questionOf = (registry: string, more: Partial<Settings> = {}): CloudQuestion => {
+  const options = cloudOptionsOf(settingsOf("a.b/c", more))
   const host = hostIn(options, registry)
   return host === undefined ? assert.fail(`${registry} is no cloud's`) : { registry, host, options }
 }
