@@ -27,6 +27,7 @@ import { makeVersionCheck } from "./refusal/VersionCheck.ts"
 import { endpointOf } from "./Endpoints.ts"
 import { makeHostRests } from "./HostRests.ts"
 import { makeCloudIdentities } from "./identity/CloudIdentities.ts"
+import { cloudIn } from "./identity/CloudOptions.ts"
 import { CloudLibraries } from "./identity/CloudLibraries.ts"
 import { makeCloudRequests } from "./oauth/CloudRequests.ts"
 import { makeCloudRepositories } from "./identity/CloudRepositories.ts"
@@ -122,7 +123,8 @@ export class RegistryClient extends Context.Service<
             bandwidth,
             pool: agents.pool,
             ends,
-            repositories: yield* makeCloudRepositories(settings, providers)
+            repositories: yield* makeCloudRepositories(settings, providers),
+            cloudIn: (registry) => cloudIn(settings().clouds, registry)
           }),
           roleOf: access.roleOf,
           silenceOf: reachability.silenceOf,

@@ -2,6 +2,7 @@
 import { Effect, type FiberSet, Option, type Scope } from "effect"
 import { labelsOf } from "../../http/ContentEncoding.ts"
 import { firstOf, numberOf } from "../../http/HeaderValues.ts"
+import type { Cloud } from "../../image/CloudNames.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Repository } from "../../image/Repository.ts"
 import type { SessionAnswer } from "../auth/Session.ts"
@@ -70,9 +71,11 @@ export const makeBlobs = (
     /** Both for UploadSessions. */
     readonly ends: FiberSet.FiberSet
     readonly repositories: CloudRepositories
+    /** Whose registry it is, for the form in which blobs are sent. */
+    readonly cloudIn: (registry: string) => Cloud | undefined
   }
 ): Blobs => {
-  const { bandwidth, ends, limits, pool, repositories, requests, session } = options
+  const { bandwidth, cloudIn, ends, limits, pool, repositories, requests, session } = options
   const retry = retrying(limits)
 
   const headBlob: Blobs["headBlob"] = Effect.fnUntraced(function*(repository, digest) {
@@ -96,7 +99,7 @@ export const makeBlobs = (
     )
 
   return {
-    ...makeUploads({ session, requests, limits, hasBlob, ends, repositories }),
+    ...makeUploads({ session, requests, limits, hasBlob, ends, repositories, cloudIn }),
     hasBlob,
     headBlob,
     openBlob: Effect.fnUntraced(function*(repository, digest, offset) {

@@ -3,6 +3,7 @@
 // clone/blob/Transfer.ts; which sizes pass is UploadSizes'.
 import { Effect, type FiberSet } from "effect"
 import type { Readable } from "node:stream"
+import type { Cloud } from "../../image/CloudNames.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { CloudRepositories } from "../identity/CloudRepositories.ts"
 import { type RegistryError, registryError, type RegistryReason } from "../RegistryError.ts"
@@ -35,10 +36,11 @@ export const makeUploads = (
     /** Both for UploadSessions. */
     readonly ends: FiberSet.FiberSet
     readonly repositories: CloudRepositories
+    readonly cloudIn: (registry: string) => Cloud | undefined
   }
 ): Uploads => {
   const { hasBlob, limits, requests, session } = options
-  const sizes = makeUploadSizes()
+  const sizes = makeUploadSizes(options.cloudIn)
   const commit = makeCommitUpload({ session, requests, limits, hasBlob })
   const sendChunks = makeSendChunks({ session, requests, limits, sizes })
 

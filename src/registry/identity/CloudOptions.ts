@@ -1,5 +1,6 @@
 // CloudOptions: what the settings of cloud identities come to. Edge: their texts have passed settings/CloudSettings.ts.
 import { Option } from "effect"
+import { cloudOf } from "../../image/CloudNames.ts"
 import type { Settings, SettingsKey } from "../../settings/Settings.ts"
 import { type HostPattern, parseHostPattern } from "../auth/HostPattern.ts"
 import { type Cloud, type CloudHost, cloudHostOf } from "./CloudHosts.ts"
@@ -88,7 +89,11 @@ const knownIn = (options: CloudOptions, registry: string): CloudHost | undefined
     : { cloud: "aws", kind: "private", account: undefined, region, fips: false, dualStack: false }
 }
 
-/** The same, of a cloud that is switched on. */
+/** Whose registry it is, whether its identity may be used or not: that is how it takes blobs. */
+export const cloudIn = (options: CloudOptions | undefined, registry: string): Cloud | undefined =>
+  options === undefined ? cloudOf(registry) : knownIn(options, registry)?.cloud
+
+/** What a registry is to a cloud that is switched on. */
 export const hostIn = (options: CloudOptions, registry: string): CloudHost | undefined => {
   const host = knownIn(options, registry)
   return host !== undefined && options.clouds.has(host.cloud) ? host : undefined

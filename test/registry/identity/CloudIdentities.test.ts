@@ -175,6 +175,26 @@ describe("a backup in a cloud", () => {
       assert.deepStrictEqual(logins(registry).slice(-2), ["POST AWS:2", "PUT AWS:2"])
     }))
 
+  it.live("under a name of its own gets parts as its cloud takes them", () =>
+    Effect.gen(function*() {
+      const registry = yield* startEcr
+      const at = { registry: registry.host, repository: "mirror/app" }
+      const large = layerOf("large", 11 * 1024 * 1024)
+      registry.on(/^PUT/, (_, response) => refuse(response, 413, "TOO_LARGE"), 1)
+      const { length } = large.bytes
+      yield* using(registry, (client) =>
+        Effect.gen(function*() {
+          const put = Effect.flatMap(
+            client.startUpload(at, large.digest),
+            (upload) => client.putBlob(upload, large.digest, length, Readable.from([large.bytes]))
+          )
+          assert.isTrue((yield* Effect.flip(put)).retryable)
+          yield* put
+        }))
+      const patches = registry.seen.filter((it) => it.method === "PATCH")
+      assert.deepStrictEqual(patches.map((it) => it.body.length), [10 * 1024 * 1024, 1024 * 1024])
+    }))
+
   it.live("that refuses us is not asked twice", () =>
     Effect.gen(function*() {
       const registry = yield* startEcr
