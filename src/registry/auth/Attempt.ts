@@ -1,6 +1,6 @@
 // A request as one identity: answers the registry's challenge, or that of another it redirects to, and tries once more.
 // Edge: who tries next is Session.ts's; what an answer other than 401 means is for Manifests.ts and Blobs.ts.
-import { Effect, type Redacted, Result } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { type RegistryError, registryError } from "../RegistryError.ts"
 import type { Answer, Request } from "../transport/Transport.ts"
 import type { Authorize, Purpose } from "./Authorization.ts"
@@ -37,6 +37,9 @@ export type Perform<R> = (request: Request) => Effect.Effect<Answer, RegistryErr
 
 /** 401 and 403: about who asks, and not about what is asked for. */
 export const isAboutRights = ({ reason }: RegistryError): boolean => reason === "Unauthorized" || reason === "Denied"
+
+const isEqual = (a: Redacted.Redacted, b: Redacted.Redacted | undefined): boolean =>
+  b !== undefined && Redacted.value(a) === Redacted.value(b)
 
 const challengesOf = ({ headers }: Answer) => parseChallenges(headers["www-authenticate"])
 
@@ -92,7 +95,8 @@ const makeAgain = (authorize: Authorize, schemes: Schemes) =>
       ? Effect.orElseSucceed(trying, () => undefined)
       : trying
     if (spec.once === true || (next === undefined && !refused.moves)) return refused.answer
-    const second = next === undefined ? refused.answer : yield* send(next)
+    // a password that was refused, and has not changed, would be refused again, and count at whoever locks accounts
+    const second = next === undefined || isEqual(next, refused.authorization) ? refused.answer : yield* send(next)
     if (second.status !== 401 || second.url.origin !== at.origin) return second
     const { repository } = spec.repository
     const other = otherScope(challengesOf(second), scopesOf(spec)) ?? offered
