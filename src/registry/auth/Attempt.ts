@@ -9,7 +9,7 @@ import { saysExpired } from "../identity/Expired.ts"
 import { anonymous, type Identity } from "./Identities.ts"
 import { otherScope } from "../refusal/OfferedScope.ts"
 import { hasOneRealm, keepTls } from "./Realm.ts"
-import { parameterOf, schemeOf, type Schemes } from "./Scheme.ts"
+import { isSame, parameterOf, schemeOf, type Schemes } from "./Scheme.ts"
 import { isScopeRefused, scopesOf } from "../refusal/ScopedTokens.ts"
 import type { Tokens } from "./Tokens.ts"
 import type { VersionCheck } from "../refusal/VersionCheck.ts"
@@ -34,6 +34,9 @@ export interface Spec
 
 /** Sends one request. */
 export type Perform<R> = (request: Request) => Effect.Effect<Answer, RegistryError, R>
+
+/** No server there, or none that gives tokens: another may have taken its place. One that hangs up is there, and busy. */
+const isGone = ({ noConnection, status }: RegistryError): boolean => noConnection || status === 404 || status === 410
 
 /** 401 and 403: about who asks, and not about what is asked for. */
 export const isAboutRights = ({ reason }: RegistryError): boolean => reason === "Unauthorized" || reason === "Denied"
@@ -123,12 +126,19 @@ export const makeAttempt = (options: {
   const again = makeAgain(authorize, schemes)
 
   /**
-   * A neighbour's token server gives nothing for this repository, which may have one of its own: it is asked what it wants. Where
-   * that is nothing else, or it says nothing, the neighbour's failure stands.
+   * A neighbour's token server gives nothing for this repository, which may have one of its own, or its own one is gone: it is asked
+   * what it wants. Where that is nothing else, or it says nothing, the failure stands.
    */
-  const mayDiffer = (spec: Spec, at: URL): boolean =>
-    spec.once !== true && !hasOneRealm(spec.repository.registry) &&
-    schemes.of(at, spec.repository.repository)?.own === false
+  const mayDiffer = (spec: Spec, at: URL, failure: RegistryError): boolean => {
+    const { registry, repository } = spec.repository
+    if (spec.once === true || hasOneRealm(registry)) return false
+    const known = schemes.of(at, repository)
+    if (known?.own === true && isGone(failure)) {
+      schemes.forget(at, repository)
+      return true
+    }
+    return known?.own === false
+  }
 
   /** Refused without a word of how one logs in, while there is a login that was not shown: does `/v2/` say it? */
   const asksAtTheDoor = (spec: Spec, at: URL, identity: Identity, { status }: Answer) =>
@@ -157,7 +167,7 @@ export const makeAttempt = (options: {
     const send = (authorization: Redacted.Redacted | undefined) => perform({ ...request, authorization })
     const known = schemes.of(at, repository)?.scheme
     const given = yield* Effect.result(own ? authorize(spec, at, identity) : Effect.undefined)
-    if (Result.isFailure(given) && !mayDiffer(spec, at)) return yield* given.failure
+    if (Result.isFailure(given) && !mayDiffer(spec, at, given.failure)) return yield* given.failure
     const authorization = Result.getOrElse(given, () => undefined)
     const answer = yield* send(authorization)
     if (answer.status === 401 && answer.url.origin !== at.origin) return yield* foreign(spec, request, answer, perform)
@@ -166,8 +176,9 @@ export const makeAttempt = (options: {
     const moves = authorization !== undefined && schemes.moves(at, repository, challenges)
     const learnt = !moves && schemes.learn(at, repository, challenges)
     if (Result.isFailure(given) && answer.status >= 300) {
-      const isNews = learnt &&
-        (schemes.of(at, repository)?.scheme !== known || otherScope(challenges, scopesOf(spec)) !== undefined)
+      const now = schemes.of(at, repository)?.scheme
+      const isOther = now !== undefined && (known === undefined || !isSame(now, known))
+      const isNews = learnt && (isOther || otherScope(challenges, scopesOf(spec)) !== undefined)
       if (!isNews) return yield* given.failure
     }
     if (!own) return answer

@@ -26,6 +26,8 @@ export interface Schemes {
   readonly moves: (endpoint: URL, repository: string, challenges: ReadonlyArray<Challenge>) => boolean
   /** Believes it, for this repository alone. */
   readonly move: (endpoint: URL, repository: string, challenges: ReadonlyArray<Challenge>) => void
+  /** Its token server is gone: nothing is known of it any more, nor of whoever was only thought to have the same. */
+  readonly forget: (endpoint: URL, repository: string) => void
   /** The new one was of no use: back to what the host's others want. */
   readonly stay: (endpoint: URL, repository: string) => void
 }
@@ -62,7 +64,8 @@ export const schemeOf = (challenges: ReadonlyArray<Challenge>, url: URL): Scheme
   return challenges.some((it) => it.scheme === "basic") ? { _tag: "Basic" } : undefined
 }
 
-const isSame = (a: Scheme, b: Scheme): boolean =>
+/** Do both mean that the same is to be shown to the same server? */
+export const isSame = (a: Scheme, b: Scheme): boolean =>
   a._tag === "Bearer"
     ? b._tag === "Bearer" && a.realm.href === b.realm.href && a.service === b.service
     : b._tag === "Basic"
@@ -118,6 +121,15 @@ export const makeSchemes = (): Schemes => {
     move: (endpoint, repository, challenges) => {
       const next = schemeOf(challenges, endpoint)
       if (next !== undefined) repositories.set(`${endpoint.origin} ${repository}`, next)
+    },
+    forget: (endpoint, repository) => {
+      const its = own(endpoint, repository)
+      const host = hosts.get(endpoint.origin)
+      repositories.delete(`${endpoint.origin} ${repository}`)
+      if (its === undefined || host === undefined || !isSame(its, host.scheme)) return
+      // where they differ they go on differing: that is not to be found out again by each
+      if (host.mixed) hosts.set(endpoint.origin, { ...host, teacher: "" })
+      else hosts.delete(endpoint.origin)
     },
     stay: (endpoint, repository) => {
       repositories.delete(`${endpoint.origin} ${repository}`)

@@ -363,92 +363,6 @@ const doors: ReadonlyArray<Row> = [
   }
 ]
 
-/** The n-th look at what there is finds the n-th of these passwords, and the last one from then on. */
-const fileOf = (...passwords: ReadonlyArray<string>) => {
-  let looks = 0
-  return () => basic("me", passwords[Math.min(looks++, passwords.length - 1)] ?? "")
-}
-const asOld = "Basic bWU6b2xk"
-const mirrorHead = (answer: Answer, authorization?: string): Step => head("mirror/app", answer, authorization)
-/** The backup has nobody else who could be asked for. */
-const backup = (times: number) => ({ client, mirror }: Talk) =>
-  Effect.forEach(Array.from({ length: times }), () =>
-    client.headManifest(mirror, "1").pipe(
-      Effect.map((it) => Option.isSome(it) ? "there" : "not there"),
-      Effect.catch((error: RegistryError) => Effect.succeed(error.reason))
-    ))
-
-const passwords: ReadonlyArray<Row> = [
-  {
-    name: "is refused at the registry that has just asked for it: shown once",
-    call: backup(1),
-    options: { credentials: () => login },
-    steps: [mirrorHead(basicOnly), mirrorHead(basicOnly, asMe)],
-    outcome: { value: ["Unauthorized"] }
-  },
-  {
-    name: "is refused from some time on: shown once a request, since nothing has changed",
-    call: backup(3),
-    options: { credentials: () => login },
-    steps: [
-      mirrorHead(basicOnly),
-      mirrorHead(found, asMe),
-      mirrorHead(basicOnly, asMe),
-      mirrorHead(basicOnly, asMe)
-    ],
-    outcome: { value: ["there", "Unauthorized", "Unauthorized"] }
-  },
-  {
-    name: "is refused until the file has another",
-    call: backup(2),
-    options: { credentials: fileOf("old", "secret") },
-    steps: [mirrorHead(basicOnly), mirrorHead(basicOnly, asOld), mirrorHead(found, asMe)],
-    outcome: { value: ["Unauthorized", "there"] }
-  },
-  {
-    name: "is refused where a token is wanted now: a token is got for it, once",
-    call: backup(2),
-    options: { credentials: () => login },
-    steps: [
-      mirrorHead(basicOnly),
-      mirrorHead(found, asMe),
-      mirrorHead(bearer("/token"), asMe),
-      {
-        at: "realm",
-        expect: "GET /token?service=reg&scope=repository%3Amirror%2Fapp%3Apull%2Cpush",
-        with: { authorization: asMe },
-        answer: token("t1")
-      },
-      mirrorHead(found, "Bearer t1")
-    ],
-    outcome: { value: ["there", "there"] }
-  },
-  {
-    name: "of a source is refused: shown once, and then it is asked as anybody",
-    call: look("a", "a"),
-    options: asOwner,
-    steps: [
-      head("a", basicOnly),
-      head("a", found, asMe),
-      head("a", basicOnly, asMe),
-      head("a", found)
-    ],
-    outcome: { value: ["there", "there"] }
-  },
-  {
-    name: "is refused to a write: shown once",
-    call: ({ client, mirror }) =>
-      Effect.andThen(client.headManifest(mirror, "1"), Effect.asVoid(client.startUpload(mirror))),
-    options: { credentials: () => login },
-    steps: [
-      mirrorHead(basicOnly),
-      mirrorHead(found, asMe),
-      { expect: "POST /v2/mirror/app/blobs/uploads/", with: { authorization: asMe }, answer: basicOnly }
-    ],
-    outcome: { failure: { reason: "Unauthorized", retryable: false } }
-  }
-]
-
 const ended: ReadonlyArray<Row> = [
   {
     name: "the server that gave the first one is asked, as nvcr.io needs it",
@@ -500,5 +414,4 @@ const ended: ReadonlyArray<Row> = [
 conversations("repositories of one host", rows)
 conversations("scopes", scopes)
 conversations("a registry that hides what it has", doors)
-conversations("a password", passwords)
 conversations("a token has ended, and another token server is named", ended)

@@ -33,6 +33,7 @@ describe("what a registry asks for", () => {
     const schemes = makeSchemes()
     return {
       learn: (repository: string, header: string) => schemes.learn(at, repository, parseChallenges(header)),
+      forget: (repository: string) => schemes.forget(at, repository),
       of: (repository: string) => {
         const known = schemes.of(at, repository)
         if (known === undefined) return undefined
@@ -65,6 +66,32 @@ describe("what a registry asks for", () => {
     assert.isUndefined(of("d"))
     learn("a", other)
     assert.deepStrictEqual([of("a"), of("b")], ["own other.test", "own auth.test"])
+  })
+
+  it("is forgotten with a server that is gone, by those too who were only thought to have the same", () => {
+    const { forget, learn, of } = learning()
+    learn("a", one)
+    learn("b", one)
+    forget("b")
+    assert.deepStrictEqual([of("a"), of("b"), of("c")], [undefined, undefined, undefined])
+    learn("b", basic)
+    assert.deepStrictEqual([of("b"), of("c")], ["own Basic", "a neighbour's Basic"])
+  })
+
+  it("is forgotten by one alone where repositories differ, and they go on differing", () => {
+    const { forget, learn, of } = learning()
+    learn("a", one)
+    learn("b", other)
+    forget("b")
+    assert.deepStrictEqual([of("a"), of("b"), of("c")], ["own auth.test", undefined, undefined])
+    learn("b", other)
+    forget("a")
+    assert.deepStrictEqual([of("a"), of("b")], [undefined, "own other.test"])
+    learn("a", other)
+    assert.deepStrictEqual([of("a"), of("c")], ["own other.test", undefined])
+    // of whom nothing is known nothing is forgotten
+    forget("d")
+    assert.strictEqual(of("a"), "own other.test")
   })
 
   it("moves with the whole host where nobody differs", () => {
