@@ -1,6 +1,6 @@
 // The PUT that ends an upload, with the whole blob in it or after the last chunk, and what its answer comes to.
 // Source: OCI distribution-spec, "Pushing blobs".
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import type { Readable } from "node:stream"
 import { firstOf } from "../../http/HeaderValues.ts"
 import { type Digest, isAnother } from "../../image/Digest.ts"
@@ -21,6 +21,11 @@ export type CommitUpload = (
   size: number,
   body: Readable | undefined
 ) => Effect.Effect<void, RegistryError>
+
+/** From this size on a body is on its way for so long that a login can end meanwhile. */
+const largeBytes = 64 * 1024 * 1024
+/** Refused at its end, it would be sent again from its beginning. */
+const largeTime = Duration.minutes(30)
 
 // appended as text: parsing and writing the query anew could alter what the registry encoded into it
 const withDigest = ({ href }: URL, digest: Digest): URL => {
@@ -68,6 +73,7 @@ export const makeCommitUpload = (options: ApiParts & { readonly hasBlob: Blobs["
       agent: "upload",
       as: upload.by,
       once: body !== undefined,
+      ...(body !== undefined && size >= largeBytes ? { lasting: largeTime } : {}),
       timeout: limits.commitTimeout
     })
     yield* stored(request, yield* session.send(request), digest)

@@ -1,6 +1,6 @@
 // The Authorization of a request, as one identity: a token of the registry's token server, a login, or none.
 // Edge: credentials stop here at a token server that is not the registry's (invariant 6); who may be whom is Identities.ts's.
-import { Effect, Redacted } from "effect"
+import { type Duration, Effect, Redacted } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Repository } from "../../image/Repository.ts"
 import type { RegistryError } from "../RegistryError.ts"
@@ -21,6 +21,8 @@ export interface Purpose {
   readonly actions: "pull" | "pull,push"
   /** A further repository of the same registry that must be readable: the origin of a mount. */
   readonly from?: string | undefined
+  /** How long it may take: a cloud's login or token that ends before is replaced first, where that is possible. */
+  readonly lasting?: Duration.Duration | undefined
 }
 
 /** What is known of the request's last try. */
@@ -64,7 +66,7 @@ const makeTokenRequests = (settings: () => RegistryOptions) => {
     endpoint: URL,
     identity: Identity
   ): Effect.fn.Return<TokenRequest, RegistryError> {
-    const { repository: { registry }, target } = purpose
+    const { lasting, repository: { registry }, target } = purpose
     yield* keepTls(purpose, endpoint, realm)
     const trusted = yield* isTrustedRealm(registry, endpoint, realm, settings().trustedTokenServers)
     const pair = pairOf(registry, realm)
@@ -82,7 +84,9 @@ const makeTokenRequests = (settings: () => RegistryOptions) => {
       scopes: scopesOf(purpose),
       identity: trusted ? identity : anonymous,
       vouched: trusted && mayBePrivate(settings(), endpoint.host),
-      target
+      target,
+      // other token servers may give tokens of five minutes, and mean it
+      lasting: trusted && identity.credential?.byCloud === true ? lasting : undefined
     }
   })
 }

@@ -2,7 +2,7 @@
 // repositories under its prefix only, as the owner of a source's login only where an anonymous client was let in before.
 // A client certificate is a credential like any other, and so is a login that several hosts share: what opens the backup
 // is never shown to a source.
-import { Clock, Effect, Option } from "effect"
+import { Clock, type Duration, Effect, Option } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { makeExpiringSet } from "../../collections/ExpiringSet.ts"
 import { isUnder } from "../../image/BackupName.ts"
@@ -49,6 +49,12 @@ export interface Access {
     identity: Identity,
     expired: boolean
   ) => Effect.Effect<Identity | undefined, CloudError>
+  /** Who we are for what takes so long: another only where a cloud's login would end before, and it gives a new one. */
+  readonly lasting: (
+    repository: Repository,
+    identity: Identity,
+    least: Duration.Duration
+  ) => Effect.Effect<Identity>
   /** This one was let in: the next requests begin with it. */
   readonly settle: (repository: Repository, use: Use, identity: Identity) => Effect.Effect<void>
   /** Is there an identity that only waits for the proof that the repository is public? */
@@ -78,6 +84,13 @@ const nameOf = (it: Repository) => `${it.registry}/${it.repository}`
 
 /** `place` is a registry, or the name of a repository. */
 const distrustKey = (place: string, use: Use, { name }: Identity) => `${use} ${place} ${name}`
+
+/** The same with another credential. */
+const as = (identity: Identity, credential: Credential): Identity => ({
+  ...identity,
+  name: credential.fingerprint,
+  credential
+})
 
 const mustProve = ({ sourceCredentials }: RegistryOptions): boolean => sourceCredentials === "proven-public"
 
@@ -136,6 +149,25 @@ const makeOffers = (
   return { offered, owning }
 }
 
+/** Logins of clouds that take the place of others. */
+const makeRenewals = (clouds: CloudIdentities, roleOf: Access["roleOf"]): Pick<Access, "renewed" | "lasting"> => ({
+  renewed: (repository, identity, expired) =>
+    identity.credential === undefined
+      ? Effect.undefined
+      : Effect.map(
+        clouds.renewed(repository.registry, roleOf(repository), identity.credential, expired),
+        (it) => Option.isNone(it) ? undefined : as(identity, it.value)
+      ),
+  lasting: (repository, identity, least) =>
+    identity.credential === undefined
+      ? Effect.succeed(identity)
+      : clouds.lasting(repository.registry, roleOf(repository), identity.credential, least).pipe(
+        Effect.map((it) => Option.isNone(it) ? identity : as(identity, it.value)),
+        // a cloud that gives no other says so itself: the request is sent with what there is
+        Effect.orElseSucceed(() => identity)
+      )
+})
+
 export const makeAccess = (
   settings: () => RegistryOptions,
   credentials: Credentials["Service"],
@@ -183,13 +215,7 @@ export const makeAccess = (
         ? { identities, settled: false }
         : { identities: [settled, ...identities.filter((it) => it !== settled)], settled: true }
     }),
-    renewed: ({ registry, repository }, identity, expired) =>
-      identity.credential === undefined
-        ? Effect.undefined
-        : Effect.map(
-          clouds.renewed(registry, roleOf({ registry, repository }), identity.credential, expired),
-          (it) => Option.isNone(it) ? undefined : { ...identity, name: it.value.fingerprint, credential: it.value }
-        ),
+    ...makeRenewals(clouds, roleOf),
     settle: (repository, use, identity) => Effect.sync(() => letIn.set(`${use} ${nameOf(repository)}`, identity.name)),
     needsProof: Effect.fnUntraced(function*(repository) {
       if (roleOf(repository) === "backup" || (yield* mayOffer(repository))) return false

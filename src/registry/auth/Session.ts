@@ -121,7 +121,11 @@ export const makeSession = (options: {
   })
 
   const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
-    const given = spec.anonymous === true ? anonymous : spec.as
+    const given = spec.anonymous === true
+      ? anonymous
+      : spec.as === undefined || spec.lasting === undefined
+      ? spec.as
+      : yield* access.lasting(spec.repository, spec.as, spec.lasting)
     const use = isWrite(spec) ? "write" : "read"
     const { identities, settled } = given === undefined
       ? yield* Effect.mapError(access.identitiesFor(spec.repository, use), withoutLogin(spec))

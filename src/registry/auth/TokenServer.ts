@@ -20,6 +20,8 @@ export interface TokenRequest {
   readonly vouched: boolean
   /** For errors: what the token is for. */
   readonly target: string
+  /** How long the token should be good for, where another would be better. */
+  readonly lasting?: Duration.Duration | undefined
 }
 
 export interface TokenServer {

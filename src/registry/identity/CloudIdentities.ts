@@ -2,7 +2,7 @@
 // source where its owner's word names the host, since pod specs name hosts.
 // Edge: gives Credential values and nothing else. That written logins go first, and whom a login is shown to, is
 // auth/Identities.ts'; how long a token is kept is CloudTokens.ts'.
-import { Clock, Effect, Metric, Option } from "effect"
+import { Clock, type Duration, Effect, Metric, Option } from "effect"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import { cloudTokens, cloudTokenTime, touchCloud } from "../../telemetry/Metrics.ts"
 import type { Credential } from "../auth/DockerConfig.ts"
@@ -27,6 +27,16 @@ export interface CloudIdentities {
     refused: Credential,
     expired: boolean
   ) => Effect.Effect<Option.Option<Credential>, CloudError>
+  /**
+   * One in place of a credential that will not be good for so long; none where it is no cloud's, is good enough, or the cloud gives
+   * no other.
+   */
+  readonly lasting: (
+    registry: string,
+    side: Side,
+    credential: Credential,
+    least: Duration.Duration
+  ) => Effect.Effect<Option.Option<Credential>, CloudError>
   /** May anybody be asked without a login where the cloud gives none? */
   readonly isOpenToAll: (registry: string) => boolean
 }
@@ -35,6 +45,7 @@ export interface CloudIdentities {
 export const noClouds: CloudIdentities = {
   credentialFor: () => Effect.succeedNone,
   renewed: () => Effect.succeedNone,
+  lasting: () => Effect.succeedNone,
   isOpenToAll: () => true
 }
 
@@ -76,19 +87,31 @@ export const makeCloudIdentities = Effect.fnUntraced(function*(
       : undefined
   }
 
-  const credentialFor: CloudIdentities["credentialFor"] = (registry, side) => {
+  const credentialFor = (
+    registry: string,
+    side: Side,
+    least?: Duration.Duration
+  ): Effect.Effect<Option.Option<Credential>, CloudError> => {
     const asked = questionOf(registry, side)
     if (asked === undefined) return Effect.succeedNone
     const { provider, question } = asked
     const key = `${question.host.cloud} ${provider.keyOf(question)}`
-    return Effect.map(tokens.get(key, counted(question.host.cloud, provider.token(question))), (credential) => {
+    const asking = counted(question.host.cloud, provider.token(question))
+    return Effect.map(tokens.get(key, asking, least), (credential) => {
       given.set(credential.fingerprint, true)
       return Option.some({ ...credential, byCloud: true })
     })
   }
 
   return {
-    credentialFor,
+    credentialFor: (registry, side) => credentialFor(registry, side),
+    lasting: (registry, side, credential, least) =>
+      given.get(credential.fingerprint) === undefined
+        ? Effect.succeedNone
+        : Effect.map(
+          credentialFor(registry, side, least),
+          Option.filter((it) => it.fingerprint !== credential.fingerprint)
+        ),
     renewed: Effect.fnUntraced(function*(registry, side, refused, expired) {
       if (given.get(refused.fingerprint) === undefined) return Option.none()
       // undefined: another request was told before, and has given it up

@@ -18,8 +18,14 @@ export interface CloudTokens {
   /**
    * The credential under a key, asked for by one at a time. Where that fails the one before is used to its end, with a
    * warning; without one, the failure stands for half a minute.
+   * @param least how long it should be good for: one with less left is replaced, once a minute at most, since clouds may have
+   * no better one (metadata services give the same until five minutes before its end)
    */
-  readonly get: (key: string, ask: Effect.Effect<CloudToken, CloudError>) => Effect.Effect<Credential, CloudError>
+  readonly get: (
+    key: string,
+    ask: Effect.Effect<CloudToken, CloudError>,
+    least?: Duration.Duration
+  ) => Effect.Effect<Credential, CloudError>
   /** This one was refused: the next `get` asks anew. False: no token of ours, or one that has been given up already. */
   readonly drop: (fingerprint: string) => Effect.Effect<boolean>
   /** Milliseconds since the credential was given to us; undefined: it is none of ours. */
@@ -29,6 +35,8 @@ export interface CloudTokens {
 const longest = Duration.toMillis("6 hours")
 /** Milliseconds between a failure and the next try. */
 const pause = 30_000
+/** Milliseconds for which what has come is the best that there is. */
+const newFor = 60_000
 /** Regions and roles; a token has some thousand bytes. */
 const most = 256
 
@@ -48,7 +56,11 @@ const now: Effect.Effect<Now> = Effect.zipWith(uptime, Clock.currentTimeMillis, 
 
 const ageAt = ({ since }: Held, { up, wall }: Now): number => Math.max(up - since.up, wall - since.wall)
 
-const isFresh = (held: Held, at: Now): boolean => ageAt(held, at) < Math.min(held.life / 2, longest)
+/** @param least milliseconds that it should have left */
+const isFresh = (held: Held, at: Now, least: number): boolean => {
+  const age = ageAt(held, at)
+  return age < Math.min(held.life / 2, longest) && (age < newFor || held.life - age >= least)
+}
 
 export const makeCloudTokens: Effect.Effect<CloudTokens> = Effect.map(
   makeOnce<Credential, CloudError>({ kept: 0 }),
@@ -57,17 +69,21 @@ export const makeCloudTokens: Effect.Effect<CloudTokens> = Effect.map(
     const failures = makeBoundedMap<string, { readonly error: CloudError; readonly until: number }>(most)
 
     /** What there is without asking: a fresh token, or what came of the last try. */
-    const known = (key: string, at: Now): Effect.Effect<Credential, CloudError> | undefined => {
+    const known = (key: string, at: Now, least: number): Effect.Effect<Credential, CloudError> | undefined => {
       const held = tokens.get(key)
-      if (held !== undefined && isFresh(held, at)) return Effect.succeed(held.credential)
+      if (held !== undefined && isFresh(held, at, least)) return Effect.succeed(held.credential)
       const failed = failures.get(key)
       if (failed === undefined || failed.until <= at.up) return undefined
       return held !== undefined && ageAt(held, at) < held.life ? Effect.succeed(held.credential) : failed.error
     }
 
-    const ask = Effect.fnUntraced(function*(key: string, asking: Effect.Effect<CloudToken, CloudError>) {
+    const ask = Effect.fnUntraced(function*(
+      key: string,
+      asking: Effect.Effect<CloudToken, CloudError>,
+      least: number
+    ) {
       // whoever was before us may have brought it
-      const there = known(key, yield* now)
+      const there = known(key, yield* now, least)
       if (there !== undefined) return yield* there
       const answer = yield* Effect.result(asking)
       const at = yield* now
@@ -103,7 +119,11 @@ export const makeCloudTokens: Effect.Effect<CloudTokens> = Effect.map(
     }
 
     return {
-      get: (key, asking) => Effect.flatMap(now, (at) => known(key, at) ?? flights.get(key, ask(key, asking))),
+      get: (key, asking, least = Duration.zero) =>
+        Effect.flatMap(now, (at) => {
+          const millis = Duration.toMillis(least)
+          return known(key, at, millis) ?? flights.get(key, ask(key, asking, millis))
+        }),
       drop: (fingerprint) =>
         Effect.sync(() => {
           const key = keyOf(fingerprint)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Duration, Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { makeTokens } from "../../../src/registry/auth/Tokens.ts"
 import { request, server } from "./CountingTokenServer.ts"
@@ -48,6 +48,41 @@ describe("Tokens", () => {
       // another scope is another token
       assert.strictEqual(value(yield* tokens.get({ ...request, scopes: ["repository:c:pull"] })), "Bearer t3")
       assert.strictEqual(value(yield* tokens.get(request)), "Bearer t2")
+    }))
+
+  it.effect("that end before something long would are replaced for that, by one request, and stay where none comes", () =>
+    Effect.gen(function*() {
+      let down = false
+      const { sent, transport } = server(
+        (count) => down ? { status: 503, body: "" } : { body: `{"token":"t${count}","expires_in":3600}` },
+        "0 millis"
+      )
+      const tokens = yield* makeTokens(transport)
+      const long = tokens.get({ ...request, lasting: Duration.minutes(30) })
+      assert.strictEqual(value(yield* long), "Bearer t1")
+      // a token is used for 54 minutes
+      yield* TestClock.adjust("24 minutes")
+      assert.strictEqual(value(yield* long), "Bearer t1")
+      yield* TestClock.adjust("1 second")
+      down = true
+      assert.strictEqual(value(yield* long), "Bearer t1")
+      assert.strictEqual(value(yield* tokens.get(request)), "Bearer t1")
+      down = false
+      const all = yield* Effect.all([long, long, long], { concurrency: "unbounded" })
+      assert.deepStrictEqual(all.map(value), Array(3).fill("Bearer t3"))
+      assert.strictEqual(value(yield* tokens.get(request)), "Bearer t3")
+      assert.strictEqual(sent.length, 3)
+    }))
+
+  it.effect("of a server that gives none for so long are asked for once a minute", () =>
+    Effect.gen(function*() {
+      const { sent, transport } = server((count) => ({ body: `{"token":"t${count}","expires_in":300}` }), "0 millis")
+      const tokens = yield* makeTokens(transport)
+      for (let second = 0; second < 120; second++) {
+        yield* tokens.get({ ...request, lasting: Duration.minutes(30) })
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(sent.length, 2)
     }))
 
   it.live("that are refused are refused to all who wait, and asked for again by the next", () =>

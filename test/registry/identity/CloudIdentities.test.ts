@@ -1,6 +1,6 @@
 // Whom a cloud's login is used for, when it is given up, and what a registry is asked with: over real sockets where it matters.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Metric, Option } from "effect"
+import { Clock, Duration, Effect, Layer, Metric, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Readable } from "node:stream"
 import { basic } from "../../../src/registry/auth/DockerConfig.ts"
@@ -221,6 +221,81 @@ describe("a backup in a cloud", () => {
           assert.include(error.message, unavailable.message.slice(0, 80))
         }))
       assert.lengthOf(registry.seen, 0)
+    }))
+})
+
+/** As if it were so much later. */
+const later = <A, E, R>(effect: Effect.Effect<A, E, R>, by: Duration.Duration): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Clock.Clock, (real) => {
+    const millis = () => real.currentTimeMillisUnsafe() + Duration.toMillis(by)
+    const nanos = () => real.monotonicTimeNanosUnsafe() + BigInt(Duration.toMillis(by)) * 1_000_000n
+    return Effect.provideService(effect, Clock.Clock, {
+      ...real,
+      currentTimeMillisUnsafe: millis,
+      currentTimeMillis: Effect.sync(millis),
+      monotonicTimeNanosUnsafe: nanos,
+      monotonicTimeNanos: Effect.sync(nanos),
+      currentTimeNanosUnsafe: () => real.currentTimeNanosUnsafe(),
+      currentTimeNanos: real.currentTimeNanos,
+      sleep: (duration) => real.sleep(duration)
+    })
+  })
+
+describe("a large blob for a backup in a cloud", () => {
+  const large = layerOf("large", 64 * 1024 * 1024)
+  /** Begins an upload and, so much later, sends it whole. */
+  const push = (client: RegistryClient["Service"], registry: FakeRegistry, blob = large) =>
+    Effect.gen(function*() {
+      const at = { registry: registry.host, repository: "mirror/app" }
+      const upload = yield* client.startUpload(at, blob.digest)
+      const put = client.putBlob(upload, blob.digest, blob.bytes.length, Readable.from([blob.bytes]))
+      yield* later(put, Duration.minutes(2))
+    })
+
+  it.live("is not begun with a login that ends within half an hour", () =>
+    Effect.gen(function*() {
+      const registry = yield* startEcr
+      yield* using(registry, (client, cloud) => {
+        cloud.life = Duration.minutes(31)
+        return push(client, registry)
+      })
+      assert.deepStrictEqual(logins(registry), ["POST nobody", "POST AWS:1", "PUT AWS:2"])
+    }))
+
+  it.live("is begun with the login that there is where it lasts, the blob is small, or the cloud is down", () =>
+    Effect.gen(function*() {
+      for (const why of ["it lasts", "small", "down"]) {
+        const registry = yield* startEcr
+        yield* using(registry, (client, cloud) => {
+          cloud.life = Duration.minutes(why === "it lasts" ? 33 : 31)
+          registry.on(/^POST/, (_, __, next) => {
+            cloud.down = why === "down"
+            next()
+          })
+          return push(client, registry, why === "small" ? layer : large)
+        })
+        assert.strictEqual(logins(registry).at(-1), "PUT AWS:1", why)
+      }
+    }))
+
+  it.live.each<[string, number, Partial<TestOptions>]>([
+    ["is not begun with a token of its own server that ends within half an hour", 2, {}],
+    ["is sent with the token that there is for a login that is written down", 1, {
+      credentials: () => basic("written", "pw")
+    }]
+  ])("%s", ([, tokens, more]) =>
+    Effect.gen(function*() {
+      const registry = yield* startFakeRegistry()
+      const realm = yield* startServer((_, response) =>
+        response.writeHead(200).end(JSON.stringify({ token: `t${realm.seen.length}`, expires_in: 2040 }))
+      )
+      registry.on(/./, (seen, response, next) =>
+        seen.headers.authorization === undefined
+          ? refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="${realm.origin}/token"` })
+          : next())
+      yield* using(registry, (client) => push(client, registry), more)
+      assert.lengthOf(realm.seen, tokens)
+      assert.strictEqual(registry.seen.at(-1)?.headers.authorization, `Bearer t${tokens}`)
     }))
 })
 

@@ -8,6 +8,8 @@ import { type CloudToken, makeCloudTokens } from "../../../src/registry/identity
 
 const hour = Duration.toMillis("1 hour")
 
+const oneMinute = Duration.toMillis("1 minute")
+
 const down = new CloudError({
   cloud: "AWS",
   identity: "somebody",
@@ -107,6 +109,47 @@ describe("a token", () => {
       // whoever was refused with the first has no word about the second
       assert.isFalse(yield* tokens.drop(print("1")))
       yield* get
+      assert.strictEqual(cloud.asked, 2)
+    }))
+
+  it.effect("that ends before something long would is replaced for that alone", () =>
+    Effect.gen(function*() {
+      const tokens = yield* makeCloudTokens
+      const { ask, cloud } = startCloud(50 * oneMinute)
+      const get = tokens.get("key", ask)
+      const getFor30 = tokens.get("key", ask, Duration.minutes(30))
+      yield* getFor30
+      yield* TestClock.adjust(20 * oneMinute)
+      assert.strictEqual((yield* getFor30).fingerprint, print("1"))
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* get).fingerprint, print("1"))
+      assert.strictEqual((yield* getFor30).fingerprint, print("2"))
+      // and is everybody's from then on
+      assert.strictEqual((yield* get).fingerprint, print("2"))
+      assert.strictEqual(cloud.asked, 2)
+    }))
+
+  it.effect("is asked for once a minute where clouds have none that lasts so long", () =>
+    Effect.gen(function*() {
+      const tokens = yield* makeCloudTokens
+      const { ask, cloud } = startCloud(10 * oneMinute)
+      for (let second = 0; second < 180; second++) {
+        yield* tokens.get("key", ask, Duration.minutes(30))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(cloud.asked, 3)
+    }))
+
+  it.effect("is used for something long all the same where the cloud is down", () =>
+    Effect.gen(function*() {
+      const tokens = yield* makeCloudTokens
+      const { ask, cloud } = startCloud(50 * oneMinute)
+      yield* tokens.get("key", ask)
+      cloud.down = true
+      yield* TestClock.adjust(21 * oneMinute)
+      const got = yield* tokens.get("key", ask, Duration.minutes(30))
+      assert.strictEqual(got.fingerprint, print("1"))
+      yield* tokens.get("key", ask, Duration.minutes(30))
       assert.strictEqual(cloud.asked, 2)
     }))
 

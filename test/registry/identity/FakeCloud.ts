@@ -15,9 +15,9 @@ export const unavailable = new CloudError({
   retryable: false
 })
 
-/** The registries' tokens last for twelve hours; `asked` has the registry of each question. */
+/** The registries' tokens last for twelve hours unless `life` says otherwise; `asked` has the registry of each question. */
 export const fakeCloud = () => {
-  const cloud = { asked: Array.of<string>(), down: false }
+  const cloud = { asked: Array.of<string>(), down: false, life: Duration.hours(12) }
   const provider: CloudProvider = {
     keyOf: ({ host }) => host.cloud === "aws" && host.kind === "private" ? host.region : "public",
     token: ({ registry }) =>
@@ -27,7 +27,7 @@ export const fakeCloud = () => {
           ? Effect.fail(unavailable)
           : Effect.succeed({
             credential: basic("AWS", String(cloud.asked.length)),
-            expiresAt: now + Duration.toMillis("12 hours")
+            expiresAt: now + Duration.toMillis(cloud.life)
           })
       })
   }
