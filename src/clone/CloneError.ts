@@ -122,22 +122,41 @@ const adviceOnRefusal = (error: RegistryError): string => {
     : `; ${who} must be allowed to push there`
 }
 
-const advice = (error: RegistryError, side: Side): string => {
-  // a cloud has said what is missing: no entry of a file would help
-  if (error.cause instanceof CloudError) return ""
-  if (error.reason === "Unauthorized" || error.reason === "Denied" || error.reason === "Policy") {
-    const hint = hintOf(error.detail)
-    if (hint !== undefined) return `. ${hint}`
+/** The server that is to give tokens has none, which says nothing of the image: it may be another server by now. */
+const isTokenServerGone = ({ operation, status }: RegistryError): boolean =>
+  operation === "GET token" && (status === 404 || status === 410)
+
+const tokenServerGone =
+  "; the token server is gone, or knows no such repository: the registry is asked again which one it has"
+
+/** What a failure at the source is, and what to do of it, where its reason and its own words do not say that. */
+const adviceAtSource = (error: RegistryError): string => {
+  if (isExpired(error)) return "; its login has expired, and is to be renewed"
+  switch (error.reason) {
+    case "Internal":
+      return "; until it is named there, it is taken to be yours already"
+    case "Unauthorized":
+    case "Denied":
+      return "; it is private or does not exist"
+    case "NotFound":
+      return error.operation.endsWith("blob")
+        ? "; the image is there, and this part of it is not: its registry has lost it"
+        : ""
+    case "RateLimited":
+      return "; its registry gives no more for now: a login for it in DOCKER_CONFIG may be given more"
+    case "Corrupt":
+      return "; its registry's storage, or a proxy or cache on the way, has changed it"
+    case "Policy":
+      return "; a policy of its registry forbids to read it"
+    case "Unreadable":
+      return "; its registry may have it, and fail to read it"
+    default:
+      return ""
   }
-  if (side === "source") {
-    if (error.reason === "Internal") return "; until it is named there, it is taken to be yours already"
-    if (isExpired(error)) return "; its login has expired, and is to be renewed"
-    return error.reason === "Unauthorized" || error.reason === "Denied" ?
-      "; it is private or does not exist"
-      : error.reason === "NotFound" && error.operation.endsWith("blob")
-      ? "; the image is there, and this part of it is not: its registry has lost it"
-      : ""
-  }
+}
+
+/** The same at the backup. */
+const adviceAtBackup = (error: RegistryError): string => {
   switch (error.reason) {
     case "Unauthorized":
     case "Denied":
@@ -157,7 +176,9 @@ const advice = (error: RegistryError, side: Side): string => {
         ? "; the manifest is the source's, byte for byte: the backup registry takes none of this kind"
         : ""
     case "NotFound":
-      return "; the backup registry wants the repository or project created first"
+      return error.operation === "GET blob"
+        ? "; the backup has lost this part of the copy: image-cloner verify --repair sends it again"
+        : "; the backup registry wants the repository or project created first"
     case "TooLarge":
       return error.status === 413
         ? "; what stands before the backup registry takes no request of that size: its limit is to be raised (nginx: " +
@@ -165,6 +186,14 @@ const advice = (error: RegistryError, side: Side): string => {
         : ""
     case "Quota":
       return "; the backup registry's quota is used up"
+    case "RateLimited":
+      return "; the backup registry takes no more for now"
+    case "Incomplete":
+      return "; the backup registry has lost a part that it had: it is sent again"
+    case "Corrupt":
+      return "; it was right when it was sent: the backup registry's storage, or something on the way, has changed it"
+    case "Unreadable":
+      return "; the backup registry may have it, and fail to read it: image-cloner verify tells"
     case "Immutable":
       return "; the backup registry does not let this tag be moved"
     default:
@@ -172,13 +201,26 @@ const advice = (error: RegistryError, side: Side): string => {
   }
 }
 
+const advice = (error: RegistryError, side: Side): string => {
+  // a cloud has said what is missing: no entry of a file would help
+  if (error.cause instanceof CloudError) return ""
+  if (isTokenServerGone(error)) return tokenServerGone
+  // refused before anything was asked: the handshake of TLS has said what it takes
+  if (error.cause !== undefined && error.reason === "Unauthorized") return ""
+  if (error.reason === "Unauthorized" || error.reason === "Denied" || error.reason === "Policy") {
+    const hint = hintOf(error.detail)
+    if (hint !== undefined) return `. ${hint}`
+  }
+  return side === "source" ? adviceAtSource(error) : adviceAtBackup(error)
+}
+
 /** A registry's error as the reason why `image` was not cloned. */
 export const fromRegistry = (image: string, side: Side) => (error: RegistryError): CloneError =>
   new CloneError({
     image,
     side,
-    // whether it is private nobody has said
-    reason: side === "source" && isExpired(error)
+    // whether it is private, or there, nobody has said
+    reason: (side === "source" && isExpired(error)) || isTokenServerGone(error)
       ? "unavailable"
       // a right that we lack; what a scanner has yet to see is told by other statuses
       : side === "source" && error.reason === "Policy" && lacksRight.test(error.detail)
@@ -186,7 +228,7 @@ export const fromRegistry = (image: string, side: Side) => (error: RegistryError
       : (side === "source" ? atSource : atBackup)[error.reason],
     detail: `${error.message}${advice(error, side)}`,
     // what the manifest refers to was pushed just before: the registry has lost it, and gets it again
-    retryable: error.retryable || error.reason === "Incomplete",
+    retryable: error.retryable || error.reason === "Incomplete" || isTokenServerGone(error),
     retryAfter: error.retryAfter,
     silent: error.silent,
     cause: error

@@ -108,6 +108,55 @@ describe("fromRegistry", () => {
     assert.strictEqual(about("GET manifest", "NotFound", "source"), "GET manifest x: HTTP 4xx")
   })
 
+  // what a tired person on call reads: what to do, where the reason alone does not say it
+  it.each<[string, RegistryReason, "source" | "backup", number | undefined, RegExp]>([
+    ["HEAD manifest", "Unauthorized", "source", 401, /it is private or does not exist$/],
+    ["HEAD manifest", "RateLimited", "source", 429, /a login for it in DOCKER_CONFIG may be given more$/],
+    ["HEAD manifest", "Policy", "source", 412, /a policy of its registry forbids to read it$/],
+    ["HEAD manifest", "Unreadable", "source", 500, /its registry may have it, and fail to read it$/],
+    ["copy blob", "Corrupt", "source", undefined, /a proxy or cache on the way, has changed it$/],
+    ["GET blob", "NotFound", "source", 404, /its registry has lost it$/],
+    ["GET token", "NotFound", "source", 404, /the token server is gone, or knows no such repository/],
+    ["GET token", "NotFound", "backup", 404, /the token server is gone, or knows no such repository/],
+    ["GET token", "Invalid", "backup", 410, /the token server is gone, or knows no such repository/],
+    ["GET token", "Unavailable", "source", 503, /HTTP 4xx$/],
+    ["GET blob", "NotFound", "backup", 404, /image-cloner verify --repair sends it again$/],
+    ["POST blob", "NotFound", "backup", 404, /wants the repository or project created first$/],
+    ["POST blob", "RateLimited", "backup", 429, /takes no more for now$/],
+    ["PUT manifest", "Incomplete", "backup", 400, /lost a part that it had: it is sent again$/],
+    ["PUT blob", "Corrupt", "backup", 400, /it was right when it was sent: /],
+    ["HEAD manifest", "Unreadable", "backup", 500, /image-cloner verify tells$/],
+    ["PUT blob", "Quota", "backup", 403, /quota is used up$/]
+  ])("of %s, %s at the %s (%s) ends with what to do", (operation, reason, side, status, expected) => {
+    assert.match(about(operation, reason, side, { status }), expected)
+  })
+
+  it("does not call an image gone, or a repository missing, because a token server is", () => {
+    for (const side of ["source", "backup"] as const) {
+      const gone = fromRegistry("nginx", side)(
+        registryError({
+          operation: "GET token",
+          target: "x",
+          reason: "NotFound",
+          status: 404,
+          detail: "a.test: HTTP 404"
+        })
+      )
+      assert.deepInclude({ ...gone }, { reason: "unavailable", retryable: true })
+      assert.notMatch(gone.message, /not-found|created first/)
+    }
+  })
+
+  it("does not call an image private whose registry wants a client certificate", () => {
+    const detail = "a.test: the host wants a client certificate that it trusts"
+    for (const side of ["source", "backup"] as const) {
+      assert.strictEqual(
+        about("HEAD manifest", "Unauthorized", side, { detail, cause: new Error("alert") }),
+        `HEAD manifest x: ${detail}`
+      )
+    }
+  })
+
   it("keeps whether and when, and says what to do", () => {
     const limited = error("RateLimited", "source", Duration.minutes(5))
     assert.isTrue(limited.retryable)

@@ -23,7 +23,13 @@ export interface Upload {
 export const locationIn = (of: Spec, answer: SessionAnswer): Effect.Effect<URL, RegistryError> => {
   const text = firstOf(answer.headers["location"])
   if (text === undefined || !URL.canParse(text, answer.url)) {
-    return Effect.fail(registryError({ ...of, reason: "Protocol", detail: "the upload has no usable Location" }))
+    return Effect.fail(
+      registryError({
+        ...of,
+        reason: "Protocol",
+        detail: "the upload has no usable Location: a proxy before the registry may have dropped it"
+      })
+    )
   }
   const location = new URL(text, answer.url)
   // never sent, and a query behind it would not be either
@@ -35,7 +41,11 @@ export const locationIn = (of: Spec, answer: SessionAnswer): Effect.Effect<URL, 
   }
   return location.protocol === "https:" || location.protocol === answer.url.protocol
     ? Effect.succeed(location)
-    : Effect.fail(registryError({ ...of, reason: "Refused", detail: "the upload's Location would leave TLS" }))
+    : Effect.fail(registryError({
+      ...of,
+      reason: "Refused",
+      detail: `the upload's Location, at ${location.host}, would leave TLS: the registry has to know its own URL`
+    }))
 }
 
 /** The upload that an answer has opened; fails like `locationIn`. */

@@ -90,7 +90,9 @@ export const keepTls = (
       operation,
       target,
       reason: "Refused",
-      detail: `the registry's token server ${realm.host} is without TLS`
+      detail:
+        `the registry's token server ${realm.host} is without TLS, and nothing is shown to it: the registry has to name it `
+        + "with https (behind a proxy it may not know that it is spoken to over TLS)"
     }))
     : Effect.void
 

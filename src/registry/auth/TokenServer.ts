@@ -72,7 +72,9 @@ export const readToken = Effect.fnUntraced(
   function*(request: TokenRequest, answer: Answer): Effect.fn.Return<Token, RegistryError> {
     const now = yield* Clock.monotonicTimeNanos
     if (answer.status !== 200) {
-      return yield* classify({ operation, target: request.target, ...answer, now: yield* Clock.currentTimeMillis })
+      const error = classify({ operation, target: request.target, ...answer, now: yield* Clock.currentTimeMillis })
+      // the target is a registry's, and this one may be anywhere
+      return yield* registryError({ ...error, detail: `${answer.url.host}: ${error.detail}` })
     }
     const body = bodyOf(answer)
     const text = [body?.token, body?.access_token].find(isToken)

@@ -43,6 +43,25 @@ const isTlsRecord = (cause: unknown): boolean =>
   cause instanceof Error && "data" in cause && typeof cause.data === "string" &&
   tlsBegins.some((it) => String(cause.data).startsWith(it))
 
+/** What codes mean to people who do not know them. */
+const meanings = new Map(Object.entries({
+  ENOTFOUND: "DNS knows no such name",
+  EAI_AGAIN: "DNS does not answer",
+  ECONNREFUSED: "nothing listens there",
+  EHOSTUNREACH: "there is no way to its network",
+  ENETUNREACH: "there is no way to its network",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the connection was cut",
+  UND_ERR_SOCKET: "the connection was cut",
+  UND_ERR_CONNECT_TIMEOUT: "a firewall, or a policy for egress, may be in the way",
+  ETIMEDOUT: "a firewall, or a policy for egress, may be in the way"
+}))
+
+const meaningOf = (code: string): string => {
+  const meaning = meanings.get(code)
+  return meaning === undefined ? "" : `: ${meaning}`
+}
+
 /** It has not come to a connection that a request could be sent on. */
 const isUnconnected = (error: unknown): boolean => {
   if (error instanceof AggregateError) return isUnconnected(error.errors[0])
@@ -63,7 +82,7 @@ export const dispatchError = (cause: unknown): DispatchError => {
   const text = cause instanceof Error ? cause.message : String(cause)
   const noConnection = isUnconnected(cause)
   const make = (reason: RegistryReason, detail: string) => new DispatchError({ reason, detail, noConnection, cause })
-  if (timeouts.has(code)) return make("Timeout", `no answer in time (${code})`)
+  if (timeouts.has(code)) return make("Timeout", `no answer in time (${code})${meaningOf(code)}`)
   if (wantsCertificate.test(code)) {
     return make(
       "Unauthorized",
@@ -89,5 +108,5 @@ export const dispatchError = (cause: unknown): DispatchError => {
       `the host ends the TLS handshake (${code}); if it does not speak TLS, it is to be named in PLAIN_HTTP_REGISTRIES`
     )
   }
-  return make("Unreachable", `no answer (${code === "" ? text : code})`)
+  return make("Unreachable", `no answer (${code === "" ? text : code})${meaningOf(code)}`)
 }

@@ -34,4 +34,14 @@ describe("a token", () => {
         assert.deepStrictEqual([error.reason, error.detail], ["Protocol", "auth.test answered without a token"])
       })
   )
+
+  it.effect.each([[401, "Unauthorized"], [404, "NotFound"], [503, "Unavailable"]])(
+    "that is refused with %s is told with who refuses it, which need not be the registry",
+    ([status, reason]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(readToken(request, { ...answer(""), status: Number(status) }))
+        assert.strictEqual(error.reason, reason)
+        assert.strictEqual(error.message, `GET token registry.test/a:1: auth.test: HTTP ${status}`)
+      })
+  )
 })
