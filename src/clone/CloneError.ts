@@ -3,7 +3,7 @@
 import { Data, type Duration } from "effect"
 import { CloudError } from "../registry/identity/CloudError.ts"
 import { hintOf } from "../registry/identity/CloudHints.ts"
-import type { RegistryError, RegistryReason } from "../registry/RegistryError.ts"
+import { type RegistryError, type RegistryReason, tokenOperation } from "../registry/RegistryError.ts"
 
 export type CloneReason =
   | "private"
@@ -124,7 +124,7 @@ const adviceOnRefusal = (error: RegistryError): string => {
 
 /** The server that is to give tokens has none, which says nothing of the image: it may be another server by now. */
 const isTokenServerGone = ({ operation, status }: RegistryError): boolean =>
-  operation === "GET token" && (status === 404 || status === 410)
+  operation === tokenOperation && (status === 404 || status === 410)
 
 const tokenServerGone =
   "; the token server is gone, or knows no such repository: the registry is asked again which one it has"

@@ -117,6 +117,13 @@ export const registryError = (failure: Failure): RegistryError =>
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 
+/** The registry does not have it. Where its token server is what is not there, nobody has said anything of it. */
+export const isAbsent = ({ operation, reason }: RegistryError): boolean =>
+  reason === "NotFound" && operation !== tokenOperation
+
+/** The operation of requests to token servers, whose target is what the token is for. */
+export const tokenOperation = "GET token"
+
 /** One line of at most `most` characters. */
 const lineOf = (text: string, most: number): string => {
   const clean = text.slice(0, most * 4).replaceAll(unfit, " ").trim()

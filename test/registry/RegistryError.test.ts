@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { quoted, registryError } from "../../src/registry/RegistryError.ts"
+import { isAbsent, quoted, registryError, type RegistryReason } from "../../src/registry/RegistryError.ts"
 
 describe("a registry's text", () => {
   it.prop("is one short line without anything that is not seen", [Schema.String], ([text]) => {
@@ -15,4 +15,15 @@ describe("a registry's text", () => {
       assert.strictEqual(quoted(quoted(text)), quoted(text))
     }
   }, { arbitrary: { runs: 500 } })
+})
+
+describe("what is asked for", () => {
+  it.each<[string, RegistryReason, boolean]>([
+    ["HEAD manifest", "NotFound", true],
+    ["POST blob", "NotFound", true],
+    ["GET token", "NotFound", false],
+    ["GET manifest", "Denied", false]
+  ])("is not there where %s says %s: %s", (operation, reason, expected) => {
+    assert.strictEqual(isAbsent(registryError({ operation, target: "x", reason, detail: "" })), expected)
+  })
 })

@@ -7,7 +7,7 @@ import { digestOf } from "../../image/Digest.ts"
 import type { OpenBlob } from "../../registry/api/Blobs.ts"
 import { type Descriptor, dockerManifest, mayBeSchema1, parseManifest } from "../../image/ManifestDocument.ts"
 import type { Manifest } from "../../registry/api/Manifests.ts"
-import type { RegistryError } from "../../registry/RegistryError.ts"
+import { isAbsent, type RegistryError } from "../../registry/RegistryError.ts"
 import { CloneError, fromRegistry } from "../CloneError.ts"
 import { copyBlob } from "../blob/CopyBlob.ts"
 import type { TreeContext } from "../tree/CopyTree.ts"
@@ -109,7 +109,7 @@ const contentOf = Effect.fnUntraced(function*(
     Effect.catchIf(
       // the registry had said that it is there
       (error): error is RegistryError =>
-        error._tag === "RegistryError" && !again && (error.reason === "NotFound" || error.reason === "Corrupt"),
+        error._tag === "RegistryError" && !again && (isAbsent(error) || error.reason === "Corrupt"),
       () => Effect.andThen(bring(true), unpack)
     ),
     Effect.mapError((error) =>

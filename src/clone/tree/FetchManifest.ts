@@ -4,7 +4,7 @@ import { Effect, Fiber } from "effect"
 import type { Digest } from "../../image/Digest.ts"
 import { type Repository, targetOf } from "../../image/Repository.ts"
 import type { Manifest, Manifests } from "../../registry/api/Manifests.ts"
-import type { RegistryReason } from "../../registry/RegistryError.ts"
+import { isAbsent, type RegistryReason } from "../../registry/RegistryError.ts"
 import { CloneError, type CloneReason, fromRegistry, type Side } from "../CloneError.ts"
 import type { Place } from "./Walk.ts"
 
@@ -48,13 +48,13 @@ export const absent = (context: Pick<ManifestContext, "image" | "source" | "back
   failed(context, digest, "backup", "not-found", "the backup does not hold it")
 
 /** Damaged bytes count as none; and a policy that keeps it from being read does not keep it from being pushed. */
-const asAbsent: ReadonlySet<RegistryReason> = new Set(["NotFound", "Corrupt", "Policy"])
+const asAbsent: ReadonlySet<RegistryReason> = new Set(["Corrupt", "Policy"])
 
 const heldManifest = ({ damaged, first, image, registry, backup }: ManifestContext, digest: Digest) =>
   damaged?.has(digest) === true
     ? Effect.undefined
     : registry.getManifest(backup, digest, first).pipe(
-      Effect.catchIf((error) => asAbsent.has(error.reason), () => Effect.undefined),
+      Effect.catchIf((error) => isAbsent(error) || asAbsent.has(error.reason), () => Effect.undefined),
       Effect.mapError(fromRegistry(image, "backup"))
     )
 

@@ -1,5 +1,5 @@
 // Damage: what an answer of the backup says of the part that it was asked for: right, damaged, or nothing at all. Pure.
-import type { RegistryError } from "../../registry/RegistryError.ts"
+import { isAbsent, type RegistryError } from "../../registry/RegistryError.ts"
 
 /**
  * What is wrong with a part of an image: `size` and `corrupt` are other bytes than the digest's, `unreadable` is a part at
@@ -17,7 +17,7 @@ export const absent = { _tag: "Wrong", fault: "missing", detail: "the backup doe
 /** What a registry's refusal says of the part that was asked for; not everything says something. */
 export const checkOf = (error: RegistryError): Exclude<Check, { readonly _tag: "Right" }> => {
   const wrong = (fault: Fault) => ({ _tag: "Wrong" as const, fault, detail: error.detail })
-  if (error.reason === "NotFound") return absent
+  if (isAbsent(error)) return absent
   if (error.reason === "Corrupt") return wrong("corrupt")
   if (error.reason === "Unreadable" || error.reason === "TooLarge") return wrong("unreadable")
   return { _tag: "Unknown", detail: error.message }

@@ -10,7 +10,7 @@ import type { Spec } from "../auth/Attempt.ts"
 import type { Access } from "../auth/Identities.ts"
 import { refusal } from "../Classify.ts"
 import type { Reachability } from "../Reachability.ts"
-import { type RegistryError, registryError } from "../RegistryError.ts"
+import { isAbsent, type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import type { Answer } from "../transport/Transport.ts"
 import { headIn, isArtifactory, manifestIn, tooLarge } from "./ManifestAnswer.ts"
@@ -177,7 +177,7 @@ const makeReads = ({ access, announcesBudget, limits, requests, session }: ReadP
     if (!byGet.has(answer.status) && !isWrong) return yield* lookedTwice(repository, reference, first, request, answer)
     return yield* fetchOnce(repository, reference, anonymous).pipe(
       Effect.map(({ digest, mediaType }) => Option.some({ digest, mediaType, metered: true })),
-      Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeedNone)
+      Effect.catchIf(isAbsent, () => Effect.succeedNone)
     )
   })
 

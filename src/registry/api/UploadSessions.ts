@@ -6,7 +6,7 @@ import type { Repository } from "../../image/Repository.ts"
 import { refusal } from "../Classify.ts"
 import type { CloudError } from "../identity/CloudError.ts"
 import type { CloudRepositories } from "../identity/CloudRepositories.ts"
-import { type RegistryError, registryError } from "../RegistryError.ts"
+import { isAbsent, type RegistryError, registryError } from "../RegistryError.ts"
 import { retrying } from "../Retry.ts"
 import { aboutBlob, type ApiParts } from "./Requests.ts"
 import { openedBy, type Upload } from "./Upload.ts"
@@ -28,7 +28,7 @@ export interface UploadSessions {
 }
 
 /** To the beginning of an upload it can only be the repository. */
-const isMissing = (error: RegistryError): boolean => error.reason === "NotFound"
+const isMissing: (error: RegistryError) => boolean = isAbsent
 
 const uploads = (repository: Repository) => `/v2/${repository.repository}/blobs/uploads/`
 

@@ -2,7 +2,7 @@
 // Edge: one request, one answer; what is kept of them is Tokens.ts, and refresh tokens that are replaced RefreshTokens.ts.
 import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
 import { classify } from "../Classify.ts"
-import { type RegistryError, registryError } from "../RegistryError.ts"
+import { type RegistryError, registryError, tokenOperation } from "../RegistryError.ts"
 import type { Answer, Request, Transport } from "../transport/Transport.ts"
 import type { Login } from "./DockerConfig.ts"
 import type { Identity } from "./Identities.ts"
@@ -62,7 +62,7 @@ const isToken = (text: unknown): text is string => typeof text === "string" && /
 /** No server takes a longer header, and whoever gives a longer token wants our memory. */
 const longestToken = 32 * 1024
 
-const operation = "GET token"
+const operation = tokenOperation
 
 const useless = ({ target }: TokenRequest, detail: string) =>
   registryError({ operation, target, reason: "Protocol", detail })

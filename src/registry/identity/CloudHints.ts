@@ -2,6 +2,8 @@
 // Sources: AWS "Troubleshoot access denied error messages", Google's Artifact Registry and Entra's AADSTS references.
 
 const hints: ReadonlyArray<readonly [text: RegExp, hint: string]> = [
+  // before what is said beside it, "is not authorized to perform": whoever gives the right, it stays denied
+  [/with an explicit deny/i, "A policy denies this action explicitly; no permission of ours can change that"],
   [
     /not authorized to perform:? sts:AssumeRoleWithWebIdentity/i,
     "The role's trust policy does not take our ServiceAccount: its `sub` must be "
@@ -20,7 +22,6 @@ const hints: ReadonlyArray<readonly [text: RegExp, hint: string]> = [
     /(?:no (?:identity|permissions boundary|session)[a-z-]*(?: policy)? allows|is not authorized to perform)/i,
     "The IAM policy of our role lacks this action"
   ],
-  [/with an explicit deny/i, "A policy denies this action explicitly; no permission of ours can change that"],
   [
     /Could not load credentials from any providers/i,
     "There is no identity here: with IRSA the ServiceAccount is annotated with eks.amazonaws.com/role-arn, with EKS Pod "
@@ -36,6 +37,11 @@ const hints: ReadonlyArray<readonly [text: RegExp, hint: string]> = [
     /artifactregistry\.repositories\.uploadArtifacts/i,
     "The service account lacks the role artifactregistry.writer, or there is no such repository"
   ],
+  [
+    /artifactregistry\.repositories\.downloadArtifacts/i,
+    "The service account lacks the role artifactregistry.reader, or there is no such repository"
+  ],
+  [/^no answer in \d+ seconds$/, "A policy for egress, or a proxy, may be in the way"],
   [
     /the metadata service does not answer/i,
     "There is no identity here, or a policy for egress forbids to ask for it (169.254.169.254): the pod needs its cloud's workload "

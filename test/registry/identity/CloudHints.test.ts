@@ -20,6 +20,16 @@ describe("a cloud's refusal", () => {
       + "because no resource-based policy allows the ecr:InitiateLayerUpload action",
       /another account's/
     ],
+    [
+      "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: ecr:PutImage on resource: arn:aws:ecr:x "
+      + "with an explicit deny in a service control policy",
+      /denies this action explicitly/
+    ],
+    [
+      "Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/p\" (or it may not exist)",
+      /artifactregistry\.reader/
+    ],
+    ["no answer in 30 seconds", /policy for egress/],
     ["Could not load credentials from any providers", /eks\.amazonaws\.com\/role-arn.*Pod Identity/],
     ["Region is missing", /ECR_DOMAINS/],
     ["Signature not yet current: 20261127T000000Z is still later than 20261126T000000Z", /clock/],
