@@ -87,6 +87,20 @@ describe("skipped", () => {
     assert.strictEqual(verdict(pod().workload, given()), "immutable")
   })
 
+  it("releases to which somebody may go back, and what is at zero now, are wanted like what runs", () => {
+    const controller = { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "web", controller: true }
+    const old = workload({
+      kind: "ReplicaSet",
+      metadata: { ownerReferences: [controller] },
+      images: { app: "nginx:1.26" },
+      spec: { replicas: 0 }
+    })
+    assert.deepStrictEqual(plan(old, given()).wants, ["docker.io/library/nginx:1.26"])
+    for (const kind of ["Deployment", "StatefulSet", "ReplicaSet"] as const) {
+      assert.deepStrictEqual(plan(workload({ kind, spec: { replicas: 0 } }), given()).wants, [nginx], kind)
+    }
+  })
+
   it("an owner reference to a built-in object that does not control leaves the object its own", () => {
     const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name: "main", uid: "u", controller: false }]
     assert.strictEqual(deployed({ metadata: { ownerReferences } }), "Rewrite")
