@@ -22,11 +22,13 @@ export const startAtLoopback = ({ args, env, program, says }: Options): Effect.E
       Effect.callback<{ readonly at: string; readonly stop: () => Promise<void> }>((resume) => {
         const child = spawn(program, args, {
           env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
-          stdio: ["ignore", "pipe", "pipe"]
+          stdio: ["ignore", "pipe", "pipe"],
+          // a group of its own: some have workers, which would outlive it
+          detached: true
         })
         const ended = new Promise<void>((done) => child.once("exit", () => done()))
         const stop = () => {
-          child.kill("SIGKILL")
+          if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL")
           return ended
         }
         let text = ""
