@@ -7,6 +7,7 @@ import { parse } from "yaml"
 import { processKeys } from "../../src/settings/ProcessSettings.ts"
 import { keys } from "../../src/settings/Settings.ts"
 import { clones, reasons } from "../../src/telemetry/Metrics.ts"
+import { advice } from "../../src/workload/Advice.ts"
 import { fieldManagers, marks } from "../../src/workload/KnownOwners.ts"
 import { holdReasons, skipReasons } from "../../src/workload/Reason.ts"
 import { leftReasons } from "../../src/workload/Restore.ts"
@@ -35,6 +36,13 @@ describe("the documentation", () => {
     const known = [...Object.keys(skipReasons), ...Object.keys(holdReasons)]
     assert.deepStrictEqual(sorted(firstCells(operations, "Why something is not done")), sorted(known))
     assert.deepStrictEqual(sorted(reasons), sorted(known))
+  })
+
+  it("advises about each of them what `explain` advises", () => {
+    const from = operations.indexOf("\n## Why something is not done\n")
+    const section = operations.slice(from, operations.indexOf("\n### ", from + 1))
+    const rows = [...section.matchAll(/^\| `([a-z-]+)` +\| .*? +\| (.*?) +\|$/gm)]
+    assert.deepStrictEqual(Object.fromEntries(rows.map(([, reason, text]) => [reason, text])), { ...advice })
   })
 
   it("explains every reason for which an image is not copied, and no other", () => {
