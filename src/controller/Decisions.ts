@@ -3,6 +3,7 @@
 import { Context, Effect, Layer } from "effect"
 import { Tally } from "../collections/Tally.ts"
 import { isWorkloadKind } from "../workload/Kinds.ts"
+import { uptime } from "../telemetry/Uptime.ts"
 import type { Plan } from "../workload/Plan.ts"
 import type { Verdict } from "../workload/Verdict.ts"
 import type { HoldReason, SkipReason } from "../workload/Reason.ts"
@@ -12,6 +13,11 @@ export interface Decision {
   readonly plan: Plan
   /** The plan's verdict, or what pacing made of it. */
   readonly verdict: Verdict
+}
+
+export interface KeptDecision extends Decision {
+  /** Since when it is this one, by its reason: uptime in milliseconds. */
+  readonly since: number
 }
 
 /** What has become of a workload, in one word, as the metrics count it. */
@@ -68,14 +74,14 @@ const isCandidate = ({ plan }: Decision): boolean =>
 
 /** The map itself. */
 export class DecisionMap {
-  readonly #decisions = new Map<string, Decision>()
+  readonly #decisions = new Map<string, KeptDecision>()
   /** By namespace, how many of its workloads could be rewritten by a rollout. */
   readonly #candidates = new Tally<string>()
   /** What people call workloads, by what has become of them, and by every reason for it. */
   readonly outcomes = new Tally<Outcome>()
   readonly reasons = new Tally<SkipReason | HoldReason>()
 
-  get all(): IterableIterator<Decision> {
+  get all(): IterableIterator<KeptDecision> {
     return this.#decisions.values()
   }
 
@@ -84,7 +90,7 @@ export class DecisionMap {
     return this.#candidates.size === (this.#candidates.of(namespace) > 0 ? 1 : 0)
   }
 
-  get(key: string): Decision | undefined {
+  get(key: string): KeptDecision | undefined {
     return this.#decisions.get(key)
   }
 
@@ -104,15 +110,20 @@ export class DecisionMap {
 
   /** Keeps a decision; one line of log when it is another than before. */
   set(decision: Decision): Effect.Effect<void> {
+    return Effect.flatMap(uptime, (now) => this.#keep(decision, now))
+  }
+
+  #keep(decision: Decision, now: number): Effect.Effect<void> {
     const key = decision.plan.workload.key
     const before = this.#decisions.get(key)
+    const same = sameVerdict(before?.verdict, decision.verdict)
     this.#count(before, -1)
     this.#count(decision, 1)
-    this.#decisions.set(key, decision)
+    this.#decisions.set(key, { ...decision, since: same ? before?.since ?? now : now })
     const said = new Set(notes(before))
     const fresh = notes(decision).filter((it) => !said.has(it))
     const warnings = Effect.forEach(fresh, (it) => Effect.logWarning(it), { discard: true })
-    if (sameVerdict(before?.verdict, decision.verdict)) return warnings
+    if (same) return warnings
     // what is owned or already done says nothing new; it would be most of the log
     const log = decision.verdict._tag === "Held" ? Effect.logInfo : Effect.logDebug
     return Effect.andThen(warnings, log(describe(decision.verdict)))

@@ -36,6 +36,8 @@ export type ImageState =
     readonly message: string
     /** When it is tried next: uptime in milliseconds. */
     readonly retryAt: number
+    /** When it was tried last: uptime in milliseconds. */
+    readonly triedAt?: number
     /** It waits for this registry, source or backup, that gives nobody an answer, and is tried when that may be asked. */
     readonly silent?: string | undefined
   }

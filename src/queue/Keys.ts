@@ -20,6 +20,13 @@ interface Pending<K> {
   place: "later" | "ready" | "held" | "gone"
 }
 
+/** Whether a key is worked on now, and when it is taken next; undefined where it is not waiting. */
+export interface Outlook {
+  readonly busy: boolean
+  /** At or before now where it is ready already. */
+  readonly nextAt: number | undefined
+}
+
 export interface Taken<K> {
   readonly key: K
   readonly priority: number
@@ -59,6 +66,10 @@ export class Keys<K extends string> {
   /** The priority that the key is being worked on with. */
   priorityOf(key: K): number | undefined {
     return this.#busy.get(key)
+  }
+
+  outlookOf(key: K): Outlook {
+    return { busy: this.#busy.has(key), nextAt: this.#pending.get(key)?.readyAt }
   }
 
   /** When the next delayed key becomes ready. */

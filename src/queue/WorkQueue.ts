@@ -14,7 +14,7 @@ import {
 } from "../telemetry/Metrics.ts"
 import { type Backoff, standard, waitOf } from "./Backoff.ts"
 import { Failures } from "./Failures.ts"
-import { Keys, type Taken } from "./Keys.ts"
+import { Keys, type Outlook, type Taken } from "./Keys.ts"
 import { Wakes } from "./Wakes.ts"
 
 /** Higher is first; a point weighs as much as a second of waiting. */
@@ -49,6 +49,8 @@ export interface WorkQueue<K extends string> {
   ) => Effect.Effect<Duration.Duration>
   /** The next failure of the key is its first. */
   readonly forget: (key: K) => Effect.Effect<void>
+  /** Whether the key is worked on now, and when it is next, in uptime: only to be told to people. */
+  readonly outlookOf: (key: K) => Effect.Effect<Outlook>
   /** Keys ready to be worked on. */
   readonly depth: Effect.Effect<number>
   /**
@@ -145,6 +147,10 @@ class Queue<K extends string> {
 
   forget(key: K): void {
     this.#failures.forget(key)
+  }
+
+  outlookOf(key: K): Outlook {
+    return this.#keys.outlookOf(key)
   }
 
   get depth(): Effect.Effect<number> {
@@ -272,6 +278,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
     offerAfter: (key, delay, given) => queue.add(key, Duration.toMillis(delay), given?.priority),
     offerFailed: queue.offerFailed,
     forget: (key) => Effect.sync(() => queue.forget(key)),
+    outlookOf: (key) => Effect.sync(() => queue.outlookOf(key)),
     depth: queue.depth,
     run: queue.run
   }

@@ -11,11 +11,11 @@ import type { RewriteAs } from "../workload/Verdict.ts"
 import type { PullSet } from "../workload/PullSet.ts"
 import { missing } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
-import { type Admission, PacingRules, placesOf, type Request, type Unpulled } from "./PacingRules.ts"
+import { type Admission, PacingRules, placesOf, type Request, type Standing, type Unpulled } from "./PacingRules.ts"
 import type { Turn } from "./Places.ts"
 import type { RestOptions } from "./Proofs.ts"
 
-export type { Admission, Request, Unpulled } from "./PacingRules.ts"
+export type { Admission, Request, Standing, Unpulled } from "./PacingRules.ts"
 
 /** How long a set of pull secrets rests after pods could not pull from the backup, before one rollout tries again. */
 export const PullRest = Context.Reference<RestOptions>(
@@ -88,6 +88,8 @@ export class Pacing extends Context.Service<Pacing, {
   readonly resting: (set: PullSet) => Effect.Effect<string | undefined>
   /** Lets it and its namespace rest for a while, where its set has shown that it can pull or its owner says so. */
   readonly letRest: (of: Unpulled) => Effect.Effect<void>
+  /** Where a workload stands among the others, for people. */
+  readonly standing: (workload: Workload, pulls: PullSet | undefined) => Effect.Effect<Standing>
   /** Keys to be looked at again: those whose turn it is, and those whose hold may have ended. */
   readonly next: (limit: number) => Effect.Effect<ReadonlyArray<string>>
 }>()("image-cloner/rewrite/Pacing") {
@@ -127,6 +129,7 @@ export class Pacing extends Context.Service<Pacing, {
         letRest: (of) => atNow((_, up) => rules.letRest(of, up)),
         fits: (as, limit) =>
           Effect.sync(() => as === "harmless" || places.taken(as === "cure").size <= placesOf(as, limit)),
+        standing: (workload, pulls) => atNow((_, up) => rules.standing(workload, pulls, up)),
         next: (limit) => atNow((now, up) => rules.next(limit, now, up))
       })
     })

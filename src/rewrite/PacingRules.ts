@@ -4,6 +4,7 @@ import type { RewriteAs } from "../workload/Verdict.ts"
 import { canShow, type PullSet, unshown, withoutSecrets } from "../workload/PullSet.ts"
 import type { HoldReason } from "../workload/Reason.ts"
 import type { Workload } from "../workload/Workload.ts"
+import type { RolloutState } from "../workload/OurRollout.ts"
 import { Places } from "./Places.ts"
 import { Proofs, type RestOptions } from "./Proofs.ts"
 import { Turns } from "./Turns.ts"
@@ -60,6 +61,23 @@ export interface Unpulled {
   readonly detail: string
   /** BACKUP_PULL_BY=nodes. */
   readonly byNodes: boolean
+}
+
+/** Where a workload stands among the others, as of now: only to be told to people. */
+export interface Standing {
+  readonly rollout: RolloutState
+  /** Its place among those that wait for their turn, from 1; undefined where it does not wait. */
+  readonly line: { readonly position: number; readonly of: number } | undefined
+  /** Who has the places of rollouts now. */
+  readonly holders: ReadonlyArray<string>
+  /** Whose rollouts are stuck. */
+  readonly stuck: ReadonlyArray<string>
+  /** Who of its set of pull secrets is under way, and shows that pods can pull. */
+  readonly showing: string | undefined
+  /** Whether its set has shown it. */
+  readonly proven: boolean
+  /** Until when it, its namespace or its set rests after a failed pull: uptime in milliseconds. */
+  readonly restsUntil: number | undefined
 }
 
 /** What rests beside sets of pull secrets: the namespace of a workload whose pods could not pull. */
@@ -189,6 +207,22 @@ export class PacingRules {
     if (hold !== undefined) return this.#setAside(workload, hold)
     this.#aside.delete(key)
     return harmless ? go : this.#admitInTurn(workload, request)
+  }
+
+  /** @param pulls as of a request */
+  standing(workload: Workload, pulls: PullSet | undefined, up: number): Standing {
+    const { places, proofs } = this
+    const rests = [workload, namespaceRest(workload.namespace), ...(pulls === undefined ? [] : [pulls])]
+    const ends = rests.flatMap((it) => proofs.restsUntil(it, up) ?? [])
+    return {
+      rollout: places.stateOf(workload.key),
+      line: this.#turns.placeOf(workload.key, workload.namespace),
+      holders: [...places.taken().keys()],
+      stuck: places.stuckKeys,
+      showing: pulls === undefined || proofs.isProven(pulls) ? undefined : this.#firstOf(pulls, workload),
+      proven: pulls !== undefined && proofs.isProven(pulls),
+      restsUntil: ends.length === 0 ? undefined : Math.max(...ends)
+    }
   }
 
   /** Keys to be looked at again: those whose turn it is, and those whose hold may have ended. */

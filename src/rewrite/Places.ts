@@ -66,6 +66,16 @@ export class Places {
     )
   }
 
+  /** Keys of what is stuck. */
+  get stuckKeys(): ReadonlyArray<string> {
+    return [...this.#places].flatMap(([key, it]) => it.state._tag === "Stuck" && !it.cure ? [key] : [])
+  }
+
+  /** Where our rollout of a workload stands, as of the last look. */
+  stateOf(key: string): RolloutState {
+    return this.#places.get(key)?.state ?? { _tag: "None" }
+  }
+
   /** In how many namespaces we have rewritten something. */
   get rewritten(): number {
     return new Set(this.#rewritten.values()).size

@@ -91,6 +91,12 @@ export class Proofs {
     return found !== undefined && found.until > now ? found.detail : undefined
   }
 
+  /** Until when it rests, by the clock that `now` is of; undefined when it does not. */
+  restsUntil({ key }: Pick<PullSet, "key">, now: number): number | undefined {
+    const found = this.#rests.get(key)
+    return found !== undefined && found.until > now ? found.until : undefined
+  }
+
   forget({ key }: Pick<PullSet, "key">): void {
     this.#rests.delete(key)
   }

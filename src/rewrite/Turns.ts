@@ -28,6 +28,13 @@ export class Turns {
     return this.#waiting.size > (this.#waiting.has(namespace) ? 1 : 0)
   }
 
+  /** How many wait, and which of them it is, from 1, if all got their places one after the other; undefined: it does not wait. */
+  placeOf(key: string, namespace: string): { readonly position: number; readonly of: number } | undefined {
+    if (this.#waiting.get(namespace)?.has(key) !== true) return undefined
+    const all = this.heads(Number.POSITIVE_INFINITY, () => Number.POSITIVE_INFINITY)
+    return { position: all.indexOf(key) + 1, of: all.length }
+  }
+
   /**
    * The next `count` keys: one of each namespace in turn, then the second of each, and so on.
    * @param allowance how many more places a namespace may have

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { outcomeOf, reasonsOf } from "../../src/controller/Decisions.ts"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { DecisionMap, outcomeOf, reasonsOf } from "../../src/controller/Decisions.ts"
 import type { Settings } from "../../src/settings/Settings.ts"
 import { plan } from "../../src/workload/Plan.ts"
 import { pod, workload } from "../support/Objects.ts"
@@ -31,4 +33,29 @@ describe("what has become of a workload", () => {
     const local = decided(workload({ images: { app: "localhost/app" } }), { MUTATING_WEBHOOK: "on" })
     assert.deepStrictEqual([local.verdict._tag, outcomeOf(local)], ["Done", "skipped"])
   })
+})
+
+describe("a decision that is kept", () => {
+  const web = workload()
+  const planned = plan(web, given())
+  const held = (reason: "paced" | "stopped", detail: string) => ({
+    plan: planned,
+    verdict: { _tag: "Held", reason, detail } as const
+  })
+
+  it.effect("stands since its reason is what it is, whatever its words say", () =>
+    Effect.gen(function*() {
+      const decisions = new DecisionMap()
+      yield* TestClock.adjust("10 seconds")
+      yield* decisions.set(held("paced", "it is the turn of a"))
+      yield* TestClock.adjust("10 seconds")
+      yield* decisions.set(held("paced", "it is the turn of b"))
+      assert.strictEqual(decisions.get(web.key)?.since, 10_000)
+      yield* decisions.set(held("stopped", "one is stuck"))
+      assert.strictEqual(decisions.get(web.key)?.since, 20_000)
+      decisions.forget(web.key)
+      yield* TestClock.adjust("10 seconds")
+      yield* decisions.set(held("stopped", "one is stuck"))
+      assert.strictEqual(decisions.get(web.key)?.since, 30_000)
+    }))
 })

@@ -135,4 +135,15 @@ describe("Keys", () => {
       assert.deepStrictEqual([keys.delayed, keys.busy], [later.length, busy.size])
     }
   }, { arbitrary: { runs: 500 } })
+
+  it("can be asked whether they are worked on, and when they are next", () => {
+    const keys = new Keys<string>()
+    assert.deepStrictEqual(keys.outlookOf("a"), { busy: false, nextAt: undefined })
+    keys.add("a", 50, 0, 0)
+    assert.deepStrictEqual(keys.outlookOf("a"), { busy: false, nextAt: 50 })
+    keys.take(50)
+    assert.deepStrictEqual(keys.outlookOf("a"), { busy: true, nextAt: undefined })
+    keys.add("a", 90, 0, 50)
+    assert.deepStrictEqual(keys.outlookOf("a"), { busy: true, nextAt: 90 })
+  })
 })

@@ -77,8 +77,10 @@ export const make = Effect.gen(function*() {
       const wait = Duration.format(Duration.seconds(Math.ceil(Duration.toSeconds(rest))))
       const text = `${error.message}; one image of ${registry} is tried again in ${wait}, all when it answers`
       yield* said ? Effect.logDebug(text) : Effect.logWarning(text)
-      const retryAt = (yield* uptime) + Duration.toMillis(rest)
-      yield* become(source, { _tag: "Failed", reason: "failed", message: error.message, retryAt, silent: registry })
+      const triedAt = yield* uptime
+      const retryAt = triedAt + Duration.toMillis(rest)
+      const state = { _tag: "Failed", reason: "failed", message: error.message, retryAt, triedAt } as const
+      yield* become(source, { ...state, silent: registry })
     }
   )
 
@@ -105,7 +107,8 @@ export const make = Effect.gen(function*() {
       _tag: "Failed",
       reason: reasonOf(error),
       message: error.message,
-      retryAt: now + Duration.toMillis(rest)
+      retryAt: now + Duration.toMillis(rest),
+      triedAt: now
     })
     yield* images.offerAfter(source, rest)
   })
