@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { advice, plainAdvice } from "../../src/workload/Advice.ts"
+import { advice, plainAdvice } from "../../src/workload/ReasonAdvice.ts"
 import { holdReasons, skipReasons } from "../../src/workload/Reason.ts"
 
 const reasons = [...Object.keys(skipReasons), ...Object.keys(holdReasons)].map((it) => it as keyof typeof advice) // all of them

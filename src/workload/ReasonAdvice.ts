@@ -1,4 +1,4 @@
-// Advice: what to do about each reason for which something is not done. The one owner of these texts: docs/operations.md has them in
+// ReasonAdvice: what to do about each reason for which something is not done. The one owner of these texts: docs/operations.md has them in
 // its table, and a test holds it to them. In Markdown, as they stand there. Edge: the commands that do it are web/Commands.ts.
 import type { HoldReason, SkipReason } from "./Reason.ts"
 
