@@ -28,6 +28,8 @@ import { httpServer } from "./telemetry/HttpServer.ts"
 import { logging } from "./telemetry/Logging.ts"
 import { layer as metrics } from "./telemetry/Metrics.ts"
 import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
+import { Explainer, layer as explaining } from "./web/Explainer.ts"
+import { explainRoute } from "./web/ExplainRoute.ts"
 
 /** Copying: the cloner and the registry client below it. `run` starts fibers that run for ever: the settings of a command never change. */
 export const registries = (byHand?: ByHand, run?: Run) =>
@@ -99,7 +101,11 @@ const logs = (terminal: boolean) =>
       }))
   )
 
-const http = Layer.unwrap(Effect.map(ProcessSettings, ({ httpPort }) => httpServer({ port: httpPort })))
+const http = Layer.unwrap(Effect.gen(function*() {
+  const { httpPort } = yield* ProcessSettings
+  const explainer = Layer.succeed(Explainer, yield* Explainer)
+  return httpServer({ port: httpPort, routes: Layer.provide(explainRoute, explainer) })
+}))
 
 /** Of several replicas one leads; one that is alone does. */
 const leadership = Layer.unwrap(Effect.gen(function*() {
@@ -126,15 +132,18 @@ const leadership = Layer.unwrap(Effect.gen(function*() {
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
     Effect.map(ProcessSettings, ({ podNamespace, webhookPort, webhookUrl }) =>
-      controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } }))
+      explaining(podNamespace).pipe(
+        Layer.provideMerge(
+          controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } })
+        )
+      ))
   ).pipe(
-    Layer.provideMerge(supervised((run) =>
-      registries(undefined, run)
-    )),
+    Layer.provideMerge(supervised((run) => registries(undefined, run))),
     Layer.provide(leadership),
     Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),
+    Layer.provide(Explainer.layer),
     Layer.provide([metrics, processMetrics(process.figures)]),
     Layer.provide(logs(process.terminal)),
     Layer.provideMerge(ProcessSettings.layer)

@@ -1,5 +1,5 @@
-// The HTTP side of the program: /metrics, /healthz, /readyz, and what else is given (the status page). Plain HTTP, for the inside of the
-// cluster; shows nothing that a tenant may not see.
+// The HTTP side of the program: /metrics, /healthz, /readyz, and what else is given (web/). Plain HTTP, for the inside of the cluster:
+// reads only, and no text here has a login in it. Edge: whoever reaches the port may ask; who that is, is a NetworkPolicy's to say.
 import { NodeHttpServer } from "@effect/platform-node"
 import { Data, Effect, Layer } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"

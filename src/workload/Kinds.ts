@@ -84,6 +84,30 @@ export const isWorkloadKind = (text: string): text is WorkloadKind => byKind.has
 
 export const kindOf = (kind: WorkloadKind): Kind => byKind.get(kind)! // the map is made from the same closed list
 
+/** As kubectl has them (`kubectl api-resources`). */
+const shortNames: ReadonlyMap<string, WorkloadKind> = new Map([
+  ["deploy", "Deployment"],
+  ["ds", "DaemonSet"],
+  ["sts", "StatefulSet"],
+  ["rs", "ReplicaSet"],
+  ["rc", "ReplicationController"],
+  ["cj", "CronJob"],
+  ["po", "Pod"]
+])
+
+/**
+ * The kind that a person means by a word, as kubectl takes it: its name, its plural, its short name, with or without its group
+ * (`deployments.apps`); undefined where there is none.
+ */
+export const kindNamed = (word: string): Kind | undefined => {
+  const [name = "", ...group] = word.toLowerCase().split(".")
+  const short = shortNames.get(name)
+  const kind = short === undefined
+    ? kinds.find((it) => it.kind.toLowerCase() === name || it.resource === name)
+    : kindOf(short)
+  return kind !== undefined && (group.length === 0 || group.join(".") === groupOf(kind.apiVersion)) ? kind : undefined
+}
+
 const root = (kind: Kind): string => kind.apiVersion === "v1" ? "/api/v1" : `/apis/${kind.apiVersion}`
 
 /** Path of all objects of a kind in the cluster. */

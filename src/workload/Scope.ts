@@ -1,6 +1,6 @@
 // Scope: which workloads a person has named: all of a cluster, those of namespaces, or single ones by `Kind/namespace/name`.
 import { Result } from "effect"
-import { kinds } from "./Kinds.ts"
+import { kindNamed, kinds } from "./Kinds.ts"
 import { type Workload, workloadKey } from "./Workload.ts"
 
 export type Scope =
@@ -11,14 +11,13 @@ export type Scope =
 const kindNames = kinds.map((it) => it.kind).join(", ")
 
 /**
- * Reads the key of a workload as people write it: `deployment/shop/web` and `deployments/shop/web` are as good as
- * `Deployment/shop/web`.
+ * Reads the key of a workload as people write it: `deployment/shop/web`, `deploy/shop/web` and `deployments/shop/web` are as good
+ * as `Deployment/shop/web`.
  * @returns the key, or what is wrong with the text
  */
 export const parseKey = (text: string): Result.Result<string, string> => {
   const [first = "", namespace = "", name = "", ...rest] = text.split("/")
-  const word = first.toLowerCase()
-  const kind = kinds.find((it) => it.kind.toLowerCase() === word || it.resource === word)
+  const kind = kindNamed(first)
   if (namespace === "" || name === "" || rest.length > 0) {
     return Result.fail(`${JSON.stringify(text)} does not name a workload; wanted is Kind/namespace/name`)
   }
