@@ -3,6 +3,7 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Console, Effect, Exit, Layer, Logger, Runtime } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { clone } from "./cli/clone.ts"
+import { explain } from "./cli/explain.ts"
 import { plan } from "./cli/plan.ts"
 import { policy } from "./cli/policy.ts"
 import { restore } from "./cli/restore.ts"
@@ -44,7 +45,7 @@ const daemon = run({ figures: process, terminal: process.stdout.isTTY === true }
 )
 
 const program = root.pipe(
-  Command.withSubcommands([daemon, clone, plan, policy, verify, restore]),
+  Command.withSubcommands([daemon, clone, plan, explain, policy, verify, restore]),
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,

@@ -57,37 +57,46 @@ export const ownNamespace = Effect.map(
   (it) => controllerNamespace(it.podNamespace)
 )
 
-/** An object of the controller's namespace, undefined where there is none. */
-export const objectOf = Effect.fnUntraced(function*(api: string, resource: string, name: string) {
+/**
+ * An object of the controller's namespace, undefined where there is none.
+ * @param place that namespace, if somebody has named it
+ */
+export const objectOf = Effect.fnUntraced(function*(api: string, resource: string, name: string, place?: string) {
   const client = yield* KubeClient
-  const namespace = encodeURIComponent(yield* ownNamespace)
+  const namespace = encodeURIComponent(place ?? (yield* ownNamespace))
   return yield* client.request({ method: "GET", path: `${api}/namespaces/${namespace}/${resource}/${name}` }).pipe(
     Effect.catchIf(isReason("NotFound"), () => Effect.undefined)
   )
 })
 
+const configurationIn = (place: string | undefined) =>
+  Effect.map(objectOf("/api/v1", "configmaps", configMap, place), (object) => {
+    if (typeof object !== "object" || object === null) return undefined
+    return "data" in object && isTexts(object.data) ? object.data : {}
+  })
+
 /** The texts of the ConfigMap; undefined when there is none. */
-export const configuration = Effect.map(objectOf("/api/v1", "configmaps", configMap), (object) => {
-  if (typeof object !== "object" || object === null) return undefined
-  return "data" in object && isTexts(object.data) ? object.data : {}
-})
+export const configuration = configurationIn(undefined)
 
 /** The settings that the cluster's controller has; none when there is no such ConfigMap. */
-const fromCluster = configuration.pipe(
-  Effect.map((it) => it ?? {}),
-  Effect.catchIf(isReason("Forbidden"), () => Effect.succeed({}))
-)
+const fromCluster = (place: string | undefined) =>
+  configurationIn(place).pipe(
+    Effect.map((it) => it ?? {}),
+    Effect.catchIf(isReason("Forbidden"), () => Effect.succeed({}))
+  )
 
 /**
  * The settings of a command other than `run`: only where BACKUP_REGISTRY is neither in the environment nor in the folder
  * is the cluster asked for the controller's own.
+ * @param place the controller's namespace, if somebody has named it
  */
 export const settingsWithCluster = Effect.fnUntraced(function*<E, R>(
   directory: Option.Option<string>,
-  kube: Layer.Layer<KubeClient, E, R>
+  kube: Layer.Layer<KubeClient, E, R>,
+  place?: string
 ) {
   const own = yield* Effect.result(load(directory))
   if (Result.isSuccess(own)) return own.success
   const registryMissing = own.failure.problems.some((it) => it.key === "BACKUP_REGISTRY" && /required/.test(it.problem))
-  return registryMissing ? yield* load(directory, yield* Effect.provide(fromCluster, kube)) : yield* own.failure
+  return registryMissing ? yield* load(directory, yield* Effect.provide(fromCluster(place), kube)) : yield* own.failure
 })

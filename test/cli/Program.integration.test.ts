@@ -73,7 +73,9 @@ describe("the program", () => {
       Effect.gen(function*() {
         const help = yield* cli(["--help"])
         assert.deepStrictEqual([help.code, help.stderr], [0, ""])
-        for (const word of ["run ", "clone ", "plan ", "verify ", "--kubeconfig", "--context", "--config"]) {
+        for (
+          const word of ["run ", "clone ", "plan ", "explain ", "verify ", "--kubeconfig", "--context", "--config"]
+        ) {
           assert.include(help.stdout, word)
         }
         const plan = yield* cli(["plan", "--help"])
