@@ -14,7 +14,7 @@ import type { Asked } from "../web/Asked.ts"
 import { explainImage } from "../web/ExplainImage.ts"
 import type { Answer } from "../web/Explanation.ts"
 import { explainWorkload } from "../web/ExplainWorkload.ts"
-import { findImage, findWorkload, type FoundImage } from "../web/FindAsked.ts"
+import { findImage, findWorkload, type FoundImage, topsOf } from "../web/FindAsked.ts"
 import { plan } from "../workload/Plan.ts"
 import type { Workload } from "../workload/Workload.ts"
 import { parseAll } from "./References.ts"
@@ -98,24 +98,27 @@ const aboutWorkload = Effect.fnUntraced(function*(given: Given, workload: Worklo
       return state && { source, state, outlook: undefined, users: [] }
     },
     standing: undefined,
+    pulls: undefined,
     owners: store.ownersOf(workload),
     namespace: store.namespace(workload.namespace),
     controllerNamespace: given.controllerNamespace
   })
 })
 
-const aboutImage = Effect.fnUntraced(function*(settings: Settings, { entry, reference }: FoundImage, now: number) {
-  const { source, users } = entry
-  const refused = refusedState(source, settings, now)
-  const seen = refused === undefined ? yield* lookAt(settings, [source], now) : []
-  const state = refused ?? seen[0]?.[1] ?? entry.state
-  return explainImage({ source, state, outlook: undefined, users: [...users] }, {
-    by: "command",
-    clocks: { now, uptime: now },
-    backup: backup(settings),
-    reference
-  })
-})
+const aboutImage = Effect.fnUntraced(
+  function*({ settings, store }: Given, { entry, reference }: FoundImage, now: number) {
+    const { source, users } = entry
+    const refused = refusedState(source, settings, now)
+    const seen = refused === undefined ? yield* lookAt(settings, [source], now) : []
+    const state = refused ?? seen[0]?.[1] ?? entry.state
+    return explainImage({ source, state, outlook: undefined, users: topsOf(store, users) }, {
+      by: "command",
+      clocks: { now, uptime: now },
+      backup: backup(settings),
+      reference
+    })
+  }
+)
 
 /** Answers from a look at the cluster and at the backup. */
 export const explainAlone = Effect.fnUntraced(function*({ about, name }: Asked, given: Given) {
@@ -129,6 +132,6 @@ export const explainAlone = Effect.fnUntraced(function*({ about, name }: Asked, 
   const images = new Images()
   for (const workload of store.all) images.want(workload.key, planWith(given, workload, now, undefined).wants)
   const found = findImage(images, store, backup(settings), name)
-  const answer: Answer = "_tag" in found ? found : yield* quietly(settings)(aboutImage(settings, found, now))
+  const answer: Answer = "_tag" in found ? found : yield* quietly(settings)(aboutImage(given, found, now))
   return answer
 })

@@ -50,7 +50,9 @@ const commandLines = (commands: ReadonlyArray<Command>, shown: Shown): ReadonlyA
     `  ${shownText(command)}`
   ])
 
-const stateText = ({ copy, detail, reason, state, wholeAt }: ContainerExplained, now: number): string => {
+/** @param said above already: what one container waits for is mostly what the workload does */
+const stateText = ({ copy, detail, reason, state, wholeAt }: ContainerExplained, now: number, said: string): string => {
+  const why = detail === "" || detail === said ? "" : `: ${detail}`
   const whole = wholeAt === null ? "" : `, whole ${shownSpan(now - Date.parse(wholeAt))} ago`
   switch (state) {
     case "copy":
@@ -58,9 +60,9 @@ const stateText = ({ copy, detail, reason, state, wholeAt }: ContainerExplained,
     case "ready":
       return copy === null ? "is in the backup" : `→ ${copy}${whole}`
     case "waits":
-      return `waits, ${reason ?? ""}: ${detail}`
+      return `waits, ${reason ?? ""}${why}`
     case "left":
-      return reason === null ? "is left alone" : `is left alone, ${reason}: ${detail}`
+      return reason === null ? "is left alone" : `is left alone, ${reason}${why}`
   }
 }
 
@@ -71,7 +73,7 @@ const containerLines = (of: WorkloadExplained, shown: Shown): ReadonlyArray<stri
     const image = it.image === "" ? "no image" : it.image
     return [
       fitted(shortDigests(shownText(`  ${it.container}  ${image}`)), shown.width),
-      ...entry("", stateText(it, shown.now), shown, room)
+      ...entry("", stateText(it, shown.now, of.detail), shown, room)
     ]
   })
   const rest = containers.length - most.containers
@@ -89,7 +91,7 @@ const workloadText = (of: WorkloadExplained, shown: Shown): string => {
     fitted(shownText(`${workload}: ${decided}`), shown.width),
     ...(by === "controller" ? [] : [wrapped(byWhom(by), shown.width, "  ")]),
     ...entry("why", meaning, shown, 2),
-    ...entry("", detail, shown),
+    ...entry("", detail === meaning ? "" : detail, shown),
     ...(since === null ? [] : entry("since", shownTime(since, shown.now), shown, 1)),
     ...containerLines(of, shown),
     ...nextLines(next, shown),

@@ -16,7 +16,7 @@ import type { Asked } from "./Asked.ts"
 import { explainImage } from "./ExplainImage.ts"
 import { type Answer, bounded, type Unknown } from "./Explanation.ts"
 import { explainWorkload } from "./ExplainWorkload.ts"
-import { findImage, findWorkload } from "./FindAsked.ts"
+import { findImage, findWorkload, topsOf } from "./FindAsked.ts"
 import type { KnownImage } from "./Known.ts"
 
 type Explain = (asked: Asked) => Effect.Effect<Answer>
@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<stri
   const knownImage = Effect.fnUntraced(function*(source: string): Effect.fn.Return<KnownImage | undefined> {
     const entry = inventory.get(source)
     if (entry === undefined) return undefined
-    return { source, state: entry.state, users: [...entry.users], outlook: yield* images.outlookOf(source) }
+    return { source, state: entry.state, users: topsOf(store, entry.users), outlook: yield* images.outlookOf(source) }
   })
 
   const aboutWorkload = Effect.fnUntraced(function*(workload: Workload): Effect.fn.Return<Answer> {
@@ -67,6 +67,7 @@ export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<stri
     const sources = [...new Set(decision.plan.images.flatMap((it) => it.wants))]
     const known = new Map<string, KnownImage | undefined>()
     for (const source of sources) known.set(source, yield* knownImage(source))
+    const pulls = nextPullSet(store, workload)
     return explainWorkload({
       by: "controller",
       clocks: yield* clocks,
@@ -75,7 +76,8 @@ export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<stri
       since: decision.since,
       outlook: yield* workloads.outlookOf(workload.key),
       image: (source) => known.get(source),
-      standing: yield* pacing.standing(workload, nextPullSet(store, workload)),
+      standing: yield* pacing.standing(workload, pulls),
+      pulls: pulls?.words,
       owners: store.ownersOf(workload),
       namespace: store.namespace(workload.namespace),
       controllerNamespace: ownNamespace._tag === "Some" ? ownNamespace.value : usualNamespace

@@ -91,3 +91,12 @@ export const findImage = (images: Images, store: Workloads, backup: Backup, text
   const named = text.includes("/") ? [] : store.all.filter((it) => it.name === text).map((it) => it.key)
   return named.length === 0 ? unknown(message) : unknown(`${message}; these workloads are called so`, named)
 }
+
+/** What people call the users of an image: what controls them, each once. */
+export const topsOf = (store: Workloads, users: Iterable<string>): ReadonlyArray<string> => {
+  const tops = Array.from(users, (key) => {
+    const workload = store.get(key)
+    return workload === undefined ? key : store.ownersOf(workload).at(-1)?.key ?? key
+  })
+  return [...new Set(tops)]
+}

@@ -37,6 +37,8 @@ export interface KnownWorkload {
   readonly image: (source: string) => KnownImage | undefined
   /** Undefined: nobody can tell. */
   readonly standing: Standing | undefined
+  /** The pull secrets of its next pods, in words; undefined where nobody can tell. */
+  readonly pulls: string | undefined
   /** Controlling owners, nearest first. */
   readonly owners: ReadonlyArray<Workload>
   readonly namespace: Namespace | undefined

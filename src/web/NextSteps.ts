@@ -38,10 +38,10 @@ const nextInLine = ({ standing }: KnownWorkload): ReadonlyArray<Step> =>
     ? []
     : [step(`it is rewritten when it has a place: number ${standing.line.position} of ${standing.line.of} in line`)]
 
-const nextTry = ({ clocks, standing }: KnownWorkload): ReadonlyArray<Step> =>
+const nextTry = ({ clocks, pulls, standing }: KnownWorkload): ReadonlyArray<Step> =>
   standing?.restsUntil === undefined
     ? []
-    : [step("one rollout of its set of pull secrets tries again", told(clocks, standing.restsUntil))]
+    : [step(`one rollout of ${pulls ?? "its pull secrets"} tries again`, told(clocks, standing.restsUntil))]
 
 const nextOfMark = ({ plan: { workload: { held } } }: KnownWorkload): ReadonlyArray<Step> => {
   if (held === undefined) return []

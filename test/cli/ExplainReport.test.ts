@@ -40,6 +40,15 @@ describe("an explanation on a screen", () => {
     assert.match(asText({ ...paced, by: "command", since: null }, shown), /the controller was not asked/)
   })
 
+  it("says nothing twice", () => {
+    const container = { ...paced.containers[0]!, state: "waits" as const, reason: "pending", detail: "it is not there" } // there is one
+    const text = asText(
+      { ...paced, meaning: "it is not there", detail: "it is not there", containers: [container] },
+      shown
+    )
+    assert.strictEqual(text.split("it is not there").length, 2)
+  })
+
   it("says what may have been meant by what nobody knows", () => {
     const text = asText({
       _tag: "Unknown",

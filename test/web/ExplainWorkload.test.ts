@@ -50,7 +50,7 @@ describe("the explanation of a workload", () => {
     assert.deepStrictEqual(shown.heldUpBy, ["Deployment/shop/first"])
     const rests = explainWorkload(known({}, { verdict, standing: { ...nobody, restsUntil: now + 120_000 } }))
     assert.deepStrictEqual(rests.next, [
-      { what: "one rollout of its set of pull secrets tries again", at: isoAfter(120_000) }
+      { what: "one rollout of pods of namespace shop with pull secret backup tries again", at: isoAfter(120_000) }
     ])
   })
 

@@ -42,6 +42,7 @@ export const known = ({ facts, of, settings }: About = {}, more: Partial<KnownWo
       return state && { source, state, outlook: { busy: false, nextAt: now + 60_000 }, users: [one.key] }
     },
     standing: nobody,
+    pulls: "pods of namespace shop with pull secret backup",
     owners: about.owners,
     namespace: about.namespace,
     controllerNamespace: "image-cloner",

@@ -13,7 +13,7 @@ import type { Asked } from "../../src/web/Asked.ts"
 import { Explainer, make } from "../../src/web/Explainer.ts"
 import { plan } from "../../src/workload/Plan.ts"
 import { held } from "../../src/workload/Verdict.ts"
-import { workload } from "../support/Objects.ts"
+import { pod, workload } from "../support/Objects.ts"
 import { given, nginx } from "../workload/Planned.ts"
 
 const layer = Layer.mergeAll(
@@ -39,6 +39,10 @@ describe("the controller, asked to explain", () => {
       store.putWorkload(web)
       const inventory = yield* Inventory
       inventory.want(web.key, [nginx])
+      // people know its pods by the workload that makes them
+      const young = pod({ owner: web })
+      store.putPod(young)
+      inventory.want(young.workload.key, [nginx])
       inventory.set(nginx, { _tag: "Failed", reason: "failed", message: "no route", retryAt: 90_000, triedAt: 30_000 })
       yield* (yield* ImageQueue).offerAfter(nginx, "2 minutes")
       yield* TestClock.adjust("1 minute")
