@@ -71,6 +71,17 @@ const byCopy = (all: ReadonlyArray<InventoryEntry>, backup: Backup, copy: ImageR
   return undefined
 }
 
+/** Whose templates name an image; of ten thousand workloads most name the same ones, and each name is read once. */
+const usersOf = (store: Workloads, text: string): ReadonlyArray<string> => {
+  const known = new Map<string, boolean>()
+  const isIt = (image: string): boolean => {
+    const same = known.get(image) ?? isSame(image, text)
+    known.set(image, same)
+    return same
+  }
+  return store.all.filter((it) => it.images.some(({ image }) => isIt(image))).map((it) => it.key)
+}
+
 /** @param text a reference of a source or of a copy */
 export const findImage = (images: Images, store: Workloads, backup: Backup, text: string): FoundImage | Unknown => {
   const parsed = parse(text)
@@ -82,8 +93,8 @@ export const findImage = (images: Images, store: Workloads, backup: Backup, text
   const entry = source === undefined ? undefined : images.get(format(source))
   const found = entry === undefined ? copy ? byCopy(all, backup, reference) : undefined : referenceOf(entry)
   if (found !== undefined) return found
-  const users = store.all.filter((it) => it.images.some(({ image }) => isSame(image, text))).map((it) => it.key)
-  if (users.length > 0) return unknown(`${text} is in use and is not copied; these say why`, users)
+  const users = usersOf(store, text)
+  if (users.length > 0) return unknown(`${text} is in use and is not copied; these say why`, topsOf(store, users))
   const repository = formatName(source ?? reference)
   const others = all.filter(({ source: it }) => it.startsWith(`${repository}:`) || it.startsWith(`${repository}@`))
   const message = `nothing in the cluster uses ${format(reference)}`
