@@ -61,6 +61,14 @@ export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<stri
 
   const aboutWorkload = Effect.fnUntraced(function*(workload: Workload): Effect.fn.Return<Answer> {
     const decision = decisions.get(workload.key)
+    // of what another object makes no decision need be kept
+    const top = store.ownersOf(workload).at(-1)
+    if (decision === undefined && top !== undefined) {
+      return {
+        ...unknown(`${workload.key} is controlled by ${top.key}: that one is handled instead`),
+        candidates: [top.key]
+      }
+    }
     if (decision === undefined) {
       return unknown(`${workload.key} is there, and was not decided about yet: ask again in a moment`)
     }

@@ -81,6 +81,15 @@ describe("the controller, asked to explain", () => {
       assert.match(early._tag === "Unknown" ? early.message : "", /was not decided about yet/)
     }).pipe(Effect.provide(layer)))
 
+  it.effect("leads from what a workload makes to the workload", () =>
+    Effect.gen(function*() {
+      const store = yield* WorkloadStore
+      store.putWorkload(web)
+      store.putPod(pod({ owner: web }))
+      const told = yield* ask({ about: "workload", name: "shop/web-1" })
+      assert.deepStrictEqual(told._tag === "Unknown" ? told.candidates : [], [web.key])
+    }).pipe(Effect.provide(layer)))
+
   it.effect("cannot be asked before it is there", () =>
     Effect.gen(function*() {
       const { answerBy, explain } = yield* Explainer
