@@ -19,7 +19,7 @@ it.effect("loops end before what they use is closed, whoever else has a fiber", 
     const note = (what: string) => Effect.sync(() => void order.push(what))
     const cloner = supervised((run) =>
       Layer.mergeAll(
-        Layer.mock(Cloner, { inFlight: Effect.succeed([]), waiting: Effect.succeed(0) }),
+        Layer.mock(Cloner, { inFlight: Effect.succeed([]), waiting: Effect.succeed(0), isInLine: () => false }),
         Layer.mock(SourceTags, {}),
         Layer.effectDiscard(
           Effect.andThen(

@@ -74,6 +74,8 @@ export class Cloner extends Context.Service<Cloner, {
   readonly waiting: Effect.Effect<number>
   /** Images in line whose turn has come, by their references; waits for one. */
   readonly calls: Effect.Effect<ReadonlyArray<string>>
+  /** Whether an image waits to be called, or has been and was not asked for yet. */
+  readonly isInLine: (source: string) => boolean
   /** An image waits in no line any more, and what was kept for it is another's. */
   readonly stepOut: (source: string) => Effect.Effect<void>
 }>()("image-cloner/clone/Cloner") {
@@ -221,6 +223,7 @@ const makeCloner = Effect.fnUntraced(function*(turns: Turns) {
     inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),
     waiting: turns.permits.waiting,
     calls: turns.calls,
+    isInLine: turns.isInLine,
     stepOut: turns.stepOut
   })
 })

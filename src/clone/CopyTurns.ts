@@ -11,6 +11,7 @@ export interface Turns {
   readonly permits: Permits
   /** Keys whose turn has come; waits for one. */
   readonly calls: Effect.Effect<ReadonlyArray<string>>
+  readonly isInLine: (key: string) => boolean
   /** The key waits no more, and what is kept for it is another's. */
   readonly stepOut: (key: string) => Effect.Effect<void>
   /** Whether it may be looked at alone, which waits for no copy any more; else it is called. */
@@ -34,6 +35,7 @@ export const makeTurns = Effect.fnUntraced(function*(options: Parameters<typeof 
   const turns: Turns = {
     permits,
     calls: Queue.takeAll(called),
+    isInLine: (key) => permits.looks.line.has(key) || permits.copies.line.has(key),
     stepOut,
     looking: (key, claim) =>
       Effect.suspend(() => {

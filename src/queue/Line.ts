@@ -15,6 +15,11 @@ export class Line {
     this.#called = called
   }
 
+  /** Whether the key waits, or has been called and has not come yet. */
+  has(key: string): boolean {
+    return this.#waiting.has(key) || this.#kept.has(key)
+  }
+
   /** Whether the key waits; its claim is this one from now on. */
   renew(key: string, claim: Claim): boolean {
     const waiter = this.#waiting.get(key)

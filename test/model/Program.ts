@@ -87,6 +87,7 @@ const cloner = (cluster: ModelCluster) => {
   })
   return Layer.mock(Cloner, {
     stepOut: () => Effect.void,
+    isInLine: () => false,
     clone,
     verify,
     silenceOf: () => Effect.undefined,

@@ -35,8 +35,10 @@ export const make = Effect.gen(function*() {
     for (const [registry, entries] of Map.groupBy(inventory.all, awaited)) {
       if (registry === undefined) continue
       const rest = yield* cloner.silenceOf(registry)
-      if (rest === undefined) { for (const { source } of entries) sources.push(source) }
-      else if (Duration.isZero(rest)) sources.push(...mostUrgent(entries))
+      // what waits for its turn already is called
+      const others = entries.filter((it) => !cloner.isInLine(it.source))
+      if (rest === undefined) { for (const { source } of others) sources.push(source) }
+      else if (Duration.isZero(rest) && others.length === entries.length) sources.push(...mostUrgent(entries))
     }
     return sources
   })

@@ -29,6 +29,7 @@ const beating = (
 ) => {
   const asked: Array<string> = []
   const cloner = Layer.mock(Cloner, {
+    isInLine: () => false,
     verify: (it: ImageReference) =>
       Effect.suspend(() => (asked.push(format(it)), typeof verify === "function" ? verify(format(it)) : verify))
   })

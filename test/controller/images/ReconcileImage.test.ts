@@ -59,6 +59,7 @@ const loop = (given: {
   const clones: Array<string> = []
   const out: Array<string> = []
   const cloner = Layer.mock(Cloner, {
+    isInLine: () => false,
     stepOut: (of) => Effect.sync(() => void out.push(of)),
     clone: (it: ImageReference, request) =>
       Effect.suspend(() => {
@@ -426,6 +427,7 @@ describe("the actor of an image while another replica leads", () => {
     const it = loop({ clone: () => Effect.succeed(copied) })
     const cloner = Layer.mock(Cloner, {
       stepOut: () => Effect.void,
+      isInLine: () => false,
       clone: (_, request) =>
         Effect.flatMap(
           request?.mayCopy ?? Effect.succeed(true),

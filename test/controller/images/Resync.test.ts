@@ -68,6 +68,7 @@ class World {
 
   readonly #cloner = Layer.mock(Cloner, {
     stepOut: () => Effect.void,
+    isInLine: () => false,
     clone: (reference, request) =>
       Effect.gen({ self: this }, function*() {
         this.copies.push(format(reference))

@@ -64,8 +64,10 @@ const world = () => {
       yield* Effect.sleep("1 second")
       yield* answer(source.registry)
     }).pipe(Effect.ensuring(Effect.sync(() => void atOnce--)))
+  const inLine = new Set<string>()
   const cloner = Layer.mock(Cloner, {
     stepOut: () => Effect.void,
+    isInLine: (source) => inLine.has(source),
     silenceOf: reachability.silenceOf,
     clone: (source, claim) =>
       permits.withPermit({ ...unclaimed, ...claim, lane: source.registry })(
@@ -101,7 +103,7 @@ const world = () => {
     yield* offerAll(queue, sources)
     return inventory
   })
-  return { asked, down, layer, most, settings, start }
+  return { asked, down, inLine, layer, most, settings, start }
 }
 
 const count = (inventory: Inventory["Service"], tag: string, of: ReadonlyArray<string>) =>
@@ -123,6 +125,23 @@ describe("five hundred images of a registry that refuses connections", () => {
       assert.strictEqual(it.most.atOnce, 1)
       yield* TestClock.adjust("1 hour")
       assert.isBelow(it.asked.length, 40)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("are not offered again while they wait for their turn", () => {
+    const it = world()
+    return Effect.gen(function*() {
+      const inventory = yield* it.start(images)
+      yield* TestClock.adjust("3 seconds")
+      it.asked.length = 0
+      it.inLine.add(images[0] ?? "")
+      yield* TestClock.adjust("1 hour")
+      // one of them will ask when it is called, and tell the others
+      assert.deepStrictEqual(it.asked, [])
+      it.down.clear()
+      it.inLine.clear()
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(count(inventory, "BackedUp", images), 500)
     }).pipe(Effect.provide(it.layer))
   })
 
