@@ -1,5 +1,6 @@
-// Writes docs/configuration.md from the Schema of the settings and docs/metrics.md from the metrics themselves; with --check
-// it only says whether the files are current.
+// Writes docs/configuration.md and the settings in the schema of the chart's values from the Schema of the settings, and
+// docs/metrics.md from the metrics themselves; with --check it only says whether the files are current.
+import { Schema } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { processKeys } from "../src/settings/ProcessSettings.ts"
 import { documentationOf, keys } from "../src/settings/Settings.ts"
@@ -101,9 +102,29 @@ never carry what a tenant chose: \`host\` is one of the configured registries, o
 ${everyMetric().map(metricSection).join("\n\n")}
 `
 
+const schemaFile = "charts/image-cloner/values.schema.json"
+const decodeObject = Schema.decodeUnknownSync(Schema.Record(Schema.String, Schema.Unknown))
+
+/** The schema of the chart's values as it is, with every setting and no other: a key that nobody knows ends the program at its start. */
+const valuesSchema = (): string => {
+  const schema = decodeObject(JSON.parse(readFileSync(new URL(`../${schemaFile}`, import.meta.url), "utf8")))
+  const inSchema = decodeObject(schema["properties"])
+  const properties = Object.fromEntries(keys.map((key) => {
+    const { allowed, description } = documentationOf(key)
+    return [key, {
+      description: `${description} Allowed: ${allowed}.`,
+      // what people write for a text; null leaves the key out
+      type: ["string", "boolean", "integer", "array", "null"],
+      items: { type: "string" }
+    }]
+  }))
+  const settings = { ...decodeObject(inSchema["settings"]), properties }
+  return `${JSON.stringify({ ...schema, properties: { ...inSchema, settings } }, null, 2)}\n`
+}
+
 /** Every generated page with its text. */
 export const pages = (): ReadonlyMap<string, string> =>
-  new Map([["docs/configuration.md", configuration()], ["docs/metrics.md", metrics()]])
+  new Map([["docs/configuration.md", configuration()], ["docs/metrics.md", metrics()], [schemaFile, valuesSchema()]])
 
 if (process.argv[1] === import.meta.filename) {
   for (const [name, page] of pages()) {

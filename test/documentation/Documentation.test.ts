@@ -15,7 +15,7 @@ import { metricNames, pages } from "../../tools/documentation.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const read = (name: string): string => readFileSync(join(root, name), "utf8")
-const all = globSync("{*.md,docs/**/*.md,bench/*.md,test/*/*.md}", { cwd: root })
+const all = globSync("{*.md,docs/**/*.md,charts/*/*.md,bench/*.md,test/*/*.md}", { cwd: root })
 const operations = read("docs/operations.md")
 
 /** The first cells, in backticks, of the tables in a section of a page. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
 /** Folders of tests that are not about one file: of the repository's texts, of the whole program, and of tests themselves. */
-const others = ["documentation/", "model/", "reporters/", "support/"]
+const others = ["charts/", "documentation/", "model/", "reporters/", "support/"]
 
 /** `queue/Keys` of `queue/Keys.more.test.ts`. */
 const subjectOf = (test: string): string => test.replace(/(\.[^./]+)*\.test\.ts$/, "")
