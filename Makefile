@@ -31,7 +31,7 @@ check: install ## types, Effect diagnostics, lint, format, dead code, documentat
 test: install build ## every test that this machine has the parts for
 	@npm test --silent
 
-judge: install build ## what Helm and Flux do to rewritten workloads, and webhooks whose replicas are replaced; needs Go and KUBEBUILDER_ASSETS, the first time for 15 minutes
+judge: install build ## our chart, what Helm and Flux do to rewritten workloads, and webhooks whose replicas are replaced; needs Go and KUBEBUILDER_ASSETS, the first time for 15 minutes
 	@[ -x "$$KUBEBUILDER_ASSETS/kube-apiserver" ] && [ -x "$$KUBEBUILDER_ASSETS/kubectl" ] || \
 	  { echo "make judge needs a control plane: KUBEBUILDER_ASSETS, a folder with etcd, kube-apiserver and kubectl" >&2; exit 1; }
 	@JUDGES=$$(sh tools/judges.sh) && export JUDGES && npm run --silent judge

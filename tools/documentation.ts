@@ -113,8 +113,8 @@ const valuesSchema = (): string => {
     const { allowed, description } = documentationOf(key)
     return [key, {
       description: `${description} Allowed: ${allowed}.`,
-      // what people write for a text; null leaves the key out
-      type: ["string", "boolean", "integer", "array", "null"],
+      // what people write for a text; null leaves the key out. YAML reads `off` and `on` as booleans, which would be other texts
+      type: ["string", ...(allowed === "`true` or `false`" ? ["boolean"] : []), "integer", "array", "null"],
       items: { type: "string" }
     }]
   }))

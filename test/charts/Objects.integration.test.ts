@@ -37,6 +37,7 @@ const refused: ReadonlyArray<readonly [string, J.JsonObject, RegExp]> = [
   ["no image", { ...required, image: {} }, /image\.repository is required/],
   ["no backup", { ...required, settings: {} }, /settings\.BACKUP_REGISTRY is required/],
   ["a setting that nobody knows", { ...required, settings: { DRYRUN: "true" } }, /'DRYRUN' not allowed/],
+  ["`on` without quotes", { ...required, settings: { MUTATING_WEBHOOK: true } }, /MUTATING_WEBHOOK.*boolean/],
   ["a value that nobody knows", { ...required, replicaCount: 2 }, /'replicaCount' not allowed/],
   ["a label that pods are selected by", { ...required, podLabels: { "app.kubernetes.io/name": "x" } }, /podLabels/],
   ["half a digest", { ...required, image: { ...required.image, digest: "sha256:12" } }, /digest/]
