@@ -1,9 +1,9 @@
 #!/bin/sh
-# judges.sh [DIR]: puts the real tools into DIR that `make judge` has work on rewritten workloads, and prints DIR as the last line.
+# judges.sh [DIR]: puts the real tools into DIR that `make judge` has work on rewritten workloads, or judge ours, and prints DIR as the last line.
 # Needs Go 1.26 and the Go module proxy; takes about fifteen minutes once, nothing after that.
 set -eu
 dir=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/image-cloner/judges}
-helm3=v3.22.0 helm4=v4.3.1
+helm3=v3.22.0 helm4=v4.3.1 kube_score=v1.20.0
 # the newest that Go 1.26 builds; the sources' definitions are those of the same release of Flux
 kustomize_controller=v1.9.6 source_controller=v1.9.6
 
@@ -24,6 +24,11 @@ helm() {
 }
 helm 3 "$helm3"
 helm 4 "$helm4"
+
+if ! have kube-score "$kube_score"; then
+  GOBIN="$dir" go install "github.com/zegl/kube-score/cmd/kube-score@$kube_score" >&2
+  echo "$kube_score" > "$dir/.kube-score"
+fi
 
 if ! have flux "$kustomize_controller $source_controller"; then
   source=$(mktemp -d)

@@ -2,7 +2,7 @@
 // Edge: what is made of them is Objects.integration.test.ts.
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parse } from "yaml"
@@ -57,5 +57,10 @@ describe("the values of the chart", () => {
     const chart = read("charts/image-cloner/Chart.yaml")
     const version = J.text(read("package.json"), "version")
     assert.deepStrictEqual([chart["version"], chart["appVersion"]], [version, version])
+    const images = globSync("manifests/**/kustomization.yaml", { cwd: root }).flatMap((it) =>
+      J.list(read(it), "images")
+    )
+    assert.isAbove(images.length, 0)
+    for (const it of images) assert.strictEqual(J.text(it, "newTag"), version)
   })
 })

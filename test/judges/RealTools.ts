@@ -6,7 +6,8 @@ const folder = process.env["JUDGES"] ?? ""
 const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
 
 /** Path of a tool in the folder. */
-export const tool = (name: "helm3" | "helm4" | "kustomize-controller" | "crds"): string => join(folder, name)
+export const tool = (name: "helm3" | "helm4" | "kube-score" | "kustomize-controller" | "crds"): string =>
+  join(folder, name)
 
 /** Path of kubectl; it comes with the control plane. */
 export const kubectl = join(assets, "kubectl")
