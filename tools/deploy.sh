@@ -56,7 +56,11 @@ image=${IMAGE:-$running}
 manifests=base
 [ -z "$(ask service image-cloner-webhook -o name)" ] || manifests=overlays/admission
 [ -z "$(ask role image-cloner-leader -o name)" ] || manifests=overlays/ha
-$KUBECTL kustomize "$here/manifests/$manifests" | sed "s|image: image-cloner:[0-9.]*\$|image: $image|" | $KUBECTL apply -f -
+# the CronJob that verifies is the same program
+[ -z "$(ask cronjob image-cloner-verify -o name)" ] || manifests="$manifests overlays/verify"
+for it in $manifests; do
+  $KUBECTL kustomize "$here/manifests/$it" | sed "s|image: image-cloner:[0-9.]*\$|image: $image|" | $KUBECTL apply -f -
+done
 
 echo
 echo "Deployed $image. What it does, and what it would do with DRY_RUN on, is in its log:"

@@ -26,5 +26,6 @@ if [ -n "$found" ]; then
 fi
 # before what answers them: the API server would go on asking, and each pod would wait for an answer that does not come
 $KUBECTL delete --ignore-not-found -f "$here/manifests/overlays/admission/webhooks.yaml"
+$KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/verify"
 # with what webhooks and two replicas need, whether they were ever there
 $KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/ha"

@@ -70,9 +70,12 @@ const withManifests = Effect.gen(function*() {
 
 export const place = stage(withManifests)
 
-/** A kubeconfig with nothing but a token of the controller's ServiceAccount, as `kubectl create token` makes it. */
-export const ownKubeconfig = Effect.gen(function*() {
+/** A kubeconfig with nothing but a token of a ServiceAccount in our namespace, as `kubectl create token` makes it. */
+export const kubeconfigOf = Effect.fnUntraced(function*(account: string) {
   const { controlPlane } = yield* Stage
-  const token = yield* kubectl("-n", "image-cloner", "create", "token", "image-cloner-controller")
+  const token = yield* kubectl("-n", "image-cloner", "create", "token", account)
   return controlPlane.kubeconfig.replace(/"token": "[^"]*"/, `"token": "${token.stdout.trim()}"`)
 })
+
+/** That of the controller. */
+export const ownKubeconfig = kubeconfigOf("image-cloner-controller")
