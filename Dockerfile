@@ -16,7 +16,7 @@ LABEL org.opencontainers.image.title="image-cloner-controller" \
       org.opencontainers.image.description="Copies the public images a cluster runs to a registry you own" \
       org.opencontainers.image.licenses="Apache-2.0"
 # the demo and its sandbox, in a folder of their own, stay behind
-COPY --from=build /src/dist/*.mjs /app/
+COPY --from=build /src/dist/*.mjs /src/dist/THIRD-PARTY-NOTICES.txt /app/
 COPY LICENSE /app/
 # fewer heaps of malloc: a few mebibytes of an idle controller. The cache of compiled code is a volume in the Deployment;
 # where it cannot be written, Node does without
