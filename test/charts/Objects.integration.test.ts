@@ -38,6 +38,12 @@ const refused: ReadonlyArray<readonly [string, J.JsonObject, RegExp]> = [
   ["no backup", { ...required, settings: {} }, /settings\.BACKUP_REGISTRY is required/],
   ["a setting that nobody knows", { ...required, settings: { DRYRUN: "true" } }, /'DRYRUN' not allowed/],
   ["`on` without quotes", { ...required, settings: { MUTATING_WEBHOOK: true } }, /MUTATING_WEBHOOK.*boolean/],
+  [
+    "a webhook that nothing is there for",
+    { ...required, settings: { ...required.settings, VALIDATING_WEBHOOK: "warn" } },
+    /settings\.VALIDATING_WEBHOOK takes admission\.enabled=true/
+  ],
+  ["rewriting without the right", { ...required, rbac: { rewrite: false } }, /takes settings\.REWRITE_MODE=off/],
   ["a value that nobody knows", { ...required, replicaCount: 2 }, /'replicaCount' not allowed/],
   ["a label that pods are selected by", { ...required, podLabels: { "app.kubernetes.io/name": "x" } }, /podLabels/],
   ["half a digest", { ...required, image: { ...required.image, digest: "sha256:12" } }, /digest/]
@@ -86,7 +92,7 @@ describe.skipIf(missing !== "")(`the chart${missing}`, () => {
         ]
         const texts = Object.fromEntries(keys.map((key, at) => [key, odd[at % odd.length] ?? ""]))
         assert.deepStrictEqual(
-          find(yield* rendered({ ...required, settings: texts }), configuration)["data"],
+          find(yield* rendered({ ...required, admission: { enabled: true }, settings: texts }), configuration)["data"],
           texts
         )
         const settings = {

@@ -109,6 +109,10 @@ const byHand = Effect.fnUntraced(
       yield* done(helm, ["upgrade", release], followed)
     }
     assert.deepStrictEqual(yield* filledIn, [1, 1])
+    const settings = settingsOf({ DRY_RUN: "false" })
+    yield* kubectl("scale", "deployment/image-cloner-controller", "--replicas=0")
+    yield* done(helm, ["upgrade", release], values("1", { admission: { enabled: true }, settings }))
+    assert.strictEqual((yield* shape).replicas, 1)
   }
 )
 
