@@ -36,6 +36,15 @@ const exists = (it: Objects.Place) =>
     Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(false))
   )
 
+/** Puts the settings where commands look for them. */
+export const configure = Effect.fnUntraced(function*(settings: Readonly<Record<string, string>>) {
+  yield* Objects.create(manager, Objects.resource("Namespace"), "", { metadata: { name: "image-cloner" } })
+  yield* Objects.create(manager, Objects.resource("ConfigMap"), "image-cloner", {
+    metadata: { name: "image-cloner-configuration" },
+    data: settings
+  })
+})
+
 export interface PullSecret {
   readonly host: string
   readonly username: string

@@ -1,5 +1,5 @@
 // Daemon: the real program as a process of its own, started as in a pod: settings from a folder, a kubeconfig, a config.json.
-import { Effect, FileSystem, Path, Stream } from "effect"
+import { Deferred, Effect, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import * as J from "../Json.ts"
 
@@ -19,6 +19,13 @@ const about = (line: J.JsonObject): string => {
   return what === undefined ? "" : `${what}: `
 }
 
+export interface Running {
+  /** Where it answers, once it does. */
+  readonly url: Effect.Effect<string>
+  /** The folder of its config.json. */
+  readonly docker: string
+}
+
 /** Runs until the scope closes; stopped by SIGTERM. */
 export const start = Effect.fnUntraced(function*(options: DaemonOptions) {
   const fs = yield* FileSystem.FileSystem
@@ -35,6 +42,7 @@ export const start = Effect.fnUntraced(function*(options: DaemonOptions) {
   yield* fs.writeFileString(path.join(docker, "config.json"), options.dockerConfig, { mode: 0o600 })
   yield* fs.writeFileString(path.join(folder, "kubeconfig"), options.kubeconfig, { mode: 0o600 })
 
+  const listening = yield* Deferred.make<string>()
   const process = yield* spawner.spawn(ChildProcess.make(
     options.node,
     [options.program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
@@ -46,11 +54,16 @@ export const start = Effect.fnUntraced(function*(options: DaemonOptions) {
     Stream.splitLines,
     Stream.runForEach((text) => {
       const line = J.parse(text)
-      return J.isObject(line)
-        ? options.say(J.text(line, "level") ?? "", `${about(line)}${J.text(line, "message") ?? ""}`)
-        : options.say("error", text)
+      if (!J.isObject(line)) return options.say("error", text)
+      const message = J.text(line, "message") ?? ""
+      const port = /metrics and health are at .*:(\d+)/.exec(message)?.[1]
+      return Effect.andThen(
+        port === undefined ? Effect.void : Deferred.succeed(listening, `http://127.0.0.1:${port}`),
+        options.say(J.text(line, "level") ?? "", `${about(line)}${message}`)
+      )
     }),
     Effect.forkScoped
   )
-  return process
+  const running: Running = { url: Deferred.await(listening), docker }
+  return running
 })

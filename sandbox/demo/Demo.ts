@@ -62,6 +62,18 @@ const survived = (looks: ReadonlyArray<Cluster.Look>): boolean =>
       : it.ready === it.wanted && it.problem === ""
   )
 
+/** What to type in another shell: with this, what README.md shows works as it stands there. */
+const invitation = ({ controlPlane, node, program }: DemoOptions, url: string, docker: string): string => `
+Everything stays up until you press Ctrl-C. In another shell:
+
+  export KUBECONFIG=${controlPlane.kubeconfigFile} DOCKER_CONFIG=${docker}
+  image-cloner() { ${node} ${program} "$@"; }
+
+  image-cloner plan
+  image-cloner explain deploy/web -n shop --url ${url}
+  image-cloner verify
+  curl ${url}/metrics`
+
 export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   const { controlPlane } = options
   const started = yield* Clock.currentTimeMillis
@@ -78,11 +90,13 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
 
   yield* headline("The controller copies the images and rewrites the workloads")
   const complaints = yield* Ref.make<ReadonlyArray<string>>([])
-  yield* Daemon.start({
+  const settings = settingsOf(upstream.host, backup.host)
+  yield* Cluster.configure(settings)
+  const daemon = yield* Daemon.start({
     program: options.program,
     node: options.node,
     kubeconfig: controlPlane.kubeconfig,
-    settings: settingsOf(upstream.host, backup.host),
+    settings,
     dockerConfig: JSON.stringify({
       auths: { [backup.host]: { auth: Buffer.from(`${login.username}:${login.password}`).toString("base64") } }
     }),
@@ -128,7 +142,6 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   )
   if (!options.stay) return
   yield* upstream.switchOn
-  yield* Console.log(`\nEverything stays up until you press Ctrl-C. The kubeconfig is ${controlPlane.kubeconfigFile}:`)
-  yield* Console.log(`  kubectl --kubeconfig ${controlPlane.kubeconfigFile} get deployments --all-namespaces -o wide`)
+  yield* Console.log(invitation(options, yield* daemon.url, daemon.docker))
   return yield* Effect.never
 }, Effect.scoped)
