@@ -132,13 +132,16 @@ const leadership = Layer.unwrap(Effect.gen(function*() {
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
     Effect.map(ProcessSettings, ({ podNamespace, webhookPort, webhookUrl }) =>
-      explaining(podNamespace).pipe(
-        Layer.provideMerge(
-          controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } })
-        )
-      ))
+      Layer.unwrap(Effect.map(Cloner, (cloner) =>
+        explaining(podNamespace, cloner))).pipe(
+          Layer.provideMerge(
+            controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } })
+          )
+        ))
   ).pipe(
-    Layer.provideMerge(supervised((run) => registries(undefined, run))),
+    Layer.provideMerge(supervised((run) =>
+      registries(undefined, run)
+    )),
     Layer.provide(leadership),
     Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
     Layer.provide(http),

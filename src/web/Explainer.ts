@@ -41,8 +41,14 @@ const asSeen = (store: Workloads, answer: Unknown): Unknown => {
     }
 }
 
+/** What the cloner tells of images that wait for their turn. */
+export interface WaitingImages {
+  readonly isInLine: (source: string) => boolean
+  readonly waiting: Effect.Effect<number>
+}
+
 /** Makes the function that answers from the stores. */
-export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<string>) {
+export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<string>, line: WaitingImages) {
   const store = yield* WorkloadStore
   const inventory = yield* Inventory
   const decisions = yield* Decisions
@@ -56,7 +62,9 @@ export const make = Effect.fnUntraced(function*(ownNamespace: Option.Option<stri
   const knownImage = Effect.fnUntraced(function*(source: string): Effect.fn.Return<KnownImage | undefined> {
     const entry = inventory.get(source)
     if (entry === undefined) return undefined
-    return { source, state: entry.state, users: topsOf(store, entry.users), outlook: yield* images.outlookOf(source) }
+    const waiting = line.isInLine(source) ? yield* line.waiting : undefined
+    const outlook = yield* images.outlookOf(source)
+    return { source, state: entry.state, users: topsOf(store, entry.users), outlook, waiting }
   })
 
   const aboutWorkload = Effect.fnUntraced(function*(workload: Workload): Effect.fn.Return<Answer> {
@@ -123,8 +131,8 @@ export class Explainer extends Context.Service<Explainer, {
 }
 
 /** Has the controller answer. */
-export const layer = (ownNamespace: Option.Option<string>) =>
+export const layer = (ownNamespace: Option.Option<string>, line: WaitingImages) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { answerBy } = yield* Explainer
-    yield* answerBy(yield* make(ownNamespace))
+    yield* answerBy(yield* make(ownNamespace, line))
   }))

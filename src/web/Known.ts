@@ -23,6 +23,8 @@ export interface KnownImage {
   /** Undefined: nobody can tell. */
   readonly outlook: Outlook | undefined
   readonly users: ReadonlyArray<string>
+  /** How many images wait for their turn, where it is one of them. */
+  readonly waiting?: number | undefined
 }
 
 export interface KnownWorkload {

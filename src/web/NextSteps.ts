@@ -6,13 +6,17 @@ import { type Clocks, type KnownImage, type KnownWorkload, told } from "./Known.
 const step = (what: string, at?: number): Step => ({ what: bounded(what), at: moment(at) })
 
 /** Of an image: its copy, its next try, its next look. */
-export const nextOfImage = ({ outlook, source, state }: KnownImage, clocks: Clocks): ReadonlyArray<Step> => {
+export const nextOfImage = ({ outlook, source, state, waiting }: KnownImage, clocks: Clocks): ReadonlyArray<Step> => {
   if (outlook?.busy === true) {
     return [
       step(
-        state._tag === "BackedUp" ? `${source} is looked at now` : `${source} is being copied, or waits for a permit`
+        state._tag === "BackedUp" ? `${source} is looked at now` : `${source} is looked at or copied now`
       )
     ]
+  }
+  if (waiting !== undefined) {
+    const line = `one of ${waiting} that wait (MAX_CONCURRENT_RECONCILES are copied at once)`
+    return [step(`${source} is looked at and copied when its turn comes: ${line}`)]
   }
   const at = told(clocks, outlook?.nextAt)
   if (state._tag === "BackedUp") {

@@ -51,7 +51,11 @@ describe("the explanation of an image", () => {
 
   it("tells what is being copied now, and of what is not copied at all nothing", () => {
     const pending: ImageState = { _tag: "Pending" }
-    assert.match(told(pending, { outlook: { busy: true, nextAt: undefined } }).next[0]?.what ?? "", /is being copied/)
+    assert.match(told(pending, { waiting: 17 }).next[0]?.what ?? "", /when its turn comes: one of 17 that wait/)
+    assert.match(
+      told(pending, { outlook: { busy: true, nextAt: undefined } }).next[0]?.what ?? "",
+      /is looked at or copied now/
+    )
     assert.deepStrictEqual(told(pending, { outlook: { busy: false, nextAt: undefined } }).next, [])
   })
 

@@ -29,7 +29,11 @@ const layer = Layer.mergeAll(
 const web = workload()
 const planned = plan(web, given())
 
-const ask = (asked: Asked) => Effect.flatMap(make(Option.some("tools")), (explain) => explain(asked))
+const ask = (asked: Asked) =>
+  Effect.flatMap(
+    make(Option.some("tools"), { isInLine: () => false, waiting: Effect.succeed(0) }),
+    (explain) => explain(asked)
+  )
 const aboutWeb: Asked = { about: "workload", name: web.key }
 
 describe("the controller, asked to explain", () => {
