@@ -28,6 +28,7 @@ import { httpServer } from "./telemetry/HttpServer.ts"
 import { logging } from "./telemetry/Logging.ts"
 import { layer as metrics } from "./telemetry/Metrics.ts"
 import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
+import { Coverage } from "./upkeep/Coverage.ts"
 import { Explainer, layer as explaining } from "./web/Explainer.ts"
 import { explainRoute } from "./web/ExplainRoute.ts"
 
@@ -51,6 +52,7 @@ export const controller = (options: Controller.ControllerOptions) =>
   Controller.layer(options).pipe(
     Layer.provideMerge(Layer.mergeAll(
       Decisions.layer,
+      Coverage.layer,
       WorkloadQueue.layer,
       ImageQueue.layer,
       Pacing.layer,

@@ -20,6 +20,7 @@ import { Pacing } from "./rewrite/Pacing.ts"
 import { SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
+import { Coverage } from "./upkeep/Coverage.ts"
 import { Supervisor } from "./Supervisor.ts"
 
 export interface ControllerOptions {
@@ -35,6 +36,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     const inventory = yield* Inventory
     const decisions = yield* Decisions
     const cloner = yield* Cloner
+    const coverage = yield* Coverage
     const pacing = yield* Pacing
     const workloads = yield* WorkloadQueue
     const images = yield* ImageQueue
@@ -54,6 +56,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
       ),
       Effect.andThen(takeStock),
       Effect.andThen(hearing.begin),
+      Effect.tap(() => Effect.sync(() => coverage.begin())),
       // planning is quick, and patches have permits of their own: one that takes long holds no other workload up
       Effect.andThen(workloads.run("unbounded", reconcileWorkload, glance))
     )
@@ -66,7 +69,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
       const { MAX_CONCURRENT_ROLLOUTS } = yield* SubscriptionRef.get(settings)
       yield* offerAll(workloads, yield* pacing.next(MAX_CONCURRENT_ROLLOUTS))
       yield* offerAll(images, yield* waking.due)
-      yield* updateGauges(decisions, inventory, cloner)
+      yield* updateGauges(decisions, inventory, cloner, coverage)
     }).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.andThen(Effect.never))
 
     const lookAtAll = Effect.suspend(() =>

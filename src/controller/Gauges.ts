@@ -4,7 +4,17 @@ import { Effect, Metric } from "effect"
 import type { Cloner } from "../clone/Cloner.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import type { Images } from "../store/Inventory.ts"
-import { clonesInFlight, clonesWaiting, images, reasons, workloadReasons, workloads } from "../telemetry/Metrics.ts"
+import {
+  clonesInFlight,
+  clonesWaiting,
+  coverageRatio,
+  images,
+  reasons,
+  workloadReasons,
+  workloads
+} from "../telemetry/Metrics.ts"
+import { type CoverageTally, ratioOf } from "../upkeep/Coverage.ts"
+import { imageCounts } from "../upkeep/ImageCoverage.ts"
 import type { DecisionMap } from "./Decisions.ts"
 
 const outcomes = ["rewritten", "wanted", "held", "skipped"] as const
@@ -32,11 +42,16 @@ const tally = <K extends string>(keys: Iterable<K>): ReadonlyMap<K, number> => {
 export const updateGauges = Effect.fnUntraced(function*(
   decisions: DecisionMap,
   inventory: Images,
-  cloner: Pick<Cloner["Service"], "inFlight" | "waiting">
+  cloner: Pick<Cloner["Service"], "inFlight" | "waiting">,
+  coverage: CoverageTally
 ): Effect.fn.Return<void> {
   yield* Metric.update(clonesInFlight, (yield* cloner.inFlight).length)
   yield* Metric.update(clonesWaiting, yield* cloner.waiting)
   const byState = tally(inventory.all.map((it) => stateOf(it.state)))
+  if (coverage.isComplete) {
+    yield* Metric.update(coverageRatio({ by: "pods" }), ratioOf(coverage.pods))
+    yield* Metric.update(coverageRatio({ by: "images" }), ratioOf(imageCounts(inventory, coverage)))
+  }
   yield* Effect.all([
     ...outcomes.map((state) => Metric.update(workloads({ state }), decisions.outcomes.of(state))),
     ...reasons.map((reason) => Metric.update(workloadReasons({ reason }), decisions.reasons.of(reason))),

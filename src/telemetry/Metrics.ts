@@ -98,6 +98,10 @@ export const tagComparedTime = gauge(
   "tag_compared_time_seconds",
   "When a source last said what a tag names, in a comparison, as Unix time"
 )
+const covered = ["pods", "images"] as const
+export const coverageRatio = series(gauge("coverage_ratio", "Share that has a copy, of what can have one"), {
+  by: covered
+})
 
 // --- workloads: the plan and the rewriter --------------------------------------------------------------------------
 export const workloads = series(
@@ -105,9 +109,7 @@ export const workloads = series(
     "workloads",
     "Workloads seen, by what has become of them; what another workload made, and static pods, are none"
   ),
-  {
-    state: ["rewritten", "wanted", "held", "skipped"]
-  }
+  { state: ["rewritten", "wanted", "held", "skipped"] }
 )
 // the keys of two closed lists, which TypeScript widens to strings
 export const reasons = Object.keys({ ...skipReasons, ...holdReasons }) as ReadonlyArray<SkipReason | HoldReason>

@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { CloneError, type CloneReason } from "../../src/clone/CloneError.ts"
 import { Cloner } from "../../src/clone/Cloner.ts"
 import { SourceTags } from "../../src/clone/SourceTags.ts"
+import { Coverage } from "../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../src/controller/Decisions.ts"
 import { pullSetOfSeen } from "../../src/controller/PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../src/controller/Queues.ts"
@@ -116,6 +117,7 @@ const layerOf = (cluster: ModelCluster, byNodes: boolean) =>
     }),
     Pacing.layer,
     Decisions.layer,
+    Coverage.layer,
     Inventory.layer,
     WorkloadStore.layer,
     WatchStates.layer,

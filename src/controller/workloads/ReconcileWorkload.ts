@@ -25,6 +25,8 @@ import { make as makePutBack } from "./PutBackWorkload.ts"
 import { make as makeRewrite } from "./RewriteWorkload.ts"
 import { Rests } from "./Rests.ts"
 import { RolloutsSeen } from "../RolloutsSeen.ts"
+import { Coverage } from "../../upkeep/Coverage.ts"
+import { coverageOf } from "../../upkeep/PodCoverage.ts"
 import { unpulled } from "../../workload/Unpulled.ts"
 
 /** How many patches are on their way at once; namespaces take turns, because a webhook of one can make each take half a minute. */
@@ -38,6 +40,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const images = yield* ImageQueue
   const workloads = yield* WorkloadQueue
   const pacing = yield* Pacing
+  const coverage = yield* Coverage
   const settingsRef = yield* SettingsRef
   // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
   const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
@@ -57,6 +60,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const forget = Effect.fnUntraced(function*(key: string) {
     inventory.want(key, [])
     decisions.forget(key)
+    coverage.note(key, undefined)
     rests.forget(key)
     seen.forget(key)
     contests.forget(key)
@@ -75,6 +79,9 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
     if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
     yield* offerAll(images, inventory.want(key, planned.wants, pulledAnew(planned.images)))
+    if (pod !== undefined) {
+      coverage.note(key, pod.finished ? undefined : coverageOf(planned, (source) => inventory.state(source)))
+    }
     const before = decisions.get(key)?.plan
     yield* askTags(planned, before, up)
     yield* offerAll(images, planned.stale)

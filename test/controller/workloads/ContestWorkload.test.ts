@@ -3,6 +3,7 @@ import { Effect, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { applyPatch } from "rfc6902"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
+import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
@@ -105,6 +106,7 @@ const cluster = (others: Others, settings: Partial<Settings> = {}) => {
       Layer.mock(SourceTags, { named: () => Effect.succeedNone }),
       Pacing.layer,
       Decisions.layer,
+      Coverage.layer,
       Inventory.layer,
       WorkloadStore.layer,
       WatchStates.layer,

@@ -1,6 +1,7 @@
 // What is made by a workload is wanted without a fiber and without a decision; all that needs more is left to the actor.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Schema } from "effect"
+import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
@@ -26,6 +27,7 @@ const layer = Layer.mergeAll(
   Layer.mock(SourceTags, { named: () => Effect.succeedNone }),
   Pacing.layer,
   Decisions.layer,
+  Coverage.layer,
   Inventory.layer,
   WorkloadStore.layer,
   WatchStates.layer,
@@ -72,6 +74,19 @@ describe("a glance", () => {
       )
       assert.isUndefined(decisions.get(made.key))
       assert.isUndefined(decisions.get(of.workload.key))
+      const coverage = yield* Coverage
+      assert.strictEqual(coverage.pods["at-risk"], 1)
+      inventory.set(source, {
+        _tag: "BackedUp",
+        digest: digestOf("a"),
+        contents: new Set([digestOf("a")]),
+        verifiedAt: 0
+      })
+      assert.isTrue(glance(of.workload.key))
+      assert.deepStrictEqual(coverage.pods, { running: 0, whole: 1, left: 0, "at-risk": 0 })
+      store.putPod({ ...of, finished: true })
+      assert.isTrue(glance(of.workload.key))
+      assert.strictEqual(coverage.pods.whole, 0)
     }).pipe(Effect.provide(layer)))
 
   it.effect("is not enough for what nobody has wanted yet, and has done nothing then", () =>

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Layer, Option, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
+import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
@@ -87,6 +88,7 @@ const stage = (
     }),
     Pacing.layer,
     Decisions.layer,
+    Coverage.layer,
     Inventory.layer,
     WorkloadStore.layer,
     WatchStates.layer,

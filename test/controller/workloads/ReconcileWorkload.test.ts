@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Option, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
+import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions, outcomeOf, reasonsOf } from "../../../src/controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
@@ -70,6 +71,7 @@ const loop = (
     }),
     Pacing.layer,
     Decisions.layer,
+    Coverage.layer,
     Inventory.layer,
     WorkloadStore.layer,
     WatchStates.layer,
