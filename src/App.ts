@@ -31,6 +31,7 @@ import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
 import { Coverage } from "./upkeep/Coverage.ts"
 import { Explainer, layer as explaining } from "./web/Explainer.ts"
 import { explainRoute } from "./web/ExplainRoute.ts"
+import { statusRoute, StatusSource, tellStatus } from "./web/StatusRoute.ts"
 
 /** Copying: the cloner and the registry client below it. `run` starts fibers that run for ever: the settings of a command never change. */
 export const registries = (byHand?: ByHand, run?: Run) =>
@@ -106,7 +107,9 @@ const logs = (terminal: boolean) =>
 const http = Layer.unwrap(Effect.gen(function*() {
   const { httpPort } = yield* ProcessSettings
   const explainer = Layer.succeed(Explainer, yield* Explainer)
-  return httpServer({ port: httpPort, routes: Layer.provide(explainRoute, explainer) })
+  const status = Layer.succeed(StatusSource, yield* StatusSource)
+  const routes = Layer.merge(Layer.provide(explainRoute, explainer), Layer.provide(statusRoute, status))
+  return httpServer({ port: httpPort, routes })
 }))
 
 /** Of several replicas one leads; one that is alone does. */
@@ -134,21 +137,21 @@ const leadership = Layer.unwrap(Effect.gen(function*() {
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
     Effect.map(ProcessSettings, ({ podNamespace, webhookPort, webhookUrl }) =>
-      Layer.unwrap(Effect.map(Cloner, (cloner) =>
-        explaining(podNamespace, cloner))).pipe(
-          Layer.provideMerge(
-            controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } })
-          )
-        ))
+      Layer.merge(
+        Layer.unwrap(Effect.map(Cloner, (cloner) => explaining(podNamespace, cloner))),
+        tellStatus
+      ).pipe(
+        Layer.provideMerge(
+          controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } })
+        )
+      ))
   ).pipe(
-    Layer.provideMerge(supervised((run) =>
-      registries(undefined, run)
-    )),
+    Layer.provideMerge(supervised((run) => registries(undefined, run))),
     Layer.provide(leadership),
     Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),
-    Layer.provide(Explainer.layer),
+    Layer.provide([Explainer.layer, StatusSource.layer]),
     Layer.provide([metrics, processMetrics(process.figures)]),
     Layer.provide(logs(process.terminal)),
     Layer.provideMerge(ProcessSettings.layer)

@@ -10,6 +10,7 @@ import { restore } from "./cli/restore.ts"
 import { root } from "./cli/root.ts"
 import { run } from "./cli/run.ts"
 import { verify } from "./cli/verify.ts"
+import { status } from "./cli/status.ts"
 import { version } from "./telemetry/Version.ts"
 
 // what cannot be understood is said on standard error, with the way to the help instead of all of it
@@ -45,7 +46,7 @@ const daemon = run({ figures: process, terminal: process.stdout.isTTY === true }
 )
 
 const program = root.pipe(
-  Command.withSubcommands([daemon, clone, plan, explain, policy, verify, restore]),
+  Command.withSubcommands([daemon, clone, plan, explain, status, policy, verify, restore]),
   Command.run({ version }),
   Effect.provide(Layer.mergeAll(
     NodeServices.layer,

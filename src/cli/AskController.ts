@@ -4,6 +4,7 @@ import { Data, Effect, Schema } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
 import type { KubeError } from "../kube/KubeError.ts"
 import type { Asked } from "../web/Asked.ts"
+import { ClusterStatus } from "../web/ClusterStatus.ts"
 import { Answer, bounded } from "../web/Explanation.ts"
 
 /** As manifests/base/service.yaml has it: the name of the Service and of its port. */
@@ -22,10 +23,10 @@ export type Way =
   /** The client's server is the controller itself. */
   | { readonly _tag: "Direct"; readonly url: string }
 
-const pathOf = (way: Way): string =>
+const pathOf = (way: Way, path: string): string =>
   way._tag === "Direct"
-    ? "/api/explain"
-    : `/api/v1/namespaces/${encodeURIComponent(way.namespace)}/services/${service}/proxy/api/explain`
+    ? path
+    : `/api/v1/namespaces/${encodeURIComponent(way.namespace)}/services/${service}/proxy${path}`
 
 const here = (way: Way): string => way._tag === "Direct" ? way.url : `Service ${way.namespace}/${service}`
 
@@ -55,14 +56,21 @@ const whyNot = (error: KubeError, way: Way): string => {
   }
 }
 
-const decode = Schema.decodeUnknownEffect(Answer)
+interface Question<A> {
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly decode: (json: unknown) => Effect.Effect<A, Schema.SchemaError>
+}
 
-const once = Effect.fnUntraced(function*(asked: Asked, way: Way): Effect.fn.Return<Answer, Unasked, KubeClient> {
+const once = Effect.fnUntraced(function*<A>(
+  { decode, path, query }: Question<A>,
+  way: Way
+): Effect.fn.Return<A, Unasked, KubeClient> {
   const client = yield* KubeClient
   const json = yield* client.request({
     method: "GET",
-    path: pathOf(way),
-    query: { [asked.about]: asked.name },
+    path: pathOf(way, path),
+    ...(query === undefined ? {} : { query }),
     // whoever waits at a terminal is told at once
     once: true
   }).pipe(
@@ -85,7 +93,18 @@ const tries = 4
 
 /** What the controller answers; of several replicas the one that leads, if it can be met. */
 export const askController = Effect.fnUntraced(function*(asked: Asked, way: Way) {
-  let answer = yield* once(asked, way)
-  for (let time = 1; time < tries && way._tag === "Proxy" && follows(answer); time++) answer = yield* once(asked, way)
+  const question = {
+    path: "/api/explain",
+    query: { [asked.about]: asked.name },
+    decode: Schema.decodeUnknownEffect(Answer)
+  }
+  let answer = yield* once(question, way)
+  for (let time = 1; time < tries && way._tag === "Proxy" && follows(answer); time++) {
+    answer = yield* once(question, way)
+  }
   return answer
 })
+
+/** How much is in the backup, as the controller has counted it. */
+export const askStatus = (way: Way) =>
+  once({ path: "/api/status", decode: Schema.decodeUnknownEffect(ClusterStatus) }, way)

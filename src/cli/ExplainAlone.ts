@@ -20,7 +20,8 @@ import type { Workload } from "../workload/Workload.ts"
 import { parseAll } from "./References.ts"
 import { refusedState } from "./RefusedHosts.ts"
 
-interface Given {
+/** What is looked at without the controller. */
+export interface Alone {
   readonly settings: Settings
   readonly store: Workloads
   readonly controllerNamespace: string
@@ -35,8 +36,9 @@ const stateOf = ({ contents, detail, digest, status }: Finding, now: number): Im
     ? { _tag: "BackedUp", digest, contents, verifiedAt: now }
     : { _tag: "Pending", why: status === "unknown" ? `the backup could not be asked: ${detail}` : detail }
 
-const planWith = (
-  { controllerNamespace, settings, store }: Given,
+/** @param states undefined: every image is taken as copied */
+export const planWith = (
+  { controllerNamespace, settings, store }: Alone,
   workload: Workload,
   now: number,
   states: ReadonlyMap<string, ImageState> | undefined
@@ -54,7 +56,7 @@ const planWith = (
 }
 
 /** Looks at the backup for the copies of sources. */
-const lookAt = Effect.fnUntraced(function*(settings: Settings, sources: ReadonlyArray<string>, now: number) {
+export const lookAt = Effect.fnUntraced(function*(settings: Settings, sources: ReadonlyArray<string>, now: number) {
   const verifier = yield* makeVerifier({ deep: false, repair: false })
   const references = yield* parseAll(sources)
   const seen = yield* Effect.forEach(references, (it) => verifier.verify(copyNamed(backup(settings), it)), {
@@ -66,7 +68,8 @@ const lookAt = Effect.fnUntraced(function*(settings: Settings, sources: Readonly
   })
 })
 
-const quietly = (settings: Settings) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** Asks the backup alone, and says nothing but errors. */
+export const quietly = (settings: Settings) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.provideService(References.MinimumLogLevel, "Error"),
     Effect.provide(Layer.provide(
@@ -75,7 +78,7 @@ const quietly = (settings: Settings) => <A, E, R>(effect: Effect.Effect<A, E, R>
     ))
   )
 
-const aboutWorkload = Effect.fnUntraced(function*(given: Given, workload: Workload, now: number) {
+const aboutWorkload = Effect.fnUntraced(function*(given: Alone, workload: Workload, now: number) {
   const { settings, store } = given
   const states = new Map<string, ImageState>()
   let wants = planWith(given, workload, now, undefined).wants
@@ -106,7 +109,7 @@ const aboutWorkload = Effect.fnUntraced(function*(given: Given, workload: Worklo
 })
 
 const aboutImage = Effect.fnUntraced(
-  function*({ settings, store }: Given, { entry, reference }: FoundImage, now: number) {
+  function*({ settings, store }: Alone, { entry, reference }: FoundImage, now: number) {
     const { source, users } = entry
     const refused = refusedState(source, settings, now)
     const seen = refused === undefined ? yield* lookAt(settings, [source], now) : []
@@ -121,7 +124,7 @@ const aboutImage = Effect.fnUntraced(
 )
 
 /** Answers from a look at the cluster and at the backup. */
-export const explainAlone = Effect.fnUntraced(function*({ about, name }: Asked, given: Given) {
+export const explainAlone = Effect.fnUntraced(function*({ about, name }: Asked, given: Alone) {
   const { settings, store } = given
   const now = yield* Clock.currentTimeMillis
   if (about === "workload") {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { askController, type Way } from "../../src/cli/AskController.ts"
+import { askController, askStatus, type Way } from "../../src/cli/AskController.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import type { Asked } from "../../src/web/Asked.ts"
 import { type Answer, failure, fakeApi, json, refuse } from "../kube/FakeApi.ts"
@@ -122,5 +122,25 @@ describe("asking the controller", () => {
     Effect.gen(function*() {
       const early = yield* ask([json(503, failure(503, "", "the controller has not begun yet"))])
       assert.match(early.said, /the controller has not begun yet/)
+    }))
+
+  it.live("asks for the status at the same place, and takes no other answer for one", () =>
+    Effect.gen(function*() {
+      const counts = { running: 1, whole: 0, left: 0, "at-risk": 0 }
+      const answer = { _tag: "Status", by: "controller", pods: counts, images: counts, ratio: 1 }
+      const { calls, server } = yield* fakeApi([
+        json(200, { ...answer, namespaces: [], more: 0, left: [], atRisk: [] }),
+        json(200, { ...answer, ratio: "all" }),
+        refuse(403, "Forbidden", "services is forbidden")
+      ])
+      const client = Layer.merge(KubeClient.layerFrom({ server }), quiet)
+      assert.strictEqual((yield* Effect.provide(askStatus(proxy), client)).ratio, 1)
+      assert.deepInclude(calls[0], {
+        path: "/api/v1/namespaces/image-cloner/services/image-cloner-controller:http/proxy/api/status"
+      })
+      const lying = yield* Effect.flip(Effect.provide(askStatus(proxy), client))
+      assert.match(lying.message, /is not understood/)
+      const refused = yield* Effect.flip(Effect.provide(askStatus(proxy), client))
+      assert.match(refused.message, /the right to get services\/proxy/)
     }))
 })

@@ -74,7 +74,17 @@ describe("the program", () => {
         const help = yield* cli(["--help"])
         assert.deepStrictEqual([help.code, help.stderr], [0, ""])
         for (
-          const word of ["run ", "clone ", "plan ", "explain ", "verify ", "--kubeconfig", "--context", "--config"]
+          const word of [
+            "run ",
+            "clone ",
+            "plan ",
+            "explain ",
+            "status ",
+            "verify ",
+            "--kubeconfig",
+            "--context",
+            "--config"
+          ]
         ) {
           assert.include(help.stdout, word)
         }

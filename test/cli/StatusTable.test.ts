@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import { percent, statusText } from "../../src/cli/StatusTable.ts"
+import { Images } from "../../src/store/Inventory.ts"
+import { CoverageTally } from "../../src/upkeep/Coverage.ts"
+import { statusOf } from "../../src/web/ClusterStatus.ts"
+
+const world = (namespaces: number, name: (index: number) => string) => {
+  const coverage = new CoverageTally()
+  const inventory = new Images()
+  for (let index = 0; index < namespaces; index++) {
+    const namespace = name(index)
+    const key = `Pod/${namespace}/a`
+    coverage.note(key, { namespace, state: index % 2 === 0 ? "at-risk" : "whole", reason: undefined, running: [] })
+    coverage.note(`${key}b`, { namespace, state: "left", reason: "private", running: [] })
+    inventory.want(key, [`registry.example/${"very/".repeat(30)}long-${index}:1\u001b[2J`])
+  }
+  return statusOf("command", { coverage, inventory })
+}
+
+describe("the screen of status", () => {
+  it("fits into 80 columns and 24 rows, and moves no cursor", () => {
+    const lines = statusText(world(100, (index) => `${"n".repeat(60)}-${index}`), 80).split("\n")
+    for (const line of lines) assert.isAtMost(line.length, 80, line)
+    assert.isAtMost(lines.length, 24)
+    assert.notInclude(lines.join(""), "\u001b")
+    assert.match(lines.join("\n"), /… and 94 more namespaces/)
+  })
+
+  it("says who has counted, the share, and why pods are left", () => {
+    const text = statusText(world(2, (index) => `shop-${index}`), 80)
+    assert.match(text, /^50 % of the pods [\s\S]*reckoned\s+by\s+this\s+command/)
+    assert.match(text, /Left: private 2/)
+  })
+
+  it("rounds no missing copy away", () => {
+    assert.deepStrictEqual([percent(1), percent(0.99999), percent(0)], ["100 %", "99.9 %", "0 %"])
+  })
+})
