@@ -30,8 +30,8 @@ export const statusText = (status: ClusterStatus, width: number): string => {
     ["all pods", ...cells(pods)],
     ...shown.map((it) => [name(it.namespace), ...cells(it.pods)])
   ]
-  const risks = atRisk.slice(0, mostImages).flatMap(({ source, users, why }) => [
-    fitted(`  ${shownText(shortDigests(source))} (${users} users)`, width),
+  const risks = atRisk.slice(0, mostImages).flatMap(({ pods: count, source, why }) => [
+    fitted(`  ${shownText(shortDigests(source))} (${count} pods)`, width),
     fitted(`    ${shownText(why)}`, width)
   ])
   const reasons = left.map((it) => `${it.reason} ${it.pods}`).join(", ")

@@ -25,7 +25,7 @@ export const ClusterStatus = Schema.TaggedStruct("Status", {
   /** Pods with an image that is not copied, by why. */
   left: Schema.Array(Schema.Struct({ reason: Schema.String, pods: Count })),
   /** Images in use without a copy, the first of them. */
-  atRisk: Schema.Array(Schema.Struct({ source: Schema.String, why: Schema.String, users: Count }))
+  atRisk: Schema.Array(Schema.Struct({ source: Schema.String, why: Schema.String, pods: Count }))
 })
 export type ClusterStatus = typeof ClusterStatus.Type
 
@@ -59,7 +59,8 @@ const atRisk = (inventory: Images, coverage: CoverageTally): ClusterStatus["atRi
           ? state.why
           : "not in the backup yet"
       ),
-      users: users.size
+      // Deployments and ReplicaSets use it as well, which is the same use once more
+      pods: [...users].filter((it) => it.startsWith("Pod/")).length
     }))
 
 /** The answer at this moment. */

@@ -121,7 +121,7 @@ describe("the documentation", () => {
   })
 
   it("has a section for every alert, and an alert for every such section", () => {
-    const rules: { readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<{ readonly alert: string }> }> } =
+    const rules: { readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<{ readonly alert?: string }> }> } =
       parse(read("docs/alerts.yaml"))
     const alerts = rules.groups.flatMap((group) => group.rules.flatMap((it) => it.alert ?? []))
     const sections = [...operations.matchAll(/^### (ImageCloner\w+)$/gm)].map((it) => it[1] ?? "")

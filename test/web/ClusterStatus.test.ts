@@ -10,6 +10,7 @@ describe("the status of a cluster", () => {
     const inventory = new Images()
     inventory.want("Pod/shop/a", ["there", "gone"])
     inventory.want("Pod/bank/b", ["there"])
+    inventory.want("Deployment/shop/web", ["gone"])
     inventory.set("there", backedUp())
     inventory.set("gone", failed("not-found"))
     const coverage = new CoverageTally()
@@ -21,7 +22,7 @@ describe("the status of a cluster", () => {
     assert.deepStrictEqual(status.namespaces.map((it) => it.namespace), ["shop", "bank"])
     assert.deepStrictEqual(status.namespaces[0]?.images, { running: 1, whole: 0, left: 0, "at-risk": 1 })
     assert.deepStrictEqual(status.left, [{ reason: "private", pods: 1 }])
-    assert.deepStrictEqual(status.atRisk, [{ source: "gone", why: "not-found: said the registry", users: 1 }])
+    assert.deepStrictEqual(status.atRisk, [{ source: "gone", why: "not-found: said the registry", pods: 1 }])
     assert.strictEqual(status.ratio, 0.5)
   })
 
