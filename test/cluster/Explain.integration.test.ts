@@ -113,6 +113,25 @@ for (const place of W.nearest) {
               assert.include(said.stdout, "Deployment/shop/web")
               assert.match(said.stdout, /next {7}its copy is looked at/)
             }
+            // how much is in the backup: the controller's word, and what the cluster and the backup show, which is the same
+            const status = (...args: ReadonlyArray<string>) => cli(["status", ...args], { env })
+            const url = ["--url", `http://127.0.0.1:${port}`]
+            const counted = yield* eventually(
+              "the copy is not counted",
+              status("-o", "json", ...url),
+              (it) => J.text(J.parse(it.stdout) ?? null, "by") === "controller" && it.stdout.includes("\"ratio\": 1")
+            )
+            const alone = yield* status("-o", "json", "--controller-namespace", "nowhere")
+            assert.strictEqual(alone.code, 0, alone.stderr)
+            assert.match(alone.stderr, /^the controller could not be asked: /)
+            assert.deepStrictEqual(
+              J.at(J.parse(alone.stdout) ?? null, "namespaces"),
+              J.at(J.parse(counted.stdout) ?? null, "namespaces")
+            )
+            const screen = yield* status("--min", "95", ...url)
+            assert.deepStrictEqual([screen.code, screen.stderr], [0, ""])
+            for (const line of screen.stdout.split("\n")) assert.isAtMost(line.length, 80)
+
             assert.strictEqual(
               J.text(J.parse((yield* ask("deploy", "web", "-n", "shop", "-o", "json")).stdout) ?? null, "reason"),
               "paused"
@@ -160,6 +179,10 @@ for (const place of W.nearest) {
             assert.match(said.stderr, /^the controller could not be asked: .*--controller-namespace/)
             assert.include(said.stdout, "Deployment/alone/web: held, pending\n")
             assert.include(said.stdout, "the controller was not asked")
+            const little = yield* cli(["status", "--min", "95", "--controller-namespace", "nowhere"], { env })
+            assert.strictEqual(little.code, 1)
+            assert.match(little.stderr, /of the pods have their copies, less than --min 95/)
+            assert.include(little.stdout, image)
             const down = yield* cli(["explain", image, "--url", "http://127.0.0.1:9"], { env })
             assert.match(down.stderr, /could not be asked: nothing answers at http:\/\/127\.0\.0\.1:9/)
             assert.include(down.stdout, `${image}: pending\n`)
