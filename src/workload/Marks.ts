@@ -162,3 +162,12 @@ export const templateChangedAtOf = (managedFields: ReadonlyArray<Timed>): number
       it.manager !== fieldManager && (it.subresource ?? "") === "" && holdsTemplate(it.fieldsV1)
     )
   )
+
+/** The list is atomic (k8s.io/api core/v1, ServiceAccount): whoever holds it holds all of it. */
+const holdsPullSecrets = remembered((fields) => Object.hasOwn(fields, "f:imagePullSecrets"))
+
+/** The field manager other than ours that holds a ServiceAccount's `imagePullSecrets`; undefined where nobody does. */
+export const pullSecretsHeldBy = (managedFields: ReadonlyArray<ManagedField>): string | undefined => {
+  const holder = managedFields.find((it) => it.manager !== fieldManager && holdsPullSecrets(it.fieldsV1))
+  return holder && (holder.manager ?? "unknown")
+}

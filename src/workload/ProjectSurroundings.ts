@@ -1,7 +1,7 @@
 // ProjectSurroundings: what is kept of the objects around workloads: namespaces, accounts, budgets and nodes. As lenient as Project.
 import { Option, Schema } from "effect"
 import { AccountObject, BudgetObject, NamespaceObject, NodeObject } from "./ApiObjects.ts"
-import { marksOf } from "./Marks.ts"
+import { marksOf, pullSecretsHeldBy } from "./Marks.ts"
 import { namesOf } from "./Project.ts"
 import { type Account, type Budget, nameKey, type Namespace, type Node } from "./Workload.ts"
 
@@ -18,13 +18,20 @@ export const projectNamespace = (object: unknown): Namespace | undefined =>
     name: metadata.name ?? "",
     uid: metadata.uid ?? "",
     marks: marksOf(metadata.labels ?? {}, metadata.annotations ?? {}),
-    ...(metadata.labels?.[validationLabel] === "disable" ? { unvalidated: true } : {})
+    ...(metadata.labels?.[validationLabel] === "disable" ? { unvalidated: true } : {}),
+    ...((metadata.deletionTimestamp ?? "") === "" ? {} : { terminating: true })
   })))
 
 export const projectAccount = (object: unknown): Account | undefined =>
   Option.getOrUndefined(Option.map(decodeAccount(object), ({ imagePullSecrets, metadata }) => {
     const namespace = metadata.namespace ?? "default"
-    return { key: nameKey(namespace, metadata.name ?? ""), namespace, pullSecrets: namesOf(imagePullSecrets) }
+    const listHolder = pullSecretsHeldBy(metadata.managedFields ?? [])
+    return {
+      key: nameKey(namespace, metadata.name ?? ""),
+      namespace,
+      pullSecrets: namesOf(imagePullSecrets),
+      ...(listHolder === undefined ? {} : { listHolder })
+    }
   }))
 
 /** As for an eviction, a budget whose status is older than itself allows nothing (registry/core/pod/storage, eviction.go). */

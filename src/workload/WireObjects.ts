@@ -179,7 +179,7 @@ export const wireObjects: Readonly<Record<WorkloadKind, P.Message>> = {
 
 export const wireNamespace = message({ metadata: [1, one(plainMetadata)] })
 
-export const wireAccount = message({ metadata: [1, one(plainMetadata)], imagePullSecrets: [3, secrets] })
+export const wireAccount = message({ metadata: [1, one(metadata)], imagePullSecrets: [3, secrets] })
 
 export const wireNode = message({
   metadata: [1, one(plainMetadata)],

@@ -148,6 +148,8 @@ export interface Namespace {
   readonly marks: Marks
   /** Whether a label takes it out of the validating webhook. */
   readonly unvalidated?: true
+  /** Whether it is being deleted: nothing can be made in it any more. */
+  readonly terminating?: true
 }
 
 /** A ServiceAccount, as far as pulling is concerned. */
@@ -156,6 +158,8 @@ export interface Account {
   readonly key: string
   readonly namespace: string
   readonly pullSecrets: ReadonlyArray<string>
+  /** The field manager other than ours that holds the list of its pull secrets; it would undo what we write there. */
+  readonly listHolder?: string
 }
 
 export interface LabelSelector {
