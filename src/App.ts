@@ -1,6 +1,7 @@
 // App: the layer graph. Every implementation is chosen here and nowhere else.
 import { Effect, Layer, Option } from "effect"
 import { SecureRandom } from "effect/crypto"
+import { keepPullSecret } from "./access/KeepPullSecret.ts"
 import { Cloner } from "./clone/Cloner.ts"
 import { SourceTags } from "./clone/SourceTags.ts"
 import { Decisions } from "./controller/Decisions.ts"
@@ -40,8 +41,9 @@ export const registries = (byHand?: ByHand, run?: Run) =>
     const directory = yield* dockerFolder
     return Layer.merge(Cloner.layer({ shared: byHand === undefined, run }), SourceTags.layer).pipe(
       Layer.provideMerge(RegistryClient.layer({ certificates: Option.some(certsDir), proxies })),
+      // whoever gives a login to tenants has to know the one that pushes
+      Layer.provideMerge(Credentials.layer({ directory })),
       Layer.provide([
-        Credentials.layer({ directory }),
         RegistrySettings.layer(byHand),
         byHand?.alone === true ? Layer.succeed(CurrentLimits, copyingOnly) : Layer.empty
       ])
@@ -133,13 +135,23 @@ const leadership = Layer.unwrap(Effect.gen(function*() {
   )
 })).pipe(Layer.provide(SecureRandom.layerWebCrypto))
 
+/** The pull secret in namespaces, where PULL_SECRET names one. */
+const pullSecrets = (ownNamespace: Option.Option<string>) =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const { run } = yield* Supervisor
+    const { lookup } = yield* Credentials
+    const { mayWrite } = yield* Leadership
+    yield* run("pull secrets", keepPullSecret({ ownNamespace, mayWrite, logins: lookup }))
+  }))
+
 /** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
     Effect.map(ProcessSettings, ({ podNamespace, webhookPort, webhookUrl }) =>
-      Layer.merge(
+      Layer.mergeAll(
         Layer.unwrap(Effect.map(Cloner, (cloner) => explaining(podNamespace, cloner))),
-        tellStatus
+        tellStatus,
+        pullSecrets(podNamespace)
       ).pipe(
         Layer.provideMerge(
           controller({ ownNamespace: podNamespace, webhooks: { port: webhookPort, url: webhookUrl } })

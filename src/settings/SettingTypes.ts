@@ -130,6 +130,17 @@ export const namespace = (text: string): Result.Result<string, string> =>
     ? Result.succeed(text)
     : Result.fail(`${quote(text)} is not the name of a namespace`)
 
+/** The name of an object (RFC 1123, as the API has it for Secrets); an empty text for none. */
+export const objectName = fromText(
+  Schema.String,
+  (text) =>
+    text === "" ||
+      (text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text))
+      ? Result.succeed(text)
+      : Result.fail(`${quote(text)} is not the name of a Secret`),
+  String
+)
+
 export const glob = (text: string): Result.Result<string, string> =>
   /\s/.test(text) ? Result.fail(`${quote(text)} has spaces inside`) : Result.succeed(text)
 

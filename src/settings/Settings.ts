@@ -16,6 +16,7 @@ import {
   integer,
   list,
   namespace,
+  objectName,
   oneOf,
   percent,
   setting,
@@ -89,6 +90,13 @@ export const Settings = Schema.Struct({
       "How it is known that pods can pull from the backup. `auto`: it is shown first, by one workload for each "
       + "namespace and set of pull secrets. `nodes`: your word that every node can, whatever the pods' secrets.",
     allowed: "`auto` or `nodes`"
+  }),
+  PULL_SECRET: setting(objectName, "", {
+    description:
+      "A Secret of the controller's namespace (`kubernetes.io/dockerconfigjson`) with a login that can only pull: it is kept in "
+      + "every namespace whose workloads are rewritten, where **every tenant can read it**, and added to the ServiceAccounts "
+      + "in use. Refused with the login that pushes. Takes manifests/pull-secret.",
+    allowed: "the name of a Secret"
   }),
   BACKUP_LAYOUT: setting(oneOf(["auto", "nested", "flat"]), "auto", {
     description: "How copies are named. `nested`: `<prefix>/docker.io/library/nginx`. `flat`: "

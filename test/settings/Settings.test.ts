@@ -23,6 +23,7 @@ describe("Settings", () => {
       BACKUP_DOWN: "skip",
       MAX_CONCURRENT_ROLLOUTS: 3,
       BACKUP_PULL_BY: "auto",
+      PULL_SECRET: "",
       BACKUP_LAYOUT: "auto",
       PIN_DIGESTS: false,
       TAG_POLICY: "follow",
@@ -110,6 +111,7 @@ describe("Settings", () => {
         BACKUP_DOWN: "rewrite",
         MAX_CONCURRENT_ROLLOUTS: 1,
         BACKUP_PULL_BY: "auto",
+        PULL_SECRET: "",
         BACKUP_LAYOUT: "flat",
         PIN_DIGESTS: true,
         TAG_POLICY: "keep",
@@ -260,6 +262,7 @@ describe("Settings", () => {
           RESYNC_INTERVAL: Duration.minutes(
             1 + (Math.abs(Math.trunc(Duration.toMillis(settings.RESYNC_INTERVAL))) % 10_000 || 0)
           ),
+          PULL_SECRET: settings.PULL_SECRET === "" ? "" : "backup.pull",
           NAMESPACES_TO_IGNORE: plain(settings.NAMESPACES_TO_IGNORE),
           NAMESPACES_TO_INCLUDE: plain(settings.NAMESPACES_TO_INCLUDE),
           BACKUP_NAMESPACES: plain(settings.BACKUP_NAMESPACES),
