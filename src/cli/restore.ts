@@ -14,6 +14,7 @@ import { asJson, asText, lineOf, Tally, undoneAsJson, undoneAsText } from "./Res
 import { outputFlag, root } from "./root.ts"
 import { everyWorkload } from "./Snapshots.ts"
 import { checkLogins, settingsWithCluster } from "./Startup.ts"
+import { withoutPullSecret } from "./WithoutPullSecret.ts"
 
 const flags = {
   workloads: Argument.String("WORKLOAD").pipe(
@@ -98,6 +99,11 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings) {
     }
   }).pipe(Effect.onInterrupt(() => Effect.suspend(() => Console.error(tally.text))))
   yield* Console.log(output === "json" ? asJson(result, dry) : asText(result, dry))
+  if (!dry && settings.PULL_SECRET !== "" && scope._tag !== "Named") {
+    const using = [...result.left, ...result.rest].map((it) => it.key)
+    const after = yield* everyWorkload(namespacesOf(scope))
+    for (const line of yield* withoutPullSecret(settings, scope, after, using)) yield* Console.error(line)
+  }
   if (result.left.length > 0) {
     return yield* new CommandFailed({ text: `${result.left.length} left`, code: failed })
   }
