@@ -6,6 +6,8 @@ import { startDaemon } from "./Daemon.ts"
 import * as W from "./World.ts"
 
 export const login = { username: "cloner", password: "secret" }
+/** Whoever may pull only, and is not the one that pushes. */
+export const pulling = { username: "puller", password: "pulls" }
 
 /** Control plane, node and two registries, shared by the tests of a file. */
 export class Stage extends Context.Service<Stage, {
@@ -25,7 +27,7 @@ export const stage = (start: (typeof W.controlPlanes)[number]["start"], ofNode?:
       auth: {
         _tag: "Basic",
         anonymousPull: false,
-        users: [{ name: login.username, password: Redacted.make(login.password) }]
+        users: [login, pulling].map((it) => ({ name: it.username, password: Redacted.make(it.password) }))
       }
     })
     return Context.merge(
