@@ -3,9 +3,8 @@
 import { Clock, Effect } from "effect"
 import { Images } from "../store/Inventory.ts"
 import { CoverageTally } from "../upkeep/Coverage.ts"
-import { coverageOf } from "../upkeep/PodCoverage.ts"
 import { type ClusterStatus, statusOf } from "../web/ClusterStatus.ts"
-import { type Alone, lookAt, planWith, quietly } from "./ExplainAlone.ts"
+import { type Alone, lookAt, planWith, quietly } from "./LookAlone.ts"
 import { refusedState } from "./RefusedHosts.ts"
 import type { ImageState } from "../image/ImageState.ts"
 
@@ -35,7 +34,7 @@ export const statusAlone = Effect.fnUntraced(function*(given: Alone) {
     const planned = planWith(given, workload, now, states)
     inventory.want(workload.key, planned.wants)
     const pod = store.pod(workload.key)
-    if (pod !== undefined && !pod.finished) coverage.note(workload.key, coverageOf(planned, (it) => states.get(it)))
+    if (pod !== undefined) coverage.notePod(pod, planned, (it) => states.get(it))
   }
   for (const [source, state] of states) inventory.set(source, state)
   const status: ClusterStatus = statusOf("command", { coverage, inventory })

@@ -2,19 +2,15 @@
 // can be seen without it. Changes nothing.
 import { Clock, Console, Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { kube } from "../App.ts"
-import { KubeClient } from "../kube/KubeClient.ts"
-import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { type Asked, askedOf } from "../web/Asked.ts"
 import type { Answer } from "../web/Explanation.ts"
 import { askController } from "./AskController.ts"
+import { askOrLook, controllerFlags } from "./AskOrLook.ts"
 import { explainAlone } from "./ExplainAlone.ts"
 import { asJson, asText } from "./ExplainReport.ts"
 import { CommandFailed, failed } from "./Failure.ts"
-import { outputFlag, root } from "./root.ts"
+import { outputFlag } from "./root.ts"
 import { shownText } from "./ShownText.ts"
-import { workloadsOfCluster } from "./Snapshots.ts"
-import { controllerNamespace, settingsWithCluster } from "./Startup.ts"
 import { terminalWidth } from "./TerminalWidth.ts"
 
 const flags = {
@@ -30,16 +26,7 @@ const flags = {
     Flag.withDescription("Where the workload is; default, unless its name says so"),
     Flag.optional
   ),
-  controller: Flag.String("controller-namespace").pipe(
-    Flag.withMetavar("NAME"),
-    Flag.withDescription("Where the controller is; default: image-cloner"),
-    Flag.optional
-  ),
-  url: Flag.String("url").pipe(
-    Flag.withMetavar("URL"),
-    Flag.withDescription("Address of the controller's port 8080, instead of the API server's service proxy"),
-    Flag.optional
-  ),
+  ...controllerFlags,
   output: outputFlag()
 }
 
@@ -56,35 +43,21 @@ const shown = Effect.fnUntraced(function*(answer: Answer, output: "text" | "json
 const namespaceOf = ({ about, name }: Asked): string | undefined =>
   about === "workload" ? name.split("/").at(-2) : undefined
 
-const direct = (url: string) =>
-  URL.canParse(url) && /^https?:/.test(url)
-    ? Effect.succeed(KubeClient.layerFrom({ server: url }))
-    : Effect.fail(stop(`--url ${url}: wanted is http://host:port`))
-
 export const explain = Command.make(
   "explain",
   flags,
   Effect.fnUntraced(
-    function*({ controller, namespace, output, url, words }) {
-      const { config, context, kubeconfig } = yield* root
+    function*({ namespace, output, words, ...flagged }) {
       const asked = askedOf(words, Option.getOrUndefined(namespace))
       if (Result.isFailure(asked)) return yield* stop(shownText(asked.failure))
-      const cluster = kube({ context, kubeconfig })
-      const { podNamespace } = yield* ProcessSettings
-      const place = Option.getOrElse(controller, () => controllerNamespace(podNamespace))
-      const answer = yield* Effect.result(
-        Option.isSome(url)
-          ? Effect.provide(askController(asked.success, { _tag: "Direct", url: url.value }), yield* direct(url.value))
-          : Effect.provide(askController(asked.success, { _tag: "Proxy", namespace: place }), cluster)
+      const answer = yield* askOrLook(
+        flagged,
+        (way) => askController(asked.success, way),
+        (given) => explainAlone(asked.success, given),
+        namespaceOf(asked.success)
       )
-      if (Result.isSuccess(answer)) return yield* shown(answer.success, output)
-      if (answer.failure._tag !== "Unasked") return yield* answer.failure
-      yield* Console.error(shownText(answer.failure.message))
-      const settings = yield* settingsWithCluster(config, cluster, place)
-      const store = yield* Effect.provide(workloadsOfCluster(namespaceOf(asked.success)), cluster)
-      yield* shown(yield* explainAlone(asked.success, { settings, store, controllerNamespace: place }), output)
+      yield* shown(answer, output)
     },
-    Effect.provide(ProcessSettings.layer),
     (effect) =>
       Effect.mapError(
         effect,

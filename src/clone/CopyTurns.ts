@@ -40,6 +40,7 @@ export const makeTurns = Effect.fnUntraced(function*(options: Parameters<typeof 
     looking: (key, claim) =>
       Effect.suspend(() => {
         permits.copies.line.leave(key)
+        looks.delete(key)
         return permits.looks.line.take(key, claim)
       }),
     lookBefore: (key, last) => permits.copies.line.keeps(key) ? looks.get(key)?.get(last) : undefined,

@@ -2,7 +2,7 @@
 // few.
 import { Effect, Metric } from "effect"
 import type { Cloner } from "../clone/Cloner.ts"
-import type { ImageState } from "../image/ImageState.ts"
+import { imageWordOf, imageWords } from "../image/ImageState.ts"
 import type { Images } from "../store/Inventory.ts"
 import {
   clonesInFlight,
@@ -18,20 +18,6 @@ import { imageCounts } from "../upkeep/ImageCoverage.ts"
 import type { DecisionMap } from "./Decisions.ts"
 
 const outcomes = ["rewritten", "wanted", "held", "skipped"] as const
-const states = [
-  "pending",
-  "backed-up",
-  "failed",
-  "not-found",
-  "private",
-  "internal",
-  "too-large",
-  "unsupported"
-] as const
-
-const stateOf = (state: ImageState): (typeof states)[number] =>
-  state._tag === "Failed" ? state.reason : state._tag === "BackedUp" ? "backed-up" : "pending"
-
 const tally = <K extends string>(keys: Iterable<K>): ReadonlyMap<K, number> => {
   const counts = new Map<K, number>()
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
@@ -47,7 +33,7 @@ export const updateGauges = Effect.fnUntraced(function*(
 ): Effect.fn.Return<void> {
   yield* Metric.update(clonesInFlight, (yield* cloner.inFlight).length)
   yield* Metric.update(clonesWaiting, yield* cloner.waiting)
-  const byState = tally(inventory.all.map((it) => stateOf(it.state)))
+  const byState = tally(inventory.all.map((it) => imageWordOf(it.state)))
   if (coverage.isComplete) {
     yield* Metric.update(coverageRatio({ by: "pods" }), ratioOf(coverage.pods))
     yield* Metric.update(coverageRatio({ by: "images" }), ratioOf(imageCounts(inventory, coverage)))
@@ -55,6 +41,6 @@ export const updateGauges = Effect.fnUntraced(function*(
   yield* Effect.all([
     ...outcomes.map((state) => Metric.update(workloads({ state }), decisions.outcomes.of(state))),
     ...reasons.map((reason) => Metric.update(workloadReasons({ reason }), decisions.reasons.of(reason))),
-    ...states.map((state) => Metric.update(images({ state }), byState.get(state) ?? 0))
+    ...imageWords.map((state) => Metric.update(images({ state }), byState.get(state) ?? 0))
   ], { discard: true })
 })

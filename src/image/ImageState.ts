@@ -44,3 +44,18 @@ export type ImageState =
 
 /** The state of an image that is in the backup. */
 export type Copy = Extract<ImageState, { _tag: "BackedUp" }>
+
+/** What an image's state is called by metrics and for people. */
+export const imageWords = [
+  "pending",
+  "backed-up",
+  "failed",
+  "not-found",
+  "private",
+  "internal",
+  "too-large",
+  "unsupported"
+] as const
+
+export const imageWordOf = (state: ImageState): (typeof imageWords)[number] =>
+  state._tag === "Failed" ? state.reason : state._tag === "BackedUp" ? "backed-up" : "pending"

@@ -157,6 +157,10 @@ class Queue<K extends string> {
     return Effect.map(uptime, (now) => this.#keys.readyAt(now))
   }
 
+  #logError(text: string, why: unknown, key: K): Effect.Effect<void> {
+    return Effect.annotateLogs(Effect.logError(text, why), { queue: this.#name, key })
+  }
+
   /** What follows from how the work on a key has ended. */
   readonly #settle = Effect.fnUntraced(
     { self: this },
@@ -170,9 +174,7 @@ class Queue<K extends string> {
       const wait = yield* this.offerFailed(key)
       this.#failures.takeSaid(key)
       if (Cause.hasInterruptsOnly(exit.cause)) return
-      yield* Effect.logError(`work failed, trying again in ${Duration.format(wait)}`, exit.cause).pipe(
-        Effect.annotateLogs({ queue: this.#name, key })
-      )
+      yield* this.#logError(`work failed, trying again in ${Duration.format(wait)}`, exit.cause, key)
     }
   )
 
@@ -208,18 +210,24 @@ class Queue<K extends string> {
     }
   )
 
-  /** Whether a glance was enough; one that fails was not, and the work will say why. */
-  #isGlanced(key: K, { glance }: Worker<K>): boolean {
-    return glance !== undefined && Result.getOrElse(Result.try(() => glance(key)), () => false)
-  }
-
-  /** The next key that is ready and needs work. Those of which a glance is enough are done on the way, a slice of time at once. */
+  /**
+   * The next key that is ready and needs work, taken by the worker in the same step, or an interruption could lose it. Those of which a
+   * glance is enough are done on the way, a slice of time at once; where it fails the work is done all the same.
+   */
   readonly #next = (by: Worker<K>): Effect.Effect<Taken<K> | undefined> =>
     Effect.flatMap(Clock.Clock, (clock) => {
+      const { glance, taken } = by
       const began = uptimeUnsafe(clock)
       for (let now = began; now - began < glanceSlice; now = uptimeUnsafe(clock)) {
         const next = this.#keys.take(now)
-        if (next === undefined || !this.#isGlanced(next.key, by)) return Effect.succeed(next)
+        if (next === undefined) return Effect.undefined
+        const glanced = glance === undefined ? undefined : Result.try(() => glance(next.key))
+        if (glanced === undefined || Result.isFailure(glanced) || !glanced.success) {
+          taken.add(next.key)
+          return glanced === undefined || Result.isSuccess(glanced)
+            ? Effect.succeed(next)
+            : Effect.as(this.#logError("a glance failed, it is worked on instead", glanced.failure, next.key), next)
+        }
         this.#failures.forget(next.key)
         this.#keys.done(next.key, now)
       }
@@ -228,18 +236,14 @@ class Queue<K extends string> {
 
   /** The next key that needs work, once there is one and the worker is free for it. */
   readonly #take = Effect.fnUntraced({ self: this }, function*(by: Worker<K>) {
-    const { most, taken } = by
+    const isFull = () => by.taken.size >= by.most
     while (true) {
       const { seen } = this.#wakes
-      const next = taken.size < most ? yield* this.#next(by) : undefined
-      if (next !== undefined) {
-        taken.add(next.key)
-        yield* Metric.update(this.#metric.wait, next.waited / 1000)
-        yield* this.#report
-        return next.key
-      }
+      const next = isFull() ? undefined : yield* this.#next(by)
+      if (next !== undefined) yield* Metric.update(this.#metric.wait, next.waited / 1000)
       yield* this.#report
-      yield* this.#sleep(seen, taken.size >= most)
+      if (next !== undefined) return next.key
+      yield* this.#sleep(seen, isFull())
     }
   })
 

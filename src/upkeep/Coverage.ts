@@ -2,8 +2,10 @@
 // them whenever somebody looks would cost a pass over the cluster. Read by the gauges and by `status`; nothing is decided from it.
 import { Context, Layer } from "effect"
 import { Tally } from "../collections/Tally.ts"
+import type { Plan } from "../workload/Plan.ts"
 import type { SkipReason } from "../workload/Reason.ts"
-import { type CoverageState, coverageStates, type PodCoverage } from "./PodCoverage.ts"
+import type { Pod } from "../workload/Workload.ts"
+import { coverageOf, type CoverageState, coverageStates, type PodCoverage, type StateOf } from "./PodCoverage.ts"
 
 /** How many of each there are. */
 export type CoverageCounts = Readonly<Record<CoverageState, number>>
@@ -47,6 +49,11 @@ export class CoverageTally {
       this.#pods.set(key, coverage)
       this.#count(coverage, 1)
     }
+  }
+
+  /** The same of what a pod's plan and the copies say now. */
+  notePod({ finished, workload: { key } }: Pod, plan: Plan, stateOf: StateOf): void {
+    this.note(key, finished ? undefined : coverageOf(plan, stateOf))
   }
 
   get pods(): CoverageCounts {

@@ -23,7 +23,7 @@ export interface PodCoverage {
   readonly running: ReadonlyArray<string>
 }
 
-type StateOf = (source: string) => ImageState | undefined
+export type StateOf = (source: string) => ImageState | undefined
 
 /** What stands for an image: of a tag that has moved the digest that runs, which is wanted last. */
 const isWhole = (image: PlannedImage, stateOf: StateOf): boolean => {

@@ -1,14 +1,11 @@
 // ExplainImage: what is known of a source image → its state, its copy, who uses it, and what happens next. Pure; decides nothing.
 import { type Backup, backupOf, convertedBackupOf } from "../image/BackupName.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
-import type { ImageState } from "../image/ImageState.ts"
+import { type ImageState, imageWordOf } from "../image/ImageState.ts"
 import { shellWord } from "./Commands.ts"
 import { bounded, type Command, type ImageExplained, moment, mostListed } from "./Explanation.ts"
 import { type Clocks, type KnownImage, told } from "./Known.ts"
 import { nextOfImage } from "./NextSteps.ts"
-
-const wordOf = (state: ImageState): ImageExplained["state"] =>
-  state._tag === "Failed" ? state.reason : state._tag === "BackedUp" ? "backed-up" : "pending"
 
 const detailOf = (state: ImageState): string => {
   switch (state._tag) {
@@ -46,7 +43,7 @@ export const explainImage = (known: KnownImage, { backup, by, clocks, reference 
     _tag: "Image",
     by,
     source,
-    state: wordOf(state),
+    state: imageWordOf(state),
     detail: bounded(detailOf(state)),
     copy: format(converted ? convertedBackupOf(backup, reference) : backupOf(backup, reference)),
     digest: state._tag === "BackedUp" ? state.digest : null,

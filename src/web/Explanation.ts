@@ -1,6 +1,7 @@
 // Explanation: what is told of a workload or an image to whoever asks why; the one Schema that the daemon answers by and the command
 // reads by. Edge: values only; what is in them is ExplainWorkload's and ExplainImage's, how they look ExplainReport's.
 import { Schema } from "effect"
+import { imageWords } from "../image/ImageState.ts"
 
 /** Who knows it: the controller itself, or a command that has looked at the cluster and the backup. */
 const By = Schema.Literals(["controller", "command"])
@@ -57,16 +58,7 @@ export const ImageExplained = Schema.TaggedStruct("Image", {
   by: By,
   /** Canonical source reference. */
   source: Schema.String,
-  state: Schema.Literals([
-    "pending",
-    "backed-up",
-    "failed",
-    "not-found",
-    "private",
-    "internal",
-    "too-large",
-    "unsupported"
-  ]),
+  state: Schema.Literals(imageWords),
   detail: Schema.String,
   copy: Schema.String,
   digest: Schema.NullOr(Schema.String),

@@ -101,6 +101,20 @@ describe("WorkQueue", () => {
       assert.strictEqual(yield* it.depth, 0)
     }).pipe(Effect.provide(quiet)))
 
+  it.effect("says what was wrong with a glance that failed", () => {
+    const said: Array<string> = []
+    const log = Logger.layer([Logger.make((it) => void said.push(`${it.logLevel} ${String(it.message)}`))])
+    return Effect.gen(function*() {
+      const it = yield* queue
+      yield* it.offer("broken")
+      yield* Effect.forkChild(it.run(1, () => Effect.void, () => {
+        throw new Error("a defect of the glance")
+      }))
+      yield* TestClock.adjust(0)
+      assert.match(said.join(), /Error .*a glance failed, it is worked on instead.*a defect of the glance/)
+    }).pipe(Effect.provide(Layer.mergeAll(Layer.sync(Metric.MetricRegistry, () => new Map()), log)))
+  })
+
   it.effect("glances at thousands of keys in slices, between which others have their turn", () =>
     Effect.gen(function*() {
       const it = yield* queue

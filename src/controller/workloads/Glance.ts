@@ -17,7 +17,6 @@ import { Decisions } from "../Decisions.ts"
 import { gatherFacts } from "../GatherFacts.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { Coverage } from "../../upkeep/Coverage.ts"
-import { coverageOf } from "../../upkeep/PodCoverage.ts"
 import { unpulled } from "../../workload/Unpulled.ts"
 
 /** Whether it is made by another workload, whose images it has; what rolls pods out is somebody's workload, whoever made it. */
@@ -65,9 +64,7 @@ export const make = Effect.fnUntraced(function*({ ownNamespace }: { readonly own
     const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
     if (pod !== undefined && set !== undefined) pacing.observePod(pod, set, target)
     inventory.want(key, wants, pulled)
-    if (pod !== undefined) {
-      coverage.note(key, pod.finished ? undefined : coverageOf(planned, (source) => inventory.state(source)))
-    }
+    if (pod !== undefined) coverage.notePod(pod, planned, (source) => inventory.state(source))
     return true
   }
 })

@@ -26,7 +26,6 @@ import { make as makeRewrite } from "./RewriteWorkload.ts"
 import { Rests } from "./Rests.ts"
 import { RolloutsSeen } from "../RolloutsSeen.ts"
 import { Coverage } from "../../upkeep/Coverage.ts"
-import { coverageOf } from "../../upkeep/PodCoverage.ts"
 import { unpulled } from "../../workload/Unpulled.ts"
 
 /** How many patches are on their way at once; namespaces take turns, because a webhook of one can make each take half a minute. */
@@ -79,9 +78,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     // its namespace may opt it out; the watch that brings it in a moment wakes everything in it
     if (store.isSynced("namespaces") && store.namespace(workload.namespace) === undefined) return
     yield* offerAll(images, inventory.want(key, planned.wants, pulledAnew(planned.images)))
-    if (pod !== undefined) {
-      coverage.note(key, pod.finished ? undefined : coverageOf(planned, (source) => inventory.state(source)))
-    }
+    if (pod !== undefined) coverage.notePod(pod, planned, (source) => inventory.state(source))
     const before = decisions.get(key)?.plan
     yield* askTags(planned, before, up)
     yield* offerAll(images, planned.stale)
