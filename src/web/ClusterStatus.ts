@@ -32,12 +32,22 @@ export type ClusterStatus = typeof ClusterStatus.Type
 /** An answer is read by people, and bounded: a cluster may have ten thousand namespaces. */
 const mostNamespaces = 500
 
+/** Users are called by kind, namespace and name, and an image may have a hundred thousand of them. */
+const namespacesOf = (users: ReadonlySet<string>): ReadonlySet<string> => {
+  const found = new Set<string>()
+  for (const user of users) {
+    const from = user.indexOf("/") + 1
+    found.add(user.slice(from, user.indexOf("/", from)))
+  }
+  return found
+}
+
 /** Of each namespace how its images are covered: an image counts in each where it is used. */
 const byNamespace = (inventory: Images, coverage: CoverageTally): ReadonlyMap<string, CoverageCounts> => {
   const states = new Map<string, Array<CoverageState>>()
   for (const entry of inventory.all) {
     const state = imageCoverage(entry, coverage)
-    for (const namespace of new Set([...entry.users].map((it) => it.split("/")[1] ?? ""))) {
+    for (const namespace of namespacesOf(entry.users)) {
       const there = states.get(namespace)
       if (there === undefined) states.set(namespace, [state])
       else there.push(state)
