@@ -5,6 +5,7 @@ import { Duration, Result, Schema, SchemaIssue } from "effect"
 import { type Backup, parseBackup } from "../image/BackupName.ts"
 import { canonicalRegistry } from "../image/ImageReference.ts"
 import { cloudSettings } from "./CloudSettings.ts"
+import { type ExtraKind, extraKinds, extraName } from "./ExtraKinds.ts"
 import { type Problem, SettingsError } from "./SettingsError.ts"
 import {
   boolean,
@@ -171,6 +172,14 @@ export const Settings = Schema.Struct({
     allowed: "hours and minutes from `15m` to `168h`, such as `4h` or `1h30m`"
   }),
   ...cloudSettings,
+  EXTRA_KINDS: setting(extraKinds, [], {
+    description:
+      "Kinds of custom resources that have a pod spec, and where, such as `argoproj.io/v1alpha1/Rollout=spec.template.spec`. "
+      + "Their images are copied; an object is rewritten only where it is marked `image-cloner.io/rewrite: patch` itself. "
+      + "Takes rights of its own (manifests/overlays/extra-kinds).",
+    allowed: "`group/version/kind=path.to.podspec`, comma separated",
+    restart: true
+  }),
   DRY_RUN: setting(boolean, false, {
     description: "Nothing is copied or patched; what would be is logged, counted and shown.",
     allowed: "`true` or `false`"
@@ -178,6 +187,7 @@ export const Settings = Schema.Struct({
 })
 export type Settings = typeof Settings.Type
 export type SettingsKey = keyof Settings
+export { type ExtraKind, extraName }
 
 // the keys of the Schema, which TypeScript widens to strings
 export const keys = Object.keys(Settings.fields) as ReadonlyArray<SettingsKey>

@@ -34,11 +34,12 @@ const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<
 
   const apply = Effect.fnUntraced(function*(read: Settings) {
     const current = yield* SubscriptionRef.get(ref)
-    const later = restartKeys.filter((key) => read[key] !== started[key])
+    const later = restartKeys.filter((key) => textOf(read, key) !== textOf(started, key))
     const next: Settings = {
       ...read,
       BACKUP_REGISTRY: started.BACKUP_REGISTRY,
-      BACKUP_LAYOUT: started.BACKUP_LAYOUT
+      BACKUP_LAYOUT: started.BACKUP_LAYOUT,
+      EXTRA_KINDS: started.EXTRA_KINDS
     }
     yield* Metric.update(settingsRejected, 0)
     yield* Metric.update(settingsRestartRequired, later.length === 0 ? 0 : 1)

@@ -48,6 +48,7 @@ describe("Settings", () => {
       ECR_SCAN_ON_PUSH: false,
       ECR_LIFECYCLE_POLICY: "",
       ECR_REPOSITORY_POLICY: "",
+      EXTRA_KINDS: [],
       DRY_RUN: false
     })
   })
@@ -96,6 +97,8 @@ describe("Settings", () => {
         ECR_SCAN_ON_PUSH: "true",
         ECR_LIFECYCLE_POLICY: "{\"rules\":[]}",
         ECR_REPOSITORY_POLICY: " {\"Statement\": []}\n",
+        EXTRA_KINDS:
+          "argoproj.io/v1alpha1/Rollout = spec.template.spec,\napps.kruise.io/v1alpha1/CloneSet=spec.template.spec",
         DRY_RUN: "false"
       })),
       {
@@ -136,6 +139,10 @@ describe("Settings", () => {
         ECR_SCAN_ON_PUSH: true,
         ECR_LIFECYCLE_POLICY: "{\"rules\":[]}",
         ECR_REPOSITORY_POLICY: "{\"Statement\": []}",
+        EXTRA_KINDS: [
+          { group: "argoproj.io", version: "v1alpha1", kind: "Rollout", path: "spec.template.spec" },
+          { group: "apps.kruise.io", version: "v1alpha1", kind: "CloneSet", path: "spec.template.spec" }
+        ],
         DRY_RUN: false
       }
     )
@@ -278,7 +285,16 @@ describe("Settings", () => {
           ECR_TAGS: plain(settings.ECR_TAGS).map((it) => `${it}=${it}`),
           ECR_ENCRYPTION: settings.ECR_ENCRYPTION === "" ? "" : "KMS_DSSE",
           ECR_LIFECYCLE_POLICY: JSON.stringify({ rules: settings.ECR_LIFECYCLE_POLICY }),
-          ECR_REPOSITORY_POLICY: ""
+          ECR_REPOSITORY_POLICY: "",
+          EXTRA_KINDS: plain([...new Set(settings.EXTRA_KINDS.map((it) => it.group))]).slice(0, 20).map((
+            it,
+            index
+          ) => ({
+            group: `${it}.example`,
+            version: "v1",
+            kind: `Kind${index}`,
+            path: "spec.template.spec"
+          }))
         }
         const texts = yield* Schema.encodeEffect(Settings)(given)
         assert.deepStrictEqual(Result.getOrThrow(decode(texts)), given)

@@ -60,6 +60,22 @@ describe("SettingsRef", () => {
       }).pipe(Effect.provide(following(directory)))
     }).pipe(Effect.provide(platform)))
 
+  it.live("keeps the kinds that it was started with, and says that others take a restart", () =>
+    Effect.gen(function*() {
+      const kinds = "argoproj.io/v1alpha1/Rollout=spec.template.spec"
+      const directory = yield* folder({ BACKUP_REGISTRY: "a.example/b", EXTRA_KINDS: kinds })
+      yield* Effect.gen(function*() {
+        const ref = yield* SettingsRef
+        yield* write(directory, { DRY_RUN: "true" })
+        yield* follows(ref, (it) => it.DRY_RUN)
+        // the same kinds, read anew, are no change
+        assert.strictEqual((yield* Metric.value(settingsRestartRequired)).value, 0)
+        yield* write(directory, { EXTRA_KINDS: "apps.kruise.io/v1alpha1/CloneSet=spec.template.spec" })
+        yield* reaches(settingsRestartRequired, 1)
+        assert.deepStrictEqual((yield* SubscriptionRef.get(ref)).EXTRA_KINDS.map((it) => it.kind), ["Rollout"])
+      }).pipe(Effect.provide(following(directory)))
+    }).pipe(Effect.provide(platform)))
+
   it.live("survives that the folder goes away and comes back", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
