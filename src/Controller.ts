@@ -14,9 +14,11 @@ import * as Glance from "./controller/workloads/Glance.ts"
 import * as ReconcileWorkload from "./controller/workloads/ReconcileWorkload.ts"
 import { takeStock } from "./controller/TakeStock.ts"
 import * as Waking from "./controller/images/Waking.ts"
+import { extrasSettled, followExtra } from "./controller/ExtraWatches.ts"
 import { synced, watches } from "./controller/Watches.ts"
 import { Leadership } from "./kube/lease/Leadership.ts"
 import { Pacing } from "./rewrite/Pacing.ts"
+import { extraName } from "./settings/Settings.ts"
 import { SettingsRef } from "./settings/SettingsRef.ts"
 import { Inventory } from "./store/Inventory.ts"
 import { WorkloadStore } from "./store/WorkloadStore.ts"
@@ -47,6 +49,8 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     const glance = yield* Glance.make({ ownNamespace })
     const reconcileImage = yield* ReconcileImage.make
     const waking = yield* Waking.make
+    // read at the start: a change of them waits for the next
+    const { EXTRA_KINDS } = yield* SubscriptionRef.get(settings)
 
     const workloadLoop = synced.pipe(
       Effect.tap((refused) =>
@@ -54,6 +58,8 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
           ? Effect.logInfo(`the cluster is known: ${store.all.length} workloads and pods`)
           : Effect.logWarning(`the API server does not let us see ${refused.join(", ")}: see the ClusterRole`)
       ),
+      // their objects may opt out what they have made
+      Effect.andThen(extrasSettled(EXTRA_KINDS)),
       Effect.andThen(takeStock),
       Effect.andThen(hearing.begin),
       Effect.tap(() => Effect.sync(() => coverage.begin())),
@@ -94,6 +100,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     )
 
     for (const [name, watch] of watches) yield* supervisor.run(`watch ${name}`, watch)
+    for (const it of EXTRA_KINDS) yield* supervisor.run(`watch ${extraName(it)}`, followExtra(it))
     yield* supervisor.run("workloads", workloadLoop)
     yield* supervisor.run("images", imageLoop)
     yield* supervisor.run("images in line", ReconcileImage.callInLine)

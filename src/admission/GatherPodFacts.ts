@@ -8,7 +8,7 @@ import { Inventory } from "../store/Inventory.ts"
 import { type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { uptime } from "../telemetry/Uptime.ts"
 import { ignoredNamespace } from "../workload/Exempt.ts"
-import { isOf, kindOf, kinds } from "../workload/Kinds.ts"
+import { isOf, kindOfObject, kinds, watchName } from "../workload/Kinds.ts"
 import type { PodFacts } from "../workload/PlanPod.ts"
 import type { Namespace, Pod, Workload } from "../workload/Workload.ts"
 import type { AdmittedPod } from "./AdmittedPod.ts"
@@ -51,7 +51,7 @@ const resourcesOf = (
   new Set([
     "pods",
     "namespaces",
-    ...owners.map((it) => kindOf(it.kind).resource),
+    ...owners.map((it) => watchName(kindOfObject(it))),
     ...kinds.flatMap((it) => owner !== undefined && isOf(it, owner) ? [it.resource] : [])
   ])
 

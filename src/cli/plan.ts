@@ -171,7 +171,7 @@ export const plan = Command.make(
         yield* run(
           { check, output, exitCode, strict, cluster: true },
           settings,
-          yield* workloadsOfCluster(asked.namespace)
+          yield* workloadsOfCluster(asked.namespace, settings.EXTRA_KINDS)
         )
       }).pipe(Effect.provide(cluster))
     },

@@ -91,7 +91,7 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings) {
     scope,
     dry,
     limit: settings.MAX_CONCURRENT_ROLLOUTS,
-    look: everyWorkload(namespacesOf(scope)),
+    look: everyWorkload(namespacesOf(scope), settings.EXTRA_KINDS),
     say: (event) => {
       tally.note(event)
       const line = lineOf(event)
@@ -110,7 +110,12 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings) {
 })
 
 const runUndo = Effect.fnUntraced(function*({ dry, output, scope }: Options, settings: Settings) {
-  const undone = yield* undoMarks({ target: backup(settings), scope, dry, look: everyWorkload(namespacesOf(scope)) })
+  const undone = yield* undoMarks({
+    target: backup(settings),
+    scope,
+    dry,
+    look: everyWorkload(namespacesOf(scope), settings.EXTRA_KINDS)
+  })
   yield* Console.log(output === "json" ? undoneAsJson(undone, dry) : undoneAsText(undone, dry))
   const problems = undone.filter((it) => it.problem !== undefined).length
   if (problems > 0) return yield* new CommandFailed({ text: `${problems} left`, code: failed })

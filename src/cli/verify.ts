@@ -143,7 +143,7 @@ export const verify = Command.make(
       const cluster = kube({ context, kubeconfig })
       const settings = yield* settingsWithCluster(config, cluster)
       if (named.length > 0) return yield* run(options, settings, { named, store: undefined, cluster: false })
-      const store = yield* Effect.provide(workloadsOfCluster(asked.namespace), cluster)
+      const store = yield* Effect.provide(workloadsOfCluster(asked.namespace, settings.EXTRA_KINDS), cluster)
       yield* run(options, settings, { named, store, cluster: true })
     },
     (effect) =>

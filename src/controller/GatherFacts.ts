@@ -3,16 +3,17 @@ import { Option } from "effect"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { fightsIn } from "../workload/Contest.ts"
 import type { Facts } from "../workload/Facts.ts"
-import { kindOf, type WorkloadKind } from "../workload/Kinds.ts"
+import { type Kind, kindOfObject, watchName } from "../workload/Kinds.ts"
 import { calmAt, isRolledBack, wayBack } from "../workload/WentBack.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 
 /** What must be seen beside the pods and the namespace of a workload, by its kind. */
-const needed: Partial<Record<WorkloadKind, string>> = {
+const needed: Partial<Record<Kind["kind"], string>> = {
   Deployment: "replicasets",
   CronJob: "jobs",
-  DaemonSet: "nodes"
+  DaemonSet: "nodes",
+  Extra: "replicasets"
 }
 
 type Given = Pick<Facts, "settings" | "backup" | "now" | "uptime" | "state" | "assumeCopied"> & {
@@ -28,11 +29,11 @@ type Given = Pick<Facts, "settings" | "backup" | "now" | "uptime" | "state" | "a
 /** What must be seen to decide about a workload and is not, in words. Manifests are all that there is of their cluster. */
 const unseenOf = (
   store: Workloads,
-  { kind }: Workload,
+  workload: Workload,
   unheard: (resource: string) => string | undefined
 ): ReadonlyArray<string> => {
   if (!store.isOfCluster) return []
-  const resources = new Set(["pods", "namespaces", kindOf(kind).resource, needed[kind] ?? "pods"])
+  const resources = new Set(["pods", "namespaces", watchName(kindOfObject(workload)), needed[workload.kind] ?? "pods"])
   return [...resources].flatMap((it) => (store.isSynced(it) ? unheard(it) : `${it} cannot be seen`) ?? [])
 }
 

@@ -4,10 +4,12 @@ import { KubeClient } from "../kube/KubeClient.ts"
 import { isReason } from "../kube/KubeError.ts"
 import { listPages } from "../kube/watch/ListPages.ts"
 import { Workloads } from "../store/WorkloadStore.ts"
-import { kindOf, objectPath, type WorkloadKind } from "../workload/Kinds.ts"
+import { type ExtraKind, extraName } from "../settings/Settings.ts"
+import { type Kind, kindOfObject, objectPath, watchName } from "../workload/Kinds.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
-import { resources } from "./Watches.ts"
+import { discoverKind } from "./DiscoverKind.ts"
+import { type AnyResource, extraResource, resources } from "./Watches.ts"
 
 const inNamespace = (path: string, namespace: string): string =>
   path.replace(/\/([^/]+)$/, `/namespaces/${encodeURIComponent(namespace)}/$1`)
@@ -19,7 +21,7 @@ const pathsOf = (name: string, path: string, namespaces: ReadonlyArray<string> |
 }
 
 /** Puts what is at a path into a store: a list, or a single object. */
-const take = (store: Workloads, watched: (typeof resources)[number], path: string, single = false) =>
+const take = (store: Workloads, watched: AnyResource, path: string, single = false) =>
   single
     ? Effect.flatMap(KubeClient, (client) =>
       Effect.map(client.request({ method: "GET", path }), (object) => watched.take(store, object)))
@@ -33,40 +35,63 @@ const take = (store: Workloads, watched: (typeof resources)[number], path: strin
       restart: () => {}
     })
 
+/** The kinds of EXTRA_KINDS that the API server has, and what it says of the others, by name. */
+const extraResources = Effect.fnUntraced(function*(extras: ReadonlyArray<ExtraKind>) {
+  const found: Array<AnyResource> = []
+  const refused: Array<string> = []
+  const absent: Array<string> = []
+  for (const of of extras) {
+    yield* discoverKind(of).pipe(
+      Effect.map((kind) => void found.push(extraResource(kind))),
+      Effect.catchTag("KindMissing", ({ message }) => Effect.sync(() => void absent.push(message))),
+      Effect.catchIf(isReason("Forbidden"), () => Effect.sync(() => void refused.push(extraName(of))))
+    )
+  }
+  return { found, refused, absent }
+})
+
 /**
  * Lists everything that is watched, of the whole cluster or of some namespaces; what is forbidden or absent is answered by name
  * and left out.
+ * @param extras EXTRA_KINDS; of those that are not installed is told why, in `absent`
  */
-export const fromCluster = Effect.fnUntraced(function*(namespaces?: ReadonlyArray<string>) {
-  const store = new Workloads()
-  const refused: Array<string> = []
-  for (const watched of resources) {
-    const { name, path } = watched.resource
-    const single = namespaces !== undefined && name === "namespaces"
-    yield* Effect.forEach(pathsOf(name, path, namespaces), (it) => take(store, watched, it, single)).pipe(
-      Effect.tap(() => Effect.sync(() => store.markSynced(name))),
-      Effect.catchIf(
-        isReason("Forbidden", "NotFound"),
-        () => Effect.sync(() => void (watched.optional || refused.push(name)))
+export const fromCluster = Effect.fnUntraced(
+  function*(namespaces?: ReadonlyArray<string>, extras: ReadonlyArray<ExtraKind> = []) {
+    const store = new Workloads()
+    const { absent, found, refused } = yield* extraResources(extras)
+    for (const watched of [...resources, ...found]) {
+      const { name, path } = watched.resource
+      const single = namespaces !== undefined && name === "namespaces"
+      yield* Effect.forEach(pathsOf(name, path, namespaces), (it) => take(store, watched, it, single)).pipe(
+        Effect.tap(() => Effect.sync(() => store.markSynced(name))),
+        Effect.catchIf(
+          isReason("Forbidden", "NotFound"),
+          () => Effect.sync(() => void (watched.optional || refused.push(name)))
+        )
       )
-    )
+    }
+    return { store, refused, absent }
   }
-  return { store, refused }
-})
+)
 
 /** What stands between a workload and its pods. */
-const between: Partial<Record<WorkloadKind, string>> = { Deployment: "replicasets", CronJob: "jobs" }
+const between: Partial<Record<Kind["kind"], string>> = {
+  Deployment: "replicasets",
+  CronJob: "jobs",
+  Extra: "replicasets"
+}
 
 /** One workload and its pods as they are at this moment; undefined where it is gone, or another one of that name is there. */
-export const sightOf = Effect.fnUntraced(function*({ key, kind, name, namespace, uid }: Workload) {
+export const sightOf = Effect.fnUntraced(function*(of: Workload) {
+  const { key, name, namespace, uid } = of
   const store = new Workloads()
-  const of = kindOf(kind)
-  for (const watched of resources) {
+  const kind = kindOfObject(of)
+  for (const watched of kind.extra === undefined ? resources : [...resources, extraResource(kind)]) {
     const { name: resource, path } = watched.resource
-    if (resource === of.resource) {
-      const here = yield* Effect.result(take(store, watched, objectPath(of, namespace, name), true))
+    if (resource === watchName(kind)) {
+      const here = yield* Effect.result(take(store, watched, objectPath(kind, namespace, name), true))
       if (Result.isFailure(here)) return here.failure.reason === "NotFound" ? undefined : yield* here.failure
-    } else if (resource === "pods" || resource === between[kind]) {
+    } else if (resource === "pods" || resource === between[kind.kind]) {
       yield* take(store, watched, inNamespace(path, namespace))
     }
   }

@@ -4,9 +4,10 @@ import { type Change, type Resource, watch } from "../kube/watch/Watcher.ts"
 import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { Priority } from "../queue/WorkQueue.ts"
 import { type Kept, type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
-import { collectionPath, kinds } from "../workload/Kinds.ts"
+import { collectionPath, type Kind, kindName, kinds, watchName } from "../workload/Kinds.ts"
 import type { PodObject } from "../workload/ApiObjects.ts"
 import { projectTemplated, readTemplated, type WireTemplated } from "../workload/Project.ts"
+import { projectExtra } from "../workload/ProjectExtra.ts"
 import { projectPod, readPod } from "../workload/ProjectPod.ts"
 import { projectAccount, projectBudget, projectNamespace, projectNode } from "../workload/ProjectSurroundings.ts"
 import { wireAccount, wireBudget, wireNamespace, wireNode, wireObjects } from "../workload/WireObjects.ts"
@@ -23,19 +24,28 @@ interface Watched<A> {
   readonly optional?: true
 }
 
-const templated: ReadonlyArray<Watched<Workload>> = kinds.filter((it) => it.kind !== "Pod").map((kind) => ({
+const watchedKind = (kind: Kind, of: Pick<Resource<Workload>, "project" | "wire">): Watched<Workload> => ({
   resource: {
-    name: kind.resource,
+    name: watchName(kind),
     path: collectionPath(kind),
-    project: projectTemplated(kind),
-    // the table has the Schema's fields and no others (WireObjects.test.ts)
-    wire: { message: wireObjects[kind.kind], project: (object) => readTemplated(kind)(object as WireTemplated) },
-    key: ({ name, namespace }) => workloadKey(kind.kind, namespace, name)
+    ...of,
+    key: ({ name, namespace }) => workloadKey(kindName(kind), namespace, name)
   },
   kept: "workload",
-  prefix: `${kind.kind}/`,
+  prefix: `${kindName(kind)}/`,
   put: (store, item) => store.putWorkload(item)
-}))
+})
+
+const templated: ReadonlyArray<Watched<Workload>> = kinds.filter((it) => it.kind !== "Pod").map((kind) =>
+  watchedKind(kind, {
+    project: projectTemplated(kind),
+    // the table has the Schema's fields and no others (WireObjects.test.ts)
+    wire: { message: wireObjects[kind.kind], project: (object) => readTemplated(kind)(object as WireTemplated) }
+  })
+)
+
+/** Of a kind of EXTRA_KINDS, which no API server has in Protocol Buffers. */
+const watchedExtra = (kind: Kind): Watched<Workload> => watchedKind(kind, { project: projectExtra(kind) })
 
 const pods: Watched<Pod> = {
   resource: {
@@ -128,7 +138,7 @@ const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): Rea
 }
 
 /** A resource whose items' type is its own business. */
-interface AnyResource {
+export interface AnyResource {
   readonly resource: { readonly name: string; readonly path: string; readonly query?: Resource<never>["query"] }
   readonly take: (store: Workloads, object: unknown) => void
   readonly optional: boolean
@@ -153,6 +163,9 @@ export const resources: ReadonlyArray<AnyResource> = [
   anyResource(pods)
 ]
 
+/** The same of a kind of EXTRA_KINDS. */
+export const extraResource = (kind: Kind): AnyResource => anyResource(watchedExtra(kind))
+
 const follow = Effect.fnUntraced(function*<A>(watched: Watched<A>) {
   const store = yield* WorkloadStore
   const queue = yield* WorkloadQueue
@@ -165,6 +178,9 @@ const follow = Effect.fnUntraced(function*<A>(watched: Watched<A>) {
   )
   return yield* Effect.never
 })
+
+/** The watch of a kind of EXTRA_KINDS; it never ends. */
+export const followKind = (kind: Kind) => follow(watchedExtra(kind))
 
 /** Every watch by the name of its resource; none of them ends. */
 export const watches = [

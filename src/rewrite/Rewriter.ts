@@ -8,11 +8,11 @@ import { KubeClient } from "../kube/KubeClient.ts"
 import { jsonPatch } from "../kube/KubeRequest.ts"
 import { Leadership } from "../kube/lease/Leadership.ts"
 import { rewrites } from "../telemetry/Metrics.ts"
-import { kindOf, objectPath } from "../workload/Kinds.ts"
+import { kindOfObject, objectPath } from "../workload/Kinds.ts"
 import { fieldManager } from "../workload/Marks.ts"
 import { disownPatch } from "../workload/Ownership.ts"
 import type { Operation } from "../workload/Patch.ts"
-import { projectTemplated } from "../workload/Project.ts"
+import { projectObject } from "../workload/ProjectExtra.ts"
 import type { Workload } from "../workload/Workload.ts"
 
 export type Outcome =
@@ -47,13 +47,14 @@ const patchOf = (path: string, operations: ReadonlyArray<Operation>) => jsonPatc
 const disownTries = 3
 
 const disownOnce = Effect.fnUntraced(
-  function*(client: KubeClient["Service"], mayWrite: Effect.Effect<boolean>, { kind, name, namespace }: Workload) {
-    const path = objectPath(kindOf(kind), namespace, name)
-    const operations = disownPatch(kindOf(kind), yield* client.request({ method: "GET", path, once: true }))
+  function*(client: KubeClient["Service"], mayWrite: Effect.Effect<boolean>, workload: Workload) {
+    const kind = kindOfObject(workload)
+    const path = objectPath(kind, workload.namespace, workload.name)
+    const operations = disownPatch(kind, yield* client.request({ method: "GET", path, once: true }))
     // another replica leads by now: what is left is its own
     if (operations.length === 0 || !(yield* mayWrite)) return "done"
     const after = yield* client.request(patchOf(path, operations))
-    if (disownPatch(kindOf(kind), after).length > 0) return "kept"
+    if (disownPatch(kind, after).length > 0) return "kept"
     yield* count("disowned")
     return "done"
   },
@@ -80,12 +81,12 @@ export class Rewriter extends Context.Service<Rewriter, {
       const { mayWrite } = yield* Leadership
       return Rewriter.of({
         apply: Effect.fn("Rewriter.apply")(function*(workload, operations, purpose) {
-          const kind = kindOf(workload.kind)
+          const kind = kindOfObject(workload)
           // nothing is between this and the request: a process that slept since it decided must not write
           if (!(yield* mayWrite)) return { _tag: "Changed" }
           return yield* client.request(patchOf(objectPath(kind, workload.namespace, workload.name), operations)).pipe(
             Effect.tap(() => count(purpose)),
-            Effect.map((object): Outcome => ({ _tag: "Applied", after: projectTemplated(kind)(object) })),
+            Effect.map((object): Outcome => ({ _tag: "Applied", after: projectObject(kind)(object) })),
             Effect.catchTag("KubeError", recover)
           )
         }),

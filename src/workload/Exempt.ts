@@ -45,9 +45,17 @@ export const leftAlone = (
   return undefined
 }
 
-/** What is written about rewriting: on the object itself, else on its namespace. */
-export const rewriteMark = (workload: Workload, { namespace }: Pick<Facts, "namespace">): RewriteMark | undefined =>
-  workload.marks.rewrite ?? namespace?.marks.rewrite
+/**
+ * What is written about rewriting: on the object itself, else on its namespace. That one of EXTRA_KINDS is patched is its owner's
+ * word alone.
+ */
+export const rewriteMark = (
+  { kind, marks }: Pick<Workload, "kind" | "marks">,
+  { namespace }: Pick<Facts, "namespace">
+): RewriteMark | undefined => {
+  const ofNamespace = namespace?.marks.rewrite
+  return marks.rewrite ?? (kind === "Extra" && ofNamespace === "patch" ? undefined : ofNamespace)
+}
 
 /** Why something has to start without the backup; undefined when it has not. */
 export const startsWithout = (

@@ -1,4 +1,5 @@
-// Kinds: the table of workload kinds and where their pod templates sit. Adding a kind is adding a line here.
+// Kinds: the table of workload kinds and where their pod templates sit. Adding a kind is adding a line here. Edge: kinds of
+// EXTRA_KINDS are all one more, "Extra", and have a record of their own each (ExtraKind.ts).
 // What may change after creation: apiserver's validation of pods and jobs (pkg/apis/core/validation, pkg/apis/batch/validation).
 
 export type WorkloadKind =
@@ -11,21 +12,35 @@ export type WorkloadKind =
   | "Job"
   | "Pod"
 
-export interface Kind {
-  readonly kind: WorkloadKind
-  /** Plural name in the API, also the name of its watch. */
-  readonly resource: string
-  /** API group and version as they stand in `apiVersion`. */
-  readonly apiVersion: "apps/v1" | "batch/v1" | "v1"
-  /** JSON pointer of the object that holds `metadata` and `spec` of the pods; "" for a Pod itself. */
-  readonly template: "" | "/spec/template" | "/spec/jobTemplate/spec/template"
+/** What decisions ask of a kind. */
+export interface Traits {
   /** Whether the images of its template may be changed after creation. */
   readonly mutable: boolean
   /** Whether a change of its template replaces running pods, and so takes one of the places for rollouts. */
   readonly rolls: boolean
 }
 
-export const kinds: ReadonlyArray<Kind> = [
+export interface Kind extends Traits {
+  readonly kind: WorkloadKind | "Extra"
+  /** Plural name in the API. */
+  readonly resource: string
+  /** API group and version as they stand in `apiVersion`. */
+  readonly apiVersion: string
+  /** JSON pointer of the object that holds the originals annotation in its `metadata`; "" for the object itself. */
+  readonly template: "" | "/spec/template" | "/spec/jobTemplate/spec/template"
+  /** Of a kind of EXTRA_KINDS, what it is called and where its pod spec is. */
+  readonly extra?: {
+    /** `Kind.group`: no kind of this table has a dot. */
+    readonly name: string
+    /** Names of fields from the object's root. */
+    readonly podSpec: ReadonlyArray<string>
+  }
+}
+
+/** A kind of this table. */
+export type BuiltInKind = Kind & { readonly kind: WorkloadKind }
+
+export const kinds: ReadonlyArray<BuiltInKind> = [
   {
     kind: "Deployment",
     resource: "deployments",
@@ -78,11 +93,29 @@ export const kinds: ReadonlyArray<Kind> = [
   { kind: "Pod", resource: "pods", apiVersion: "v1", template: "", mutable: false, rolls: false }
 ]
 
-const byKind = new Map(kinds.map((it) => [it.kind, it]))
+const byKind: ReadonlyMap<string, BuiltInKind> = new Map(kinds.map((it) => [it.kind, it]))
 
-export const isWorkloadKind = (text: string): text is WorkloadKind => byKind.has(text as WorkloadKind) // a look-up only
+export const isWorkloadKind = (text: string): text is WorkloadKind => byKind.has(text)
 
-export const kindOf = (kind: WorkloadKind): Kind => byKind.get(kind)! // the map is made from the same closed list
+/** Kinds of EXTRA_KINDS: their own controllers roll them, and nobody else knows how. */
+const extraTraits: Traits = { mutable: true, rolls: false }
+
+/** A kind of this table; of "Extra" what decisions ask, since only an object tells which one it is. */
+export function kindOf(kind: WorkloadKind): BuiltInKind
+export function kindOf(kind: Kind["kind"]): Traits
+export function kindOf(kind: Kind["kind"]): Traits {
+  return byKind.get(kind) ?? extraTraits
+}
+
+/** The kind of an object, with where it is. */
+export const kindOfObject = ({ extra, kind }: { readonly kind: Kind["kind"]; readonly extra?: Kind }): Kind =>
+  extra ?? byKind.get(kind)! // what is "Extra" has its kind with it (ProjectExtra.ts), and all others are in the table
+
+/** What a kind is called where objects of any kind are named: in keys, metrics, logs and for people. */
+export const kindName = ({ extra, kind }: Kind): string => extra?.name ?? kind
+
+/** The name of the watch of a kind; plurals of custom resources may be anybody's. */
+export const watchName = ({ extra, resource }: Kind): string => extra?.name ?? resource
 
 /** As kubectl has them (`kubectl api-resources`). */
 const shortNames: ReadonlyMap<string, WorkloadKind> = new Map([

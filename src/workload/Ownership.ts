@@ -32,10 +32,19 @@ const isAt = (object: unknown, path: ReadonlyArray<string>): boolean => {
 const claimOf = (path: ReadonlyArray<string>): unknown =>
   path.reduceRight<unknown>((below, key) => ({ [`f:${key}`]: below }), {})
 
+/** Whether fields are more than metadata: of custom resources a list of containers is mostly one field, and names no image. */
+const holdsSpec = (fields: unknown): boolean =>
+  typeof fields === "object" && fields !== null && Object.keys(fields).some((it) => it !== "f:metadata")
+
 /** Indexes of our entries that hold an image. */
-const excess = (entries: ReadonlyArray<ManagedField>, annotated: boolean): ReadonlyArray<number> => {
+const excess = (
+  kind: Kind["kind"],
+  entries: ReadonlyArray<ManagedField>,
+  annotated: boolean
+): ReadonlyArray<number> => {
+  const holds = kind === "Extra" ? holdsSpec : holdsImage
   const found = entries.flatMap((it, index) =>
-    it.manager === fieldManager && it.operation === "Update" && holdsImage(it.fieldsV1) ? [index] : []
+    it.manager === fieldManager && it.operation === "Update" && holds(it.fieldsV1) ? [index] : []
   )
   // with its last entry an object is tracked no more, and the next apply conflicts over all that it changes
   return !annotated && found.length === entries.length ? [] : found
@@ -45,8 +54,8 @@ const excess = (entries: ReadonlyArray<ManagedField>, annotated: boolean): Reado
  * Whether our field manager holds an image that `disownPatch` would give up.
  * @param annotated whether the template carries the originals annotation
  */
-export const ownsImages = (entries: ReadonlyArray<ManagedField>, annotated: boolean): boolean =>
-  excess(entries, annotated).length > 0
+export const ownsImages = (kind: Kind["kind"], entries: ReadonlyArray<ManagedField>, annotated: boolean): boolean =>
+  excess(kind, entries, annotated).length > 0
 
 /**
  * The patch that leaves our field manager the annotation alone, or nothing where there is none, as after a put-back: an entry
@@ -59,7 +68,7 @@ export const disownPatch = (kind: Kind, object: unknown): ReadonlyArray<Operatio
   if (tracked === undefined) return []
   const path = annotationPath(kind)
   const annotated = isAt(object, path)
-  const indexes = excess(tracked.managedFields ?? [], annotated)
+  const indexes = excess(kind.kind, tracked.managedFields ?? [], annotated)
   if (indexes.length === 0) return []
   const value = annotated ? claimOf(path) : {}
   return [

@@ -1,7 +1,7 @@
 // Patch: the JSON Patch (RFC 6902) that rewrites a workload, and the one that puts the originals back. `test` operations
 // say what the object must still be; the server refuses the whole patch where it is not, so nothing is ever clobbered.
 import type { Backup } from "../image/BackupName.ts"
-import { kindOf } from "./Kinds.ts"
+import { kindOfObject } from "./Kinds.ts"
 import { originalsAnnotation, verifiedOriginals, writeOriginals } from "./Originals.ts"
 import type { Replacement } from "./PlanImages.ts"
 import type { Texts } from "./RestoredMark.ts"
@@ -24,12 +24,39 @@ const preconditions = (workload: Workload, slots: ReadonlyArray<ImageSlot>): Rea
   ])
 ]
 
-const metadataPath = (workload: Workload): string => `${kindOf(workload.kind).template}/metadata`
+/** Makes annotations of the object itself what `texts` say. */
+const mark = ({ annotated, written }: Workload, texts: Texts): ReadonlyArray<Operation> => {
+  const changes = Object.entries(texts).filter(([name, text]) => written[name] !== text)
+  if (changes.length === 0) return []
+  return [
+    // a change of annotations makes no new generation, so a map that has come since would be lost
+    ...(annotated
+      ? []
+      : [
+        { op: "test" as const, path: "/metadata/annotations", value: null },
+        { op: "add" as const, path: "/metadata/annotations", value: {} }
+      ]),
+    ...changes.flatMap(([name, text]): ReadonlyArray<Operation> => {
+      const path = `/metadata/annotations/${escape(name)}`
+      return [
+        // null also stands for a name that is not there (evanphx/json-patch 4, the API server's)
+        { op: "test", path, value: written[name] ?? null },
+        text === undefined ? { op: "remove", path } : { op: "add", path, value: text }
+      ]
+    })
+  ]
+}
+
+const metadataPath = (workload: Workload): string => `${kindOfObject(workload).template}/metadata`
 const annotationPath = (workload: Workload): string =>
   `${metadataPath(workload)}/annotations/${escape(originalsAnnotation)}`
 
 /** Makes the annotation what `entries` say; `add` replaces what is there (RFC 6902, section 4.1). */
 const annotate = (workload: Workload, entries: ReadonlyMap<string, string>): ReadonlyArray<Operation> => {
+  // on the object itself others write beside us, and nothing counts their changes
+  if (workload.extra !== undefined) {
+    return mark(workload, { [originalsAnnotation]: entries.size === 0 ? undefined : writeOriginals(entries) })
+  }
   if (entries.size === 0) {
     return workload.originals === undefined ? [] : [{ op: "remove", path: annotationPath(workload) }]
   }
@@ -84,29 +111,6 @@ export const admissionPatch = (
   ...replace(replacements),
   ...(recorded && replacements.length > 0 ? record(pod, replacements, backup) : [])
 ]
-
-/** Makes annotations of the object itself what `texts` say. */
-const mark = ({ annotated, written }: Workload, texts: Texts): ReadonlyArray<Operation> => {
-  const changes = Object.entries(texts).filter(([name, text]) => written[name] !== text)
-  if (changes.length === 0) return []
-  return [
-    // a change of annotations makes no new generation, so a map that has come since would be lost
-    ...(annotated
-      ? []
-      : [
-        { op: "test" as const, path: "/metadata/annotations", value: null },
-        { op: "add" as const, path: "/metadata/annotations", value: {} }
-      ]),
-    ...changes.flatMap(([name, text]): ReadonlyArray<Operation> => {
-      const path = `/metadata/annotations/${escape(name)}`
-      return [
-        // null also stands for a name that is not there (evanphx/json-patch 4, the API server's)
-        { op: "test", path, value: written[name] ?? null },
-        text === undefined ? { op: "remove", path } : { op: "add", path, value: text }
-      ]
-    })
-  ]
-}
 
 /** The patch that changes annotations of the object itself and nothing else. No pod is replaced by it, though a Deployment counts it as a new generation. */
 export const markPatch = (workload: Workload, texts: Texts): ReadonlyArray<Operation> => {

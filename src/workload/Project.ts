@@ -3,7 +3,7 @@
 import { Option, Schema } from "effect"
 import { type ObjectMeta, type PodSpec, Templated } from "./ApiObjects.ts"
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
-import { type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
+import { type BuiltInKind, type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
@@ -77,13 +77,17 @@ const writtenOf = (annotations: Readonly<Record<string, string>>): Workload["wri
   return found.length === 0 ? nothingWritten : Object.fromEntries(found)
 }
 
-/** The part of a projection that comes from the object's metadata and its pod spec. */
+/**
+ * The part of a projection that comes from the object's metadata and its pod spec.
+ * @param at JSON pointer of the pod spec
+ * @param originalsOn the annotations that the originals are among
+ */
 export const projectBase = (
-  kind: WorkloadKind,
+  kind: Kind["kind"],
   metadata: Meta,
   spec: Spec,
   at: string,
-  templateAnnotations: Readonly<Record<string, string>> | undefined
+  originalsOn: Readonly<Record<string, string>> | undefined
 ) => {
   const labels = metadata.labels ?? {}
   const annotations = metadata.annotations ?? {}
@@ -99,7 +103,7 @@ export const projectBase = (
     deleting: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
     owner: ownerOf(metadata),
     images: slotsOf(spec, at),
-    originals: templateAnnotations?.[originalsAnnotation],
+    originals: originalsOn?.[originalsAnnotation],
     marks: marksOf(labels, annotations),
     manager: managerOf(labels, annotations, metadata.managedFields ?? [], metadata.ownerReferences ?? []),
     priorityClass: spec.priorityClassName ?? undefined,
@@ -115,7 +119,7 @@ export const projectBase = (
     written: writtenOf(annotations),
     held: readHeld(annotations[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&
-      ownsImages(metadata.managedFields ?? [], templateAnnotations?.[originalsAnnotation] !== undefined)
+      ownsImages(kind, metadata.managedFields ?? [], originalsOn?.[originalsAnnotation] !== undefined)
   }
 }
 
@@ -150,7 +154,7 @@ export const timeOf = (text: string | null | undefined): number | undefined => {
   return Number.isNaN(time) ? undefined : time
 }
 
-const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | undefined => {
+const rolloutOf = (kind: BuiltInKind, object: typeof Templated.Type): RolloutStatus | undefined => {
   if (!kind.rolls) return undefined
   const status = object.status ?? {}
   const daemon = kind.kind === "DaemonSet"
@@ -167,14 +171,14 @@ const rolloutOf = (kind: Kind, object: typeof Templated.Type): RolloutStatus | u
 }
 
 /** Kinds whose revisions are told apart from ours by what else a template has. */
-const isShaped = ({ kind }: Kind): boolean => kind === "Deployment" || kind === "ReplicaSet"
+const isShaped = ({ kind }: BuiltInKind): boolean => kind === "Deployment" || kind === "ReplicaSet"
 
 /** What is read of an object with a pod template in Protocol Buffers. */
 export type WireTemplated = typeof Templated.Type & {
   readonly spec?: { readonly template?: { readonly shape?: string } | null } | null
 }
 
-const templated = (kind: Kind, it: typeof Templated.Type, shape: string | undefined): Workload => {
+const templated = (kind: BuiltInKind, it: typeof Templated.Type, shape: string | undefined): Workload => {
   const template = kind.kind === "CronJob" ? it.spec?.jobTemplate?.spec?.template : it.spec?.template
   const metadata = template?.metadata ?? undefined
   const rollingUpdate = it.spec?.updateStrategy ?? it.spec?.strategy ?? undefined
@@ -210,11 +214,11 @@ const templated = (kind: Kind, it: typeof Templated.Type, shape: string | undefi
 }
 
 /** Projects an object with a pod template; undefined when it is none of that kind's shape. */
-export const projectTemplated = (kind: Kind) => (object: unknown): Workload | undefined =>
+export const projectTemplated = (kind: BuiltInKind) => (object: unknown): Workload | undefined =>
   Option.getOrUndefined(
     Option.map(decodeTemplated(object), (it) => templated(kind, it, isShaped(kind) ? shapeOf(object) : undefined))
   )
 
 /** The same of what WireObjects.ts has read, which is nothing else than what the Schema lets through, and the template's shape. */
-export const readTemplated = (kind: Kind) => (object: WireTemplated): Workload =>
+export const readTemplated = (kind: BuiltInKind) => (object: WireTemplated): Workload =>
   templated(kind, object, isShaped(kind) ? object.spec?.template?.shape : undefined)

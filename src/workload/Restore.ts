@@ -3,6 +3,7 @@
 import { Result } from "effect"
 import { type Backup, isUnder } from "../image/BackupName.ts"
 import { parse } from "../image/ImageReference.ts"
+import { rewriteMark } from "./Exempt.ts"
 import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { pullFailureOf } from "./OurRollout.ts"
@@ -90,7 +91,7 @@ export const toRestore = (given: Given): ToRestore => {
   if (verifiedOriginals(workload, backup).size === 0) {
     return left("not-recorded", `its template names ${copy} and records no original: change its manifest`)
   }
-  const mark = workload.marks.rewrite ?? namespace?.marks.rewrite
+  const mark = rewriteMark(workload, { namespace })
   if (workload.manager !== undefined && mark !== "patch" && !named) {
     return left("managed-by", `${workload.manager}: change the image there, or name ${workload.key} to have it patched`)
   }

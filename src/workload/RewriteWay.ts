@@ -6,6 +6,13 @@ import type { Facts } from "./Facts.ts"
 import { type Held, held } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
 
+/** Who would undo a change of the template, or do with it what we cannot know. */
+const managerOf = ({ extra, manager }: Workload): string | undefined =>
+  manager ?? (extra &&
+    `${
+      extra.extra?.name ?? extra.kind
+    } is of EXTRA_KINDS: it is patched where it is marked image-cloner.io/rewrite: patch itself`)
+
 /**
  * Why a template is not patched, whatever its images' state: by the mode, by what it is exempt from, by who manages it. What
  * its owner has marked comes before what manages it. None: it is patched.
@@ -23,6 +30,7 @@ export const heldByWay = (workload: Workload, facts: Facts): Held | undefined =>
       ? held("by-admission", "image-cloner.io/rewrite is admission")
       : held("mode-off", "image-cloner.io/rewrite is admission, and MUTATING_WEBHOOK is off")
   }
-  if (workload.manager === undefined || mark === "patch") return undefined
-  return held(MUTATING_WEBHOOK === "on" ? "by-admission" : "managed-by", workload.manager)
+  const manager = managerOf(workload)
+  if (manager === undefined || mark === "patch") return undefined
+  return held(MUTATING_WEBHOOK === "on" ? "by-admission" : "managed-by", manager)
 }

@@ -1,7 +1,7 @@
 // Workload: what is kept of the cluster's objects, and nothing more. Projections of API objects, made in Project.ts.
 import type { HeldMark } from "./HeldMark.ts"
 import type { ImageId } from "./ImageId.ts"
-import type { WorkloadKind } from "./Kinds.ts"
+import type { Kind } from "./Kinds.ts"
 
 /** Stands before the name of an image volume where containers and volumes are named alike: no container has a colon. */
 export const volumePrefix = "volume:"
@@ -50,9 +50,11 @@ export interface RolloutStatus {
 }
 
 export interface Workload {
-  /** `Kind/namespace/name`. */
+  /** `Kind/namespace/name`; of a kind of EXTRA_KINDS `Kind.group/namespace/name`. */
   readonly key: string
-  readonly kind: WorkloadKind
+  readonly kind: Kind["kind"]
+  /** Which kind of EXTRA_KINDS it is of, where its kind is "Extra". */
+  readonly extra?: Kind
   readonly namespace: string
   readonly name: string
   readonly uid: string
