@@ -1,13 +1,11 @@
 // ExtraWatches: the watches of EXTRA_KINDS. Each asks first what its objects are called, until the API server says so: a kind that is
 // not installed or may not be seen is told once and asked for every half minute. Edge: nothing else waits for any of them, but for
 // a moment at the start, and none makes the process unready.
-import { Clock, Effect, Metric, Random } from "effect"
+import { Clock, Effect, Random } from "effect"
 import { KubeError } from "../kube/KubeError.ts"
 import { backoff, slow } from "../kube/watch/AfterError.ts"
 import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { type ExtraKind, extraName } from "../settings/Settings.ts"
-import { touchWatch, watchSynced } from "../telemetry/Metrics.ts"
-import type { Kind } from "../workload/Kinds.ts"
 import { discoverKind, type KindMissing } from "./DiscoverKind.ts"
 import { followKind } from "./Watches.ts"
 
@@ -39,11 +37,8 @@ const discovered = Effect.fnUntraced(function*(of: ExtraKind) {
 
 /** Watches a kind of EXTRA_KINDS; never ends. */
 export const followExtra = Effect.fnUntraced(function*(of: ExtraKind) {
-  const name = extraName(of)
-  yield* touchWatch(name)
-  yield* Metric.update(watchSynced({ resource: name }), 0)
-  const kind: Kind = yield* discovered(of)
-  return yield* followKind(kind)
+  // what is not installed has no metrics: nothing is wrong with it
+  return yield* followKind(yield* discovered(of))
 })
 
 /** Waits until each has been seen whole, is refused or is not installed; for ten seconds at most. */
