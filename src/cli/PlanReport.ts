@@ -7,6 +7,7 @@ import type { Budget } from "../registry/RateLimitHeaders.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 import { isByAdmission, runsCopies } from "../workload/ByAdmission.ts"
+import { kindName, kindOfObject } from "../workload/Kinds.ts"
 import { type Plan, plan } from "../workload/Plan.ts"
 import type { PlannedImage } from "../workload/PlanImages.ts"
 import { type HoldReason, type SkipReason } from "../workload/Reason.ts"
@@ -120,7 +121,7 @@ const rowOf = (planned: Planned, image: PlannedImage, given: Given): Row => {
   const why = whyOf(planned, image, action)
   return {
     namespace: workload.namespace,
-    workload: `${workload.kind}/${workload.name}`,
+    workload: `${kindName(kindOfObject(workload))}/${workload.name}`,
     container: image.slot.container,
     image: image.slot.image,
     action,
@@ -138,7 +139,7 @@ const rowsOf = (planned: Planned, given: Given): ReadonlyArray<Row> => {
   if (!("reason" in verdict)) return []
   return workload.images.map((slot): Row => ({
     namespace: workload.namespace,
-    workload: `${workload.kind}/${workload.name}`,
+    workload: `${kindName(kindOfObject(workload))}/${workload.name}`,
     container: slot.container,
     image: slot.image,
     action: "leave",

@@ -160,7 +160,7 @@ export const plan = Command.make(
       const asked = manifestOptions(manifests)
       if (asked.files.length > 0) {
         const settings = yield* load(config)
-        const { elsewhere, store, unread } = yield* readManifests(asked)
+        const { elsewhere, store, unread } = yield* readManifests(asked, settings.EXTRA_KINDS)
         return yield* run({ check, output, exitCode, strict, elsewhere, cluster: false }, settings, store).pipe(
           despiteUnread(unread)
         )

@@ -136,7 +136,7 @@ export const verify = Command.make(
       const asked = manifestOptions({ files, namespace, recursive })
       if (files.length > 0) {
         const settings = yield* load(config)
-        const { elsewhere, store, unread } = yield* readManifests(asked)
+        const { elsewhere, store, unread } = yield* readManifests(asked, settings.EXTRA_KINDS)
         for (const it of notHandled(elsewhere, settings)) yield* Console.error(shownText(notHandledLine(it)))
         return yield* run(options, settings, { named, store, cluster: false }).pipe(despiteUnread(unread))
       }

@@ -44,9 +44,9 @@ export const reasonsOf = ({ plan, verdict }: Decision): ReadonlySet<SkipReason |
  * Whether an object is what people call a workload: not what another workload made, no static pod, and no old revision of what
  * an operator rolls.
  */
-const isWorkload = ({ plan: { workload } }: Decision): boolean => {
+const isWorkload = ({ plan: { ofExtra, workload } }: Decision): boolean => {
   const { mirror, owner, replicas } = workload
-  return !mirror && (owner === undefined || (!isWorkloadKind(owner.kind) && replicas !== 0))
+  return !mirror && ofExtra !== true && (owner === undefined || (!isWorkloadKind(owner.kind) && replicas !== 0))
 }
 
 const describe = (verdict: Verdict): string =>

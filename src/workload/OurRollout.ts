@@ -49,7 +49,7 @@ export const pullFailureOf = (
 }
 
 /** Whether a pod still has an image that our patch replaced. */
-const isFromBefore = (workload: Workload, ours: ReadonlyMap<string, string>, pod: Pod): boolean =>
+export const isFromBefore = (workload: Workload, ours: ReadonlyMap<string, string>, pod: Pod): boolean =>
   pod.workload.images.some((it) =>
     ours.has(it.container) &&
     workload.images.every((slot) => slot.container !== it.container || slot.image !== it.image)

@@ -11,7 +11,7 @@ import { healthOf } from "./Health.ts"
 import { kindOf } from "./Kinds.ts"
 import { describeReplacements, planImages, type PlannedImage, replacementsOf } from "./PlanImages.ts"
 import { heldByWay } from "./RewriteWay.ts"
-import { replacesPods } from "./Rollout.ts"
+import { livePods, replacesPods } from "./Rollout.ts"
 import { held, skipped, type Verdict } from "./Verdict.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -28,6 +28,8 @@ export interface Plan {
   readonly touchable: boolean
   /** Whether the object may ever be patched, be it to put its originals back. */
   readonly patchable: boolean
+  /** Whether an object of EXTRA_KINDS has made it, which is planned itself. */
+  readonly ofExtra?: true
   readonly verdict: Verdict
 }
 
@@ -50,9 +52,17 @@ const heldForNow = (images: ReadonlyArray<PlannedImage>): Verdict | undefined =>
   return undefined
 }
 
+/** Of an object of EXTRA_KINDS its pods tell all that is known of its health. */
+const lateOfExtra = ({ kind }: Workload, { pods }: Facts): Verdict | undefined => {
+  const late = kind === "Extra" ? livePods(pods).find((it) => !it.ready) : undefined
+  return late && held("unhealthy", `its pod ${late.workload.name} is not ready`)
+}
+
 const heldByHealth = (workload: Workload, facts: Facts, cures: boolean): Verdict => {
   if (cures && replacesPods(workload) && !workload.paused) return { _tag: "Rewrite", as: "cure" }
-  if (!kindOf(workload.kind).rolls) return { _tag: "Rewrite", as: "harmless" }
+  if (!kindOf(workload.kind).rolls) {
+    return (cures ? undefined : lateOfExtra(workload, facts)) ?? { _tag: "Rewrite", as: "harmless" }
+  }
   const health = healthOf(workload, facts.pods, facts.nodeReady)
   if (health._tag === "Idle") return { _tag: "Rewrite", as: "harmless" }
   if (workload.paused) return held("paused", "somebody has paused the Deployment")
@@ -134,6 +144,7 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
     onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
     touchable: facts.unseen.length === 0 && facts.leads !== false,
     patchable: neverPatched(workload) === undefined && heldByWay(workload, facts) === undefined,
+    ...(facts.owners.some((it) => it.kind === "Extra") ? { ofExtra: true } : {}),
     verdict
   }
 }

@@ -23,6 +23,17 @@ export const extraKindOf = (of: ExtraKind, resource: string): Kind => ({
   extra: { name: extraName(of), podSpec: of.path.split(".") }
 })
 
+/** The kind among those of the settings that an object is of by its group and kind, as they stand in a manifest. */
+export const extraKindNamed = (
+  extras: ReadonlyArray<ExtraKind>,
+  apiVersion: string,
+  kind: string
+): Kind | undefined => {
+  const of = extras.find((it) => it.kind === kind && apiVersion.startsWith(`${it.group}/`))
+  // its plural is the API server's alone
+  return of && extraKindOf(of, "")
+}
+
 const decodeMetadata = Schema.decodeUnknownOption(Schema.Struct({ metadata: ObjectMeta }))
 const decodePodSpec = Schema.decodeUnknownOption(PodSpec)
 

@@ -10,9 +10,12 @@ export type Scope =
 
 const kindNames = kinds.map((it) => it.kind).join(", ")
 
+/** How kinds of EXTRA_KINDS are called; which there are is the settings' to say. */
+const extraShape = /^[A-Z][A-Za-z0-9]*(?:\.[a-z0-9-]+)+$/
+
 /**
  * Reads the key of a workload as people write it: `deployment/shop/web`, `deploy/shop/web` and `deployments/shop/web` are as good
- * as `Deployment/shop/web`.
+ * as `Deployment/shop/web`. Those of EXTRA_KINDS are written as `plan` does: `Rollout.argoproj.io/shop/web`.
  * @returns the key, or what is wrong with the text
  */
 export const parseKey = (text: string): Result.Result<string, string> => {
@@ -21,8 +24,14 @@ export const parseKey = (text: string): Result.Result<string, string> => {
   if (namespace === "" || name === "" || rest.length > 0) {
     return Result.fail(`${JSON.stringify(text)} does not name a workload; wanted is Kind/namespace/name`)
   }
+  if (extraShape.test(first)) return Result.succeed(workloadKey(first, namespace, name))
   return kind === undefined
-    ? Result.fail(`${JSON.stringify(text)}: there is no kind ${JSON.stringify(first)}; there are ${kindNames}`)
+    ? Result.fail(
+      `${JSON.stringify(text)}: there is no kind ${
+        JSON.stringify(first)
+      }; there are ${kindNames}, and those of EXTRA_KINDS, `
+        + "such as Rollout.argoproj.io"
+    )
     : Result.succeed(workloadKey(kind.kind, namespace, name))
 }
 

@@ -1,8 +1,9 @@
 // UnreadFields: why an object is of none of the shapes that projections are made of: the fields that are other than the API has
 // them, in words. For manifests, whose authors can mend them; a cluster has no such objects.
 import { Result, Schema, SchemaIssue } from "effect"
-import { NamespaceObject, PodObject, Templated } from "./ApiObjects.ts"
-import type { WorkloadKind } from "./Kinds.ts"
+import { NamespaceObject, ObjectMeta, PodObject, PodSpec, Templated } from "./ApiObjects.ts"
+import type { Kind } from "./Kinds.ts"
+import { fieldAt } from "./ProjectExtra.ts"
 
 export interface UnreadField {
   readonly path: ReadonlyArray<PropertyKey>
@@ -14,9 +15,24 @@ const options = { errors: "all" } as const
 const decodeNamespace = Schema.decodeUnknownResult(NamespaceObject, options)
 const decodePod = Schema.decodeUnknownResult(PodObject, options)
 const decodeTemplated = Schema.decodeUnknownResult(Templated, options)
+const decodeMetadata = Schema.decodeUnknownResult(Schema.Struct({ metadata: ObjectMeta }), options)
+const decodePodSpec = Schema.decodeUnknownResult(PodSpec, options)
 
-const decoded = (kind: WorkloadKind | "Namespace", object: unknown) =>
-  kind === "Namespace" ? decodeNamespace(object) : kind === "Pod" ? decodePod(object) : decodeTemplated(object)
+/** What is wrong with an object, each with the path that its own paths begin at. */
+const failuresOf = (kind: Kind | "Namespace", object: unknown) => {
+  const wrong: Array<{ readonly from: ReadonlyArray<PropertyKey>; readonly issue: SchemaIssue.Issue }> = []
+  const note = <A>(result: Result.Result<A, Schema.SchemaError>, from: ReadonlyArray<PropertyKey> = []) => {
+    if (Result.isFailure(result)) wrong.push({ from, issue: result.failure.issue })
+  }
+  if (kind === "Namespace") note(decodeNamespace(object))
+  else if (kind.kind === "Pod") note(decodePod(object))
+  else if (kind.extra === undefined) note(decodeTemplated(object))
+  else {
+    note(decodeMetadata(object))
+    note(decodePodSpec(fieldAt(object, kind.extra.podSpec) ?? {}), kind.extra.podSpec)
+  }
+  return wrong
+}
 
 const longest = 60
 
@@ -43,19 +59,18 @@ const expected = (message: string): string =>
   message.replace(/^Expected /, "").split(" | ").flatMap((it) => it === "null" ? [] : wordOf[it] ?? it).join(" or ")
 
 /** The fields of an object that cannot be read as those of its kind; none where all can. */
-export const unreadFields = (kind: WorkloadKind | "Namespace", object: unknown): ReadonlyArray<UnreadField> => {
-  const result = decoded(kind, object)
-  if (Result.isSuccess(result)) return []
-  return format(result.failure.issue).issues.map(({ message, path = [] }) => {
-    const keys = path.map((it) => typeof it === "object" ? it.key : it)
-    return {
-      path: keys,
-      problem: message === "Missing key"
-        ? "it is missing"
-        : `it is ${shownAt(object, keys)} and has to be ${expected(message)}`
-    }
-  })
-}
+export const unreadFields = (kind: Kind | "Namespace", object: unknown): ReadonlyArray<UnreadField> =>
+  failuresOf(kind, object).flatMap(({ from, issue }) =>
+    format(issue).issues.map(({ message, path = [] }) => {
+      const keys = [...from, ...path.map((it) => typeof it === "object" ? it.key : it)]
+      return {
+        path: keys,
+        problem: message === "Missing key"
+          ? "it is missing"
+          : `it is ${shownAt(object, keys)} and has to be ${expected(message)}`
+      }
+    })
+  )
 
 /** A path as people write it: `spec.template.spec.containers[0].image`. */
 export const fieldPath = (path: ReadonlyArray<PropertyKey>): string =>

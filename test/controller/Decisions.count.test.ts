@@ -4,6 +4,7 @@ import { DecisionMap, outcomeOf, reasonsOf } from "../../src/controller/Decision
 import { settingsOf } from "../../src/settings/Settings.ts"
 import { plan } from "../../src/workload/Plan.ts"
 import { reasons } from "../../src/telemetry/Metrics.ts"
+import { rolloutOf } from "../support/ExtraObjects.ts"
 import { facts, workload } from "../support/Objects.ts"
 
 const settings = settingsOf("backup.example/copies")
@@ -39,5 +40,28 @@ describe("what is counted of decisions", () => {
       for (const reason of reasons) {
         assert.strictEqual(decisions.reasons.of(reason), all.filter((it) => reasonsOf(it).has(reason)).length)
       }
+    }))
+
+  it.effect("counts what an object of EXTRA_KINDS has made with it, and not beside it", () =>
+    Effect.gen(function*() {
+      const web = rolloutOf()
+      const owner = {
+        apiVersion: "argoproj.io/v1alpha1",
+        kind: "Rollout",
+        name: web.name,
+        uid: web.uid,
+        controller: true
+      }
+      const made = workload({ kind: "ReplicaSet", spec: { replicas: 1 }, metadata: { ownerReferences: [owner] } })
+      const decisions = new DecisionMap()
+      for (const [one, owners] of [[web, []], [made, [web]]] as const) {
+        const planned = plan(one, facts(settings, { owners }))
+        yield* decisions.set({ plan: planned, verdict: planned.verdict })
+      }
+      assert.deepStrictEqual([decisions.outcomes.of("held"), decisions.outcomes.of("skipped")], [1, 0])
+      // of a kind that nobody watches it is all that is seen
+      const alone = plan(made, facts(settings))
+      yield* decisions.set({ plan: alone, verdict: alone.verdict })
+      assert.strictEqual(decisions.outcomes.of("skipped"), 1)
     }))
 })

@@ -6,7 +6,7 @@ import { toRestore } from "../../src/workload/Restore.ts"
 import type { Facts } from "../../src/workload/Facts.ts"
 import type { Namespace } from "../../src/workload/Workload.ts"
 import { rolloutOf } from "../support/ExtraObjects.ts"
-import { facts as factsOf } from "../support/Objects.ts"
+import { facts as factsOf, pod } from "../support/Objects.ts"
 
 const facts = (settings: Partial<Facts["settings"]> = {}, given: Partial<Facts> = {}) =>
   factsOf(settingsOf("backup.example/copies", settings), given)
@@ -35,6 +35,20 @@ describe("an object of EXTRA_KINDS", () => {
     assert.isUndefined(heldByWay(marked("patch"), facts()))
     const planned = plan(marked("patch"), facts({}, { assumeCopied: true }))
     assert.deepStrictEqual(planned.verdict, { _tag: "Rewrite", as: "harmless" })
+  })
+
+  it("is not touched while a pod of it is not ready, but where its copy is what helps it", () => {
+    const it = marked("patch")
+    const late = pod({ owner: it, ready: false })
+    const verdict = plan(it, facts({}, { assumeCopied: true, pods: [late] })).verdict
+    assert.deepStrictEqual(verdict, { _tag: "Held", reason: "unhealthy", detail: "its pod web-1 is not ready" })
+    const unpulled = pod({
+      owner: it,
+      ready: false,
+      state: { waiting: { reason: "ImagePullBackOff", message: "gone" } }
+    })
+    const cured = plan(it, facts({}, { assumeCopied: true, pods: [unpulled] })).verdict
+    assert.deepStrictEqual(cured, { _tag: "Rewrite", as: "harmless" })
   })
 
   it("is not rewritten by the word of its namespace, which may keep it from being", () => {

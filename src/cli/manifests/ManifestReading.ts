@@ -5,8 +5,9 @@ import { Result } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import { Workloads } from "../../store/WorkloadStore.ts"
 import { imagesElsewhere } from "../../workload/ImagesElsewhere.ts"
-import { kindOf, type WorkloadKind, workloadKindOf } from "../../workload/Kinds.ts"
-import { projectTemplated } from "../../workload/Project.ts"
+import type { ExtraKind } from "../../settings/Settings.ts"
+import { type Kind, kindOf, workloadKindOf } from "../../workload/Kinds.ts"
+import { extraKindNamed, projectObject } from "../../workload/ProjectExtra.ts"
 import { projectPod } from "../../workload/ProjectPod.ts"
 import { projectNamespace } from "../../workload/ProjectSurroundings.ts"
 import { fieldPath, unreadFields } from "../../workload/UnreadFields.ts"
@@ -78,12 +79,17 @@ export class ManifestReading {
   readonly #seen = new Map<string, { readonly at: string; readonly as: Workload | Pod }>()
   readonly #yaml: typeof import("yaml")
   readonly #namespace: string | undefined
+  readonly #extras: ReadonlyArray<ExtraKind>
   #objects = 0
 
-  /** @param namespace of objects that have none of their own; undefined: `default` */
-  constructor(yaml: typeof import("yaml"), namespace: string | undefined) {
+  /**
+   * @param namespace of objects that have none of their own; undefined: `default`
+   * @param extras EXTRA_KINDS
+   */
+  constructor(yaml: typeof import("yaml"), namespace: string | undefined, extras: ReadonlyArray<ExtraKind>) {
     this.#yaml = yaml
     this.#namespace = namespace
+    this.#extras = extras
   }
 
   take(file: string, part: TextPart): void {
@@ -124,8 +130,9 @@ export class ManifestReading {
       return
     }
     this.#objects++
-    const kind = it.apiVersion === "v1" && it.kind === "Namespace" ? it.kind : workloadKindOf(it.apiVersion, it.kind)
+    const kind = it.apiVersion === "v1" && it.kind === "Namespace" ? it.kind : this.#kindOf(it)
     if (kind === undefined) return this.#lookElsewhere(file, it)
+    if (kind !== "Namespace" && kind.extra !== undefined) this.#lookElsewhere(file, it, kind.extra.podSpec)
     const say = (to: Array<ManifestRemark>, text: string, path: ReadonlyArray<PropertyKey> = []): void => {
       const name = it.namespace === undefined ? it.name : `${it.namespace}/${it.name}`
       to.push({ file, line: it.lineOf(path), object: `${it.kind} ${name}`.trim(), field: fieldPath(path), text })
@@ -138,9 +145,20 @@ export class ManifestReading {
     for (const { path, problem } of unreadFields(kind, it.object)) say(this.#problems, problem, path)
   }
 
-  #lookElsewhere(file: string, { apiVersion, kind, lineOf, name, namespace, object }: ManifestObject): void {
+  #kindOf({ apiVersion, kind }: ManifestObject): Kind | undefined {
+    const builtIn = workloadKindOf(apiVersion, kind)
+    return builtIn === undefined ? extraKindNamed(this.#extras, apiVersion, kind) : kindOf(builtIn)
+  }
+
+  /** @param podSpec where the images of a workload are */
+  #lookElsewhere(
+    file: string,
+    { apiVersion, kind, lineOf, name, namespace, object }: ManifestObject,
+    podSpec?: ReadonlyArray<string>
+  ): void {
     const of = { file, apiVersion, kind, namespace: namespace ?? this.#namespace ?? "default", name }
     for (const { container, image, path } of imagesElsewhere(apiVersion, kind, object)) {
+      if (podSpec?.every((it, index) => path[index] === it)) continue
       this.#elsewhere.push({ ...of, line: lineOf(path), path: fieldPath(path), container, image })
     }
   }
@@ -152,17 +170,17 @@ export class ManifestReading {
   }
 
   /** @returns whether it could be read */
-  #takeWorkload(kind: WorkloadKind, it: ManifestObject, warn: (text: string) => void, at: string): boolean {
+  #takeWorkload(kind: Kind, it: ManifestObject, warn: (text: string) => void, at: string): boolean {
     const { apiVersion, name, namespace = this.#namespace ?? "default" } = it
     const object = { ...it.object, metadata: { ...fieldsOf(it.object["metadata"]), namespace, name } }
-    const pod = kind === "Pod" ? projectPod(object) : undefined
-    const workload = kind === "Pod" ? pod?.workload : projectTemplated(kindOf(kind))(object)
+    const pod = kind.kind === "Pod" ? projectPod(object) : undefined
+    const workload = kind.kind === "Pod" ? pod?.workload : projectObject(kind)(object)
     if (workload === undefined) return false
     if (this.#namespace !== undefined && namespace !== this.#namespace) {
       warn(`it names the namespace ${namespace} itself; kubectl would refuse it with -n ${this.#namespace}`)
     }
     if (apiVersion.startsWith("extensions/")) {
-      warn(`no API server since 1.16 serves ${apiVersion}; it is planned as ${kindOf(kind).apiVersion}`)
+      warn(`no API server since 1.16 serves ${apiVersion}; it is planned as ${kind.apiVersion}`)
     }
     if (workload.images.length === 0) warn("it has no containers: a patch, perhaps, of an object that stands elsewhere")
     const key = this.#keyOf(workload.key, pod ?? workload, name.endsWith("*"), warn, at)

@@ -1,6 +1,7 @@
 // ReadManifests: all that `-f` names, read into one store. Reading lets go of the process after each document, so that a signal
 // is heard, and tells on standard error what is odd. Edge: fails where nothing at all could be read.
 import { Console, Effect, Result } from "effect"
+import type { ExtraKind } from "../../settings/Settings.ts"
 import { CommandFailed, failed } from "../Failure.ts"
 import { shownText } from "../ShownText.ts"
 import { manifestFiles, readManifest, standardInput } from "./ManifestFiles.ts"
@@ -29,10 +30,16 @@ const warn = Effect.fnUntraced(function*(warnings: ReadonlyArray<ManifestRemark>
   if (more > 0) yield* Console.error(`warning: and ${more} more`)
 })
 
-/** Reads everything that was named. */
-export const readManifests = Effect.fnUntraced(function*({ files: names, namespace, recursive }: ManifestOptions) {
+/**
+ * Reads everything that was named.
+ * @param extras EXTRA_KINDS
+ */
+export const readManifests = Effect.fnUntraced(function*(
+  { files: names, namespace, recursive }: ManifestOptions,
+  extras: ReadonlyArray<ExtraKind>
+) {
   // loaded when it is needed: the daemon never reads a manifest
-  const reading = new ManifestReading(yield* Effect.promise(() => import("yaml")), namespace)
+  const reading = new ManifestReading(yield* Effect.promise(() => import("yaml")), namespace, extras)
   const { files, problems: unfound } = yield* manifestFiles(names, recursive)
   const unread = unfound.map((it) => it.message)
   for (const file of files) {

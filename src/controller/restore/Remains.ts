@@ -50,6 +50,9 @@ const ofPods = (store: Workloads, workload: Workload, backup: Backup): Remaining
   const pods = livePods(store.podsOf(workload)).filter((it) => copyIn(it.workload, backup) !== undefined)
   if (pods.length === 0) return undefined
   const names = pods.map((it) => it.workload.name).join(" ")
+  if (workload.extra !== undefined) {
+    return remaining(workload, "rolling-out", `its own controller replaces its pods ${names}, as it sees fit`)
+  }
   return replacesPods(workload) && workload.partition === 0
     ? remaining(workload, "rolling-out", `its pods ${names} are still there`, true)
     : remaining(workload, "not-replaced", `kubectl -n ${workload.namespace} delete pod ${names}`)

@@ -19,6 +19,7 @@ import { make as makeContest } from "./ContestWorkload.ts"
 import { Decisions } from "../Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
+import { make as makeExtraTurns } from "./ExtraTurns.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../Queues.ts"
 import { make as makePutBack } from "./PutBackWorkload.ts"
@@ -55,6 +56,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const rewrite = yield* makeRewrite({ contests, decide, permits, rests, target })
   const putBack = yield* makePutBack({ contests, decide, target })
   const contest = yield* makeContest(contests)
+  const extraInTurn = yield* makeExtraTurns(target)
 
   const forget = Effect.fnUntraced(function*(key: string) {
     inventory.want(key, [])
@@ -91,7 +93,10 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const may = planned.verdict._tag === "Rewrite" && refusal === undefined && !rests.isLate(key, up)
     if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
     const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
-      ? yield* catchRefusal(contest.inTurn(decided, rewrite(decided, planned.verdict.as)), planned)
+      ? yield* catchRefusal(
+        contest.inTurn(decided, extraInTurn(decided, rewrite(decided, planned.verdict.as))),
+        planned
+      )
       : planned.verdict._tag === "Rewrite" && refusal !== undefined
       ? refusedFor(refusal)
       : planned.verdict
