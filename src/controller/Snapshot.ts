@@ -8,7 +8,7 @@ import { type ExtraKind, extraName } from "../settings/Settings.ts"
 import { type Kind, kindOfObject, objectPath, watchName } from "../workload/Kinds.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Workload } from "../workload/Workload.ts"
-import { discoverKind } from "./DiscoverKind.ts"
+import { discoverKind } from "./extra/DiscoverKind.ts"
 import { type AnyResource, extraResource, resources } from "./Watches.ts"
 
 const inNamespace = (path: string, namespace: string): string =>

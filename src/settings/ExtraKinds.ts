@@ -1,5 +1,5 @@
 // ExtraKinds: the setting EXTRA_KINDS: kinds of custom resources that have a pod spec, each as `group/version/Kind=path.to.podspec`.
-// Edge: whether the API server has such a kind, and what its plural is, is told by it alone (controller/DiscoverKind.ts).
+// Edge: whether the API server has such a kind, and what its plural is, is told by it alone (controller/extra/DiscoverKind.ts).
 import { Result, Schema } from "effect"
 import { fromText, quote } from "./SettingTypes.ts"
 

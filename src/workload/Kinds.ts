@@ -1,5 +1,5 @@
 // Kinds: the table of workload kinds and where their pod templates sit. Adding a kind is adding a line here. Edge: kinds of
-// EXTRA_KINDS are all one more, "Extra", and have a record of their own each (ExtraKind.ts).
+// EXTRA_KINDS are all one more, "Extra", and have a record of their own each (ProjectExtra.ts).
 // What may change after creation: apiserver's validation of pods and jobs (pkg/apis/core/validation, pkg/apis/batch/validation).
 
 export type WorkloadKind =

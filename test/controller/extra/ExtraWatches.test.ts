@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { extrasSettled, followExtra } from "../../src/controller/ExtraWatches.ts"
-import { WorkloadQueue } from "../../src/controller/Queues.ts"
-import { KubeClient } from "../../src/kube/KubeClient.ts"
-import { WatchStates } from "../../src/kube/watch/WatchStates.ts"
-import { WorkloadStore } from "../../src/store/WorkloadStore.ts"
-import { type Answer, fakeApi, json, refuse, stream, testing } from "../kube/FakeApi.ts"
-import { rollout, rolloutObject } from "../support/ExtraObjects.ts"
-import { eventually as eventuallyIn } from "../support/Eventually.ts"
+import { extrasSettled, followExtra } from "../../../src/controller/extra/ExtraWatches.ts"
+import { WorkloadQueue } from "../../../src/controller/Queues.ts"
+import { KubeClient } from "../../../src/kube/KubeClient.ts"
+import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
+import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
+import { type Answer, fakeApi, json, refuse, stream, testing } from "../../kube/FakeApi.ts"
+import { rollout, rolloutObject } from "../../support/ExtraObjects.ts"
+import { eventually as eventuallyIn } from "../../support/Eventually.ts"
 
 /** Time goes fifty times as fast: this is ten seconds of the wall. */
 const eventually = <A>(wrong: string, look: () => A, wanted?: (it: A) => boolean) =>
@@ -44,8 +44,7 @@ const following = Effect.fnUntraced(function*(answers: ReadonlyArray<Answer>) {
   const said: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => void said.push(`${logLevel}: ${String(message)}`))
   yield* followExtra(rollout).pipe(
-    Effect.provide(KubeClient.layerFrom({ server: api.server })),
-    Effect.provide(Logger.layer([logger])),
+    Effect.provide(Layer.merge(KubeClient.layerFrom({ server: api.server }), Logger.layer([logger]))),
     Effect.forkScoped
   )
   const store = yield* WorkloadStore

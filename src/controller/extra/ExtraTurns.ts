@@ -9,7 +9,7 @@ import { unfinished } from "../../workload/ExtraRollout.ts"
 import { held, type Verdict } from "../../workload/Verdict.ts"
 import type { Workload } from "../../workload/Workload.ts"
 import { WorkloadQueue } from "../Queues.ts"
-import type { Decided } from "./DecideWorkload.ts"
+import type { Decided } from "../workloads/DecideWorkload.ts"
 
 /** How long a patch is waited for that the cluster does not show, in milliseconds: it may not have been made. */
 const unseen = 30 * 1000

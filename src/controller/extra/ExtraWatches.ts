@@ -2,12 +2,12 @@
 // not installed or may not be seen is told once and asked for every half minute. Edge: nothing else waits for any of them, but for
 // a moment at the start, and none makes the process unready.
 import { Clock, Effect, Random } from "effect"
-import { KubeError } from "../kube/KubeError.ts"
-import { backoff, slow } from "../kube/watch/AfterError.ts"
-import { WatchStates } from "../kube/watch/WatchStates.ts"
-import { type ExtraKind, extraName } from "../settings/Settings.ts"
+import { KubeError } from "../../kube/KubeError.ts"
+import { backoff, slow } from "../../kube/watch/AfterError.ts"
+import { WatchStates } from "../../kube/watch/WatchStates.ts"
+import { type ExtraKind, extraName } from "../../settings/Settings.ts"
 import { discoverKind, type KindMissing } from "./DiscoverKind.ts"
-import { followKind } from "./Watches.ts"
+import { followKind } from "../Watches.ts"
 
 /** Whether somebody has to do something first: nothing will change soon. */
 const isRefusal = (error: KubeError | KindMissing): boolean =>

@@ -2,12 +2,12 @@
 // `/apis/group/version`, as kubectl and controller-runtime do (k8s.io/client-go/restmapper). Edge: when it is asked again, where
 // there is no such kind yet, is whoever watches' matter.
 import { Data, Effect, Option, Schema } from "effect"
-import { KubeClient } from "../kube/KubeClient.ts"
-import { isReason, type KubeError, protocolError } from "../kube/KubeError.ts"
-import { type ExtraKind, extraName } from "../settings/Settings.ts"
-import type { Kind } from "../workload/Kinds.ts"
-import { isBuiltIn } from "../workload/KnownOwners.ts"
-import { extraKindOf } from "../workload/ProjectExtra.ts"
+import { KubeClient } from "../../kube/KubeClient.ts"
+import { isReason, type KubeError, protocolError } from "../../kube/KubeError.ts"
+import { type ExtraKind, extraName } from "../../settings/Settings.ts"
+import type { Kind } from "../../workload/Kinds.ts"
+import { isBuiltIn } from "../../workload/KnownOwners.ts"
+import { extraKindOf } from "../../workload/ProjectExtra.ts"
 
 /** The API server answers, and has no such kind. */
 export class KindMissing extends Data.TaggedError("KindMissing")<{
