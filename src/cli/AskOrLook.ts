@@ -59,6 +59,6 @@ export const askOrLook = Effect.fnUntraced(function*<A, E, R>(
   if (answer.failure._tag !== "Unasked") return yield* answer.failure
   yield* Console.error(shownText(answer.failure.message))
   const settings = yield* settingsWithCluster(config, cluster, place)
-  const store = yield* Effect.provide(workloadsOfCluster(namespace), cluster)
+  const store = yield* Effect.provide(workloadsOfCluster(namespace, settings.EXTRA_KINDS), cluster)
   return yield* look({ settings, store, controllerNamespace: place })
 }, Effect.provide(ProcessSettings.layer))

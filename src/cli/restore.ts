@@ -101,7 +101,7 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings) {
   yield* Console.log(output === "json" ? asJson(result, dry) : asText(result, dry))
   if (!dry && settings.PULL_SECRET !== "" && scope._tag !== "Named") {
     const using = [...result.left, ...result.rest].map((it) => it.key)
-    const after = yield* everyWorkload(namespacesOf(scope))
+    const after = yield* everyWorkload(namespacesOf(scope), settings.EXTRA_KINDS)
     for (const line of yield* withoutPullSecret(settings, scope, after, using)) yield* Console.error(line)
   }
   if (result.left.length > 0) {

@@ -1,7 +1,7 @@
 // Asked: what a person means by the words of a question: a workload by kind, namespace and name, or an image by a reference. Pure.
 // Edge: whether there is such a thing is FindAsked's.
 import { Result } from "effect"
-import { kindNamed, kinds } from "../workload/Kinds.ts"
+import { keyKindNamed, kinds } from "../workload/Kinds.ts"
 
 /** What is asked about: of a workload `Kind/namespace/name`, or `namespace/name` whatever its kind. */
 export interface Asked {
@@ -15,7 +15,7 @@ const longest = 1000
 const kindNames = kinds.map((it) => it.kind).join(", ")
 
 const noKind = (word: string): string =>
-  `there is no kind ${JSON.stringify(word)} that runs pods; there are ${kindNames}`
+  `there is no kind ${JSON.stringify(word)} that runs pods; there are ${kindNames}, and those of EXTRA_KINDS`
 
 const named = (name: string): Result.Result<Asked, string> => Result.succeed({ about: "workload", name })
 
@@ -23,13 +23,13 @@ const named = (name: string): Result.Result<Asked, string> => Result.succeed({ a
 const ofOne = (text: string, namespace: string | undefined): Result.Result<Asked, string> => {
   const parts = text.split("/")
   const [first = "", second = "", third = ""] = parts
-  const kind = kindNamed(first)
+  const kind = keyKindNamed(first)
   if (kind !== undefined && parts.length === 2 && second !== "") {
-    return named(`${kind.kind}/${namespace ?? "default"}/${second}`)
+    return named(`${kind}/${namespace ?? "default"}/${second}`)
   }
   if (kind !== undefined && parts.length === 3 && second !== "" && third !== "") {
     return namespace === undefined || namespace === second
-      ? named(`${kind.kind}/${second}/${third}`)
+      ? named(`${kind}/${second}/${third}`)
       : Result.fail(`${text} is in namespace ${second}, and -n says ${namespace}`)
   }
   // no host and no repository of an image has a capital letter without a dot
@@ -58,8 +58,8 @@ export const askedOf = (
   if (second === "" || second.includes("/")) {
     return Result.fail(`${JSON.stringify(second)} is not the name of an object`)
   }
-  const kind = kindNamed(first)
+  const kind = keyKindNamed(first)
   return kind === undefined
     ? Result.fail(noKind(first))
-    : named(`${kind.kind}/${namespace ?? "default"}/${second}`)
+    : named(`${kind}/${namespace ?? "default"}/${second}`)
 }

@@ -5,7 +5,7 @@ import { type Backup, backupOf, convertedBackupOf, isUnder, sourceOf } from "../
 import { format, formatName, type ImageReference, isSame, parse } from "../image/ImageReference.ts"
 import type { Images, InventoryEntry } from "../store/Inventory.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
-import { kindNamed } from "../workload/Kinds.ts"
+import { keyKindNamed } from "../workload/Kinds.ts"
 import { type Workload, workloadKey } from "../workload/Workload.ts"
 import { bounded, mostListed, type Unknown } from "./Explanation.ts"
 
@@ -43,10 +43,10 @@ export const findWorkload = (store: Workloads, text: string): Workload | Unknown
     return unknown(`${JSON.stringify(text)} names no workload; wanted is Kind/namespace/name`)
   }
   if (third === undefined) return ofName(store, first, second)
-  const kind = kindNamed(first)
+  const kind = keyKindNamed(first)
   if (kind === undefined) return unknown(`there is no kind ${JSON.stringify(first)} that runs pods`)
-  return store.get(workloadKey(kind.kind, second, third)) ??
-    unknown(`there is no ${kind.kind} ${third} in namespace ${second}`, alike(store, second, third))
+  return store.get(workloadKey(kind, second, third)) ??
+    unknown(`there is no ${kind} ${third} in namespace ${second}`, alike(store, second, third))
 }
 
 export interface FoundImage {

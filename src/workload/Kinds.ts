@@ -141,6 +141,16 @@ export const kindNamed = (word: string): Kind | undefined => {
   return kind !== undefined && (group.length === 0 || group.join(".") === groupOf(kind.apiVersion)) ? kind : undefined
 }
 
+/** How kinds of EXTRA_KINDS are called in keys; which there are is the settings' to say. */
+const extraShape = /^[A-Z][A-Za-z0-9]*(?:\.[a-z0-9-]+)+$/
+
+/**
+ * What keys call the kind that a person means by a word: one of this table as `kindNamed` reads it, or one of EXTRA_KINDS as `plan`
+ * writes it (`Rollout.argoproj.io`), whether it is there or not; undefined for anything else.
+ */
+export const keyKindNamed = (word: string): string | undefined =>
+  kindNamed(word)?.kind ?? (extraShape.test(word) ? word : undefined)
+
 const root = (kind: Kind): string => kind.apiVersion === "v1" ? "/api/v1" : `/apis/${kind.apiVersion}`
 
 /** Path of all objects of a kind in the cluster. */

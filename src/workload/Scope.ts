@@ -1,6 +1,6 @@
 // Scope: which workloads a person has named: all of a cluster, those of namespaces, or single ones by `Kind/namespace/name`.
 import { Result } from "effect"
-import { kindNamed, kinds } from "./Kinds.ts"
+import { keyKindNamed, kinds } from "./Kinds.ts"
 import { type Workload, workloadKey } from "./Workload.ts"
 
 export type Scope =
@@ -10,9 +10,6 @@ export type Scope =
 
 const kindNames = kinds.map((it) => it.kind).join(", ")
 
-/** How kinds of EXTRA_KINDS are called; which there are is the settings' to say. */
-const extraShape = /^[A-Z][A-Za-z0-9]*(?:\.[a-z0-9-]+)+$/
-
 /**
  * Reads the key of a workload as people write it: `deployment/shop/web`, `deploy/shop/web` and `deployments/shop/web` are as good
  * as `Deployment/shop/web`. Those of EXTRA_KINDS are written as `plan` does: `Rollout.argoproj.io/shop/web`.
@@ -20,11 +17,10 @@ const extraShape = /^[A-Z][A-Za-z0-9]*(?:\.[a-z0-9-]+)+$/
  */
 export const parseKey = (text: string): Result.Result<string, string> => {
   const [first = "", namespace = "", name = "", ...rest] = text.split("/")
-  const kind = kindNamed(first)
+  const kind = keyKindNamed(first)
   if (namespace === "" || name === "" || rest.length > 0) {
     return Result.fail(`${JSON.stringify(text)} does not name a workload; wanted is Kind/namespace/name`)
   }
-  if (extraShape.test(first)) return Result.succeed(workloadKey(first, namespace, name))
   return kind === undefined
     ? Result.fail(
       `${JSON.stringify(text)}: there is no kind ${
@@ -32,7 +28,7 @@ export const parseKey = (text: string): Result.Result<string, string> => {
       }; there are ${kindNames}, and those of EXTRA_KINDS, `
         + "such as Rollout.argoproj.io"
     )
-    : Result.succeed(workloadKey(kind.kind, namespace, name))
+    : Result.succeed(workloadKey(kind, namespace, name))
 }
 
 /** The namespaces of a scope; undefined where it is the whole cluster. */

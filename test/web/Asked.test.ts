@@ -16,6 +16,9 @@ describe("what words ask about", () => {
     assert.strictEqual(asked(["deploy/web"], "shop"), web)
     assert.strictEqual(asked(["deploy", "web"], "shop"), web)
     assert.strictEqual(asked(["sts/db"]), "workload StatefulSet/default/db")
+    assert.strictEqual(asked(["Deployment.apps/shop/web"]), web)
+    assert.strictEqual(asked(["Rollout.argoproj.io/web"], "shop"), "workload Rollout.argoproj.io/shop/web")
+    assert.strictEqual(asked(["Rollout.argoproj.io", "web"], "shop"), "workload Rollout.argoproj.io/shop/web")
     assert.strictEqual(asked(["web"], "shop"), "workload shop/web")
   })
 

@@ -5,6 +5,7 @@ import { findImage, findWorkload } from "../../src/web/FindAsked.ts"
 import { backupOf, parseBackup } from "../../src/image/BackupName.ts"
 import { Result } from "effect"
 import { format, parse } from "../../src/image/ImageReference.ts"
+import { rolloutOf } from "../support/ExtraObjects.ts"
 import { workload } from "../support/Objects.ts"
 
 const backup = (layout: "nested" | "flat") => Result.getOrThrow(parseBackup("backup.example/copies", layout))
@@ -41,6 +42,15 @@ describe("a workload that is asked about", () => {
   it("is found by its key, and by its name where nothing else has it", () => {
     assert.strictEqual(named("deploy/shop/web"), "Deployment/shop/web")
     assert.strictEqual(named("other/api"), "Deployment/other/api")
+  })
+
+  it("is of EXTRA_KINDS where its kind is written as `plan` does", () => {
+    const all = new Workloads()
+    all.putWorkload(rolloutOf())
+    const found = findWorkload(all, "Rollout.argoproj.io/shop/web")
+    assert.strictEqual("_tag" in found ? found.message : found.key, rolloutOf().key)
+    const none = findWorkload(all, "CloneSet.apps.kruise.io/shop/web")
+    assert.include("_tag" in none ? none.message : "", "there is no CloneSet.apps.kruise.io web in namespace shop")
   })
 
   it("is one of several that are called so", () => {

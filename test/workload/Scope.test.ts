@@ -31,6 +31,7 @@ describe("the workloads that a person names", () => {
 
   it("are of EXTRA_KINDS where their kind has a group, and are then named as `plan` names them", () => {
     assert.deepStrictEqual(parseKey("Rollout.argoproj.io/shop/web"), Result.succeed("Rollout.argoproj.io/shop/web"))
+    assert.deepStrictEqual(parseKey("Deployment.apps/shop/web"), Result.succeed("Deployment/shop/web"))
     assert.include(Result.getOrThrow(Result.flip(parseKey("Rollout/shop/web"))), "such as Rollout.argoproj.io")
     assert.isTrue(Result.isFailure(parseKey("Rollout.argoproj.io/shop")))
   })
