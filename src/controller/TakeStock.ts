@@ -4,6 +4,7 @@ import { Pacing } from "../rewrite/Pacing.ts"
 import { backup } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
 import { WorkloadStore } from "../store/WorkloadStore.ts"
+import { kindOf } from "../workload/Kinds.ts"
 import { pullSetOfSeen } from "./PullSets.ts"
 import { timesAt } from "./RolloutsSeen.ts"
 
@@ -13,7 +14,10 @@ export const takeStock = Effect.gen(function*() {
   const pacing = yield* Pacing
   const target = backup(yield* SubscriptionRef.get(yield* SettingsRef))
   const seen = timesAt(yield* Clock.currentTimeMillis)
-  for (const workload of store.all) yield* pacing.observe(workload, store.podsOf(workload), target, seen)
+  for (const workload of store.all) {
+    // of the others pacing remembers nothing, and there are many
+    if (kindOf(workload.kind).rolls) yield* pacing.observe(workload, store.podsOf(workload), target, seen)
+  }
   // what other pods run on a node takes the proof from an image that is there already
   for (const observe of [pacing.notePod, pacing.observePod]) {
     for (const pod of store.pods) {

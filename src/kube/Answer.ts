@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici"
 import { firstOf } from "../http/HeaderValues.ts"
 import { retryAfterOf } from "../http/RetryAfter.ts"
 import { makeNovelty, warningsOf } from "../http/Warnings.ts"
-import { isProtobuf, readStatus } from "./Envelope.ts"
+import { isProtobuf, readStatus } from "./frames/Envelope.ts"
 import { fromStatus, fromTransport, protocolError } from "./KubeError.ts"
 import { isMutation, type KubeRequest, operationOf } from "./KubeRequest.ts"
 

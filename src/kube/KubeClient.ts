@@ -1,6 +1,5 @@
 // A small client of the Kubernetes API: requests in, JSON, frames of watches and KubeErrors out.
 // Knows no kinds. Credentials come from Access, connections from Agents; watching with its rules is Watcher.ts.
-import { NodeStream } from "@effect/platform-node"
 import { Clock, Config, Context, Effect, type FileSystem, Layer, Metric, Option, Redacted, Stream } from "effect"
 import { firstOf } from "../http/HeaderValues.ts"
 import { statusClass } from "../http/StatusClass.ts"
@@ -8,7 +7,8 @@ import { kubeRequests, kubeRequestSeconds } from "../telemetry/Metrics.ts"
 import type { Access, Credentials } from "./Access.ts"
 import { failureOf, jsonOf, makeWarner } from "./Answer.ts"
 import { makeExchange } from "./Exchange.ts"
-import { type Frame, makeFramer } from "./Frames.ts"
+import { type Frame, makeFramer } from "./frames/Frames.ts"
+import { frameStream } from "./frames/FrameStream.ts"
 import { inCluster } from "./InCluster.ts"
 import { fromKubeconfig } from "./KubeconfigAccess.ts"
 import { fromTransport, isReason, type KubeError, protocolError } from "./KubeError.ts"
@@ -127,17 +127,10 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
       Stream.unwrap(Effect.map(authenticated(open(request)), (response) => {
         const operation = operationOf(request)
         const framer = makeFramer(firstOf(response.headers["content-type"]), longestFrame)
-        return NodeStream.fromReadable<Uint8Array, KubeError>({
-          evaluate: () => response.body,
-          onError: (cause) => fromTransport(operation, false, cause)
-        }).pipe(
-          Stream.mapEffect((chunk) => {
-            const frames = framer.push(chunk)
-            return frames === undefined
-              ? Effect.fail(protocolError(operation, "an event of the answer has more than 8 MiB"))
-              : Effect.succeed(frames)
-          })
-        )
+        return frameStream(response.body, framer, {
+          broken: (cause) => fromTransport(operation, false, cause),
+          tooLong: () => protocolError(operation, "an event of the answer has more than 8 MiB")
+        })
       }))
   })
 })

@@ -9,31 +9,36 @@ type Fields = Record<string, unknown>
 
 const words = new Words()
 
-/** Of the last time that was read: objects that are made together have one. */
-let lastTime = { seconds: 0, text: "1970-01-01T00:00:00Z" }
+/** Times that were read lately, by their seconds: objects that are made together have the same. */
+const times = Array.from({ length: 64 }, () => ({ seconds: 0, text: "1970-01-01T00:00:00Z" }))
 
 /** RFC 3339 as the API server writes it; undefined beyond what a date can be. */
 const timeText = (seconds: number): string | undefined => {
-  if (lastTime.seconds === seconds) return lastTime.text
+  const slot = seconds & (times.length - 1)
+  const known = times[slot]
+  if (known?.seconds === seconds) return known.text
   const date = new Date(seconds * 1000)
   if (Number.isNaN(date.getTime())) return undefined
-  lastTime = { seconds, text: `${date.toISOString().slice(0, -5)}Z` }
-  return lastTime.text
+  const text = `${date.toISOString().slice(0, -5)}Z`
+  times[slot] = { seconds, text }
+  return text
 }
 
 const wordAt = (cursor: Cursor): string => words.text(cursor.bytes, cursor.at, cursor.end)
 
-/** Reads what lies between here and the end of a field of bytes, and goes there. */
-const within = <A>(cursor: Cursor, read: (cursor: Cursor) => A): A | undefined => {
-  const to = cursor.span()
-  if (cursor.broken !== undefined) return undefined
+/** Goes into a field of bytes: until `leave` the cursor ends where the field does. Answers where it ended before. */
+const enter = (cursor: Cursor): number => {
   const { end } = cursor
-  cursor.end = to
-  const value = read(cursor)
-  if (cursor.broken !== undefined) return undefined
-  cursor.at = to
+  const to = cursor.span()
+  if (cursor.broken === undefined) cursor.end = to
+  return end
+}
+
+/** @param end what `enter` has answered */
+const leave = (cursor: Cursor, end: number): void => {
+  if (cursor.broken !== undefined) return
+  cursor.at = cursor.end
   cursor.end = end
-  return value
 }
 
 /** The fields of the few messages that are no objects, by their numbers: numbers and texts alone. */
@@ -44,8 +49,11 @@ const readValues = (cursor: Cursor): ReadonlyArray<number | string | undefined> 
     const type = tag & 7
     if (tag < 8 || tag > 63) cursor.skip(type)
     else if (type === wire.varint) values[tag >>> 3] = cursor.varint()
-    else if (type === wire.bytes) values[tag >>> 3] = within(cursor, wordAt)
-    else cursor.skip(type)
+    else if (type === wire.bytes) {
+      const end = enter(cursor)
+      values[tag >>> 3] = wordAt(cursor)
+      leave(cursor, end)
+    } else cursor.skip(type)
   }
   return values
 }
@@ -139,8 +147,11 @@ const readInto = (cursor: Cursor, { fields }: Message, object: Fields): void => 
     const field = fields[tag >>> 3]
     if (field === undefined) cursor.skip(type)
     else if (type === wire.varint) readNumber(cursor, field, object)
-    else if (type === wire.bytes) within(cursor, () => readBytes(cursor, field, object))
-    else cursor.fail(`${field.name} is of wire type ${type}`)
+    else if (type === wire.bytes) {
+      const end = enter(cursor)
+      readBytes(cursor, field, object)
+      leave(cursor, end)
+    } else cursor.fail(`${field.name} is of wire type ${type}`)
   }
 }
 
@@ -150,12 +161,18 @@ const readObject = (cursor: Cursor, message: Message): Fields => {
   return object
 }
 
-/** The object of a message; a text that says what is wrong with it where it is broken. */
+/**
+ * The object of a message; a text that says what is wrong with it where it is broken.
+ * @param from where it begins in the bytes
+ * @param to where it ends
+ */
 export const read = (
   message: Message,
-  bytes: Buffer
+  bytes: Buffer,
+  from = 0,
+  to: number = bytes.length
 ): Result.Result<Readonly<Record<string, unknown>>, string> => {
-  const cursor = new Cursor(bytes)
+  const cursor = new Cursor(bytes, from, to)
   const object = readObject(cursor, message)
   return cursor.broken === undefined ? Result.succeed(object) : Result.fail(cursor.broken)
 }

@@ -24,10 +24,8 @@ export const PullRest = Context.Reference<RestOptions>(
 )
 
 /** What has become of a rollout of ours, for people. */
-const say = (turn: Turn | undefined): Effect.Effect<void> => {
-  switch (turn?._tag) {
-    case undefined:
-      return Effect.void
+const say = (turn: Turn): Effect.Effect<void> => {
+  switch (turn._tag) {
     case "Ended":
       return Effect.logInfo("its rollout has ended: all its pods run from the backup")
     case "Stuck":
@@ -106,7 +104,12 @@ export class Pacing extends Context.Service<Pacing, {
             ? atNow((now) => {
               const state = rolloutState(workload, pods, backup, { now, progressAt, reached })
               return places.observe(workload, state, missing(workload) === undefined)
-            }).pipe(Effect.flatMap(say), Effect.annotateLogs({ workload: workload.key }), Effect.andThen(count))
+            }).pipe(
+              Effect.flatMap((turn) =>
+                turn === undefined ? Effect.void : Effect.annotateLogs(say(turn), { workload: workload.key })
+              ),
+              Effect.andThen(count)
+            )
             : Effect.void,
         notePod: (pod, set, backup) => proofs.note(pod, set, backup),
         observePod: (pod, set, backup) => proofs.observe(pod, set, backup),

@@ -24,6 +24,8 @@ export interface Kept {
 }
 
 const maxOwners = 5
+/** Shared, because most objects control nothing. */
+const none: ReadonlyArray<string> = []
 
 /** The store itself: plain maps with indexes; no effects, because nothing here can fail or wait. */
 export class Workloads {
@@ -204,6 +206,8 @@ export class Workloads {
 
   /** Keys of all that the workload controls, each once: in manifests owners can go round in circles, and uids be there twice. */
   #below(workload: Workload): ReadonlyArray<string> {
+    // most objects are pods and scaled-down ReplicaSets
+    if (this.#owned.get(workload.namespace, workload.uid) === undefined) return none
     const below = new Set<string>()
     let level: ReadonlyArray<Workload> = [workload]
     for (let depth = 0; depth <= maxOwners && level.length > 0; depth++) {

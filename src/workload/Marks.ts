@@ -1,6 +1,6 @@
 // Marks: what people and tools wrote on an object that decides whether and how it is handled.
 // Opt-outs are ours; the traces of tools that own templates are tables of KnownOwners.
-import { fieldManagers, isBuiltIn, marks } from "./KnownOwners.ts"
+import { fieldManagers, isBuiltIn, type Mark, marks } from "./KnownOwners.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import type { Marks, RewriteMark } from "./Workload.ts"
 
@@ -67,14 +67,26 @@ const findImage = (fields: unknown, inItem: boolean): boolean =>
   typeof fields === "object" && fields !== null &&
   Object.entries(fields).some(([key, below]) => key === "f:image" ? inItem : findImage(below, key.startsWith("k:")))
 
+/** Where a key is that may be on these, the first of them; every object is asked for every mark. */
+const placeOf = (on: Mark["on"], key: string, labels: Texts, annotations: Texts) => {
+  for (const place of on) if ((place === "label" ? labels : annotations)[key] !== undefined) return place
+  return undefined
+}
+
 const byMark = (labels: Texts, annotations: Texts): string | undefined => {
-  const places = { annotation: annotations, label: labels }
   for (const mark of marks) {
-    const place = mark.on.find((it) => places[it][mark.key] !== undefined)
-    if (place === undefined || mark.when?.(places[place][mark.key] ?? "") === false) continue
+    const place = placeOf(mark.on, mark.key, labels, annotations)
+    if (place === undefined) continue
+    const text = (place === "label" ? labels : annotations)[mark.key] ?? ""
+    if (mark.when?.(text) === false) continue
     if (mark.unless !== undefined && labels[mark.unless[0]] === mark.unless[1]) continue
     return `${mark.tool} (${place} ${mark.key})`
   }
+  return undefined
+}
+
+const knownManager = (manager: string) => {
+  for (const it of fieldManagers) if (it.begins === true ? manager.startsWith(it.name) : manager === it.name) return it
   return undefined
 }
 
@@ -82,7 +94,7 @@ const byField = (managedFields: ReadonlyArray<ManagedField>): string | undefined
   for (const { fieldsV1, manager, subresource } of managedFields) {
     // what is written through status or scale changes no template
     if (typeof manager !== "string" || (subresource ?? "") !== "") continue
-    const known = fieldManagers.find((it) => it.begins === true ? manager.startsWith(it.name) : manager === it.name)
+    const known = knownManager(manager)
     if (known === undefined || (known.fields === "images" && !holdsImage(fieldsV1))) continue
     return `${known.tool} (field manager ${manager})`
   }
@@ -119,21 +131,30 @@ export const fieldManager = "image-cloner"
 
 type Timed = ManagedField & { readonly time?: string | null }
 
-const latest = (entries: ReadonlyArray<Timed>): number | undefined => {
-  const times = entries.map((it) => Date.parse(it.time ?? "")).filter((it) => !Number.isNaN(it))
-  return times.length === 0 ? undefined : Math.max(...times)
+/** The newest time of the entries that count; every object is asked, so it takes no memory. */
+const latest = (entries: ReadonlyArray<Timed>, counts: (entry: Timed) => boolean): number | undefined => {
+  let newest: number | undefined
+  for (const it of entries) {
+    if (!counts(it)) continue
+    const time = Date.parse(it.time ?? "")
+    if (!Number.isNaN(time) && time > (newest ?? -Infinity)) newest = time
+  }
+  return newest
 }
+
+const isOurs = (it: Timed): boolean =>
+  it.manager === fieldManager && (holdsOriginals(it.fieldsV1) || holdsImage(it.fieldsV1))
+
+/** What is written through status or scale changes no template. */
+const isOfSpec = (it: Timed): boolean => (it.subresource ?? "") === ""
+const isOfImage = (it: Timed): boolean => isOfSpec(it) && holdsImage(it.fieldsV1)
+const isOthers = (it: Timed): boolean => it.manager !== fieldManager && isOfSpec(it) && holdsTemplate(it.fieldsV1)
 
 /**
  * When our field manager last changed the object, in milliseconds since the epoch. Its entry is the one that holds the
  * originals annotation: images are given up after each rewrite (Ownership.ts), but not by version 0.1.
  */
-export const patchedAtOf = (managedFields: ReadonlyArray<Timed>): number | undefined =>
-  latest(
-    managedFields
-      .filter((it) => it.manager === fieldManager)
-      .filter((it) => holdsOriginals(it.fieldsV1) || holdsImage(it.fieldsV1))
-  )
+export const patchedAtOf = (managedFields: ReadonlyArray<Timed>): number | undefined => latest(managedFields, isOurs)
 
 /** How `kubectl rollout undo` stands in `managedFields`: it names no manager of its own, as kubectl's other commands do. */
 export const rollingBack = "kubectl (Update)"
@@ -146,22 +167,18 @@ export const ourselves = `${fieldManager} (Update)`
  * nobody holds any: ours are given up, and some tools clear the list.
  */
 export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>): string | undefined => {
-  const holders = managedFields.filter((it) => (it.subresource ?? "") === "" && holdsImage(it.fieldsV1))
-  const newest = latest(holders)
-  const found = holders.findLast((it) => newest === undefined || Date.parse(it.time ?? "") === newest)
+  const newest = latest(managedFields, isOfImage)
+  const found = managedFields.findLast((it) =>
+    isOfImage(it) && (newest === undefined || Date.parse(it.time ?? "") === newest)
+  )
   return found && `${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`
 }
 
 /**
- * When another manager than ours last changed the pod template, in milliseconds since the epoch; what is written through
- * status or scale changes none.
+ * When another manager than ours last changed the pod template, in milliseconds since the epoch.
  */
 export const templateChangedAtOf = (managedFields: ReadonlyArray<Timed>): number | undefined =>
-  latest(
-    managedFields.filter((it) =>
-      it.manager !== fieldManager && (it.subresource ?? "") === "" && holdsTemplate(it.fieldsV1)
-    )
-  )
+  latest(managedFields, isOthers)
 
 /** The list is atomic (k8s.io/api core/v1, ServiceAccount): whoever holds it holds all of it. */
 const holdsPullSecrets = remembered((fields) => Object.hasOwn(fields, "f:imagePullSecrets"))

@@ -4,7 +4,7 @@ import { KubeClient, type KubeRequest } from "../../src/kube/KubeClient.ts"
 import { kubeRequests } from "../../src/telemetry/Metrics.ts"
 import { failure, fakeApi, json, refuse, stream, testing } from "./FakeApi.ts"
 import { linesOf } from "./LinesOf.ts"
-import { protobufOrJson, statusMessage } from "../../src/kube/Envelope.ts"
+import { protobufOrJson, statusMessage } from "../../src/kube/frames/Envelope.ts"
 import { encode } from "../protobuf/Encode.ts"
 import { framed, wrap } from "./watch/WireFrames.ts"
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { globSync, readFileSync } from "node:fs"
-import { unwrap } from "../../src/kube/Envelope.ts"
+import { unwrap } from "../../src/kube/frames/Envelope.ts"
 import { read } from "../../src/protobuf/Read.ts"
 import { kinds } from "../../src/workload/Kinds.ts"
 import { projectAccount, projectBudget, projectNamespace, projectNode } from "../../src/workload/ProjectSurroundings.ts"

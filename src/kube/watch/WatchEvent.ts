@@ -34,17 +34,21 @@ const parse = (line: string): Fields => {
   }
 }
 
-/** The event of a type and an object; undefined for what is none. */
-export const eventOf = (type: unknown, object: unknown): WatchEvent | undefined => {
-  if (type === "ERROR") return { _tag: "Error", status: object }
+/**
+ * The event of a type and an object; undefined for what is none.
+ * @param fields of the object
+ * @param object as whoever keeps it is given it
+ */
+export const eventOf = (type: unknown, fields: unknown, object: unknown = fields): WatchEvent | undefined => {
+  if (type === "ERROR") return { _tag: "Error", status: fields }
   if (type === "BOOKMARK") {
-    const metadata = fieldsOf(fieldsOf(object)["metadata"])
+    const metadata = fieldsOf(fieldsOf(fields)["metadata"])
     const { resourceVersion } = metadata
     if (typeof resourceVersion !== "string") return undefined
     const initialEnd = fieldsOf(metadata["annotations"])["k8s.io/initial-events-end"] === "true"
     return { _tag: "Bookmark", resourceVersion, initialEnd }
   }
-  const meta = metaOf(object)
+  const meta = metaOf(fields)
   if (meta === undefined) return undefined
   if (type === "ADDED" || type === "MODIFIED") return { _tag: "Applied", object, meta }
   return type === "DELETED" ? { _tag: "Deleted", object, meta } : undefined

@@ -3,7 +3,7 @@
 import { Result } from "effect"
 import * as P from "../../protobuf/Message.ts"
 import { read } from "../../protobuf/Read.ts"
-import { readStatus, unwrap } from "../Envelope.ts"
+import { readStatus, unwrap } from "../frames/Envelope.ts"
 import { eventOf, type WatchEvent } from "./WatchEvent.ts"
 
 /** An object that was read by a table, and not from JSON. */
@@ -32,10 +32,8 @@ export const readEvent = (frame: Buffer, message: P.Message): Result.Result<Watc
     if (type === "ERROR") return Result.succeed<WatchEvent>({ _tag: "Error", status: readStatus(raw) })
     return Result.flatMap(unwrap(raw), (bytes) =>
       Result.flatMap(read(message, bytes), (fields) => {
-        const event = eventOf(type, fields)
+        const event = eventOf(type, fields, new WireObject(fields))
         if (event === undefined) return Result.fail(`an event that is none: ${String(type)}`)
-        return Result.succeed(
-          event._tag === "Applied" || event._tag === "Deleted" ? { ...event, object: new WireObject(fields) } : event
-        )
+        return Result.succeed(event)
       }))
   })

@@ -3,7 +3,7 @@
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Metric, Queue, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import type { Frame } from "../../../src/kube/Frames.ts"
+import type { Frame } from "../../../src/kube/frames/Frames.ts"
 import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
 import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
 import { type Resource, watch } from "../../../src/kube/watch/Watcher.ts"

@@ -1,5 +1,5 @@
 // Events of a watch as an API server writes them in Protocol Buffers.
-import { statusMessage } from "../../../src/kube/Envelope.ts"
+import { statusMessage } from "../../../src/kube/frames/Envelope.ts"
 import type { Message } from "../../../src/protobuf/Message.ts"
 import { bytesField, encode } from "../../protobuf/Encode.ts"
 

@@ -1,8 +1,8 @@
 // Envelope: what the API server wraps an object into in Protocol Buffers: four bytes and a message with its kind. Source: apimachinery
 // pkg/runtime/serializer/protobuf, API concepts "Alternate representations of resources".
 import { Result } from "effect"
-import * as P from "../protobuf/Message.ts"
-import { read } from "../protobuf/Read.ts"
+import * as P from "../../protobuf/Message.ts"
+import { read } from "../../protobuf/Read.ts"
 
 /** What is asked for where objects are read in Protocol Buffers; whoever has none answers in JSON. */
 export const protobufOrJson = "application/vnd.kubernetes.protobuf, application/json"
@@ -11,15 +11,15 @@ export const protobufOrJson = "application/vnd.kubernetes.protobuf, application/
 export const isProtobuf = (contentType: string | undefined): boolean =>
   contentType?.startsWith("application/vnd.kubernetes.protobuf") === true
 
-const magic = Buffer.from("k8s\0")
+const magic = [0x6b, 0x38, 0x73, 0x00] // "k8s" and a zero
 
 const unknown = P.message({ raw: [2, P.bytes], contentEncoding: [3, P.text] })
 
 /** The bytes of the object itself, or what is wrong with its envelope. */
 export const unwrap = (bytes: Buffer): Result.Result<Buffer, string> => {
-  if (!bytes.subarray(0, magic.length).equals(magic)) return Result.fail("an object without its prefix")
+  if (magic.some((it, at) => bytes[at] !== it)) return Result.fail("an object without its prefix")
   return Result.flatMap(
-    read(unknown, bytes.subarray(magic.length)),
+    read(unknown, bytes, magic.length),
     ({ contentEncoding, raw }) =>
       contentEncoding !== undefined
         ? Result.fail("an object that is encoded once more")

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { makeFramer } from "../../src/kube/Frames.ts"
-import { framed } from "./watch/WireFrames.ts"
+import { makeFramer } from "../../../src/kube/frames/Frames.ts"
+import { framed } from "../watch/WireFrames.ts"
 
 const wire = "application/vnd.kubernetes.protobuf;stream=watch"
 const longest = 1024

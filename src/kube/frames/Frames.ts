@@ -1,7 +1,7 @@
 // Frames: the events of a watch as they come over the wire: lines of JSON, or in Protocol Buffers messages behind their length. One that
 // never ends is cut off before it fills the memory; what is not whole at the end was cut off with the connection, and is none.
 // Source: apimachinery pkg/util/framer.
-import { makeFramer as makeLineFramer } from "../http/Lines.ts"
+import { makeFramer as makeLineFramer } from "../../http/Lines.ts"
 import { isProtobuf } from "./Envelope.ts"
 
 /** A line of JSON, or the bytes of a message. */
@@ -21,7 +21,7 @@ const makeLengthFramer = (longest: number): Framer => {
   let size = 0
   return {
     push: (chunk) => {
-      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
       waiting.push(bytes)
       size += bytes.length
       // a frame of many chunks is put together once
@@ -41,10 +41,9 @@ const makeLengthFramer = (longest: number): Framer => {
         frames.push(rest.subarray(at + prefix, at + wanted))
         at += wanted
       }
+      size = rest.length - at
       // a copy: what has been read must not be kept alive by what is to come
-      const left = Buffer.from(rest.subarray(at))
-      waiting = left.length === 0 ? [] : [left]
-      size = left.length
+      waiting = size === 0 ? [] : [Buffer.from(rest.subarray(at))]
       return frames
     }
   }
