@@ -27,8 +27,7 @@ const take = (store: Workloads, watched: AnyResource, path: string, single = fal
       Effect.map(client.request({ method: "GET", path }), (object) => watched.take(store, object)))
     // a second look, when the server's list expired on the way, overwrites the first
     : listPages({
-      path,
-      query: watched.resource.query ?? {},
+      resource: { ...watched.resource, path },
       from: "",
       each: (object) =>
         watched.take(store, object),

@@ -1,5 +1,7 @@
 // Watches: the resources that are watched, what is kept of each, and whose plan a change of them concerns.
 import { Effect, Stream } from "effect"
+import type { ListedResource } from "../kube/watch/ListPages.ts"
+import { keepOf } from "../kube/watch/Resource.ts"
 import { type Change, type Resource, watch } from "../kube/watch/Watcher.ts"
 import { WatchStates } from "../kube/watch/WatchStates.ts"
 import { Priority } from "../queue/WorkQueue.ts"
@@ -139,7 +141,7 @@ const apply = <A>(watched: Watched<A>, store: Workloads, change: Change<A>): Rea
 
 /** A resource whose items' type is its own business. */
 export interface AnyResource {
-  readonly resource: { readonly name: string; readonly path: string; readonly query?: Resource<never>["query"] }
+  readonly resource: ListedResource & { readonly name: string }
   readonly take: (store: Workloads, object: unknown) => void
   readonly optional: boolean
 }
@@ -148,7 +150,7 @@ const anyResource = <A>(watched: Watched<A>): AnyResource => ({
   resource: watched.resource,
   optional: watched.optional ?? false,
   take: (store, object) => {
-    const item = watched.resource.project(object)
+    const item = keepOf(watched.resource)(object)
     if (item !== undefined) watched.put(store, item)
   }
 })

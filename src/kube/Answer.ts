@@ -1,11 +1,12 @@
-// Answer: what the API server answers, understood: JSON, a KubeError, warnings that are said once.
-import { Clock, Effect } from "effect"
+// Answer: what the API server answers, understood: an object, a KubeError, warnings that are said once.
+import { Clock, Effect, Result } from "effect"
 import type { Dispatcher } from "undici"
 import { firstOf } from "../http/HeaderValues.ts"
 import { retryAfterOf } from "../http/RetryAfter.ts"
 import { makeNovelty, warningsOf } from "../http/Warnings.ts"
-import { isProtobuf, readStatus } from "./frames/Envelope.ts"
-import { fromStatus, fromTransport, protocolError } from "./KubeError.ts"
+import { isProtobuf, readStatus, unwrap } from "./frames/Envelope.ts"
+import { bytesOf } from "./AnswerBytes.ts"
+import { fromStatus, protocolError } from "./KubeError.ts"
 import { isMutation, type KubeRequest, operationOf } from "./KubeRequest.ts"
 
 // deprecated kinds, unknown fields; names of objects can be part of a text, so not every one can be remembered
@@ -20,27 +21,15 @@ const parse = (text: string): { readonly json: unknown } | undefined => {
   }
 }
 
-/** The whole of an answer. */
-const textOf = (request: KubeRequest, response: Dispatcher.ResponseData) =>
-  Effect.tryPromise({
-    try: (signal) => {
-      signal.addEventListener("abort", () => response.body.destroy(), { once: true })
-      return response.body.text()
-    },
-    catch: (cause) => fromTransport(operationOf(request), isMutation(request), cause)
-  })
+/** Whether an answer is in Protocol Buffers. */
+const isWire = (response: Dispatcher.ResponseData): boolean => isProtobuf(firstOf(response.headers["content-type"]))
 
 /** What an answer that is no success says: JSON, text, or what is read of Protocol Buffers. */
 const problemOf = Effect.fnUntraced(function*(request: KubeRequest, response: Dispatcher.ResponseData) {
-  if (!isProtobuf(firstOf(response.headers["content-type"]))) {
-    const text = yield* textOf(request, response)
-    return parse(text)?.json ?? text
-  }
-  const bytes = yield* Effect.tryPromise({
-    try: () => response.body.arrayBuffer(),
-    catch: (cause) => fromTransport(operationOf(request), isMutation(request), cause)
-  })
-  return readStatus(Buffer.from(bytes)) ?? ""
+  const bytes = yield* bytesOf(request, response)
+  if (isWire(response)) return readStatus(bytes) ?? ""
+  const text = bytes.toString("utf8")
+  return parse(text)?.json ?? text
 })
 
 /** Why the server did not do it. */
@@ -56,10 +45,15 @@ export const failureOf = Effect.fnUntraced(function*(request: KubeRequest, respo
   })
 })
 
-/** The JSON of an answer; undefined where it is empty. */
-export const jsonOf = Effect.fnUntraced(function*(request: KubeRequest, response: Dispatcher.ResponseData) {
-  const parsed = parse(yield* textOf(request, response))
-  if (parsed === undefined) return yield* protocolError(operationOf(request), "the answer is not JSON")
+/** The JSON of an answer, undefined where it is empty; the bytes of the object where it is in Protocol Buffers. */
+export const objectOf = Effect.fnUntraced(function*(request: KubeRequest, response: Dispatcher.ResponseData) {
+  const bytes = yield* bytesOf(request, response)
+  const parsed = isWire(response)
+    ? Result.getOrUndefined(Result.map(unwrap(bytes), (object) => ({ json: object })))
+    : parse(bytes.toString("utf8"))
+  if (parsed === undefined) {
+    return yield* protocolError(operationOf(request), `the answer is not ${isWire(response) ? "an object" : "JSON"}`)
+  }
   return parsed.json
 })
 

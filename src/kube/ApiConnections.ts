@@ -9,7 +9,8 @@ export type Purpose = "watch" | "request" | "lease"
 
 /** How long a watch may be silent: the server sends a bookmark about every minute. */
 export const longestSilence = 90_000
-const mostBodyBytes = 512 * 1024 * 1024 // an unpaged list of a large cluster is a tenth of it
+/** Of one answer. */
+export const mostBodyBytes = 512 * 1024 * 1024 // an unpaged list of a large cluster is a tenth of it
 
 const timeouts = {
   // some proxies hold the headers back until the first event

@@ -57,6 +57,7 @@ export const makeExchange = Effect.fnUntraced(function*(credentials: Credentials
           headers: {
             accept: request.accept ?? "application/json",
             "user-agent": userAgent,
+            ...(request.packed === undefined ? {} : { "accept-encoding": "gzip" }),
             ...(request.body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
             ...secret
           },

@@ -5,7 +5,7 @@ import { firstOf } from "../http/HeaderValues.ts"
 import { statusClass } from "../http/StatusClass.ts"
 import { kubeRequests, kubeRequestSeconds } from "../telemetry/Metrics.ts"
 import type { Access, Credentials } from "./Access.ts"
-import { failureOf, jsonOf, makeWarner } from "./Answer.ts"
+import { failureOf, makeWarner, objectOf } from "./Answer.ts"
 import { makeExchange } from "./Exchange.ts"
 import { type Frame, makeFramer } from "./frames/Frames.ts"
 import { frameStream } from "./frames/FrameStream.ts"
@@ -20,7 +20,8 @@ export type { KubeRequest } from "./KubeRequest.ts"
 export class KubeClient extends Context.Service<KubeClient, {
   readonly server: string
   /**
-   * The parsed answer, undefined where it is empty. A 401 reads the credentials again, once. What is certain not to have
+   * The parsed answer, undefined where it is empty; the bytes of the object, without what they are wrapped into, where Protocol
+   * Buffers were asked for and are what is answered. A 401 reads the credentials again, once. What is certain not to have
    * been done is tried again for some seconds: reads, and changes that were never sent or were refused for overload.
    */
   readonly request: (request: KubeRequest) => Effect.Effect<unknown, KubeError>
@@ -95,9 +96,9 @@ const make = Effect.fnUntraced(function*(credentials: Credentials) {
         const response = yield* send(request, request.purpose ?? "request", access)
         yield* warn(response)
         if (response.statusCode >= 300) return yield* yield* failureOf(request, response)
-        const json = yield* jsonOf(request, response)
+        const object = yield* objectOf(request, response)
         yield* count(response.statusCode)
-        return json
+        return object
       }).pipe(Effect.tapError((error) => count(error.status)))
     })
 

@@ -11,6 +11,8 @@ export interface KubeRequest {
   /** Of the body; `application/json` if not given. */
   readonly contentType?: string | undefined
   readonly accept?: string | undefined
+  /** Whether the answer may be packed: for what is long, and not for what comes bit by bit. */
+  readonly packed?: true | undefined
   /** A lease has a connection of its own and five seconds: nothing else may delay it. */
   readonly purpose?: "lease" | undefined
   /** Never tried again by the client: whoever sends it decides anew first. */

@@ -1,6 +1,7 @@
 // Resource: a kind of the cluster as whoever watches it describes it: where it is, and what is kept of its objects.
 import type { Message } from "../../protobuf/Message.ts"
 import type { Meta } from "./WatchEvent.ts"
+import { WireObject } from "./WireEvent.ts"
 
 export interface Resource<A> {
   /** For metrics, health and logs, and unique among the watches of the process: "deployments". */
@@ -16,3 +17,8 @@ export interface Resource<A> {
   /** The same for an object as long as it lives, and the key of what is kept of it. */
   readonly key: (meta: Meta) => string
 }
+
+/** What is kept of an object, however it was read. */
+export const keepOf =
+  <A>({ project, wire }: Pick<Resource<A>, "project" | "wire">) => (object: unknown): A | undefined =>
+    object instanceof WireObject ? wire?.project(object.fields) : project(object)

@@ -14,8 +14,8 @@ import { listPages } from "./ListPages.ts"
 import { type Change, type Listing, Mirror } from "./Mirror.ts"
 import { makeProjector } from "./Projector.ts"
 import { parseEvent, type WatchEvent } from "./WatchEvent.ts"
-import type { Resource } from "./Resource.ts"
-import { readEvent, WireObject } from "./WireEvent.ts"
+import { keepOf, type Resource } from "./Resource.ts"
+import { readEvent } from "./WireEvent.ts"
 import { backoff, type Decision, longestWait, slow } from "./AfterError.ts"
 import { type States, WatchStates } from "./WatchStates.ts"
 
@@ -53,11 +53,7 @@ class Watch<A> {
     this.#clock = clock
     this.#states = states
     this.#series = seriesOf(resource.name)
-    const { project, wire } = resource
-    this.#projector = makeProjector(
-      resource.name,
-      (object) => object instanceof WireObject ? wire?.project(object.fields) : project(object)
-    )
+    this.#projector = makeProjector(resource.name, keepOf(resource))
     this.#mirror = new Mirror({ project: this.#projector.project, key: resource.key })
   }
 
@@ -103,13 +99,12 @@ class Watch<A> {
   readonly #byPages = Stream.fromEffect(Effect.suspend(() => {
     let listing = this.#mirror.listing()
     return listPages({
-      path: this.#resource.path,
-      query: this.#resource.query ?? {},
+      resource: this.#resource,
       from: this.#course.from,
       restart: () => {
         listing = this.#mirror.listing()
       },
-      each: (object) => listing.add(object)
+      each: (object, meta) => listing.add(object, meta)
     }).pipe(
       Effect.tap(() => Effect.all([this.#progress, this.#projector.say, this.#well], { discard: true })),
       Effect.map((version) => this.#complete(listing, version)),
