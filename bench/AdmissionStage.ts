@@ -2,7 +2,7 @@
 // process that rewrites at admission alone. Edge: nothing calls the webhook by itself here, since the embedded API server has none;
 // the reviews are ReviewLoad.ts's.
 import { Effect, Schedule } from "effect"
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { mkdirSync, readdirSync, readlinkSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import * as Objects from "../sandbox/client/Objects.ts"
@@ -46,12 +46,6 @@ export const socketsOf = (pid: number): number =>
       return false // it has just been closed
     }
   }).length
-
-/** Processor time of a process so far, in milliseconds (proc(5), /proc/pid/stat; a tick is 10 ms everywhere). */
-export const cpuOf = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
 
 /** Puts so many images there, each with a layer of this size. Nothing is asked for it, and nothing of it is measured. */
 const publish = Effect.fnUntraced(

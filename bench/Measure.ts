@@ -14,6 +14,12 @@ export const memoryOf = (pid: number): { readonly now: number; readonly peak: nu
   return { now: read("VmRSS"), peak: read("VmHWM") }
 }
 
+/** Processor time of a process so far, in milliseconds (proc(5), /proc/pid/stat; a tick is 10 ms everywhere). */
+export const cpuOf = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
 export const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util"
 import { makeCertificates } from "../test/kube/Certificates.ts"
 import { reviewOf } from "./AdmissionReviews.ts"
 import * as Stage from "./AdmissionStage.ts"
-import { median, memoryOf, node, start, write } from "./Measure.ts"
+import { cpuOf, median, memoryOf, node, start, write } from "./Measure.ts"
 import type { Load } from "./ReviewLoad.ts"
 
 const { values } = parseArgs({
@@ -59,13 +59,13 @@ const script = (name: string) => join(import.meta.dirname, name)
 
 /** A load that runs for so long, or until it is ended. */
 const startLoad = ({ pid, url }: Server, reviews: string, length: number, perSecond = rate) => {
-  const cpu = Stage.cpuOf(pid)
+  const cpu = cpuOf(pid)
   const load = start([node, script("ReviewLoad.ts"), url, reviews, String(perSecond), String(length)], {})
   const ran = async (): Promise<Ran> => {
     const { line } = await load.after(/^\{/)
     const it = JSON.parse(line) as Load // what ReviewLoad prints
     await load.ended
-    return { ...it, cpu: (Stage.cpuOf(pid) - cpu) / it.sent }
+    return { ...it, cpu: (cpuOf(pid) - cpu) / it.sent }
   }
   return { ran, end: () => load.child.kill("SIGTERM") }
 }
@@ -117,9 +117,9 @@ const main = Effect.gen(function*() {
   const peer = yield* echo(at)
   const ours = { name: "ours", pid: stage.pid, url: stage.url }
   const load = (server: Server, length: number) => Effect.promise(() => startLoad(server, reviews, length).ran())
-  const idle = Stage.cpuOf(stage.pid)
+  const idle = cpuOf(stage.pid)
   yield* Effect.sleep(`${settling} seconds`)
-  console.log(`idle: ${((Stage.cpuOf(stage.pid) - idle) / settling).toFixed(1)} ms of CPU a second`)
+  console.log(`idle: ${((cpuOf(stage.pid) - idle) / settling).toFixed(1)} ms of CPU a second`)
   const before = { memory: memoryOf(stage.pid), sockets: Stage.socketsOf(stage.pid) }
   console.log(
     `${rate} reviews/s over ${images} images; load of the machine ${loadavg().map((it) => it.toFixed(1)).join(" ")}`

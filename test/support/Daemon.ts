@@ -15,6 +15,7 @@ export interface Daemon {
   readonly log: ReadonlyArray<JsonObject>
   /** Log lines about one workload or image. */
   readonly about: (what: string) => ReadonlyArray<string>
+  readonly pid: number
   readonly kill: Effect.Effect<void>
   /** Stops it for a while, and lets it go on, as a machine that sleeps. */
   readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGTERM") => Effect.Effect<void>
@@ -80,6 +81,7 @@ export const startDaemon = Effect.fnUntraced(function*(options: DaemonOptions) {
   }, Effect.orDie)
   const it: Daemon = {
     log,
+    pid: child.pid,
     about: (what) =>
       log.filter((line) => J.text(line, "workload") === what || J.text(line, "image") === what)
         .map((line) => J.text(line, "message") ?? ""),
