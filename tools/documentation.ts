@@ -1,11 +1,12 @@
-// Writes docs/configuration.md and the settings in the schema of the chart's values from the Schema of the settings, and
-// docs/metrics.md from the metrics themselves; with --check it only says whether the files are current.
+// Writes docs/configuration.md and the settings in the schema of the chart's values from the Schema of the settings, docs/metrics.md
+// from the metrics themselves, and docs/dashboard.json; with --check it only says whether the files are current.
 import { Schema } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { processKeys } from "../src/settings/ProcessSettings.ts"
 import { documentationOf, keys } from "../src/settings/Settings.ts"
 import * as Metrics from "../src/telemetry/Metrics.ts"
 import type { Labels } from "../src/telemetry/Series.ts"
+import { dashboard } from "./dashboard.ts"
 
 const setting = (key: (typeof keys)[number]): string => {
   const { allowed, description, fallback, restart } = documentationOf(key)
@@ -124,7 +125,12 @@ const valuesSchema = (): string => {
 
 /** Every generated page with its text. */
 export const pages = (): ReadonlyMap<string, string> =>
-  new Map([["docs/configuration.md", configuration()], ["docs/metrics.md", metrics()], [schemaFile, valuesSchema()]])
+  new Map([
+    ["docs/configuration.md", configuration()],
+    ["docs/metrics.md", metrics()],
+    ["docs/dashboard.json", dashboard()],
+    [schemaFile, valuesSchema()]
+  ])
 
 if (process.argv[1] === import.meta.filename) {
   for (const [name, page] of pages()) {

@@ -16,6 +16,8 @@ export interface Daemon {
   /** Log lines about one workload or image. */
   readonly about: (what: string) => ReadonlyArray<string>
   readonly pid: number
+  /** Of its HTTP server, once it listens. */
+  readonly port: Effect.Effect<string>
   readonly kill: Effect.Effect<void>
   /** Stops it for a while, and lets it go on, as a machine that sleeps. */
   readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGTERM") => Effect.Effect<void>
@@ -75,13 +77,20 @@ export const startDaemon = Effect.fnUntraced(function*(options: DaemonOptions) {
   const address = () =>
     /http:\S+:(\d+)$/.exec(log.map((it) => J.text(it, "message") ?? "").find((it) => it.startsWith("metrics")) ?? "")
       ?.[1]
+  const port = Effect.suspend(() =>
+    Effect.map(
+      eventually("the daemon does not listen", address, (it) => it !== undefined, "10 seconds"),
+      (it) => it ?? ""
+    )
+  )
   const http = Effect.fnUntraced(function*(where: string) {
-    const port = yield* eventually("the daemon does not listen", address, (it) => it !== undefined, "10 seconds")
-    return yield* Effect.promise(async () => (await request(`http://127.0.0.1:${port}${where}`)).body.text())
+    const url = `http://127.0.0.1:${yield* port}${where}`
+    return yield* Effect.promise(async () => (await request(url)).body.text())
   }, Effect.orDie)
   const it: Daemon = {
     log,
     pid: child.pid,
+    port: Effect.orDie(port),
     about: (what) =>
       log.filter((line) => J.text(line, "workload") === what || J.text(line, "image") === what)
         .map((line) => J.text(line, "message") ?? ""),
