@@ -10,6 +10,8 @@ export interface LargeCluster {
   /** Of the newest ReplicaSet of each. */
   readonly pods: number
   readonly images: number
+  /** What the names of its images begin with; Docker Hub's where this is not given. */
+  readonly from?: string
 }
 
 /** Namespaces, called team-0 and so on. */
@@ -43,39 +45,41 @@ const uidOf = (object: unknown): string => {
 }
 
 /** Puts them into the cluster. */
-export const fill = Effect.fnUntraced(function*({ images, old, pods, workloads }: LargeCluster) {
-  const client = yield* KubeClient
-  const post = (path: string, body: unknown, manager: string) =>
-    client.request({ method: "POST", path, body, query: { fieldManager: manager } })
-  for (let at = 0; at < namespaces; at++) {
-    yield* post("/api/v1/namespaces", { metadata: { name: `team-${at}` } }, "kubectl")
-    // nobody else makes it here
-    yield* post(`/api/v1/namespaces/team-${at}/serviceaccounts`, { metadata: { name: "default" } }, "kubectl")
+export const fill = Effect.fnUntraced(
+  function*({ from = "docker.io/library", images, old, pods, workloads }: LargeCluster) {
+    const client = yield* KubeClient
+    const post = (path: string, body: unknown, manager: string) =>
+      client.request({ method: "POST", path, body, query: { fieldManager: manager } })
+    for (let at = 0; at < namespaces; at++) {
+      yield* post("/api/v1/namespaces", { metadata: { name: `team-${at}` } }, "kubectl")
+      // nobody else makes it here
+      yield* post(`/api/v1/namespaces/team-${at}/serviceaccounts`, { metadata: { name: "default" } }, "kubectl")
+    }
+    yield* Effect.forEach(Array.from({ length: workloads }, (_, at) => at), (at) =>
+      Effect.gen(function*() {
+        const namespace = `team-${at % namespaces}`
+        const name = `web-${at}`
+        const pod = template(name, `${from}/app-${at % images}:1`)
+        const selector = { matchLabels: { app: name } }
+        const apps = `/apis/apps/v1/namespaces/${namespace}`
+        const spec = { replicas: 1, selector, template: pod }
+        const deployment = uidOf(yield* post(`${apps}/deployments`, { metadata: { name }, spec }, "helm"))
+        for (let generation = 0; generation <= old; generation++) {
+          const set = `${name}-${generation}`
+          const body = {
+            metadata: { name: set, ownerReferences: ownedBy("Deployment", name, deployment) },
+            spec: { ...spec, replicas: generation === old ? 1 : 0 }
+          }
+          const uid = uidOf(yield* post(`${apps}/replicasets`, body, "kube-controller-manager"))
+          if (generation < old) continue
+          const metadata = { labels: { app: name }, ownerReferences: ownedBy("ReplicaSet", set, uid) }
+          const running = { ...pod.spec, nodeName: `node-${at % 100}`, automountServiceAccountToken: false }
+          const path = `/api/v1/namespaces/${namespace}/pods`
+          for (let index = 0; index < pods; index++) {
+            const named = { ...metadata, name: `${set}-${index}` }
+            yield* post(path, { metadata: named, spec: running }, "kube-controller-manager")
+          }
+        }
+      }), { concurrency: 24, discard: true })
   }
-  yield* Effect.forEach(Array.from({ length: workloads }, (_, at) => at), (at) =>
-    Effect.gen(function*() {
-      const namespace = `team-${at % namespaces}`
-      const name = `web-${at}`
-      const pod = template(name, `docker.io/library/app-${at % images}:1`)
-      const selector = { matchLabels: { app: name } }
-      const apps = `/apis/apps/v1/namespaces/${namespace}`
-      const spec = { replicas: 1, selector, template: pod }
-      const deployment = uidOf(yield* post(`${apps}/deployments`, { metadata: { name }, spec }, "helm"))
-      for (let generation = 0; generation <= old; generation++) {
-        const set = `${name}-${generation}`
-        const body = {
-          metadata: { name: set, ownerReferences: ownedBy("Deployment", name, deployment) },
-          spec: { ...spec, replicas: generation === old ? 1 : 0 }
-        }
-        const uid = uidOf(yield* post(`${apps}/replicasets`, body, "kube-controller-manager"))
-        if (generation < old) continue
-        const metadata = { labels: { app: name }, ownerReferences: ownedBy("ReplicaSet", set, uid) }
-        const running = { ...pod.spec, nodeName: `node-${at % 100}`, automountServiceAccountToken: false }
-        const path = `/api/v1/namespaces/${namespace}/pods`
-        for (let index = 0; index < pods; index++) {
-          const named = { ...metadata, name: `${set}-${index}` }
-          yield* post(path, { metadata: named, spec: running }, "kube-controller-manager")
-        }
-      }
-    }), { concurrency: 24, discard: true })
-})
+)
