@@ -47,23 +47,11 @@ export const settingsRestartRequired = gauge(
 export const images = series(gauge("images", "Source images in use by the cluster, by the state of their copy"), {
   state: ["pending", "backed-up", "failed", "not-found", "private", "internal", "too-large", "unsupported"]
 })
+const cloneEnds = ["copied", "up-to-date", "rate-limited", "tag-in-use", "unwanted", "unavailable"] as const
+const cloneRefusals = ["private", "internal", "not-found", "too-large", "unsupported"] as const
+const cloneFailures = ["corrupt", "refused", "denied"] as const
 export const clones = series(counter("clones_total", "Attempts to clone an image, by how they ended"), {
-  result: [
-    "copied",
-    "up-to-date",
-    "private",
-    "internal",
-    "not-found",
-    "rate-limited",
-    "tag-in-use",
-    "unwanted",
-    "unavailable",
-    "corrupt",
-    "too-large",
-    "unsupported",
-    "refused",
-    "denied"
-  ]
+  result: [...cloneEnds, ...cloneRefusals, ...cloneFailures]
 })
 export const cloneSeconds = seconds("clone_duration_seconds", "How long an attempt to clone an image took", slow)
 export const clonesInFlight = gauge("clones_in_flight", "Images being cloned at this moment")
@@ -166,6 +154,10 @@ export const kubeRequests = series(
     code: ["2xx", "3xx", "4xx", "5xx", "none"]
   }
 )
+export const eventsWritten = series(
+  counter("events_total", "Events on objects, by what became of them; a series is counted where its count is told"),
+  { result: ["written", "counted", "limited", "dropped", "resting", "gone", "refused", "failed"] }
+)
 export const kubeRequestSeconds = seconds(
   "kube_request_duration_seconds",
   "How long the API server took to answer, watches aside",
@@ -258,6 +250,7 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   rolloutsInFlight,
   admissionSeconds,
   ...kubeRequests.known,
+  ...eventsWritten.known,
   kubeRequestSeconds,
   leader,
   leaderTransitions
