@@ -5,6 +5,9 @@ import { keepPullSecret } from "./access/KeepPullSecret.ts"
 import { Cloner } from "./clone/Cloner.ts"
 import { SourceTags } from "./clone/SourceTags.ts"
 import { Decisions } from "./controller/Decisions.ts"
+import { rejectedEvent } from "./controller/events/EventOf.ts"
+import { Events, layer as telling } from "./controller/events/Events.ts"
+import { writeEvents } from "./controller/events/WriteEvents.ts"
 import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
 import { KubeClient } from "./kube/KubeClient.ts"
@@ -144,6 +147,25 @@ const pullSecrets = (ownNamespace: Option.Option<string>) =>
     yield* run("pull secrets", keepPullSecret({ ownNamespace, mayWrite, logins: lookup }))
   }))
 
+/** The settings, followed; those that are rejected are an Event on their ConfigMap. */
+const settingsOf = (directory: Option.Option<string>) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const { tell } = yield* Events
+    const { podNamespace } = yield* ProcessSettings
+    const rejected = ({ problems }: SettingsError) =>
+      Option.match(podNamespace, {
+        onNone: () => Effect.void,
+        onSome: (it) => tell(rejectedEvent(it, problems.map(({ key }) => key)))
+      })
+    return supervised((run) => SettingsRef.layer({ directory, run, rejected }))
+  }))
+
+/** The Events that are told of from anywhere. */
+const events = Layer.effectDiscard(Effect.gen(function*() {
+  const { run } = yield* Supervisor
+  yield* run("events", writeEvents)
+}))
+
 /** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
@@ -151,6 +173,7 @@ export const daemon = (options: DaemonOptions, process: Process) =>
       Layer.mergeAll(
         Layer.unwrap(Effect.map(Cloner, (cloner) => explaining(podNamespace, cloner))),
         tellStatus,
+        events,
         pullSecrets(podNamespace)
       ).pipe(
         Layer.provideMerge(
@@ -160,10 +183,10 @@ export const daemon = (options: DaemonOptions, process: Process) =>
   ).pipe(
     Layer.provideMerge(supervised((run) => registries(undefined, run))),
     Layer.provide(leadership),
-    Layer.provide([kube(options), supervised((run) => SettingsRef.layer({ directory: options.directory, run }))]),
+    Layer.provide([kube(options), settingsOf(options.directory)]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),
-    Layer.provide([Explainer.layer, StatusSource.layer]),
+    Layer.provide([Explainer.layer, StatusSource.layer, telling]),
     Layer.provide([metrics, processMetrics(process.figures)]),
     Layer.provide(logs(process.terminal)),
     Layer.provideMerge(ProcessSettings.layer)

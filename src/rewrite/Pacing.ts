@@ -41,7 +41,8 @@ const atNow = <A>(then: (now: number, up: number) => A) =>
 
 export class Pacing extends Context.Service<Pacing, {
   /**
-   * Takes note of what a workload and its pods are now; to be called for every workload before the first admission.
+   * Takes note of what a workload and its pods are now; to be called for every workload before the first admission. Answers
+   * what has become of its rollout, once.
    * @param seen what was seen of its rollout over time, milliseconds since the epoch
    */
   readonly observe: (
@@ -49,7 +50,7 @@ export class Pacing extends Context.Service<Pacing, {
     pods: ReadonlyArray<Pod>,
     backup: Backup,
     seen: { readonly progressAt: number; readonly reached: boolean }
-  ) => Effect.Effect<void>
+  ) => Effect.Effect<Turn | undefined>
   /** Takes note of what a pod runs where; to be called for every pod before the first is taken as proof. */
   readonly notePod: (pod: Pod, set: PullSet, backup: Backup) => void
   /** The same, and takes what it runs as proof. */
@@ -105,12 +106,12 @@ export class Pacing extends Context.Service<Pacing, {
               const state = rolloutState(workload, pods, backup, { now, progressAt, reached })
               return places.observe(workload, state, missing(workload) === undefined)
             }).pipe(
-              Effect.flatMap((turn) =>
+              Effect.tap((turn) =>
                 turn === undefined ? Effect.void : Effect.annotateLogs(say(turn), { workload: workload.key })
               ),
-              Effect.andThen(count)
+              Effect.tap(count)
             )
-            : Effect.void,
+            : Effect.undefined,
         notePod: (pod, set, backup) => proofs.note(pod, set, backup),
         observePod: (pod, set, backup) => proofs.observe(pod, set, backup),
         forget: (key, namespace) => Effect.sync(() => rules.forget(key, namespace)),

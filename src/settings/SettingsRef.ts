@@ -27,7 +27,14 @@ const ticks = (directory: string): Stream.Stream<unknown, never, FileSystem.File
     )
   )
 
-const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<Settings>, directory: string) {
+/** What is done beside the log and the metric when settings are rejected. */
+type Rejected = (error: SettingsError) => Effect.Effect<void>
+
+const follow = Effect.fnUntraced(function*(
+  ref: SubscriptionRef.SubscriptionRef<Settings>,
+  directory: string,
+  rejected: Rejected
+) {
   const started = yield* SubscriptionRef.get(ref)
   // what is wrong is said once, not at every poll
   const { once } = makeSayings()
@@ -66,7 +73,7 @@ const follow = Effect.fnUntraced(function*(ref: SubscriptionRef.SubscriptionRef<
         Effect.andThen(
           Metric.update(settingsReloads({ result: "rejected" }), 1),
           Effect.logError(`the last good settings stay in use: ${error.message}`)
-        )
+        ).pipe(Effect.andThen(rejected(error)))
       )
     )
 
@@ -86,15 +93,19 @@ export class SettingsRef extends Context.Service<SettingsRef, SubscriptionRef.Su
    * Reads the settings (fails with all that is wrong with them) and follows the folder.
    * The environment cannot change, so without a folder nothing is followed.
    * @param options.run starts the fiber that follows, and sees to it that its end is seen
+   * @param options.rejected is done once for what is wrong with settings that are not taken
    */
-  static readonly layer = (options: { readonly directory: Option.Option<string>; readonly run: Run }) =>
+  static readonly layer = (
+    options: { readonly directory: Option.Option<string>; readonly run: Run; readonly rejected?: Rejected }
+  ) =>
     Layer.effect(
       SettingsRef,
       Effect.gen(function*() {
         const ref = yield* SubscriptionRef.make(yield* load(options.directory))
         yield* touch([...settingsReloads.known, settingsRejected, settingsRestartRequired])
         if (Option.isSome(options.directory)) {
-          yield* options.run("settings folder", follow(ref, options.directory.value))
+          const rejected = options.rejected ?? (() => Effect.void)
+          yield* options.run("settings folder", follow(ref, options.directory.value, rejected))
         }
         return ref
       })

@@ -28,7 +28,7 @@ describe.skipIf(skipped)("the deployment", () => {
         assert.deepStrictEqual([configuration.code, configuration.stderr], [0, ""])
       }))
 
-    it.effect("lets the controller look and patch images, and nothing else", () =>
+    it.effect("lets the controller look, patch images and make Events, and nothing else", () =>
       Effect.gen(function*() {
         const rights = yield* kubectl(
           "auth",
@@ -36,7 +36,7 @@ describe.skipIf(skipped)("the deployment", () => {
           "--list",
           "--as=system:serviceaccount:image-cloner:image-cloner-controller"
         )
-        const own = rights.stdout.split("\n").filter((line) => /^[a-z.]+ /.test(line))
+        const own = rights.stdout.split("\n").filter((line) => /^[a-z0-9.]+ /.test(line))
           .filter((line) => !/selfsubject|authorization|authentication/.test(line))
           .map((line) => `${line.split(" ")[0]} ${/\[[^[]*\]$/.exec(line.trimEnd())?.[0]}`)
         assert.deepStrictEqual(own.toSorted(), [
@@ -44,6 +44,7 @@ describe.skipIf(skipped)("the deployment", () => {
           "daemonsets.apps [get list watch patch]",
           "deployments.apps [get list watch patch]",
           "events [list]",
+          "events.events.k8s.io [create patch]",
           "jobs.batch [get list watch]",
           "namespaces [get list watch]",
           "nodes [get list watch]",

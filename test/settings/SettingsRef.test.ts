@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger, Metric, Option, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import type { Settings } from "../../src/settings/Settings.ts"
+import type { SettingsError } from "../../src/settings/SettingsError.ts"
 import { SettingsRef } from "../../src/settings/SettingsRef.ts"
 import { settingsRejected, settingsReloads, settingsRestartRequired } from "../../src/telemetry/Metrics.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -15,8 +16,8 @@ const reaches = (gauge: typeof settingsRejected, value: number) =>
 const follows = (ref: SubscriptionRef.SubscriptionRef<Settings>, reached: (settings: Settings) => boolean) =>
   eventually("the settings are not followed", SubscriptionRef.get(ref), reached)
 
-const following = (directory: string) =>
-  supervised((run) => SettingsRef.layer({ directory: Option.some(directory), run }))
+const following = (directory: string, rejected: (error: SettingsError) => Effect.Effect<void> = () => Effect.void) =>
+  supervised((run) => SettingsRef.layer({ directory: Option.some(directory), run, rejected }))
 
 describe("SettingsRef", () => {
   it.live("follows the swap of a mounted ConfigMap", () =>
@@ -44,6 +45,23 @@ describe("SettingsRef", () => {
         yield* reaches(settingsRejected, 0)
         assert.strictEqual((yield* Metric.value(settingsReloads({ result: "rejected" }))).count, 1)
       }).pipe(Effect.provide(following(directory)))
+    }).pipe(Effect.provide(platform)))
+
+  it.live("tells once what is wrong, however often it is read", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder({ BACKUP_REGISTRY: "a.example/b" })
+      const told: Array<string> = []
+      const rejected = ({ problems }: SettingsError) =>
+        Effect.sync(() => void told.push(problems.map((it) => it.key).join()))
+      yield* Effect.gen(function*() {
+        const ref = yield* SettingsRef
+        yield* write(directory, { MAX_CONCURRENT_RECONCILES: "many" })
+        yield* reaches(settingsRejected, 1)
+        yield* write(directory, { MAX_CONCURRENT_RECONCILES: "many", DRY_RUN: "true" })
+        yield* write(directory, { MAX_CONCURRENT_RECONCILES: "4" })
+        yield* follows(ref, (it) => it.MAX_CONCURRENT_RECONCILES === 4)
+        assert.deepStrictEqual(told, ["MAX_CONCURRENT_RECONCILES"])
+      }).pipe(Effect.provide(following(directory, rejected)))
     }).pipe(Effect.provide(platform)))
 
   it.live("reports a change that needs a restart and applies the others", () =>

@@ -113,6 +113,19 @@ export const rewrittenEvent = (workload: Workload, images: number): ToldEvent =>
   cause: ""
 })
 
+/**
+ * The settings of a ConfigMap were rejected.
+ * @param keys which of them are wrong; what they say stays in the log, where their owner is
+ */
+export const rejectedEvent = (namespace: string, keys: ReadonlyArray<string>): ToldEvent => ({
+  regarding: { apiVersion: "v1", kind: "ConfigMap", namespace, name: "image-cloner-configuration", uid: undefined },
+  type: "Warning",
+  reason: "SettingsRejected",
+  action: "ReadingSettings",
+  note: `the last good settings stay in use: what is wrong with ${keys.join(", ")} is in the controller's log`,
+  cause: ""
+})
+
 /** A rollout of ours has ended, or gets no further. */
 export const rolloutEvent = (workload: Workload, ended: boolean): ToldEvent => ({
   regarding: regardingOf(workload),

@@ -16,9 +16,11 @@ import { make as makeAskTags } from "./AskTags.ts"
 import { Contests } from "./Contests.ts"
 import { make as makeCatchRefusal, refusedFor } from "./CatchRefusal.ts"
 import { make as makeContest } from "./ContestWorkload.ts"
-import { Decisions } from "../Decisions.ts"
+import { type Decision, Decisions } from "../Decisions.ts"
 import { make as makeDecide } from "./DecideWorkload.ts"
 import * as Disown from "./Disown.ts"
+import { eventOf, rolloutEvent } from "../events/EventOf.ts"
+import { Events } from "../events/Events.ts"
 import { make as makeExtraTurns } from "../extra/ExtraTurns.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../Queues.ts"
@@ -47,6 +49,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
   const rests = new Rests()
   const catchRefusal = yield* makeCatchRefusal(rests)
+  const events = yield* Events
 
   const askTags = yield* makeAskTags
   const seen = new RolloutsSeen()
@@ -57,6 +60,13 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const putBack = yield* makePutBack({ contests, decide, target })
   const contest = yield* makeContest(contests)
   const extraInTurn = yield* makeExtraTurns(target)
+
+  /** Keeps the decision, and has the object's Events say what somebody should know of it. */
+  const settle = Effect.fnUntraced(function*(decision: Decision, undone = false) {
+    const event = eventOf(decisions.get(decision.plan.workload.key), decision, undone)
+    yield* decisions.set(decision)
+    if (event !== undefined) yield* events.tell(event)
+  })
 
   const forget = Effect.fnUntraced(function*(key: string) {
     inventory.want(key, [])
@@ -73,7 +83,8 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const decided = yield* decide(key)
     if (decided === undefined) return yield* forget(key)
     const { now, plan: planned, pods, times, uptime: up, workload } = decided
-    yield* pacing.observe(workload, pods, target, times)
+    const turn = yield* pacing.observe(workload, pods, target, times)
+    if (turn !== undefined) yield* events.tell(rolloutEvent(workload, turn._tag === "Ended"))
     const pod = store.pod(key)
     const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
     if (pod !== undefined && set !== undefined) pacing.observePod(pod, set, target)
@@ -89,7 +100,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     yield* reportStray(before, planned)
     const refusal = rests.refusal(workload, up)
     const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
-    if (back !== undefined) return yield* decisions.set({ plan: planned, verdict: back })
+    if (back !== undefined) return yield* settle({ plan: planned, verdict: back }, true)
     const may = planned.verdict._tag === "Rewrite" && refusal === undefined && !rests.isLate(key, up)
     if (!may && !planned.onlyStale) yield* pacing.withdraw(key, workload.namespace)
     const verdict: Verdict = planned.verdict._tag === "Rewrite" && may
@@ -100,7 +111,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
       : planned.verdict._tag === "Rewrite" && refusal !== undefined
       ? refusedFor(refusal)
       : planned.verdict
-    yield* decisions.set({ plan: planned, verdict })
+    yield* settle({ plan: planned, verdict })
     // whatever woke it has taken the place of the wake that was to end its rest
     const left = may ? undefined : rests.left(workload, up)
     if (left !== undefined) yield* workloads.offerAfter(key, Duration.millis(left))

@@ -18,6 +18,8 @@ import type { Workload } from "../../workload/Workload.ts"
 import { changer, type Contests } from "./Contests.ts"
 import { Decisions } from "../Decisions.ts"
 import type { Decided, Given, make as makeDecide } from "./DecideWorkload.ts"
+import { rewrittenEvent } from "../events/EventOf.ts"
+import { Events } from "../events/Events.ts"
 import { make as makeMovedTags } from "./MovedTags.ts"
 import { nextPullSet } from "../PullSets.ts"
 import { WorkloadQueue } from "../Queues.ts"
@@ -55,6 +57,7 @@ export const make = Effect.fnUntraced(function*({ contests, decide, permits, res
   const pacing = yield* Pacing
   const rewriter = yield* Rewriter
   const movedTags = yield* makeMovedTags
+  const events = yield* Events
 
   /** With a permit: the patch of what is right now, or none. */
   const send = Effect.fnUntraced(
@@ -91,6 +94,7 @@ export const make = Effect.fnUntraced(function*({ contests, decide, permits, res
         stuckPod(workload, waiting)
       }`
     )
+    yield* events.tell(rewrittenEvent(workload, replacements.length - others.length))
   })
 
   return Effect.fnUntraced(function*(of: Decided, as: RewriteAs): Effect.fn.Return<Verdict, KubeError> {

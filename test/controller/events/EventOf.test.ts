@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { eventOf, regardingOf, rewrittenEvent, rolloutEvent } from "../../../src/controller/events/EventOf.ts"
+import {
+  eventOf,
+  regardingOf,
+  rejectedEvent,
+  rewrittenEvent,
+  rolloutEvent
+} from "../../../src/controller/events/EventOf.ts"
 import { plan } from "../../../src/workload/Plan.ts"
 import { type HoldReason, holdReasons } from "../../../src/workload/Reason.ts"
 import { held, type Verdict } from "../../../src/workload/Verdict.ts"
@@ -73,6 +79,12 @@ describe("an Event", () => {
       name: "nightly",
       uid: cron.uid
     })
+  })
+
+  it("names the settings that are wrong, and nothing of what they say", () => {
+    const { note, regarding } = rejectedEvent("image-cloner", ["DRY_RUN", "BACKUP_REGISTRY"])
+    assert.include(note, "DRY_RUN, BACKUP_REGISTRY")
+    assert.deepInclude(regarding, { kind: "ConfigMap", name: "image-cloner-configuration", namespace: "image-cloner" })
   })
 
   it("says what a patch did, and how its rollout ended", () => {
