@@ -12,6 +12,7 @@ import { ImageQueue, offerAll, WorkloadQueue } from "./controller/Queues.ts"
 import * as ReconcileImage from "./controller/images/ReconcileImage.ts"
 import * as Glance from "./controller/workloads/Glance.ts"
 import * as ReconcileWorkload from "./controller/workloads/ReconcileWorkload.ts"
+import { reportVanished } from "./controller/sources/ReportVanished.ts"
 import { takeStock } from "./controller/TakeStock.ts"
 import * as Waking from "./controller/images/Waking.ts"
 import { extrasSettled, followExtra } from "./controller/extra/ExtraWatches.ts"
@@ -105,6 +106,7 @@ export const layer = ({ ownNamespace, webhooks }: ControllerOptions) =>
     yield* supervisor.run("images", imageLoop)
     yield* supervisor.run("images in line", ReconcileImage.callInLine)
     yield* supervisor.run("pacing and gauges", tick)
+    yield* supervisor.run("vanished sources", reportVanished)
     yield* supervisor.run("settings", lookAgain)
     yield* supervisor.run("leadership", takeOver)
     if (webhooks !== undefined) yield* runAdmission({ ...webhooks, ownNamespace })

@@ -10,6 +10,7 @@ import { table } from "./Table.ts"
 /** What fits on a screen beside the rest; `-o json` has all. */
 const mostRows = 6
 const mostImages = 2
+const mostVanished = 1
 
 /** Rounded down: what is not whole is never said to be. */
 export const percent = (ratio: number): string => `${Math.floor(ratio * 1000) / 10} %`
@@ -19,11 +20,26 @@ const cells = (counts: CoverageCounts): ReadonlyArray<string> =>
 
 const more = (count: number, what: string): ReadonlyArray<string> => count > 0 ? [`… and ${count} more ${what}`] : []
 
+const whyVanished = { "not-found": "404 for a day", unreachable: "its registry gives no answer" } as const
+
+/** What only the backup has by now, or nobody. */
+const vanishedLines = ({ count, images }: ClusterStatus["vanished"], width: number): ReadonlyArray<string> =>
+  count === 0 ? [] : [
+    `Sources that have vanished: ${count}`,
+    ...images.slice(0, mostVanished).flatMap(({ cause, kept, pods, source }) => [
+      fitted(`  ${shownText(shortDigests(source))} (${pods} pods)`, width),
+      `    ${kept ? "kept by its copy" : "NO COPY"}: ${whyVanished[cause]}`
+    ]),
+    ...more(count - Math.min(images.length, mostVanished), "sources (-o json has them)")
+  ]
+
 const byWhom = { controller: "counted by the controller", command: "reckoned by this command" } as const
 
 export const statusText = (status: ClusterStatus, width: number): string => {
-  const { atRisk, images, left, namespaces, pods, ratio } = status
-  const shown = namespaces.slice(0, mostRows)
+  const { atRisk, images, left, namespaces, pods, ratio, vanished } = status
+  const lost = vanishedLines(vanished, width)
+  // all of it has to fit on a screen
+  const shown = namespaces.slice(0, Math.max(1, mostRows - lost.length))
   const name = (text: string) => fitted(shownText(text), Math.max(20, width - 55))
   const rows = [
     ["all images", ...cells(images)],
@@ -51,6 +67,7 @@ export const statusText = (status: ClusterStatus, width: number): string => {
       "  "
     ),
     ...reasons === "" ? [] : [wrapped(`Left: ${reasons}`, width, "  ")],
+    ...lost,
     ...risks.length === 0 ? [] : ["", "Images without a copy:", ...risks],
     ...more(images["at-risk"] - Math.min(atRisk.length, mostImages), "images")
   ].join("\n")

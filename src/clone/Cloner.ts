@@ -69,6 +69,8 @@ export class Cloner extends Context.Service<Cloner, {
   ) => Effect.Effect<Recognised | undefined, CloneError>
   /** How long a registry that gives no answer is left alone: zero where the next image asks it, undefined where it answers. */
   readonly silenceOf: RegistryClient["Service"]["silenceOf"]
+  /** Of those registries how long it was from the first attempt to the last. */
+  readonly silences: RegistryClient["Service"]["silences"]
   readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
   /** Images that wait for a permit. */
   readonly waiting: Effect.Effect<number>
@@ -220,6 +222,7 @@ const makeCloner = Effect.fnUntraced(function*(turns: Turns) {
         (isIn) => isIn ? recogniseNow({ registry, limits }, settings().backup, source) : waits(source)
       )),
     silenceOf: registry.silenceOf,
+    silences: registry.silences,
     inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),
     waiting: turns.permits.waiting,
     calls: turns.calls,

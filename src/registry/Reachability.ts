@@ -33,6 +33,8 @@ export interface Reachability {
   ) => Effect.Effect<A, RegistryError, R>
   /** Undefined: it answers, as far as is known. Zero: who comes next asks it. Else how long it is left alone. */
   readonly silenceOf: (registry: string) => Effect.Effect<Duration.Duration | undefined>
+  /** The registries that give no answer, and from the first attempt to the last how long that was. */
+  readonly silences: Effect.Effect<ReadonlyMap<string, Duration.Duration>>
 }
 
 interface Silence {
@@ -154,6 +156,13 @@ export const makeReachability = (version: () => unknown): Reachability => {
       Effect.map(Clock.monotonicTimeNanos, (now) => {
         const silence = known(registry)
         return silence === undefined ? undefined : leftOf(silence, now)
-      })
+      }),
+    silences: Effect.sync(() => {
+      // forgets where what they are reached by has changed
+      known("")
+      return new Map(
+        Array.from(silences.entries(), ([registry, { at, since }]) => [registry, Duration.nanos(at - since)])
+      )
+    })
   }
 }

@@ -48,7 +48,7 @@ export class RegistryClient extends Context.Service<
   & Blobs
   & Referrers
   & Pick<Access, "roleOf">
-  & Pick<Reachability, "silenceOf">
+  & Pick<Reachability, "silenceOf" | "silences">
   & {
     /** What the registry has announced last of what may be read of it; undefined where it announces nothing. */
     readonly budgetOf: (registry: string) => Budget | undefined
@@ -128,6 +128,7 @@ export class RegistryClient extends Context.Service<
           }),
           roleOf: access.roleOf,
           silenceOf: reachability.silenceOf,
+          silences: reachability.silences,
           restOf: (registry) => hosts.restOf(hostOf(registry)),
           budgetOf
         })

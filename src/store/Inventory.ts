@@ -4,6 +4,9 @@ import { Context, Effect, Layer, Result } from "effect"
 import { type ImageReference, parse } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 
+/** Why a source is counted as vanished. */
+export type VanishedCause = "not-found" | "unreachable"
+
 export interface InventoryEntry {
   /** Canonical source reference. */
   readonly source: string
@@ -11,6 +14,10 @@ export interface InventoryEntry {
   /** Those of them that pull it anew for every container that starts. */
   readonly pullers?: ReadonlySet<string>
   readonly state: ImageState
+  /** When its source first and last said that it does not have it, and never otherwise in between: uptime in milliseconds. */
+  readonly gone?: { readonly since: number; readonly last: number } | undefined
+  /** Its source has vanished; when that is said is ReportVanished's. */
+  readonly vanished?: VanishedCause | undefined
 }
 
 interface Entry {
@@ -19,6 +26,8 @@ interface Entry {
   readonly pullers: Set<string>
   state: ImageState
   asked: boolean
+  gone: InventoryEntry["gone"]
+  vanished: VanishedCause | undefined
 }
 
 /** What the inventory calls an image is a formatted reference; what is none was never wanted. */
@@ -61,7 +70,9 @@ export class Images {
       const entry = this.#entries.get(source)
       if (entry === undefined) {
         const pullers = new Set(pulled.has(source) ? [user] : [])
-        this.#entries.set(source, { source, users: new Set([user]), pullers, state: pending, asked: false })
+        const users = new Set([user])
+        const unknown = { asked: false, gone: undefined, vanished: undefined }
+        this.#entries.set(source, { source, users, pullers, state: pending, ...unknown })
         fresh.push(source)
         continue
       }
@@ -108,6 +119,21 @@ export class Images {
     if (entry?.asked !== true) return false
     entry.asked = false
     return true
+  }
+
+  /** Its source has said that it does not have it; undefined: that it has. */
+  noteGone(source: string, now: number | undefined): void {
+    const entry = this.#entries.get(source)
+    if (entry === undefined) return
+    entry.gone = now === undefined ? undefined : { since: entry.gone?.since ?? now, last: now }
+  }
+
+  /** Says which sources have vanished; all others have not. Undefined: nobody can tell, and what they have said is forgotten. */
+  setVanished(causes: ReadonlyMap<string, VanishedCause> | undefined): void {
+    for (const entry of this.#entries.values()) {
+      entry.vanished = causes?.get(entry.source)
+      if (causes === undefined) entry.gone = undefined
+    }
   }
 
   #leave(user: string, source: string): void {

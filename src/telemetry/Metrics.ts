@@ -86,6 +86,10 @@ export const tagComparedTime = gauge(
   "tag_compared_time_seconds",
   "When a source last said what a tag names, in a comparison, as Unix time"
 )
+export const vanishedSources = series(gauge("vanished_sources", "Images in use that have lost their source"), {
+  cause: ["not-found", "unreachable"],
+  copy: ["kept", "none"]
+})
 const covered = ["pods", "images"] as const
 export const coverageRatio = series(gauge("coverage_ratio", "Share that has a copy, of what can have one"), {
   by: covered
@@ -242,6 +246,7 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   tagMoves,
   tagsDrifted,
   tagComparedTime,
+  ...vanishedSources.known,
   manifests,
   ...referrers.known,
   ...workloads.known,

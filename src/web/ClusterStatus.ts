@@ -24,6 +24,17 @@ export const ClusterStatus = Schema.TaggedStruct("Status", {
   more: Count,
   /** Pods with an image that is not copied, by why. */
   left: Schema.Array(Schema.Struct({ reason: Schema.String, pods: Count })),
+  /** Images in use that have lost their source, and the first of them; those without a copy first. */
+  vanished: Schema.Struct({
+    count: Count,
+    images: Schema.Array(Schema.Struct({
+      source: Schema.String,
+      cause: Schema.Literals(["not-found", "unreachable"]),
+      /** Whether the backup holds it. */
+      kept: Schema.Boolean,
+      pods: Count
+    }))
+  }),
   /** Images in use without a copy, the first of them. */
   atRisk: Schema.Array(Schema.Struct({ source: Schema.String, why: Schema.String, pods: Count }))
 })
@@ -56,6 +67,9 @@ const byNamespace = (inventory: Images, coverage: CoverageTally): ReadonlyMap<st
   return new Map([...states].map(([namespace, all]) => [namespace, countAll(all)]))
 }
 
+/** Deployments and ReplicaSets use an image as well, which is the same use once more. */
+const podsOf = (users: ReadonlySet<string>): number => [...users].filter((it) => it.startsWith("Pod/")).length
+
 const atRisk = (inventory: Images, coverage: CoverageTally): ClusterStatus["atRisk"] =>
   inventory.all.filter((it) => imageCoverage(it, coverage) === "at-risk")
     .toSorted((a, b) => b.users.size - a.users.size || a.source.localeCompare(b.source))
@@ -69,9 +83,18 @@ const atRisk = (inventory: Images, coverage: CoverageTally): ClusterStatus["atRi
           ? state.why
           : "not in the backup yet"
       ),
-      // Deployments and ReplicaSets use it as well, which is the same use once more
-      pods: [...users].filter((it) => it.startsWith("Pod/")).length
+      pods: podsOf(users)
     }))
+
+const vanishedIn = (inventory: Images): ClusterStatus["vanished"] => {
+  const all = inventory.all.flatMap(({ source, state, users, vanished }) =>
+    vanished === undefined
+      ? []
+      : [{ source: bounded(source), cause: vanished, kept: state._tag === "BackedUp", pods: podsOf(users) }]
+  )
+  const images = all.toSorted((a, b) => Number(a.kept) - Number(b.kept) || b.pods - a.pods).slice(0, mostListed)
+  return { count: all.length, images }
+}
 
 /** The answer at this moment. */
 export const statusOf = (
@@ -98,6 +121,7 @@ export const statusOf = (
       .map((reason) => ({ reason, pods: coverage.leftFor(reason) }))
       .filter((it) => it.pods > 0)
       .toSorted((a, b) => b.pods - a.pods),
+    vanished: vanishedIn(inventory),
     atRisk: atRisk(inventory, coverage)
   }
 }

@@ -129,7 +129,7 @@ describe("asking the controller", () => {
       const counts = { running: 1, whole: 0, left: 0, "at-risk": 0 }
       const answer = { _tag: "Status", by: "controller", pods: counts, images: counts, ratio: 1 }
       const { calls, server } = yield* fakeApi([
-        json(200, { ...answer, namespaces: [], more: 0, left: [], atRisk: [] }),
+        json(200, { ...answer, namespaces: [], more: 0, left: [], vanished: { count: 0, images: [] }, atRisk: [] }),
         json(200, { ...answer, ratio: "all" }),
         refuse(403, "Forbidden", "services is forbidden")
       ])

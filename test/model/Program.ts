@@ -92,6 +92,7 @@ const cloner = (cluster: ModelCluster) => {
     clone,
     verify,
     silenceOf: () => Effect.undefined,
+    silences: Effect.succeed(new Map()),
     inFlight: Effect.succeed([]),
     waiting: Effect.succeed(0)
   })

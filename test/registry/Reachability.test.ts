@@ -137,6 +137,27 @@ describe("a registry that gives no answer", () => {
     }))
   })
 
+  it.effect("is told of with the time from the first attempt to the last, and no longer when it answers", () => {
+    const { ask, now, reachability } = world()
+    const minutes = Effect.map(
+      reachability.silences,
+      (it) => Array.from(it, ([name, time]) => [name, Math.floor(Duration.toMinutes(time))])
+    )
+    return quiet(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* minutes, [])
+      yield* run(Effect.flip(ask()))
+      // that nobody asked for a day is no silence of a day
+      yield* TestClock.adjust("1 day")
+      assert.deepStrictEqual(yield* minutes, [["a.test", 0]])
+      yield* run(Effect.flip(ask()))
+      assert.deepStrictEqual(yield* minutes, [["a.test", 24 * 60]])
+      now.answer = Effect.succeed("well")
+      yield* TestClock.adjust("1 day")
+      yield* run(ask())
+      assert.deepStrictEqual(yield* minutes, [])
+    }))
+  })
+
   it.effect("is forgotten when what it is reached by has changed", () => {
     let version = 0
     const { ask, now, reachability } = world(() => version)

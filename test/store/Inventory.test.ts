@@ -45,6 +45,24 @@ describe("the inventory", () => {
     assert.deepStrictEqual([images.takeAsked("x"), images.takeAsked("x"), images.takeAsked("y")], [true, false, false])
   })
 
+  it("remembers since when a source is gone while somebody wants it", () => {
+    const images = new Images()
+    const of = () => images.get("x")?.gone
+    images.noteGone("x", 1)
+    images.want("a", ["x"])
+    assert.isUndefined(of())
+    for (const now of [1, 5, 9]) images.noteGone("x", now)
+    assert.deepStrictEqual(of(), { since: 1, last: 9 })
+    images.setVanished(new Map([["x", "not-found"], ["nobody's", "not-found"]]))
+    assert.strictEqual(images.get("x")?.vanished, "not-found")
+    images.noteGone("x", undefined)
+    images.setVanished(new Map())
+    assert.deepStrictEqual([of(), images.get("x")?.vanished], [undefined, undefined])
+    images.noteGone("x", 11)
+    images.setVanished(undefined)
+    assert.isUndefined(of())
+  })
+
   it.effect.prop(
     "holds what is wanted and nothing else, after any sequence of wishes",
     [Schema.Array(Schema.Tuple([User, Schema.Array(Source)]))],

@@ -62,6 +62,11 @@ export const make = Effect.fnUntraced(function*({ comparisons, failed, mayCopy }
       yield* doubtTag(reference)
       failed.forget(source)
       const { contents, digest, original, verifiedAt } = copied.success
+      // a tag that the backup has is copied without its source, which says at its turn whether it has it
+      const before = entry?.state
+      if (reference.digest !== undefined || (before?._tag === "Failed" && before.reason === "not-found")) {
+        inventory.noteGone(source, undefined)
+      }
       const copy: Copy = { _tag: "BackedUp", digest, original, contents, verifiedAt }
       yield* become(source, copy)
       if (reference.digest === undefined) yield* comparisons.copied(source, copy)

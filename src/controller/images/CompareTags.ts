@@ -4,7 +4,7 @@
 import { Clock, Duration, Effect, Metric, Random, SubscriptionRef } from "effect"
 import { warnOfDrift } from "../../clone/steps/KeepDigest.ts"
 import type { CloneError } from "../../clone/CloneError.ts"
-import { SourceTags } from "../../clone/SourceTags.ts"
+import { type SourceAnswer, SourceTags } from "../../clone/SourceTags.ts"
 import type { Digest } from "../../image/Digest.ts"
 import type { Copy } from "../../image/ImageState.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
@@ -104,7 +104,14 @@ const makeTurns = Effect.gen(function*() {
     return rest === 0
   })
 
-  return { turns, moves, intervalOf, putOff, compared, failed, mayTry }
+  /** The same, and what its source has said. */
+  const answered = Effect.fnUntraced(function*(source: string, answer: Exclude<SourceAnswer, { _tag: "None" }>) {
+    inventory.noteGone(source, answer._tag === "Gone" ? yield* uptime : undefined)
+    moves.named(source, answer._tag === "Named" ? answer.digest : undefined)
+    return yield* compared(source)
+  })
+
+  return { turns, moves, intervalOf, putOff, answered, compared, failed, mayTry }
 })
 
 /** Nothing is known. */
@@ -113,7 +120,7 @@ export const make = Effect.gen(function*() {
   const images = yield* ImageQueue
   const settings = yield* SettingsRef
   const tags = yield* SourceTags
-  const { compared, failed, intervalOf, mayTry, moves, putOff, turns } = yield* makeTurns
+  const { answered, compared, failed, intervalOf, mayTry, moves, putOff, turns } = yield* makeTurns
   const drifts = makeDrifts()
   const last = new Map<string, Copy>()
 
@@ -148,8 +155,7 @@ export const make = Effect.gen(function*() {
       yield* Effect.logDebug(`its source cannot be asked what its tag names; it is asked later: ${answer.why}`)
       return yield* count("unanswered")
     }
-    const turn = yield* compared(source)
-    moves.named(source, answer._tag === "Named" ? answer.digest : undefined)
+    const turn = yield* answered(source, answer)
     // that its source has lost it is what a backup is for
     if (answer._tag === "Gone") return yield* count("gone")
     if (answer.digest === state.digest || answer.digest === state.original) {

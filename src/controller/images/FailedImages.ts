@@ -102,10 +102,12 @@ export const make = Effect.gen(function*() {
     failures.set(source, times)
     const rest = restOf(error, times)
     const now = yield* uptime
+    const reason = reasonOf(error)
+    if (reason === "not-found") inventory.noteGone(source, now)
     yield* Effect.logWarning(`${error.message}; tried again in ${Duration.format(rest)}`)
     yield* become(source, {
       _tag: "Failed",
-      reason: reasonOf(error),
+      reason,
       message: error.message,
       retryAt: now + Duration.toMillis(rest),
       triedAt: now

@@ -197,6 +197,27 @@ describe("the actor of an image", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  it.effect("that is not at its source has that remembered, from the first time to the last, until it is copied", () => {
+    let gone = true
+    const it = loop({
+      clone: () => gone ? Effect.fail(failure({ reason: "not-found", retryable: false })) : Effect.succeed(copied)
+    })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      const first = inventory.get(source)?.gone
+      assert.strictEqual(first?.since, first?.last)
+      yield* TestClock.adjust("30 hours")
+      const { last = 0, since = 0 } = inventory.get(source)?.gone ?? {}
+      assert.strictEqual(since, first?.since)
+      assert.isAtLeast(last - since, 24 * 3_600_000)
+      gone = false
+      yield* TestClock.adjust("6 hours")
+      assert.isUndefined(inventory.get(source)?.gone)
+    }).pipe(Effect.provide(it.layer))
+  })
+
   it.effect("whose tag a rollout uses stays pending, says so, and is tried again soon", () => {
     const inUse = failure({ reason: "tag-in-use", side: "backup", retryAfter: Duration.seconds(15) })
     const it = loop({ clone: (attempt) => attempt < 3 ? Effect.fail(inUse) : Effect.succeed(copied) })

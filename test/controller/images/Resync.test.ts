@@ -406,6 +406,11 @@ describe("a tag that moves at its source", () => {
         world.answer = answer
         yield* TestClock.adjust("12 hours")
         assert.deepStrictEqual([digestNow(inventory), world.copies.length], [one, 1])
+        // since when it is gone is remembered, until its source has it again
+        assert.strictEqual(inventory.get(source)?.gone !== undefined, answer._tag === "Gone")
+        world.answer = undefined
+        yield* TestClock.adjust("7 hours")
+        assert.isUndefined(inventory.get(source)?.gone)
       }).pipe(Effect.provide(world.layer()), Effect.scoped)
     }, { discard: true })
   })

@@ -69,6 +69,7 @@ const world = () => {
     stepOut: () => Effect.void,
     isInLine: (source) => inLine.has(source),
     silenceOf: reachability.silenceOf,
+    silences: reachability.silences,
     clone: (source, claim) =>
       permits.withPermit({ ...unclaimed, ...claim, lane: source.registry })(
         reachability.ask(
