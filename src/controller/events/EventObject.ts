@@ -5,7 +5,7 @@ import type { KubeRequest } from "../../kube/KubeClient.ts"
 import type { Regarding, ToldEvent } from "./EventOf.ts"
 
 /** Who writes them: a qualified name. */
-export const reportingController = "image-cloner.io/controller"
+const reportingController = "image-cloner.io/controller"
 const fieldManager = "image-cloner-controller"
 
 /** Bytes of a note, and of the names of reasons, actions and instances. */

@@ -44,7 +44,7 @@ const noRight =
   "has create and patch of events.k8s.io; nothing else depends on it"
 
 /** Makes the function that writes one, or drops it. */
-export const makeWriteEvent = Effect.gen(function*() {
+const makeWriteEvent = Effect.gen(function*() {
   const client = yield* KubeClient
   const events = yield* Events
   const settings = yield* SettingsRef

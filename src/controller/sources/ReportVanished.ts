@@ -115,7 +115,7 @@ const count = Effect.fnUntraced(function*(found: ReadonlyArray<Vanished>) {
 })
 
 /** Makes one look. */
-export const makeReportVanished = Effect.gen(function*() {
+const makeReportVanished = Effect.gen(function*() {
   const cloner = yield* Cloner
   const inventory = yield* Inventory
   const settings = yield* SettingsRef
@@ -124,7 +124,7 @@ export const makeReportVanished = Effect.gen(function*() {
   /** What was said, and of which images. */
   let told: ReadonlyMap<string, Loss> = new Map()
 
-  return Effect.gen(function*() {
+  const look = Effect.gen(function*() {
     // another one asks the sources, and knows
     if (!(yield* mayWrite)) {
       told = new Map()
@@ -147,10 +147,11 @@ export const makeReportVanished = Effect.gen(function*() {
     }
     for (const [key, loss] of before) if (!told.has(key)) yield* sayBack(key, loss)
   })
+  return { look }
 })
 
 /** Looks once a minute, for ever. */
 export const reportVanished = Effect.gen(function*() {
-  const look = yield* makeReportVanished
+  const { look } = yield* makeReportVanished
   return yield* Effect.forever(Effect.andThen(look, Effect.sleep(pace)))
 })

@@ -79,7 +79,7 @@ const loop = Effect.fnUntraced(function*(answer: Effect.Effect<Outcome, KubeErro
     }),
     Layer.mock(Rewriter, { apply: () => answer, disown: () => Effect.succeed("done") }),
     Layer.mock(KubeClient, { server: "", request: () => Effect.succeed({ items: [] }) }),
-    Layer.mock(SourceTags, { named: () => Effect.succeed(Option.some(digestOf("a"))) }),
+    Layer.mock(SourceTags, { named: () => Effect.succeedSome(digestOf("a")) }),
     Pacing.layer,
     Decisions.layer,
     Coverage.layer,
