@@ -123,7 +123,7 @@ describe.skipIf(missing !== "")(`the chart${missing}`, () => {
           podDisruptionBudget: { enabled: true },
           serviceMonitor: { enabled: true, labels: { release: "prometheus" } },
           configuration: { create: false },
-          rbac: { rewrite: false },
+          rbac: { rewrite: false, events: false },
           serviceAccount: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } },
           commonLabels: { team: "platform" },
           podLabels: { "azure.workload.identity/use": "true" },
