@@ -49,7 +49,10 @@ export const regardingOf = (workload: Workload): Regarding => {
   return { apiVersion, kind: extra === undefined ? kind : extra.name.split(".")[0] ?? kind, namespace, name, uid }
 }
 
-/** Holds that do not end by themselves, or that somebody should know of. What passes is said by metrics and `explain` alone. */
+/**
+ * Holds that do not end by themselves, or that somebody should know of. What passes is said by metrics and `explain` alone; so is
+ * what another workload is the cause of (`pull-unproven`, `stopped`): that one has its own Event, and would have hundreds beside it.
+ */
 const needsSomebody: ReadonlyMap<HoldReason, EventReason> = new Map<HoldReason, EventReason>([
   ["failed", "CopyFailed"],
   ["contested", "Contested"],
@@ -58,9 +61,7 @@ const needsSomebody: ReadonlyMap<HoldReason, EventReason> = new Map<HoldReason, 
   ["digest-unknown", "Held"],
   ["refused", "Held"],
   ["cannot-pull", "Held"],
-  ["stranded", "Held"],
-  ["pull-unproven", "Held"],
-  ["stopped", "Held"]
+  ["stranded", "Held"]
 ])
 
 const heldFor = ({ verdict }: Decision): HoldReason | undefined => verdict._tag === "Held" ? verdict.reason : undefined
@@ -86,15 +87,16 @@ export const eventOf = (before: Decision | undefined, after: Decision, putBack =
   // its owner has it
   if (workload.owner !== undefined) return undefined
   const held = heldFor(after)
-  const reason = held === undefined ? undefined : needsSomebody.get(held)
-  if (held === undefined || reason === undefined) return undefined
+  if (held === undefined) return undefined
   const undone = putBack && (held === "quarantined" || held === "pull-unproven")
+  const reason = undone ? "PutBack" : needsSomebody.get(held)
+  if (reason === undefined) return undefined
   if (!undone && before !== undefined && heldFor(before) === held) return undefined
   const why = `${held}: ${holdReasons[held]}${held === "failed" ? failedImages(after) : ""}`
   return {
     regarding: regardingOf(workload),
     type: "Warning",
-    reason: undone ? "PutBack" : reason,
+    reason,
     action: undone ? "PuttingBack" : held === "failed" ? "Copying" : "Rewriting",
     note: `${undone ? "its original images were put back; " : ""}${why}; ${further(after)}`,
     cause: held

@@ -30,7 +30,18 @@ describe("an Event", () => {
   })
 
   it("says nothing of what passes by itself, nor again while its reason is the same", () => {
-    for (const reason of ["pending", "paced", "unhealthy", "rolling-out", "dry-run", "following"] as const) {
+    for (
+      const reason of [
+        "pending",
+        "paced",
+        "unhealthy",
+        "rolling-out",
+        "dry-run",
+        "following",
+        "stopped",
+        "pull-unproven"
+      ] as const
+    ) {
       assert.isUndefined(eventOf(rewritten, holding(reason)), reason)
     }
     assert.isUndefined(eventOf(rewritten, rewritten))

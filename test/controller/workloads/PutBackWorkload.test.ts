@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
+import { Events } from "../../../src/controller/events/Events.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
 import type { Digest } from "../../../src/image/Digest.ts"
@@ -70,7 +71,13 @@ const stage = (
   refusedAt = "2026-01-01T00:00:00Z"
 ) => {
   const sent: Array<Sent> = []
+  const told: Array<string> = []
   const layer = Layer.mergeAll(
+    Layer.succeed(Events, {
+      tell: ({ reason }) => Effect.sync(() => void told.push(reason)),
+      take: Effect.never,
+      forget: () => Effect.void
+    }),
     Layer.mock(Rewriter, {
       apply: (_, operations, purpose) =>
         Effect.sync((): Outcome => {
@@ -121,7 +128,7 @@ const stage = (
   /** The image that the container was given, by each patch. */
   const images = () =>
     sent.flatMap((it) => it.operations.flatMap((op) => op.op === "replace" && "value" in op ? [op.value] : []))
-  return { sent, images, layer, start }
+  return { sent, told, images, layer, start }
 }
 
 describe("pods that cannot pull the copies are put back", () => {
@@ -152,6 +159,7 @@ describe("pods that cannot pull the copies are put back", () => {
       assert.deepStrictEqual(it.images(), ["nginx:1.27"])
       assert.deepStrictEqual(it.sent.map(({ purpose }) => purpose), ["restored"])
       assert.strictEqual(verdict?.reason, "pull-unproven")
+      assert.deepStrictEqual(it.told, ["PutBack"])
     }).pipe(Effect.provide(it.layer))
   })
 
@@ -186,6 +194,7 @@ describe("pods that cannot pull the copies are put back", () => {
       const verdict = yield* look(of, [cannotPull(of)])
       assert.deepStrictEqual(it.sent, [])
       assert.strictEqual(verdict?.reason, "stranded")
+      assert.deepStrictEqual(it.told, ["Held"])
       assert.include(verdict?.detail, "nginx:1.27, which container app ran, was not seen at its source")
     }).pipe(Effect.provide(it.layer))
   })
@@ -328,6 +337,7 @@ describe("what does not come up for another reason", () => {
       const after = yield* look(held, [pod({ owner: held, digest: one })])
       assert.strictEqual(after?.reason, "quarantined")
       assert.strictEqual(it.sent.length, 1)
+      assert.deepStrictEqual(it.told, ["PutBack"])
     }).pipe(Effect.provide(it.layer))
   })
 })
