@@ -9,6 +9,7 @@ import {
 import { plan } from "../../../src/workload/Plan.ts"
 import { type HoldReason, holdReasons } from "../../../src/workload/Reason.ts"
 import { held, type Verdict } from "../../../src/workload/Verdict.ts"
+import { rolloutOf } from "../../support/ExtraObjects.ts"
 import { type Given, workload } from "../../support/Objects.ts"
 import { copy, given } from "../../workload/Planned.ts"
 
@@ -90,6 +91,8 @@ describe("an Event", () => {
       name: "nightly",
       uid: cron.uid
     })
+    // kinds of EXTRA_KINDS are called Kind.group here
+    assert.deepInclude(regardingOf(rolloutOf()), { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", name: "web" })
   })
 
   it("names the settings that are wrong, and nothing of what they say", () => {
