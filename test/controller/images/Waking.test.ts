@@ -8,6 +8,7 @@ import { Cloner, type Copied } from "../../../src/clone/Cloner.ts"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileImage from "../../../src/controller/images/ReconcileImage.ts"
+import { vanishedOf } from "../../../src/controller/sources/VanishedSources.ts"
 import * as Waking from "../../../src/controller/images/Waking.ts"
 import { format, type ImageReference } from "../../../src/image/ImageReference.ts"
 import { makeFairPermits, unclaimed } from "../../../src/queue/FairPermits.ts"
@@ -104,7 +105,7 @@ const world = () => {
     yield* offerAll(queue, sources)
     return inventory
   })
-  return { asked, down, inLine, layer, most, settings, start }
+  return { asked, down, inLine, layer, most, settings, silences: reachability.silences, start }
 }
 
 const count = (inventory: Inventory["Service"], tag: string, of: ReadonlyArray<string>) =>
@@ -126,6 +127,22 @@ describe("five hundred images of a registry that refuses connections", () => {
       assert.strictEqual(it.most.atOnce, 1)
       yield* TestClock.adjust("1 hour")
       assert.isBelow(it.asked.length, 40)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("have lost their source for all that is known after an hour, and until it answers", () => {
+    const it = world()
+    return Effect.gen(function*() {
+      const inventory = yield* it.start(images)
+      const lost = Effect.map(it.silences, (silences) => vanishedOf(inventory.all, silences).length)
+      yield* TestClock.adjust("59 minutes")
+      assert.strictEqual(yield* lost, 0)
+      // it is asked every five minutes by then
+      yield* TestClock.adjust("7 minutes")
+      assert.strictEqual(yield* lost, 500)
+      it.down.clear()
+      yield* TestClock.adjust("6 minutes")
+      assert.strictEqual(yield* lost, 0)
     }).pipe(Effect.provide(it.layer))
   })
 
