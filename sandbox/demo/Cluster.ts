@@ -139,15 +139,15 @@ export const look = (host: string) =>
 export const settled = (looks: ReadonlyArray<Look>): boolean =>
   looks.every((it) => it.ready === it.wanted && it.problem === "")
 
-export const print = (looks: ReadonlyArray<Look>): string =>
+/** Tables of at most 80 columns need the names of the images to be short: `short` makes them so. */
+export const print = (looks: ReadonlyArray<Look>, short: (text: string) => string): string =>
   table(
-    ["NAMESPACE", "WORKLOAD", "READY", "IMAGE"],
+    ["WORKLOAD", "READY", "IMAGE"],
     looks.flatMap(({ images, manifest, problem, ready, wanted }) =>
       images.map((image, index) => [
-        index === 0 ? manifest.namespace : "",
-        index === 0 ? `${manifest.kind}/${manifest.name}` : "",
+        index === 0 ? `${manifest.kind}/${manifest.namespace}/${manifest.name}` : "",
         index === 0 ? wanted === 0 ? "-" : `${ready}/${wanted}${problem === "" ? "" : ` ${problem}`}` : "",
-        image
+        short(image)
       ])
     )
   )

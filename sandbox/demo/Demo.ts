@@ -8,6 +8,7 @@ import * as EmbeddedRegistry from "../registry/EmbeddedRegistry.ts"
 import * as Cluster from "./Cluster.ts"
 import * as Daemon from "./Daemon.ts"
 import * as Scene from "./Scene.ts"
+import * as Screen from "./Screen.ts"
 import { walk } from "./Walk.ts"
 
 export interface DemoOptions {
@@ -21,8 +22,6 @@ export interface DemoOptions {
 
 const login = { username: "cloner", password: "demo" }
 const prefix = "backup"
-
-const headline = (text: string) => Console.log(`\n== ${text}`)
 
 /** Registries, workloads and a node that runs them. */
 const build = Effect.gen(function*() {
@@ -80,15 +79,20 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   yield* Console.log(`The cluster is ${controlPlane.description}.`)
   const { backup, upstream } = yield* build
   const kubelet = yield* Kubelet.make({ bind: !controlPlane.hasScheduler })
-  yield* Console.log(`The public registry is at ${upstream.host}, the backup at ${backup.host}/${prefix}.`)
+  const registries = { source: upstream.host, backup: `${backup.host}/${prefix}` }
+  const short = Screen.short(registries)
+  const say = (text: string) => Screen.say(registries, text)
+  yield* Console.log(
+    `Below, PUBLIC is the registry at ${upstream.host}, and BACKUP what is copied to\n${backup.host}/${prefix}.`
+  )
 
-  yield* headline("Workloads run images of the public registry")
+  yield* Screen.headline("Workloads run images of the public registry")
   const looking = Cluster.look(upstream.host)
   yield* Cluster.waitFor("not all pods became ready", Effect.map(looking, Cluster.settled), "30 seconds")
   const before = yield* looking
-  yield* Console.log(Cluster.print(before))
+  yield* Console.log(Cluster.print(before, short))
 
-  yield* headline("The controller copies the images and rewrites the workloads")
+  yield* Screen.headline("The controller copies the images and rewrites the workloads")
   const complaints = yield* Ref.make<ReadonlyArray<string>>([])
   const settings = settingsOf(upstream.host, backup.host)
   yield* Cluster.configure(settings)
@@ -102,7 +106,7 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
     }),
     say: (level, text) =>
       Effect.andThen(
-        Console.log(`   ${level === "info" ? "" : `${level}: `}${text}`),
+        say(`   ${level === "info" ? "" : `${level}: `}${text}`),
         level === "error" ? Ref.update(complaints, (all) => [...all, text]) : Effect.void
       )
   })
@@ -112,9 +116,9 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
     "60 seconds"
   )
   const after = yield* looking
-  yield* Console.log(`\n${Cluster.print(after)}`)
+  yield* Console.log(`\n${Cluster.print(after, short)}`)
 
-  yield* headline("The public registry vanishes, the node forgets its images, and every pod is deleted")
+  yield* Screen.headline("The public registry vanishes, the node forgets its images, and every pod is deleted")
   yield* upstream.switchOff
   yield* kubelet.puller.prune
   yield* Cluster.deletePods(upstream.host)
@@ -123,14 +127,14 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
     Effect.map(looking, survived),
     "60 seconds"
   )
-  yield* Console.log(Cluster.print(yield* looking))
+  yield* Console.log(Cluster.print(yield* looking, short))
 
-  yield* headline("Every copy is pulled whole from the backup, and each blob hashed")
+  yield* Screen.headline("Every copy is pulled whole from the backup, and each blob hashed")
   const copies = copiesIn(after, backup.host)
   const walked = yield* Effect.forEach(copies, (image) => walk(image, login))
   yield* Console.log(table(
     ["COPY", "MANIFESTS", "BLOBS", "BYTES"],
-    walked.map((it) => [it.image, String(it.manifests), String(it.blobs), String(it.bytes)])
+    walked.map((it) => [short(it.image), String(it.manifests), String(it.blobs), String(it.bytes)])
   ))
   const errors = yield* Ref.get(complaints)
   if (errors.length > 0) return yield* new Cluster.DemoFailed({ what: errors.join("; ") })
