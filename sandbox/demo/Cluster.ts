@@ -16,7 +16,7 @@ export class DemoFailed extends Data.TaggedError("DemoFailed")<{ readonly what: 
   }
 }
 
-const place = (kind: string, namespace: string, name: string): Objects.Place => ({
+export const place = (kind: string, namespace: string, name: string): Objects.Place => ({
   resource: Objects.resource(kind),
   namespace,
   name
@@ -88,7 +88,15 @@ const imagesOf = (object: JsonObject): ReadonlyArray<string> =>
     J.list(templateOf(object), "spec", field).map((it) => J.text(it, "image") ?? "")
   )
 
-const podsOf = Effect.fnUntraced(function*(it: Manifest) {
+/** Kind, namespace and name of a workload. */
+export type Named = Pick<Manifest, "kind" | "namespace" | "name">
+
+export const nameOf = (it: Named): string => `${it.kind}/${it.namespace}/${it.name}`
+
+/** What its template names now. */
+export const imagesNow = (it: Named) => Effect.map(Objects.get(place(it.kind, it.namespace, it.name)), imagesOf)
+
+export const podsOf = Effect.fnUntraced(function*(it: Named) {
   const client = yield* KubeClient
   const answer = yield* client.request({ method: "GET", path: `/api/v1/namespaces/${it.namespace}/pods` })
   return J.list(J.isObject(answer) ? answer : {}, "items").filter(J.isObject).filter((pod) =>
@@ -96,7 +104,7 @@ const podsOf = Effect.fnUntraced(function*(it: Manifest) {
   )
 })
 
-const isReady = (pod: JsonObject): boolean =>
+export const isReady = (pod: JsonObject): boolean =>
   J.text(pod, "metadata", "deletionTimestamp") === undefined &&
   J.list(pod, "status", "conditions").some((it) => J.text(it, "type") === "Ready" && J.text(it, "status") === "True")
 
@@ -145,8 +153,8 @@ export const print = (looks: ReadonlyArray<Look>, short: (text: string) => strin
     ["WORKLOAD", "READY", "IMAGE"],
     looks.flatMap(({ images, manifest, problem, ready, wanted }) =>
       images.map((image, index) => [
-        index === 0 ? `${manifest.kind}/${manifest.namespace}/${manifest.name}` : "",
-        index === 0 ? wanted === 0 ? "-" : `${ready}/${wanted}${problem === "" ? "" : ` ${problem}`}` : "",
+        index === 0 ? nameOf(manifest) : "",
+        index === 0 ? wanted === 0 ? "-" : problem === "" ? `${ready}/${wanted}` : problem : "",
         short(image)
       ])
     )

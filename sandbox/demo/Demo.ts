@@ -1,5 +1,5 @@
-// Demo: the whole story on one screen: public images run, the daemon copies and rewrites, the public registry vanishes,
-// every pod is deleted, and what was rewritten comes back.
+// Demo: the whole story: public images run, a tag moves, the daemon copies, pins and rewrites, the public registry vanishes,
+// every pod is deleted, and what was rewritten comes back; another controller fights, and a person asks and restores.
 import { Clock, Console, Effect, Redacted, Ref } from "effect"
 import { table } from "../../src/cli/Table.ts"
 import type { ControlPlane } from "../ControlPlane.ts"
@@ -7,6 +7,9 @@ import * as Kubelet from "../kubelet/Kubelet.ts"
 import * as EmbeddedRegistry from "../registry/EmbeddedRegistry.ts"
 import * as Cluster from "./Cluster.ts"
 import * as Daemon from "./Daemon.ts"
+import * as Fight from "./Fight.ts"
+import * as MovedTag from "./MovedTag.ts"
+import * as ProgramCall from "./ProgramCall.ts"
 import * as Scene from "./Scene.ts"
 import * as Screen from "./Screen.ts"
 import { walk } from "./Walk.ts"
@@ -22,6 +25,8 @@ export interface DemoOptions {
 
 const login = { username: "cloner", password: "demo" }
 const prefix = "backup"
+/** What `restore` is shown with. */
+const restored: Cluster.Named = { kind: "Deployment", namespace: "shop", name: "api" }
 
 /** Registries, workloads and a node that runs them. */
 const build = Effect.gen(function*() {
@@ -73,6 +78,33 @@ Everything stays up until you press Ctrl-C. In another shell:
   image-cloner verify
   curl ${url}/metrics`
 
+/** What people see when somebody works against the controller, and how they end its work on one workload. */
+const disputes = Effect.fnUntraced(function*(
+  shell: ProgramCall.ProgramShell,
+  url: string,
+  registries: Screen.Registries
+) {
+  const say = (text: string) => Screen.say(registries, text)
+  const type = Effect.fnUntraced(function*(words: ReadonlyArray<string>, silent: ReadonlyArray<string> = []) {
+    yield* Console.log(`$ image-cloner ${words.join(" ")}`)
+    yield* say(yield* ProgramCall.call(shell, [...words, ...silent]))
+  })
+
+  yield* Screen.headline(`${Fight.opponent} sets an image back whenever it is rewritten: ours yields`)
+  const { mark, round } = yield* Fight.fight(`${registries.source}/acme/signed:1.0`)
+  yield* say(`after ${round} times, ${Cluster.nameOf(Fight.about)} has image-cloner.io/held:\n${mark}`)
+  yield* type(["explain", Cluster.nameOf(Fight.about)], ["--url", url])
+
+  yield* Screen.headline("A person asks about a workload, and puts its images back")
+  yield* type(["explain", Cluster.nameOf(restored)], ["--url", url])
+  yield* type(["restore", Cluster.nameOf(restored)])
+  const back = yield* Cluster.imagesNow(restored)
+  if (!back.every((it) => it.startsWith(`${registries.source}/`))) {
+    return yield* new Cluster.DemoFailed({ what: `${Cluster.nameOf(restored)} has ${back.join(", ")}` })
+  }
+  yield* say(`${Cluster.nameOf(restored)} has ${back.join(", ")}`)
+})
+
 export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   const { controlPlane } = options
   const started = yield* Clock.currentTimeMillis
@@ -91,6 +123,10 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   yield* Cluster.waitFor("not all pods became ready", Effect.map(looking, Cluster.settled), "30 seconds")
   const before = yield* looking
   yield* Console.log(Cluster.print(before, short))
+
+  yield* Screen.headline("A public tag moves: the pod that runs, and one made anew, would differ")
+  yield* MovedTag.move(upstream)
+  yield* Console.log(MovedTag.print(yield* MovedTag.see(upstream), short))
 
   yield* Screen.headline("The controller copies the images and rewrites the workloads")
   const complaints = yield* Ref.make<ReadonlyArray<string>>([])
@@ -118,7 +154,12 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   const after = yield* looking
   yield* Console.log(`\n${Cluster.print(after, short)}`)
 
-  yield* Screen.headline("The public registry vanishes, the node forgets its images, and every pod is deleted")
+  yield* Screen.headline("The moved tag has changed nothing: what runs was copied, and is pinned")
+  const pinned = yield* MovedTag.see(upstream)
+  if (!MovedTag.isPinned(pinned)) return yield* new Cluster.DemoFailed({ what: "what ran was not pinned" })
+  yield* Console.log(MovedTag.print(pinned, short))
+
+  yield* Screen.headline("The public registry and the node's images vanish, and every pod is deleted")
   yield* upstream.switchOff
   yield* kubelet.puller.prune
   yield* Cluster.deletePods(upstream.host)
@@ -136,6 +177,17 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
     ["COPY", "MANIFESTS", "BLOBS", "BYTES"],
     walked.map((it) => [short(it.image), String(it.manifests), String(it.blobs), String(it.bytes)])
   ))
+  yield* upstream.switchOn
+
+  const shell = {
+    node: options.node,
+    program: options.program,
+    kubeconfigFile: controlPlane.kubeconfigFile,
+    docker: daemon.docker
+  }
+  const url = yield* daemon.url
+  yield* disputes(shell, url, registries)
+
   const errors = yield* Ref.get(complaints)
   if (errors.length > 0) return yield* new Cluster.DemoFailed({ what: errors.join("; ") })
   const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
@@ -145,7 +197,6 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
     } s.`
   )
   if (!options.stay) return
-  yield* upstream.switchOn
-  yield* Console.log(invitation(options, yield* daemon.url, daemon.docker))
+  yield* Console.log(invitation(options, url, daemon.docker))
   return yield* Effect.never
 }, Effect.scoped)

@@ -16,7 +16,8 @@ export const short = ({ backup, source }: Registries) => (text: string): string 
   text
     .replaceAll(`${backup}/${source.replace(":", "_")}`, "BACKUP")
     .replaceAll(source, "PUBLIC")
-    .replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, "$1…")
+    .replaceAll(/@sha256:([0-9a-f]{8})[0-9a-f]{56}/g, "@$1…")
+    .replaceAll(/(sha256:[0-9a-f]{8})[0-9a-f]{56}/g, "$1…")
 
 /** One line as lines of at most `width` characters; those after the first are indented two deeper than it. */
 export const fold = (line: string, width = columns): string => {

@@ -14,7 +14,8 @@ describe("the demo's screen", () => {
   })
 
   it("shortens digests", () => {
-    assert.strictEqual(Screen.short(registries)(`a@sha256:${"0123456789abcdef".repeat(4)}`), "a@sha256:0123456789ab…")
+    assert.strictEqual(Screen.short(registries)(`a@sha256:${"0123456789abcdef".repeat(4)}`), "a@01234567…")
+    assert.strictEqual(Screen.short(registries)(`sha256:${"0123456789abcdef".repeat(4)}`), "sha256:01234567…")
   })
 
   it("leaves a line that fits", () => {
