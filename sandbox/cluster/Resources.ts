@@ -71,6 +71,7 @@ export const resources: ReadonlyArray<Resource> = [
   define("batch/v1", "CronJob", ["cj"], ["status"], workload),
   define("policy/v1", "PodDisruptionBudget", ["pdb"], ["status"], { generation: true }),
   define("coordination.k8s.io/v1", "Lease", [], []),
+  define("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", [], [], { clusterWide: true }),
   define("events.k8s.io/v1", "Event", ["ev"], [], { storage: "events" })
 ]
 

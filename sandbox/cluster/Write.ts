@@ -13,6 +13,7 @@ import * as Defaults from "./Defaults.ts"
 import * as Delete from "./Delete.ts"
 import * as Events from "./Events.ts"
 import * as ManagedFields from "./ManagedFields.ts"
+import * as MutatingWebhooks from "./MutatingWebhooks.ts"
 import * as Resources from "./Resources.ts"
 import * as Store from "./Store.ts"
 import * as TemplateGeneration from "./TemplateGeneration.ts"
@@ -60,7 +61,8 @@ const generateName = Effect.fnUntraced(function*(api: Api, target: Target, base:
 /** What managedFields become; for who applies. Others own what they change. */
 export type Fields = (next: JsonObject) => Array<J.Json>
 
-const createLocked = Effect.fnUntraced(function*(
+/** The object that is to be stored: its fields completed, and what admission makes of it. */
+const prepare = Effect.fnUntraced(function*(
   api: Api,
   target: Target,
   sent: JsonObject,
@@ -99,6 +101,16 @@ const createLocked = Effect.fnUntraced(function*(
     ? ManagedFields.update(undefined, object, writerOf(target, "", time))
     : fields(object)
   if (resource.kind === "Pod" && api.behaviour.serviceAccounts) yield* Admission.serviceAccount(api, target, object)
+  return resource.kind === "Pod" ? yield* MutatingWebhooks.mutate(api, target, object) : object
+})
+
+const store = Effect.fnUntraced(function*(
+  api: Api,
+  target: Target,
+  object: JsonObject
+): Effect.fn.Return<JsonObject, ApiError> {
+  const { resource } = target
+  const name = J.text(object, "metadata", "name") ?? ""
   yield* refuse(target, name, Validate.object(resource, object))
   if (api.store.get(resource.storage, target.namespace, name) !== undefined) {
     return yield* ApiErrors.alreadyExists(resource, name)
@@ -113,8 +125,8 @@ const createLocked = Effect.fnUntraced(function*(
 const defaultAccount = Effect.fnUntraced(function*(api: Api, target: Target, namespace: string) {
   const resource = Resources.byKind("ServiceAccount")
   if (resource === undefined) return
-  const account = { metadata: { name: "default" } }
-  yield* createLocked(api, { ...target, resource, namespace, name: "", manager: "kube-controller-manager" }, account)
+  const whole = { ...target, resource, namespace, name: "", manager: "kube-controller-manager" }
+  yield* store(api, whole, yield* prepare(api, whole, { metadata: { name: "default" } }))
 })
 
 /** Stores a new object; fails with 404, 403, 409 or 422 as its namespace, its name or its fields require. */
@@ -123,7 +135,13 @@ export const create = (
   target: Target,
   sent: JsonObject,
   fields?: Fields
-): Effect.Effect<JsonObject, ApiError> => api.lock.withPermit(createLocked(api, target, sent, fields))
+): Effect.Effect<JsonObject, ApiError> => {
+  const prepared = prepare(api, target, sent, fields)
+  // whoever is asked may want something of this server before it answers
+  return target.resource.kind === "Pod" && MutatingWebhooks.exist(api)
+    ? Effect.flatMap(prepared, (it) => api.lock.withPermit(store(api, target, it)))
+    : api.lock.withPermit(Effect.flatMap(prepared, (it) => store(api, target, it)))
+}
 
 const kept = [
   "name",
