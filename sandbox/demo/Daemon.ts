@@ -1,5 +1,5 @@
 // Daemon: the real program as a process of its own, started as in a pod: settings from a folder, a kubeconfig, a config.json.
-import { Deferred, Effect, FileSystem, Path, Stream } from "effect"
+import { Deferred, Effect, FileSystem, Path, type PlatformError, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import * as J from "../Json.ts"
 
@@ -10,6 +10,8 @@ export interface DaemonOptions {
   readonly kubeconfig: string
   readonly settings: Readonly<Record<string, string>>
   readonly dockerConfig: string
+  /** Where it serves its webhook, of the address 127.0.0.1. */
+  readonly webhookPort: number
   /** Gets every line of its log: level, text, and what it is about. */
   readonly say: (level: string, text: string) => Effect.Effect<void>
 }
@@ -24,6 +26,8 @@ export interface Running {
   readonly url: Effect.Effect<string>
   /** The folder of its config.json. */
   readonly docker: string
+  /** Changes one setting; it is obeyed within seconds. */
+  readonly set: (key: string, value: string) => Effect.Effect<void, PlatformError.PlatformError>
 }
 
 /** Runs until the scope closes; stopped by SIGTERM. */
@@ -47,7 +51,17 @@ export const start = Effect.fnUntraced(function*(options: DaemonOptions) {
     options.node,
     [options.program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
     // nothing of the caller's environment: its settings and logins are not the demo's
-    { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: docker }, extendEnv: false }
+    {
+      env: {
+        HTTP_PORT: "0",
+        LOG_FORMAT: "json",
+        DOCKER_CONFIG: docker,
+        POD_NAMESPACE: "image-cloner",
+        WEBHOOK_PORT: String(options.webhookPort),
+        WEBHOOK_URL: `https://127.0.0.1:${options.webhookPort}`
+      },
+      extendEnv: false
+    }
   ))
   yield* process.all.pipe(
     Stream.decodeText(),
@@ -64,6 +78,10 @@ export const start = Effect.fnUntraced(function*(options: DaemonOptions) {
     }),
     Effect.forkScoped
   )
-  const running: Running = { url: Deferred.await(listening), docker }
+  const running: Running = {
+    url: Deferred.await(listening),
+    docker,
+    set: (key, value) => fs.writeFileString(path.join(settings, key), value)
+  }
   return running
 })

@@ -5,6 +5,7 @@ import { table } from "../../src/cli/Table.ts"
 import type { ControlPlane } from "../ControlPlane.ts"
 import * as Kubelet from "../kubelet/Kubelet.ts"
 import * as EmbeddedRegistry from "../registry/EmbeddedRegistry.ts"
+import * as AdmittedPod from "./AdmittedPod.ts"
 import * as Cluster from "./Cluster.ts"
 import * as Daemon from "./Daemon.ts"
 import * as Fight from "./Fight.ts"
@@ -45,13 +46,14 @@ const build = Effect.gen(function*() {
 })
 
 const settingsOf = (upstream: string, backup: string) => ({
+  MUTATING_WEBHOOK: "on",
   BACKUP_REGISTRY: `${backup}/${prefix}`,
   PLAIN_HTTP_REGISTRIES: `${upstream},${backup}`
 })
 
-/** Every image that a workload names in the backup. */
-const copiesIn = (looks: ReadonlyArray<Cluster.Look>, backup: string): ReadonlyArray<string> =>
-  [...new Set(looks.flatMap((it) => it.images))].filter((it) => it.startsWith(`${backup}/${prefix}/`)).toSorted()
+/** Those that are in the backup, each once. */
+const copiesOf = (images: ReadonlyArray<string>, backup: string): ReadonlyArray<string> =>
+  [...new Set(images)].filter((it) => it.startsWith(`${backup}/${prefix}/`)).toSorted()
 
 const rewritten = (looks: ReadonlyArray<Cluster.Look>, backup: string): boolean =>
   looks.every(({ images, manifest }) =>
@@ -68,7 +70,10 @@ const survived = (looks: ReadonlyArray<Cluster.Look>): boolean =>
 
 /** What to type in another shell: with this, what README.md shows works as it stands there. */
 const invitation = ({ controlPlane, node, program }: DemoOptions, url: string, docker: string): string => `
-Everything stays up until you press Ctrl-C. In another shell:
+Everything stays up until you press Ctrl-C.
+The controller answers at ${url}/
+
+In another shell:
 
   export KUBECONFIG=${controlPlane.kubeconfigFile} DOCKER_CONFIG=${docker}
   image-cloner() { ${node} ${program} "$@"; }
@@ -132,7 +137,9 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   const complaints = yield* Ref.make<ReadonlyArray<string>>([])
   const settings = settingsOf(upstream.host, backup.host)
   yield* Cluster.configure(settings)
+  yield* AdmittedPod.prepare
   const daemon = yield* Daemon.start({
+    webhookPort: yield* AdmittedPod.freePort,
     program: options.program,
     node: options.node,
     kubeconfig: controlPlane.kubeconfig,
@@ -159,6 +166,18 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   if (!MovedTag.isPinned(pinned)) return yield* new Cluster.DemoFailed({ what: "what ran was not pinned" })
   yield* Console.log(MovedTag.print(pinned, short))
 
+  yield* Screen.headline("A pod is made: the webhook gives it its copy before it starts")
+  yield* Cluster.waitFor("the webhook was not switched on", AdmittedPod.isOn, "30 seconds")
+  const pod = yield* AdmittedPod.make(`${upstream.host}/library/web:1.27`)
+  yield* Console.log(AdmittedPod.print(short(pod.asked), short(pod.stored)))
+  if (copiesOf([pod.stored], backup.host).length === 0) {
+    return yield* new Cluster.DemoFailed({ what: "the webhook did not give the pod its copy" })
+  }
+  yield* AdmittedPod.remove
+  // with it on, what others manage is left to it, and nobody would fight over a template
+  yield* daemon.set("MUTATING_WEBHOOK", "off")
+  yield* Cluster.waitFor("the webhook was not switched off", AdmittedPod.isOff, "30 seconds")
+
   yield* Screen.headline("The public registry and the node's images vanish, and every pod is deleted")
   yield* upstream.switchOff
   yield* kubelet.puller.prune
@@ -171,7 +190,7 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   yield* Console.log(Cluster.print(yield* looking, short))
 
   yield* Screen.headline("Every copy is pulled whole from the backup, and each blob hashed")
-  const copies = copiesIn(after, backup.host)
+  const copies = copiesOf(after.flatMap((it) => it.images), backup.host)
   const walked = yield* Effect.forEach(copies, (image) => walk(image, login))
   yield* Console.log(table(
     ["COPY", "MANIFESTS", "BLOBS", "BYTES"],

@@ -24,6 +24,7 @@ describe("the demo", () => {
       assert.isAbove(told.length, 6)
       assert.deepStrictEqual(headlines(text), told, text)
       assert.deepStrictEqual(text.split("\n").filter((it) => it.length > 80), [])
+      assert.match(text, /as it was stored +BACKUP\/library\/web:1\.27/)
       assert.match(text, /DaemonSet\/infra\/agent +1\/1 +BACKUP\/acme\/agent:1\.0@/)
       assert.match(text, /Deployment\/kube-system\/dns +(ImagePullBackOff|ErrImagePull) +PUBLIC/)
       assert.include(text, "Deployment/infra/signed: held, contested")
