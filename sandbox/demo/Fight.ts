@@ -27,7 +27,7 @@ const setBack = (image: string) =>
   })
 
 /** The mark's own fields, one a line. */
-export const describe = (mark: string): string => {
+const describe = (mark: string): string => {
   const fields = J.parse(mark) ?? {}
   return ["reason", "detail", "until"].map((it) => `  ${it}: ${J.text(fields, it) ?? ""}`).join("\n")
 }

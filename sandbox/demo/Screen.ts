@@ -2,7 +2,7 @@
 // A word that is longer than a line stays whole, so that nobody copies half a digest.
 import { Console } from "effect"
 
-export const columns = 80
+const columns = 80
 
 export interface Registries {
   /** Host and port of the public registry. */
