@@ -45,6 +45,10 @@ export const configure = Effect.fnUntraced(function*(settings: Readonly<Record<s
   })
 })
 
+/** Changes one of these settings, for the commands; the program has them in a folder. */
+export const reconfigure = (key: string, value: string) =>
+  Objects.patch(manager, place("ConfigMap", "image-cloner", "image-cloner-configuration"), { data: { [key]: value } })
+
 export interface PullSecret {
   readonly host: string
   readonly username: string

@@ -176,6 +176,7 @@ export const demo = Effect.fnUntraced(function*(options: DemoOptions) {
   yield* AdmittedPod.remove
   // with it on, what others manage is left to it, and nobody would fight over a template
   yield* daemon.set("MUTATING_WEBHOOK", "off")
+  yield* Cluster.reconfigure("MUTATING_WEBHOOK", "off")
   yield* Cluster.waitFor("the webhook was not switched off", AdmittedPod.isOff, "30 seconds")
 
   yield* Screen.headline("The public registry and the node's images vanish, and every pod is deleted")
