@@ -5,6 +5,7 @@ import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
 import type { Backup } from "../image/BackupName.ts"
 import { rolloutsInFlight } from "../telemetry/Metrics.ts"
+import { RecentChanges } from "../telemetry/RecentChanges.ts"
 import { kindOf } from "../workload/Kinds.ts"
 import { rolloutState } from "../workload/OurRollout.ts"
 import type { RewriteAs } from "../workload/Verdict.ts"
@@ -34,6 +35,10 @@ const say = (turn: Turn): Effect.Effect<void> => {
       )
   }
 }
+
+/** The same for whoever looks at what has changed. */
+const noteIn = (changes: typeof RecentChanges.Service, key: string, turn: Turn): Effect.Effect<void> =>
+  turn._tag === "Ended" ? changes.note("rolled out", key) : changes.note("stuck", key, turn.detail)
 
 /** Rests of this process are by its uptime, what the cluster has written is by the wall clock. */
 const atNow = <A>(then: (now: number, up: number) => A) =>
@@ -97,6 +102,7 @@ export class Pacing extends Context.Service<Pacing, {
     Effect.gen(function*() {
       const rules = new PacingRules(yield* PullRest)
       const { places, proofs } = rules
+      const changes = yield* RecentChanges
       const count = Effect.suspend(() => Metric.update(rolloutsInFlight, places.taken().size + places.taken(true).size))
       return Pacing.of({
         observe: (workload, pods, backup, { progressAt, reached }) =>
@@ -107,7 +113,10 @@ export class Pacing extends Context.Service<Pacing, {
               return places.observe(workload, state, missing(workload) === undefined)
             }).pipe(
               Effect.tap((turn) =>
-                turn === undefined ? Effect.void : Effect.annotateLogs(say(turn), { workload: workload.key })
+                turn === undefined ? Effect.void : Effect.andThen(
+                  noteIn(changes, workload.key, turn),
+                  Effect.annotateLogs(say(turn), { workload: workload.key })
+                )
               ),
               Effect.tap(count)
             )

@@ -8,6 +8,7 @@ import { KubeClient } from "../kube/KubeClient.ts"
 import { jsonPatch } from "../kube/KubeRequest.ts"
 import { Leadership } from "../kube/lease/Leadership.ts"
 import { rewrites } from "../telemetry/Metrics.ts"
+import { RecentChanges } from "../telemetry/RecentChanges.ts"
 import { kindOfObject, objectPath } from "../workload/Kinds.ts"
 import { fieldManager } from "../workload/Marks.ts"
 import { disownPatch } from "../workload/Ownership.ts"
@@ -32,6 +33,8 @@ export type Disowned =
   | "kept"
 
 const count = (result: Parameters<typeof rewrites>[0]["result"]) => Metric.update(rewrites({ result }), 1)
+
+const changeOf = { rewritten: "rewritten", restored: "put back" } as const
 
 /** A refusal that only says that the world has moved on; all others stay errors. */
 const recover = (error: KubeError): Effect.Effect<Outcome, KubeError> => {
@@ -79,6 +82,7 @@ export class Rewriter extends Context.Service<Rewriter, {
     Effect.gen(function*() {
       const client = yield* KubeClient
       const { mayWrite } = yield* Leadership
+      const changes = yield* RecentChanges
       return Rewriter.of({
         apply: Effect.fn("Rewriter.apply")(function*(workload, operations, purpose) {
           const kind = kindOfObject(workload)
@@ -86,6 +90,7 @@ export class Rewriter extends Context.Service<Rewriter, {
           if (!(yield* mayWrite)) return { _tag: "Changed" }
           return yield* client.request(patchOf(objectPath(kind, workload.namespace, workload.name), operations)).pipe(
             Effect.tap(() => count(purpose)),
+            Effect.tap(() => purpose === "marked" ? Effect.void : changes.note(changeOf[purpose], workload.key)),
             Effect.map((object): Outcome => ({ _tag: "Applied", after: projectObject(kind)(object) })),
             Effect.catchTag("KubeError", recover)
           )
