@@ -1,5 +1,5 @@
 // App: the layer graph. Every implementation is chosen here and nowhere else.
-import { Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { keepPullSecret } from "./access/KeepPullSecret.ts"
 import { Cloner } from "./clone/Cloner.ts"
@@ -10,6 +10,7 @@ import { Events, layer as telling } from "./controller/events/Events.ts"
 import { writeEvents } from "./controller/events/WriteEvents.ts"
 import { ImageQueue, WorkloadQueue } from "./controller/Queues.ts"
 import * as Controller from "./Controller.ts"
+import { format } from "./image/ImageReference.ts"
 import { KubeClient } from "./kube/KubeClient.ts"
 import { LeaderElection } from "./kube/lease/LeaderElection.ts"
 import { elected, Leadership } from "./kube/lease/Leadership.ts"
@@ -31,10 +32,14 @@ import { Health } from "./telemetry/HealthChecks.ts"
 import { httpServer } from "./telemetry/HttpServer.ts"
 import { logging } from "./telemetry/Logging.ts"
 import { layer as metrics } from "./telemetry/Metrics.ts"
+import { layer as recentChanges } from "./telemetry/RecentChanges.ts"
 import { type Figures, processMetrics } from "./telemetry/ProcessMetrics.ts"
 import { Coverage } from "./upkeep/Coverage.ts"
-import { Explainer, layer as explaining } from "./web/Explainer.ts"
+import { Explainer, layer as explaining, usualNamespace } from "./web/Explainer.ts"
 import { explainRoute } from "./web/ExplainRoute.ts"
+import { CoverageCourse, sampleCoverage } from "./web/page/CoverageCourse.ts"
+import { pageRoute } from "./web/page/PageRoute.ts"
+import { PageSource, tellPage } from "./web/page/PageSource.ts"
 import { statusRoute, StatusSource, tellStatus } from "./web/StatusRoute.ts"
 
 /** Copying: the cloner and the registry client below it. `run` starts fibers that run for ever: the settings of a command never change. */
@@ -113,7 +118,12 @@ const http = Layer.unwrap(Effect.gen(function*() {
   const { httpPort } = yield* ProcessSettings
   const explainer = Layer.succeed(Explainer, yield* Explainer)
   const status = Layer.succeed(StatusSource, yield* StatusSource)
-  const routes = Layer.merge(Layer.provide(explainRoute, explainer), Layer.provide(statusRoute, status))
+  const page = Layer.succeed(PageSource, yield* PageSource)
+  const routes = Layer.mergeAll(
+    Layer.provide(explainRoute, explainer),
+    Layer.provide(statusRoute, status),
+    Layer.provide(pageRoute, page)
+  )
   return httpServer({ port: httpPort, routes })
 }))
 
@@ -166,6 +176,25 @@ const events = Layer.effectDiscard(Effect.gen(function*() {
   yield* run("events", writeEvents)
 }))
 
+/** The status page, with samples of what it draws. */
+const statusPage = (ownNamespace: Option.Option<string>) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const { inFlight, waiting } = yield* Cloner
+    const { budgetOf, restOf } = yield* RegistryClient
+    const { run } = yield* Supervisor
+    yield* run("coverage samples", sampleCoverage)
+    return tellPage({
+      copies: Effect.map(inFlight, (all) => all.map((it) => ({ ...it, source: format(it.source) }))),
+      waiting,
+      budgetOf: (host) => {
+        const budget = budgetOf(host)
+        return budget === undefined ? undefined : { ...budget, windowMinutes: Duration.toMinutes(budget.window) }
+      },
+      restOf,
+      controllerNamespace: Option.getOrElse(ownNamespace, () => usualNamespace)
+    })
+  })).pipe(Layer.provide(CoverageCourse.layer))
+
 /** The whole daemon. Health and metrics answer before the API server is reached for the first time. */
 export const daemon = (options: DaemonOptions, process: Process) =>
   Layer.unwrap(
@@ -174,6 +203,7 @@ export const daemon = (options: DaemonOptions, process: Process) =>
         Layer.unwrap(Effect.map(Cloner, (cloner) => explaining(podNamespace, cloner))),
         tellStatus,
         events,
+        statusPage(podNamespace),
         pullSecrets(podNamespace)
       ).pipe(
         Layer.provideMerge(
@@ -186,8 +216,8 @@ export const daemon = (options: DaemonOptions, process: Process) =>
     Layer.provide([kube(options), settingsOf(options.directory)]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),
-    Layer.provide([Explainer.layer, StatusSource.layer, telling]),
-    Layer.provide([metrics, processMetrics(process.figures)]),
+    Layer.provide([Explainer.layer, StatusSource.layer, PageSource.layer, telling]),
+    Layer.provide([metrics, recentChanges, processMetrics(process.figures)]),
     Layer.provide(logs(process.terminal)),
     Layer.provideMerge(ProcessSettings.layer)
   )

@@ -24,7 +24,7 @@ type Explain = (asked: Asked) => Effect.Effect<Answer>
 const unknown = (message: string): Unknown => ({ _tag: "Unknown", message, candidates: [] })
 
 /** The namespace that manifests/ has. */
-const usualNamespace = "image-cloner"
+export const usualNamespace = "image-cloner"
 
 /** What has not been seen: because it is too early, or because the API server does not allow it. */
 const unseen = (store: Workloads): ReadonlyArray<string> =>
