@@ -40,6 +40,7 @@ import { explainRoute } from "./web/ExplainRoute.ts"
 import { CoverageCourse, sampleCoverage } from "./web/page/CoverageCourse.ts"
 import { pageRoute } from "./web/page/PageRoute.ts"
 import { PageSource, tellPage } from "./web/page/PageSource.ts"
+import { Viewers } from "./web/page/Viewers.ts"
 import { statusRoute, StatusSource, tellStatus } from "./web/StatusRoute.ts"
 
 /** Copying: the cloner and the registry client below it. `run` starts fibers that run for ever: the settings of a command never change. */
@@ -118,7 +119,7 @@ const http = Layer.unwrap(Effect.gen(function*() {
   const { httpPort } = yield* ProcessSettings
   const explainer = Layer.succeed(Explainer, yield* Explainer)
   const status = Layer.succeed(StatusSource, yield* StatusSource)
-  const page = Layer.succeed(PageSource, yield* PageSource)
+  const page = Layer.merge(Layer.succeed(PageSource, yield* PageSource), Layer.succeed(Viewers, yield* Viewers))
   const routes = Layer.mergeAll(
     Layer.provide(explainRoute, explainer),
     Layer.provide(statusRoute, status),
@@ -182,7 +183,10 @@ const statusPage = (ownNamespace: Option.Option<string>) =>
     const { inFlight, waiting } = yield* Cloner
     const { budgetOf, restOf } = yield* RegistryClient
     const { run } = yield* Supervisor
+    const { end } = yield* Viewers
     yield* run("coverage samples", sampleCoverage)
+    // before anything else does: nothing waits for those who look
+    yield* Effect.addFinalizer(() => end)
     return tellPage({
       copies: Effect.map(inFlight, (all) => all.map((it) => ({ ...it, source: format(it.source) }))),
       waiting,
@@ -216,7 +220,7 @@ export const daemon = (options: DaemonOptions, process: Process) =>
     Layer.provide([kube(options), settingsOf(options.directory)]),
     Layer.provide(http),
     Layer.provideMerge(Health.layer),
-    Layer.provide([Explainer.layer, StatusSource.layer, PageSource.layer, telling]),
+    Layer.provide([Explainer.layer, StatusSource.layer, Layer.provideMerge(Viewers.layer, PageSource.layer), telling]),
     Layer.provide([metrics, recentChanges, processMetrics(process.figures)]),
     Layer.provide(logs(process.terminal)),
     Layer.provideMerge(ProcessSettings.layer)
