@@ -31,7 +31,7 @@ const time = (at: number | undefined, now: number): Html => {
 }
 
 const moreOf = ({ more }: Some<unknown>, what: string): Html =>
-  more === 0 ? html`` : html`<p class="more">${number(more)} more ${what} not shown.</p>`
+  more === 0 ? html`` : html`<p class="more">${what} not shown: ${number(more)}.</p>`
 
 /** A table; its columns are headings, and so is the first cell of each row. */
 const table = (caption: string, columns: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<Html>>): Html =>
@@ -86,7 +86,7 @@ ${
 <p><b>${it.reason}</b> since ${time(it.since, at)}: ${it.detail}</p>
 <p>What to do: ${it.advice}.</p>${commands(it.commands)}</article>\n`
       )
-  }${moreOf(some, "workloads")}`
+  }${moreOf(some, "Workloads")}`
 
 const failedRow = (now: number) => (it: FailedImageView): ReadonlyArray<Html> => [
   html`${it.source}`,
@@ -106,7 +106,7 @@ ${
         ["Image", "Why", "Used by", "Next try (UTC)", "More"],
         some.first.map(failedRow(at))
       )
-  }${moreOf(some, "images")}`
+  }${moreOf(some, "Images")}`
 
 const copyRow = (now: number) => ({ blobs, bytes, source, startedAt }: CopyView): ReadonlyArray<Html> => [
   html`${source}`,
@@ -129,7 +129,7 @@ ${
         ["Image", "Bytes", "Layers", "Since (UTC)"],
         some.first.map(copyRow(at))
       )
-  }${moreOf(some, "copies")}${waiting === 0 ? html`` : html`<p>${number(waiting)} more wait for their turn.</p>`}`
+  }${moreOf(some, "Copies")}${waiting === 0 ? html`` : html`<p>${number(waiting)} more wait for their turn.</p>`}`
 
 const heldRow = ({ advice, meaning, reason, workloads: { first, more } }: HeldView): ReadonlyArray<Html> => [
   html`<b>${reason}</b>`,
@@ -172,7 +172,7 @@ ${
         ["Registry", "Images", "Budget left", "Now"],
         some.first.map(registryRow)
       )
-  }${moreOf(some, "registries")}`
+  }${moreOf(some, "Registries")}`
 
 const namespaces = ({ namespaces: some }: PageView): Html =>
   html`<h2>Namespaces</h2>
@@ -190,7 +190,7 @@ ${
           count(pods.left)
         ])
       )
-  }${moreOf(some, "namespaces")}`
+  }${moreOf(some, "Namespaces")}`
 
 const changes = ({ at, changes: all }: PageView): Html =>
   html`<h2>Last changes</h2>

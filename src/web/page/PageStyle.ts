@@ -56,5 +56,7 @@ main:focus { outline: none; }
 @media (max-width: 40rem) {
   body { padding: 1rem 0.875rem 2rem; }
   svg { height: 4rem; }
+  td, tbody th { min-width: 9rem; }
+  td:has(> .number:only-child), td:has(> time:only-child) { min-width: 4.5rem; }
 }
 `
