@@ -142,7 +142,7 @@ export const make = Effect.fnUntraced(function*(outside: CopiesAndRegistries) {
     }
   })
 
-  return Effect.gen(function*(): Effect.fn.Return<PageView> {
+  const look = Effect.gen(function*(): Effect.fn.Return<PageView> {
     const clocks = yield* Effect.all({ now: Clock.currentTimeMillis, uptime })
     const held = [...decisions.all].filter(isHeld)
     const worst = firstOf(held.filter(({ verdict }) => troubles.has(verdict.reason)), mostTrouble, bySince)
@@ -174,4 +174,5 @@ export const make = Effect.fnUntraced(function*(outside: CopiesAndRegistries) {
       changes: yield* changes.latest
     }
   })
+  return look
 })

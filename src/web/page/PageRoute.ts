@@ -10,7 +10,7 @@ import { pageStyle } from "./PageStyle.ts"
 import { mostViewers, Viewers } from "./Viewers.ts"
 
 /** Nothing from elsewhere, nothing inline, in no frame; relative addresses, for the API server's proxy has a path before them. */
-export const pageHeaders = {
+const pageHeaders = {
   "content-security-policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     + "frame-ancestors 'none'",
