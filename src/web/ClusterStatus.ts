@@ -86,7 +86,8 @@ const atRisk = (inventory: Images, coverage: CoverageTally): ClusterStatus["atRi
       pods: podsOf(users)
     }))
 
-const vanishedIn = (inventory: Images): ClusterStatus["vanished"] => {
+/** Those that have lost their source, the ones without a copy first. */
+export const vanishedIn = (inventory: Images): ClusterStatus["vanished"] => {
   const all = inventory.all.flatMap(({ source, state, users, vanished }) =>
     vanished === undefined
       ? []

@@ -14,6 +14,7 @@ import { Coverage, ratioOf } from "../../upkeep/Coverage.ts"
 import { imageCounts } from "../../upkeep/ImageCoverage.ts"
 import { type HoldReason, holdReasons } from "../../workload/Reason.ts"
 import { plainAdvice } from "../../workload/ReasonAdvice.ts"
+import { vanishedIn } from "../ClusterStatus.ts"
 import { bounded } from "../Explanation.ts"
 import { commandsOf, shellWord } from "../Commands.ts"
 import { type Clocks, told } from "../Known.ts"
@@ -147,6 +148,7 @@ export const make = Effect.fnUntraced(function*(outside: CopiesAndRegistries) {
     const held = [...decisions.all].filter(isHeld)
     const worst = firstOf(held.filter(({ verdict }) => troubles.has(verdict.reason)), mostTrouble, bySince)
     const hosts = hostsOf(inventory)
+    const vanished = vanishedIn(inventory)
     const failed = inventory.all.filter(({ state }) => state._tag === "Failed")
     const copies = firstOf(yield* outside.copies, mostCopies, (a, b) => a.startedAt - b.startedAt)
     return {
@@ -169,6 +171,7 @@ export const make = Effect.fnUntraced(function*(outside: CopiesAndRegistries) {
       waiting: yield* outside.waiting,
       held: heldViews(held),
       trouble: { more: worst.more, first: yield* Effect.forEach(worst.first, (it) => trouble(it, clocks)) },
+      vanished: { first: vanished.images, more: vanished.count - vanished.images.length },
       failed: mapSome(firstOf(failed, mostFailed, byUsers), failedView(clocks)),
       registries: { more: hosts.more, first: yield* Effect.forEach(hosts.first, registry) },
       changes: yield* changes.latest

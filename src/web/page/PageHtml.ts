@@ -88,6 +88,29 @@ ${
       )
   }${moreOf(some, "Workloads")}`
 
+const causes = {
+  "not-found": "its registry has answered 404 for a day or longer",
+  unreachable: "its registry has given no answer for an hour or longer"
+} as const
+
+/** Only where there are any: on most days there are none. */
+const vanished = ({ vanished: some }: PageView): Html =>
+  some.first.length === 0
+    ? html``
+    : html`<h2>Sources that have vanished</h2>
+${
+      table(
+        "Images in use that have lost their source, those without a copy first",
+        ["Image", "Why", "Copy", "Pods"],
+        some.first.map(({ cause, kept, pods, source }) => [
+          html`${source}`,
+          html`${causes[cause]}`,
+          kept ? html`in the backup` : html`<b class="warn">none</b>`,
+          count(pods)
+        ])
+      )
+    }${moreOf(some, "Images")}`
+
 const failedRow = (now: number) => (it: FailedImageView): ReadonlyArray<Html> => [
   html`${it.source}`,
   html`<b>${it.state}</b>: ${it.detail}`,
@@ -200,7 +223,9 @@ ${
       : table(
         "The last hundred changes, newest first",
         ["When (UTC)", "What", "Of", "Detail"],
-        all.map((it) => [time(it.at, at), html`${it.kind}`, html`${it.name}`, html`${it.detail}`])
+        all.map((
+          it
+        ) => [time(it.at, at), html`<span class="kind">${it.kind}</span>`, html`${it.name}`, html`${it.detail}`])
       )
   }`
 
@@ -208,6 +233,7 @@ const makers = {
   head,
   coverage,
   trouble,
+  vanished,
   copies,
   failed,
   held,

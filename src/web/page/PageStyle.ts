@@ -24,6 +24,7 @@ h3 { font-size: 0.9375rem; margin: 0; font-family: ui-monospace, monospace; font
 p { margin: 0.25rem 0; }
 header { display: flex; flex-wrap: wrap; gap: 0.125rem 1rem; align-items: baseline; }
 header p, footer p, .more, figcaption, caption { color: var(--soft); font-size: 0.8125rem; }
+section:empty { display: none; }
 section { border-top: 1px solid var(--line); margin-top: 1.25rem; padding-top: 1rem; }
 footer { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 0.75rem; }
 .headline strong { font-size: 2.25rem; line-height: 1.1; font-weight: 650; letter-spacing: -0.02em; margin-right: 0.25rem; }
@@ -38,7 +39,8 @@ th, td { text-align: left; vertical-align: top; padding: 0.3125rem 1rem 0.3125re
 thead th { color: var(--soft); font-weight: 500; font-size: 0.8125rem; white-space: nowrap; }
 tbody th { font-weight: 500; }
 td, tbody th { min-width: 5rem; max-width: 26rem; }
-.number { white-space: nowrap; }
+.number, .kind { white-space: nowrap; }
+td:has(> .kind), td:has(> time:only-child) { width: 1%; }
 .sign { display: inline-block; width: 1.25em; }
 .running, .whole { color: var(--good); }
 .at-risk, .warn { color: var(--warn); font-weight: 600; }
@@ -58,5 +60,6 @@ main:focus { outline: none; }
   svg { height: 4rem; }
   td, tbody th { min-width: 9rem; }
   td:has(> .number:only-child), td:has(> time:only-child) { min-width: 4.5rem; }
+  td:has(> .kind) { min-width: 0; }
 }
 `

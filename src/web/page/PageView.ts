@@ -2,6 +2,7 @@
 // wrote is cut. Pure. Edge: where it comes from is GatherPage's, how it looks PageHtml's.
 import type { Change } from "../../telemetry/RecentChanges.ts"
 import type { CoverageCounts } from "../../upkeep/Coverage.ts"
+import type { ClusterStatus } from "../ClusterStatus.ts"
 import type { Command } from "../Explanation.ts"
 import type { CoverageSample } from "./CoverageCourse.ts"
 
@@ -46,6 +47,9 @@ export interface FailedImageView {
   readonly command: string
 }
 
+/** An image in use that has lost its source. */
+export type VanishedView = ClusterStatus["vanished"]["images"][number]
+
 export interface RegistryView {
   readonly host: string
   readonly images: number
@@ -70,6 +74,8 @@ export interface PageView {
   readonly waiting: number
   readonly held: ReadonlyArray<HeldView>
   readonly trouble: Some<TroubleView>
+  /** Those without a copy first. */
+  readonly vanished: Some<VanishedView>
   readonly failed: Some<FailedImageView>
   readonly registries: Some<RegistryView>
   /** Newest first. */

@@ -41,6 +41,7 @@ describe("what the page shows", () => {
       const inventory = yield* Inventory
       inventory.want(web.key, [nginx])
       inventory.set(nginx, failed("not-found"))
+      inventory.setVanished(new Map([[nginx, "not-found"]]))
       ;(yield* Coverage).begin()
       yield* (yield* RecentChanges).note("put back", web.key)
       yield* TestClock.adjust("1 minute")
@@ -51,6 +52,10 @@ describe("what the page shows", () => {
       assert.deepInclude(trouble, { workload: web.key, reason: "contested", detail: "argocd undid it", since: 0 })
       assert.include(trouble?.commands[0]?.command, "image-cloner.io/held-")
       assert.deepInclude(view.failed.first[0], { source: nginx, state: "not-found", users: 1 })
+      assert.deepStrictEqual(view.vanished, {
+        first: [{ source: nginx, cause: "not-found", kept: false, pods: 0 }],
+        more: 0
+      })
       assert.deepInclude(view.registries.first[0], { images: 1, restFor: 180_000 })
       assert.deepStrictEqual([view.waiting, view.changes.map((it) => it.kind)], [7, ["put back"]])
     }).pipe(Effect.provide(stores)))

@@ -54,6 +54,13 @@ export const viewOf = (text?: string): PageView => {
       }],
       more: 1
     },
+    vanished: {
+      first: [
+        { source: image, cause: "not-found", kept: false, pods: 3 },
+        { source: image, cause: "unreachable", kept: true, pods: 1 }
+      ],
+      more: 5
+    },
     failed: {
       first: [{ source: image, state: text ?? "not-found", detail, users: 3, retryAt: at + 600_000, command }],
       more: 4
