@@ -3,18 +3,14 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger, Metric } from "effect"
 import { HttpServer } from "effect/http"
-import { existsSync } from "node:fs"
 import { Health } from "../../../src/telemetry/HealthChecks.ts"
 import { httpServer } from "../../../src/telemetry/HttpServer.ts"
 import { pageRoute } from "../../../src/web/page/PageRoute.ts"
 import { PageSource } from "../../../src/web/page/PageSource.ts"
 import { Viewers } from "../../../src/web/page/Viewers.ts"
 import { run } from "../../support/Command.ts"
+import { chromium } from "./Browser.ts"
 import { viewOf } from "./Views.ts"
-
-const chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((it) =>
-  existsSync(it)
-)
 
 const program = Layer.unwrap(Effect.gen(function*() {
   const page = Layer.merge(Layer.succeed(PageSource, yield* PageSource), Layer.succeed(Viewers, yield* Viewers))
