@@ -29,5 +29,6 @@ $KUBECTL delete --ignore-not-found -f "$here/manifests/overlays/admission/webhoo
 $KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/verify"
 # with what webhooks and two replicas need, whether they were ever there
 $KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/ha"
-# and the rights for kinds of EXTRA_KINDS, of which the same is true
+# and the rights for kinds of EXTRA_KINDS and for PULL_SECRET, of which the same is true
 $KUBECTL delete --ignore-not-found -k "$here/manifests/overlays/extra-kinds"
+$KUBECTL delete --ignore-not-found -k "$here/manifests/pull-secret"

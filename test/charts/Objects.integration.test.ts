@@ -70,6 +70,24 @@ describe.skipIf(missing !== "")(`the chart${missing}`, () => {
         })
       }))
 
+    it.effect("adds the rights of PULL_SECRET where that is set, and rules that are given", () =>
+      Effect.gen(function*() {
+        const base = yield* rendered(required)
+        const rule = { apiGroups: ["argoproj.io"], resources: ["rollouts"], verbs: ["get", "list", "watch", "patch"] }
+        const objects = yield* rendered({
+          ...required,
+          rbac: { extraRules: [rule] },
+          settings: { ...required.settings, PULL_SECRET: "image-cloner-pull" }
+        })
+        const before = new Set(base.map(keyOf))
+        assert.deepStrictEqual(
+          byKey(objects.filter((it) => !before.has(keyOf(it)))),
+          byKey(yield* kustomized("pull-secret"))
+        )
+        const role = "ClusterRole//image-cloner-controller"
+        assert.deepStrictEqual(J.list(find(objects, role), "rules"), [...J.list(find(base, role), "rules"), rule])
+      }))
+
     it.effect.each(refused)("refuses %s, in words", ([, values, words]) =>
       Effect.gen(function*() {
         const { code, stderr } = yield* template(values)

@@ -48,7 +48,7 @@ const overlays = readdirSync(fileURLToPath(new URL("../../manifests/overlays", i
 
 describe.skipIf(missing !== "")(`kube-score${missing}`, () => {
   it.layer(NodeServices.layer)((it) => {
-    it.effect.each(["base", ...overlays.map((it) => `overlays/${it}`)])(
+    it.effect.each(["base", "pull-secret", ...overlays.map((it) => `overlays/${it}`)])(
       "finds in %s what is left so on purpose, and nothing else",
       (folder) =>
         Effect.gen(function*() {
