@@ -2,7 +2,8 @@
 // still wanted, and within CLONE_TIMEOUT. Edge: how many permits there are is Permits.ts.
 import { Clock, Duration, Effect } from "effect"
 import { format, type ImageReference } from "../image/ImageReference.ts"
-import type { Claim, FairPermits } from "../queue/FairPermits.ts"
+import type { Claim } from "../queue/FairTurns.ts"
+import type { ResizablePermits } from "../queue/ResizablePermits.ts"
 import { CloneError, type Side } from "./CloneError.ts"
 import type { Ahead, Permits } from "./Permits.ts"
 import type { Progress } from "./Progress.ts"
@@ -100,7 +101,7 @@ export const makePlaces = (
     }).pipe(Effect.ensuring(Effect.sync(() => running.delete(progress))))
 
   /** With a permit, for which a fiber waits, or the image in line. */
-  const admitted = (permitsOf: FairPermits): Place => (part) =>
+  const admitted = (permitsOf: ResizablePermits): Place => (part) =>
     inLine === undefined
       ? permitsOf.withPermit(claim)(part)
       : Effect.scoped(

@@ -2,7 +2,7 @@
 // waited. Edge: whose turn it is is Permits'; whoever is called is the image loop's.
 import { Effect, Exit, Option, Queue, type Scope } from "effect"
 import type { Digest } from "../image/Digest.ts"
-import type { Claim } from "../queue/FairPermits.ts"
+import type { Claim } from "../queue/FairTurns.ts"
 import type { CloneError } from "./CloneError.ts"
 import { makePermits, type Permits } from "./Permits.ts"
 import type { Looked } from "./steps/Look.ts"

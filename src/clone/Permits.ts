@@ -1,19 +1,19 @@
 // The places that images pass through. What is there already waits for no copy of another: it is only looked at.
-// Edge: who waits is let in fairly by queue/FairPermits.ts, what is done in a place is CopyImage's.
+// Edge: who waits is let in fairly by queue/ResizablePermits.ts, what is done in a place is CopyImage's.
 import { Effect } from "effect"
-import { type FairPermits, type FairPermitsOptions, makeFairPermits } from "../queue/FairPermits.ts"
+import { makeResizablePermits, type ResizablePermits, type ResizablePermitsOptions } from "../queue/ResizablePermits.ts"
 
 /** Beside the places of copies, as many for what comes before one and after it. */
 export interface Ahead {
   /** Where an image's own manifest is fetched. */
-  readonly fetches: FairPermits
+  readonly fetches: ResizablePermits
   /** Where it gets its tags. */
-  readonly namings: FairPermits
+  readonly namings: ResizablePermits
 }
 
 export interface Permits {
-  readonly looks: FairPermits
-  readonly copies: FairPermits
+  readonly looks: ResizablePermits
+  readonly copies: ResizablePermits
   /** Undefined: a copy's permit holds for all that belongs to the image. */
   readonly ahead: Ahead | undefined
   readonly resize: (permits: number) => Effect.Effect<void>
@@ -22,11 +22,11 @@ export interface Permits {
 }
 
 /** As many places of each kind as `permits` says. */
-export const makePermits = (options: FairPermitsOptions & { readonly ahead: boolean }): Permits => {
-  const looks = makeFairPermits(options)
-  const copies = makeFairPermits(options)
+export const makePermits = (options: ResizablePermitsOptions & { readonly ahead: boolean }): Permits => {
+  const looks = makeResizablePermits(options)
+  const copies = makeResizablePermits(options)
   const ahead = options.ahead
-    ? { fetches: makeFairPermits(options), namings: makeFairPermits(options) }
+    ? { fetches: makeResizablePermits(options), namings: makeResizablePermits(options) }
     : undefined
   const all = [looks, copies, ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]]
   return {

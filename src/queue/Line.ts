@@ -1,17 +1,17 @@
 // Line: keys that wait for a permit without a fiber of their own, of which thousands would fill the memory. Each is called when its
-// permit is there, which is kept until it comes for it or leaves. Edge: whose turn it is is Lanes'.
+// permit is there, which is kept until it comes for it or leaves. Edge: whose turn it is is FairTurns'.
 import { Effect, type Scope } from "effect"
-import type { Claim, Lanes, Waiter } from "./Lanes.ts"
+import type { Claim, FairTurns, Waiter } from "./FairTurns.ts"
 
 export class Line {
-  readonly #lanes: Lanes
+  readonly #turns: FairTurns
   readonly #called: (key: string) => void
   readonly #waiting = new Map<string, Waiter>()
   readonly #kept = new Map<string, Claim>()
 
   /** @param called hears of each key whose permit is kept for it from now on; whoever is called comes, or leaves */
-  constructor(lanes: Lanes, called: (key: string) => void) {
-    this.#lanes = lanes
+  constructor(turns: FairTurns, called: (key: string) => void) {
+    this.#turns = turns
     this.#called = called
   }
 
@@ -24,7 +24,7 @@ export class Line {
   renew(key: string, claim: Claim): boolean {
     const waiter = this.#waiting.get(key)
     if (waiter === undefined) return false
-    this.#lanes.renew(waiter, claim)
+    this.#turns.renew(waiter, claim)
     return true
   }
 
@@ -41,7 +41,7 @@ export class Line {
     return Effect.uninterruptible(Effect.suspend(() => {
       const granted = this.#takeKept(key) ?? this.#join(key, claim)
       if (granted === undefined) return Effect.succeed(false)
-      return Effect.as(Effect.addFinalizer(() => Effect.sync(() => this.#lanes.giveBack(granted))), true)
+      return Effect.as(Effect.addFinalizer(() => Effect.sync(() => this.#turns.giveBack(granted))), true)
     }))
   }
 
@@ -50,10 +50,10 @@ export class Line {
     const waiter = this.#waiting.get(key)
     if (waiter !== undefined) {
       this.#waiting.delete(key)
-      this.#lanes.leave(waiter)
+      this.#turns.leave(waiter)
     }
     const kept = this.#takeKept(key)
-    if (kept !== undefined) this.#lanes.giveBack(kept)
+    if (kept !== undefined) this.#turns.giveBack(kept)
   }
 
   #takeKept(key: string): Claim | undefined {
@@ -74,7 +74,7 @@ export class Line {
       }
     }
     this.#waiting.set(key, waiter)
-    this.#lanes.join(waiter)
+    this.#turns.join(waiter)
     joining = false
     return this.#takeKept(key)
   }

@@ -1,7 +1,8 @@
 // Keys that wait without a fiber: each is called once its permit is there, and none of them is lost.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, Scope } from "effect"
-import { type Claim, makeFairPermits, unclaimed } from "../../src/queue/FairPermits.ts"
+import { type Claim, unclaimed } from "../../src/queue/FairTurns.ts"
+import { makeResizablePermits } from "../../src/queue/ResizablePermits.ts"
 
 const claim = (lane: string, namespaces: ReadonlyArray<string> = [], urgency = 0): Claim => ({
   lane,
@@ -13,7 +14,7 @@ const claim = (lane: string, namespaces: ReadonlyArray<string> = [], urgency = 0
 const world = (permits: number, reserve = false) => {
   const calls: Array<string> = []
   const held = new Map<string, Scope.Closeable>()
-  const all = makeFairPermits({ permits, reserve, called: (key) => void calls.push(key) })
+  const all = makeResizablePermits({ permits, reserve, called: (key) => void calls.push(key) })
   /** Asks for a permit by name; true: it has one. */
   const ask = Effect.fnUntraced(function*(key: string, of: Claim = claim("a")) {
     const scope = yield* Scope.make()

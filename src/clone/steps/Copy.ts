@@ -13,7 +13,7 @@ import { fetchAgain, fetchRoot, type Rooted } from "./Fetch.ts"
 import type { Job } from "./Job.ts"
 import { knownOf, look, lookAgain } from "./Look.ts"
 import { type Resolved, sourceDigest } from "./Resolve.ts"
-import { ImageReferrers } from "./ImageReferrers.ts"
+import { ReferrersSeen } from "./ReferrersSeen.ts"
 import { isOf, remembered, type Untagged, walked } from "./Tag.ts"
 import { withoutSource } from "./WithoutSource.ts"
 
@@ -24,7 +24,7 @@ const copyRooted = Effect.fnUntraced(function*(
   root: Fetched
 ): Effect.fn.Return<Untagged, CloneError> {
   const { backupTag, environment: { mostBytes } } = job
-  const referrers = new ImageReferrers(job)
+  const referrers = new ReferrersSeen(job)
   const context = job.walk()
   const { manifest, present } = root
   const { digest } = manifest
@@ -68,7 +68,7 @@ const complete = Effect.fnUntraced(function*(
   const { digest, held, original, tag } = resolved
   const known = knownOf(job, resolved)
   if (known !== undefined) {
-    if (original === undefined) yield* new ImageReferrers(job).renew(digest, known.manifests)
+    if (original === undefined) yield* new ReferrersSeen(job).renew(digest, known.manifests)
     return remembered(digest, known, original)
   }
   if (original !== undefined) {

@@ -4,7 +4,7 @@
 import { type Clock, Deferred, Effect, type Scope } from "effect"
 import type { Digest } from "../../image/Digest.ts"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
-import type { Entered } from "../../queue/FairPermits.ts"
+import type { Entered } from "../../queue/ResizablePermits.ts"
 
 export interface Landings {
   /**

@@ -5,7 +5,7 @@ import { type CloneError, unnamed } from "../CloneError.ts"
 import type { Whole } from "../Ledger.ts"
 import type { Job } from "./Job.ts"
 import type { Resolved } from "./Resolve.ts"
-import { ImageReferrers } from "./ImageReferrers.ts"
+import { ReferrersSeen } from "./ReferrersSeen.ts"
 import { keepDigest } from "./KeepDigest.ts"
 import { type Copied, remembered, report, tagImage } from "./Tag.ts"
 import { keepTag } from "./TagInUse.ts"
@@ -35,7 +35,7 @@ const recognise = Effect.fnUntraced(function*(job: Job, resolved: Resolved) {
   }
   const known = knownOf(job, resolved)
   if (known === undefined) return undefined
-  const signed = original !== undefined || new ImageReferrers(job).isKnown(digest)
+  const signed = original !== undefined || new ReferrersSeen(job).isKnown(digest)
   return signed ? yield* tagImage(job, remembered(digest, known, original)) : undefined
 })
 

@@ -8,6 +8,7 @@ import type { Repository } from "../../image/Repository.ts"
 import { dockerManifest, mayBeSchema1 } from "../../image/ManifestDocument.ts"
 import type { ManifestHead, Manifests } from "../../registry/api/Manifests.ts"
 import { CloneError, fromRegistry } from "../CloneError.ts"
+import { tagOfPin } from "../TagOfPin.ts"
 
 /** What is to be copied, and the tag it gets. */
 export interface Resolved {
@@ -119,9 +120,7 @@ export const makeResolver = ({ backup, registry, repair }: ResolveOptions, sourc
     const named = here?.digest
     if (tag === undefined) return { digest, original, tag, metered: true, named, held: kept?.digest === digest }
     if (named === digest) return { digest, original, tag: undefined, metered: true, named, held: true }
-    // the backup's tag is set only where the source's tag means this digest; a source that cannot say means "no"
-    const head = isProtectionTag(tag) ? undefined : Option.getOrUndefined(yield* Effect.option(sourceTag(tag)))
-    return { digest, original, tag: head?.digest === wanted ? tag : undefined, metered: true, named, held: false }
+    return { digest, original, tag: yield* tagOfPin(tag, wanted, sourceTag), metered: true, named, held: false }
   })
 
   const resolve: Effect.Effect<Resolved, CloneError> = source.digest === undefined

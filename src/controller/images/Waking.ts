@@ -1,7 +1,7 @@
 // Waking: which images are tried now, of those that wait for a registry that gives nobody an answer: the most urgent one when
 // it may be asked again, all of them once it answers. Looked up anew every time: an image that is no longer wanted, or that
 // waits for something else by now, is nobody's turn. Edge: how long a registry is left alone is registry/Reachability.ts's,
-// and how many of those woken are copied at once is FairPermits'.
+// and how many of those woken are copied at once is ResizablePermits'.
 import { Duration, Effect, SubscriptionRef } from "effect"
 import { Cloner } from "../../clone/Cloner.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"

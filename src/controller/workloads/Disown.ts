@@ -3,7 +3,8 @@
 // tried again at a later look.
 import { Duration, Effect } from "effect"
 import { uptime } from "../../telemetry/Uptime.ts"
-import { makeFairPermits, unclaimed } from "../../queue/FairPermits.ts"
+import { unclaimed } from "../../queue/FairTurns.ts"
+import { makeResizablePermits } from "../../queue/ResizablePermits.ts"
 import type { KubeError } from "../../kube/KubeError.ts"
 import { Rewriter } from "../../rewrite/Rewriter.ts"
 import type { Workload } from "../../workload/Workload.ts"
@@ -49,7 +50,7 @@ const mayWrite = ({ plan, settings }: Pick<Decided, "plan" | "settings">): boole
 export const make = Effect.fnUntraced(function*({ decide }: Options) {
   const rewriter = yield* Rewriter
   const workloads = yield* WorkloadQueue
-  const permits = makeFairPermits({ permits: atOnce, reserve: true })
+  const permits = makeResizablePermits({ permits: atOnce, reserve: true })
   /** What could not be given up, and until when it is not tried again. */
   const troubles = new Map<string, number>()
 

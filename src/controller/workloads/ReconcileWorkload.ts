@@ -1,7 +1,7 @@
 // ReconcileWorkload: the actor of one workload. Look, plan, say what is wanted, and rewrite if everything is there and
 // nothing holds it. It waits for nothing: whatever it lacks wakes it when it comes.
 import { Duration, Effect, type Option, SubscriptionRef } from "effect"
-import { makeFairPermits } from "../../queue/FairPermits.ts"
+import { makeResizablePermits } from "../../queue/ResizablePermits.ts"
 import type { Backup } from "../../image/BackupName.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
 import { backup } from "../../settings/Settings.ts"
@@ -46,7 +46,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
   const settingsRef = yield* SettingsRef
   // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
   const target: Backup = backup(yield* SubscriptionRef.get(settingsRef))
-  const permits = makeFairPermits({ permits: patchesAtOnce, reserve: false })
+  const permits = makeResizablePermits({ permits: patchesAtOnce, reserve: false })
   const rests = new Rests()
   const catchRefusal = yield* makeCatchRefusal(rests)
   const events = yield* Events

@@ -3,7 +3,8 @@
 import { Clock, Duration, Effect, Metric } from "effect"
 import { uptime } from "../../telemetry/Uptime.ts"
 import type { KubeError } from "../../kube/KubeError.ts"
-import { type FairPermits, unclaimed } from "../../queue/FairPermits.ts"
+import { unclaimed } from "../../queue/FairTurns.ts"
+import type { ResizablePermits } from "../../queue/ResizablePermits.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../rewrite/Rewriter.ts"
 import { WorkloadStore } from "../../store/WorkloadStore.ts"
@@ -29,7 +30,7 @@ import type { Rests } from "./Rests.ts"
 interface Options extends Pick<Given, "target"> {
   readonly decide: Effect.Success<ReturnType<typeof makeDecide>>
   /** How many patches are on their way at once; lanes are namespaces. */
-  readonly permits: FairPermits
+  readonly permits: ResizablePermits
   readonly rests: Rests
   readonly contests: Contests
 }

@@ -11,7 +11,8 @@ import * as ReconcileImage from "../../../src/controller/images/ReconcileImage.t
 import { vanishedOf } from "../../../src/controller/sources/VanishedSources.ts"
 import * as Waking from "../../../src/controller/images/Waking.ts"
 import { format, type ImageReference } from "../../../src/image/ImageReference.ts"
-import { makeFairPermits, unclaimed } from "../../../src/queue/FairPermits.ts"
+import { unclaimed } from "../../../src/queue/FairTurns.ts"
+import { makeResizablePermits } from "../../../src/queue/ResizablePermits.ts"
 import { makeReachability } from "../../../src/registry/Reachability.ts"
 import { registryError } from "../../../src/registry/RegistryError.ts"
 import { settingsOf } from "../../../src/settings/Settings.ts"
@@ -40,7 +41,7 @@ const copied = (source: ImageReference): Copied => ({
 
 /** Twenty permits as the daemon has them; `down` says which registries refuse connections. */
 const world = () => {
-  const permits = makeFairPermits({ permits: 20, reserve: true })
+  const permits = makeResizablePermits({ permits: 20, reserve: true })
   const reachability = makeReachability(() => 0)
   const down = new Set([dead])
   const asked: Array<string> = []

@@ -1,5 +1,5 @@
-// Lanes: whose turn it is when a permit is free: lanes (source registries) in turns, then namespaces, then by urgency; so that one
-// with many waiters starves no other. Pure but for its own state. Edge: how somebody waits is FairPermits' and Line's.
+// FairTurns: whose turn it is when a permit is free: lanes (source registries) in turns, then namespaces, then by urgency; so that one
+// with many waiters starves no other. Pure but for its own state. Edge: how somebody waits is ResizablePermits' and Line's.
 
 /** What is said for an image that waits. */
 export interface Claim {
@@ -20,7 +20,7 @@ export interface Waiter {
   readonly grant: () => void
 }
 
-export interface LanesOptions {
+export interface FairTurnsOptions {
   readonly permits: number
   /**
    * Neither one lane nor the work that is one namespace's alone ever gets the last permit (of two or more): if it stalls,
@@ -52,7 +52,7 @@ const ownerOf = ({ namespaces }: Claim): string | undefined =>
 const turnsOf = ({ namespaces }: Claim): ReadonlySet<string> => namespaces.size === 0 ? nobody : namespaces
 
 /** The permits, and who waits for them. */
-export class Lanes {
+export class FairTurns {
   #most: number
   readonly #reserve: boolean
   #out = 0
@@ -63,7 +63,7 @@ export class Lanes {
   /** By namespace, the number of the grant that served it last; forgotten when all is done. */
   readonly #served = new Map<string, number>()
   #grants = 0
-  constructor({ permits, reserve }: LanesOptions) {
+  constructor({ permits, reserve }: FairTurnsOptions) {
     this.#most = permits
     this.#reserve = reserve
   }

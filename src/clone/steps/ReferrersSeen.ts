@@ -1,10 +1,10 @@
-// ImageReferrers: what refers to an image, brought over beside it: signatures, SBOMs, attestations. Remembers whether all of it came.
+// ReferrersSeen: what refers to an image, brought over beside it: signatures, SBOMs, attestations. Remembers whether all of it came.
 import { Effect } from "effect"
 import type { Digest } from "../../image/Digest.ts"
 import { copyReferrers, type ReferrerContext } from "../tree/CopyReferrers.ts"
 import type { Job } from "./Job.ts"
 
-export class ImageReferrers {
+export class ReferrersSeen {
   readonly #job: Job
   #complete = true
   constructor(job: Job) {

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
-import { type Claim, type FairPermits, makeFairPermits, unclaimed } from "../../src/queue/FairPermits.ts"
+import { type Claim, unclaimed } from "../../src/queue/FairTurns.ts"
+import { makeResizablePermits, type ResizablePermits } from "../../src/queue/ResizablePermits.ts"
 
 /** Work that runs until it is told to end, noting when it starts. */
-const job = (permits: FairPermits, key: string | Claim, name: string, started: Array<string>) =>
+const job = (permits: ResizablePermits, key: string | Claim, name: string, started: Array<string>) =>
   Effect.gen(function*() {
     const gate = yield* Deferred.make<void>()
     const fiber = yield* Effect.forkChild(
@@ -18,10 +19,10 @@ const job = (permits: FairPermits, key: string | Claim, name: string, started: A
     }
   })
 
-describe("FairPermits", () => {
+describe("ResizablePermits", () => {
   it.effect("serves keys in turns, and each key in order", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 1, reserve: false })
+      const permits = makeResizablePermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const jobs = []
       for (
@@ -40,7 +41,7 @@ describe("FairPermits", () => {
 
   /** Jobs that end one by one; answers the order in which they began. */
   const orderOf = Effect.fnUntraced(
-    function*(permits: FairPermits, claims: ReadonlyArray<[name: string, claim: Claim]>) {
+    function*(permits: ResizablePermits, claims: ReadonlyArray<[name: string, claim: Claim]>) {
       const started: Array<string> = []
       const jobs = new Map<string, { readonly end: Effect.Effect<void> }>()
       for (const [name, claim] of claims) jobs.set(name, yield* job(permits, claim, name, started))
@@ -56,7 +57,7 @@ describe("FairPermits", () => {
 
   it.effect("within a lane the namespace that waits longest for a turn is served, there the most urgent", () =>
     Effect.gen(function*() {
-      const order = yield* orderOf(makeFairPermits({ permits: 1, reserve: false }), [
+      const order = yield* orderOf(makeResizablePermits({ permits: 1, reserve: false }), [
         ["first", claim(["one"])],
         ["one, low", claim(["one"], 1)],
         ["one, high", claim(["one"], 4)],
@@ -72,13 +73,16 @@ describe("FairPermits", () => {
   it.effect("a namespace with many images does not delay the one image of another", () =>
     Effect.gen(function*() {
       const many = Array.from({ length: 50 }, (_, at): [string, Claim] => [`many ${at}`, claim(["many"], 9)])
-      const order = yield* orderOf(makeFairPermits({ permits: 1, reserve: false }), [...many, ["few", claim(["few"])]])
+      const order = yield* orderOf(makeResizablePermits({ permits: 1, reserve: false }), [...many, [
+        "few",
+        claim(["few"])
+      ]])
       assert.isAtMost(order.indexOf("few"), 1)
     }))
 
   it.effect("with a reserve one lane never has the last permit, and alone it has all but that", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 3, reserve: true })
+      const permits = makeResizablePermits({ permits: 3, reserve: true })
       const started: Array<string> = []
       const slow = []
       for (const name of ["slow 1", "slow 2", "slow 3"]) {
@@ -102,7 +106,7 @@ describe("FairPermits", () => {
 
   it.effect("with a reserve one namespace never has the last permit, over however many lanes it spreads its work", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 3, reserve: true })
+      const permits = makeResizablePermits({ permits: 3, reserve: true })
       const started: Array<string> = []
       const greedy = []
       for (const at of [1, 2, 3]) {
@@ -126,7 +130,7 @@ describe("FairPermits", () => {
   it.effect("with a reserve an image of several namespaces, or of none, may have the last permit", () =>
     Effect.gen(function*() {
       for (const last of [["greedy", "modest"], []]) {
-        const permits = makeFairPermits({ permits: 2, reserve: true })
+        const permits = makeResizablePermits({ permits: 2, reserve: true })
         const started: Array<string> = []
         yield* job(permits, claim(["greedy"], 0, "a"), "own", started)
         yield* job(permits, claim(["greedy"], 0, "b"), "own again", started)
@@ -137,7 +141,7 @@ describe("FairPermits", () => {
 
   it.effect("the namespace's part of the permits grows and shrinks with them", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 2, reserve: true })
+      const permits = makeResizablePermits({ permits: 2, reserve: true })
       const started: Array<string> = []
       const jobs = []
       for (const at of [1, 2, 3, 4]) jobs.push(yield* job(permits, claim(["one"], 0, `lane ${at}`), `${at}`, started))
@@ -156,7 +160,7 @@ describe("FairPermits", () => {
 
   it.effect("more permits start waiters at once, fewer take effect as they come back", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 1, reserve: false })
+      const permits = makeResizablePermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const jobs = []
       for (const name of ["1", "2", "3", "4", "5"]) jobs.push(yield* job(permits, "a", name, started))
@@ -172,7 +176,7 @@ describe("FairPermits", () => {
 
   it.effect("a waiter that leaves gives its place up, a holder that is interrupted its permit", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 1, reserve: false })
+      const permits = makeResizablePermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const one = yield* job(permits, "a", "1", started)
       const two = yield* job(permits, "a", "2", started)
@@ -188,7 +192,7 @@ describe("FairPermits", () => {
 
   it.effect("a failure inside gives the permit back", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 1, reserve: false })
+      const permits = makeResizablePermits({ permits: 1, reserve: false })
       yield* Effect.flip(permits.withPermit({ lane: "a", ...unclaimed })(Effect.fail("no")))
       yield* Effect.exit(permits.withPermit({ lane: "a", ...unclaimed })(Effect.die("worse")))
       assert.strictEqual(yield* permits.withPermit({ lane: "a", ...unclaimed })(Effect.succeed(1)), 1)
@@ -196,7 +200,7 @@ describe("FairPermits", () => {
 
   it.effect("an entered place is left once, when told to or else with its scope", () =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: 1, reserve: false })
+      const permits = makeResizablePermits({ permits: 1, reserve: false })
       const started: Array<string> = []
       const [two, three] = yield* Effect.scoped(Effect.gen(function*() {
         const { leave } = yield* permits.enter({ lane: "a", ...unclaimed })
@@ -237,7 +241,7 @@ describe("FairPermits", () => {
     steps: Schema.Array(step)
   }, ({ permits: count, reserve, steps }) =>
     Effect.gen(function*() {
-      const permits = makeFairPermits({ permits: count, reserve })
+      const permits = makeResizablePermits({ permits: count, reserve })
       let running = 0
       let most = 0
       yield* runAll(steps, (it) =>
@@ -265,7 +269,7 @@ describe("FairPermits", () => {
     steps: Schema.Array(step)
   }, ({ permits: count, reserve, steps }) =>
     Effect.gen(function*() {
-      const places = Array.from({ length: 3 }, () => makeFairPermits({ permits: count, reserve }))
+      const places = Array.from({ length: 3 }, () => makeResizablePermits({ permits: count, reserve }))
       const held = places.map(() => 0)
       const most = places.map(() => 0)
       const enter = Effect.fnUntraced(function*(lane: string, at: number) {

@@ -1,10 +1,8 @@
-// Permits that are handed out in turns (Lanes.ts), to fibers that wait for them or to keys in a line (Line.ts). Their number can change
+// Permits that are handed out in turns (FairTurns.ts), to fibers that wait for them or to keys in a line (Line.ts). Their number can change
 // while they are out. Effect's PartitionedSemaphore is fair but has no resize.
 import { Deferred, Effect, type Scope } from "effect"
-import { type Claim, Lanes, type LanesOptions, type Waiter } from "./Lanes.ts"
+import { type Claim, FairTurns, type FairTurnsOptions, type Waiter } from "./FairTurns.ts"
 import { Line } from "./Line.ts"
-
-export { type Claim, unclaimed } from "./Lanes.ts"
 
 /** A place that is held. */
 export interface Entered {
@@ -12,7 +10,7 @@ export interface Entered {
   readonly leave: Effect.Effect<void>
 }
 
-export interface FairPermits {
+export interface ResizablePermits {
   /** Runs the effect while holding one permit. */
   readonly withPermit: (claim: Claim) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Waits for a permit, which comes back when it is left, or else at the end of the scope. */
@@ -24,15 +22,15 @@ export interface FairPermits {
   readonly waiting: Effect.Effect<number>
 }
 
-export interface FairPermitsOptions extends LanesOptions {
+export interface ResizablePermitsOptions extends FairTurnsOptions {
   /** Hears of each key in line whose permit is there now. */
   readonly called?: (key: string) => void
 }
 
 /** All permits free. */
-export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
-  const lanes = new Lanes(options)
-  const release = (claim: Claim) => Effect.sync(() => lanes.giveBack(claim))
+export const makeResizablePermits = (options: ResizablePermitsOptions): ResizablePermits => {
+  const turns = new FairTurns(options)
+  const release = (claim: Claim) => Effect.sync(() => turns.giveBack(claim))
 
   const take = (claim: Claim, restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
@@ -45,13 +43,13 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
           Deferred.doneUnsafe(turn, Effect.void)
         }
       }
-      lanes.join(waiter)
-      const leave = Effect.suspend(() => granted ? release(claim) : Effect.sync(() => lanes.leave(waiter)))
+      turns.join(waiter)
+      const leave = Effect.suspend(() => granted ? release(claim) : Effect.sync(() => turns.leave(waiter)))
       return Effect.onInterrupt(restore(Deferred.await(turn)), () => leave)
     })
 
   return {
-    line: new Line(lanes, options.called ?? (() => undefined)),
+    line: new Line(turns, options.called ?? (() => undefined)),
     withPermit: (claim) => (effect) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.andThen(take(claim, restore), Effect.ensuring(restore(effect), release(claim)))
@@ -64,12 +62,12 @@ export const makeFairPermits = (options: FairPermitsOptions): FairPermits => {
           const once = Effect.sync(() => {
             if (!held) return
             held = false
-            lanes.giveBack(claim)
+            turns.giveBack(claim)
           })
           return Effect.as(Effect.addFinalizer(() => once), { leave: once })
         })
       ),
-    resize: (next) => Effect.sync(() => lanes.resize(next)),
-    waiting: Effect.sync(() => lanes.waiting)
+    resize: (next) => Effect.sync(() => turns.resize(next)),
+    waiting: Effect.sync(() => turns.waiting)
   }
 }
