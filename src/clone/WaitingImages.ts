@@ -1,4 +1,4 @@
-// CopyTurns: images that wait for their turn without whoever asked for them: who is called, and what was seen of their names before they
+// WaitingImages: images that wait for their turn without whoever asked for them: who is called, and what was seen of their names before they
 // waited. Edge: whose turn it is is Permits'; whoever is called is the image loop's.
 import { Effect, Exit, Option, Queue, type Scope } from "effect"
 import type { Digest } from "../image/Digest.ts"
