@@ -8,11 +8,11 @@ import { Inventory } from "../store/Inventory.ts"
 import { type Workloads, WorkloadStore } from "../store/WorkloadStore.ts"
 import { uptime } from "../telemetry/Uptime.ts"
 import { ignoredNamespace } from "../workload/Exempt.ts"
-import { isOf, kindOfObject, kinds, watchName } from "../workload/Kinds.ts"
+import { kindOfObject, watchName } from "../workload/Kinds.ts"
 import type { PodFacts } from "../workload/PlanPod.ts"
 import type { Namespace, Pod, Workload } from "../workload/Workload.ts"
 import type { AdmittedPod } from "./AdmittedPod.ts"
-import { ownersOf } from "./Owners.ts"
+import { ownersOf, watchOf } from "./Owners.ts"
 
 /** How long the cache is waited for, and how often it is looked at meanwhile. */
 const patience = 200
@@ -26,9 +26,9 @@ interface Seen {
   readonly missing: ReadonlyArray<string>
 }
 
-const look = (store: Workloads, { pod: { workload }, templateHash }: AdmittedPod): Seen => {
+const look = (store: Workloads, { pod: { workload }, templateHash }: AdmittedPod, settings: Settings): Seen => {
   const namespace = store.namespace(workload.namespace)
-  const owners = ownersOf(store, workload, templateHash)
+  const owners = ownersOf(store, workload, templateHash, settings.EXTRA_KINDS)
   return {
     namespace,
     owners: owners._tag === "Known" ? owners.owners : [],
@@ -46,13 +46,14 @@ const hasAll = ({ workload: { images } }: Pod, { images: wanted }: Workload): bo
 /** What has to be seen to tell whose pod it is, and what its like run. */
 const resourcesOf = (
   { pod: { workload: { owner } } }: AdmittedPod,
-  owners: ReadonlyArray<Workload>
+  owners: ReadonlyArray<Workload>,
+  { EXTRA_KINDS }: Settings
 ): ReadonlySet<string> =>
   new Set([
     "pods",
     "namespaces",
     ...owners.map((it) => watchName(kindOfObject(it))),
-    ...kinds.flatMap((it) => owner !== undefined && isOf(it, owner) ? [it.resource] : [])
+    ...(owner === undefined ? [] : [watchOf(owner, EXTRA_KINDS) ?? "pods"])
   ])
 
 /** Pods that the nearest owner has made from the same revision; kinds that make one revision only give none a name. */
@@ -88,7 +89,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const { namespace } = admitted.pod.workload
     const needless = ignoredNamespace(namespace, { settings, ownNamespace }) !== undefined
     for (;;) {
-      const seen = look(store, admitted)
+      const seen = look(store, admitted, settings)
       // a cache that was never filled is not waited for
       if (needless || seen.missing.length === 0 || !store.isSynced("namespaces")) return seen
       if ((yield* uptime) - started >= patience) return seen
@@ -101,7 +102,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const { missing, namespace, owners } = yield* seenInTime(admitted, settings)
     const now = yield* Clock.currentTimeMillis
     const up = yield* uptime
-    const unheard = [...resourcesOf(admitted, owners)].flatMap((it) =>
+    const unheard = [...resourcesOf(admitted, owners, settings)].flatMap((it) =>
       (store.isSynced(it) ? states.unheard(it, up) : `${it} have not been seen whole yet`) ?? []
     )
     const pods = siblingsOf(store, admitted, owners)

@@ -1,6 +1,8 @@
 // Owners: what controls a pod that is about to be made, as far as its opt-outs and holds are concerned. Its controller has just
 // made it, so what is nearest may not have reached the cache yet; a Deployment is found by name there, all else is unknown.
-import { isOf, kinds } from "../workload/Kinds.ts"
+import type { ExtraKind } from "../settings/Settings.ts"
+import { isOf, kinds, watchName } from "../workload/Kinds.ts"
+import { extraKindNamed } from "../workload/ProjectExtra.ts"
 import { type Owner, type Workload, workloadKey } from "../workload/Workload.ts"
 import type { Workloads } from "../store/WorkloadStore.ts"
 
@@ -10,7 +12,14 @@ export type Owners =
   /** One that must be there cannot be seen, yet. */
   | { readonly _tag: "Unknown"; readonly detail: string }
 
-const isWatched = (owner: Owner): boolean => kinds.some((it) => isOf(it, owner))
+/** The name of the watch that shows an owner; undefined: its kind is not watched, and no mark of it is read. */
+export const watchOf = (owner: Owner, extras: ReadonlyArray<ExtraKind>): string | undefined => {
+  const { apiVersion = "", kind } = owner
+  const builtIn = kinds.find((it) => isOf(it, owner))
+  if (builtIn !== undefined) return watchName(builtIn)
+  const extra = extraKindNamed(extras, apiVersion, kind)
+  return extra && watchName(extra)
+}
 
 /** The Deployment of a ReplicaSet by its name, `<deployment>-<pod-template-hash>` (deployment controller, sync.go). */
 const deploymentOf = (store: Workloads, namespace: string, name: string, hash: string | undefined) =>
@@ -21,15 +30,20 @@ const deploymentOf = (store: Workloads, namespace: string, name: string, hash: s
 /**
  * What will control a pod.
  * @param templateHash its label `pod-template-hash`
+ * @param extras EXTRA_KINDS
  */
-export const ownersOf = (store: Workloads, pod: Workload, templateHash: string | undefined): Owners => {
+export const ownersOf = (
+  store: Workloads,
+  pod: Workload,
+  templateHash: string | undefined,
+  extras: ReadonlyArray<ExtraKind>
+): Owners => {
   const { namespace, owner } = pod
   if (owner === undefined) return { _tag: "Known", owners: [] }
   const seen = store.ownersOf(pod)
   const last = seen.at(-1)
   const next = last === undefined ? owner : last.owner
-  // what controls by a kind of its own has no marks that are read
-  if (next === undefined || !isWatched(next)) return { _tag: "Known", owners: seen }
+  if (next === undefined || watchOf(next, extras) === undefined) return { _tag: "Known", owners: seen }
   const deployment = last === undefined && next.kind === "ReplicaSet"
     ? deploymentOf(store, namespace, next.name, templateHash)
     : undefined

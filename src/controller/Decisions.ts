@@ -44,7 +44,7 @@ export const reasonsOf = ({ plan, verdict }: Decision): ReadonlySet<SkipReason |
  * Whether an object is what people call a workload: not what another workload made, no static pod, and no old revision of what
  * an operator rolls.
  */
-const isWorkload = ({ plan: { ofExtra, workload } }: Decision): boolean => {
+export const isWorkload = ({ plan: { ofExtra, workload } }: Pick<Decision, "plan">): boolean => {
   const { mirror, owner, replicas } = workload
   return !mirror && ofExtra !== true && (owner === undefined || (!isWorkloadKind(owner.kind) && replicas !== 0))
 }

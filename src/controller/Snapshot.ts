@@ -43,7 +43,8 @@ const extraResources = Effect.fnUntraced(function*(extras: ReadonlyArray<ExtraKi
     yield* discoverKind(of).pipe(
       Effect.map((kind) => void found.push(extraResource(kind))),
       Effect.catchTag("KindMissing", ({ message }) => Effect.sync(() => void absent.push(message))),
-      Effect.catchIf(isReason("Forbidden"), () => Effect.sync(() => void refused.push(extraName(of))))
+      // also where the server behind an aggregated group is down: what else there is can be seen all the same
+      Effect.catchTag("KubeError", () => Effect.sync(() => void refused.push(extraName(of))))
     )
   }
   return { found, refused, absent }

@@ -26,7 +26,10 @@ const isWire = (response: Dispatcher.ResponseData): boolean => isProtobuf(firstO
 
 /** What an answer that is no success says: JSON, text, or what is read of Protocol Buffers. */
 const problemOf = Effect.fnUntraced(function*(request: KubeRequest, response: Dispatcher.ResponseData) {
-  const bytes = yield* bytesOf(request, response)
+  const read = yield* Effect.result(bytesOf(request, response))
+  // what it says may be packed by somebody on the way; that it says no is in its status
+  if (Result.isFailure(read)) return read.failure.reason === "Protocol" ? "" : yield* read.failure
+  const bytes = read.success
   if (isWire(response)) return readStatus(bytes) ?? ""
   const text = bytes.toString("utf8")
   return parse(text)?.json ?? text

@@ -33,7 +33,10 @@ export interface Reachability {
   ) => Effect.Effect<A, RegistryError, R>
   /** Undefined: it answers, as far as is known. Zero: who comes next asks it. Else how long it is left alone. */
   readonly silenceOf: (registry: string) => Effect.Effect<Duration.Duration | undefined>
-  /** The registries that give no answer, and from the first attempt to the last how long that was. */
+  /**
+   * The registries that give no answer, and from the first attempt to the last how long that was, whatever has changed meanwhile
+   * in how they are reached.
+   */
   readonly silences: Effect.Effect<ReadonlyMap<string, Duration.Duration>>
 }
 
@@ -80,6 +83,8 @@ export const makeReachability = (version: () => unknown): Reachability => {
   let silences = makeBoundedMap<string, Silence>(4096)
   /** When a registry was last heard: monotonic nanoseconds. */
   const heard = makeBoundedMap<string, bigint>(4096)
+  /** The first and the last failure since then: that they are reached in another way is no answer. */
+  const unheard = makeBoundedMap<string, Pick<Silence, "since" | "at">>(4096)
 
   const known = (registry: string): Silence | undefined => {
     if (version() !== of) {
@@ -106,11 +111,13 @@ export const makeReachability = (version: () => unknown): Reachability => {
       asking: false
     }
     silences.set(registry, silence)
+    unheard.set(registry, { since: unheard.get(registry)?.since ?? started, at: now })
     return silence
   }
 
   const answered = (registry: string, now: bigint): Effect.Effect<void> => {
     heard.set(registry, now)
+    unheard.delete(registry)
     const before = known(registry)
     if (before === undefined) return Effect.void
     silences.delete(registry)
@@ -157,12 +164,8 @@ export const makeReachability = (version: () => unknown): Reachability => {
         const silence = known(registry)
         return silence === undefined ? undefined : leftOf(silence, now)
       }),
-    silences: Effect.sync(() => {
-      // forgets where what they are reached by has changed
-      known("")
-      return new Map(
-        Array.from(silences.entries(), ([registry, { at, since }]) => [registry, Duration.nanos(at - since)])
-      )
-    })
+    silences: Effect.sync(() =>
+      new Map(Array.from(unheard.entries(), ([registry, { at, since }]) => [registry, Duration.nanos(at - since)]))
+    )
   }
 }

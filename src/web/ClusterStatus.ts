@@ -1,6 +1,6 @@
 // ClusterStatus: how much of what runs is in the backup, as `/api/status` answers it and the command `status` reads it. Edge: values
 // only; the counts are upkeep's, how they look StatusTable's.
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { Images } from "../store/Inventory.ts"
 import { countAll, type CoverageCounts, type CoverageTally, ratioOf } from "../upkeep/Coverage.ts"
 import { imageCounts, imageCoverage } from "../upkeep/ImageCoverage.ts"
@@ -34,7 +34,10 @@ export const ClusterStatus = Schema.TaggedStruct("Status", {
       kept: Schema.Boolean,
       pods: Count
     }))
-  }),
+  }).pipe(
+    // a controller of a version before says nothing of it
+    Schema.withDecodingDefaultKey(Effect.succeed({ count: 0, images: [] }))
+  ),
   /** Images in use without a copy, the first of them. */
   atRisk: Schema.Array(Schema.Struct({ source: Schema.String, why: Schema.String, pods: Count }))
 })

@@ -2,6 +2,7 @@
 // no command can do it is workload/ReasonAdvice.ts. Nothing here is ever run by us.
 import { heldAnnotation } from "../workload/HeldMark.ts"
 import { rewriteAnnotation } from "../workload/Marks.ts"
+import { kindName, kindOfObject } from "../workload/Kinds.ts"
 import type { HoldReason, SkipReason } from "../workload/Reason.ts"
 import type { Workload } from "../workload/Workload.ts"
 import type { Command } from "./Explanation.ts"
@@ -14,7 +15,12 @@ export const shellWord = (text: string): string =>
 const kubectl = ({ namespace }: Workload, ...words: ReadonlyArray<string>): string =>
   ["kubectl", "-n", namespace, ...words].map(shellWord).join(" ")
 
-const objectOf = ({ kind, name }: Workload): string => `${kind.toLowerCase()}/${name}`
+/** As kubectl takes it: kinds of EXTRA_KINDS with their group. */
+const objectOf = (workload: Workload): string => `${kindName(kindOfObject(workload)).toLowerCase()}/${workload.name}`
+
+/** What kubectl does with rollouts, which it knows of its own kinds alone. */
+const rollout = (workload: Workload, verb: "restart" | "status" | "resume", does: string): ReadonlyArray<Command> =>
+  workload.extra === undefined ? [{ does, command: kubectl(workload, "rollout", verb, objectOf(workload)) }] : []
 
 const annotate = (workload: Workload, mark: string, does: string): Command => ({
   does,
@@ -84,21 +90,15 @@ const byReason: Partial<Record<SkipReason | HoldReason, Made>> = {
   "immutable": (it) => [settings(it, "MUTATING_WEBHOOK has its pods get the copies")],
   "pending": imagesOf,
   "failed": (it) => [...imagesOf(it), settings(it, "IMAGES_TO_IGNORE lets the other images go on")],
-  "tag-moved": ({ plan: { workload } }) => [
-    { does: "run what the tag names", command: kubectl(workload, "rollout", "restart", objectOf(workload)) }
-  ],
+  "tag-moved": ({ plan: { workload } }) => rollout(workload, "restart", "run what the tag names"),
   "managed-by": (it) => [settings(it, "MUTATING_WEBHOOK has its pods get the copies")],
   "unhealthy": ({ plan: { workload } }) => [
     { does: "see what is wrong", command: kubectl(workload, "describe", objectOf(workload)) }
   ],
-  "rolling-out": ({ plan: { workload } }) => [
-    { does: "watch it", command: kubectl(workload, "rollout", "status", objectOf(workload)) }
-  ],
+  "rolling-out": ({ plan: { workload } }) => rollout(workload, "status", "watch it"),
   "no-disruption": ({ plan: { workload } }) => [asked(workload, "have it rolled all the same")],
   "paced": (it) => [settings(it, "MAX_CONCURRENT_ROLLOUTS"), never(it.plan.workload)],
-  "paused": ({ plan: { workload } }) => [
-    { does: "let it roll", command: kubectl(workload, "rollout", "resume", objectOf(workload)) }
-  ],
+  "paused": ({ plan: { workload } }) => rollout(workload, "resume", "let it roll"),
   "stopped": restoreStuck,
   "contested": ({ plan: { workload } }) => [
     annotate(workload, `${heldAnnotation}-`, "have it tried again"),

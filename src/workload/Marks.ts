@@ -148,6 +148,10 @@ const isOurs = (it: Timed): boolean =>
 /** What is written through status or scale changes no template. */
 const isOfSpec = (it: Timed): boolean => (it.subresource ?? "") === ""
 const isOfImage = (it: Timed): boolean => isOfSpec(it) && holdsImage(it.fieldsV1)
+
+/** Whether fields are more than metadata: of custom resources a list of containers is mostly one field, and names no image. */
+export const holdsSpec = remembered((fields) => Object.keys(fields).some((it) => it !== "f:metadata"))
+const isOfExtraSpec = (it: Timed): boolean => isOfSpec(it) && holdsSpec(it.fieldsV1)
 const isOthers = (it: Timed): boolean => it.manager !== fieldManager && isOfSpec(it) && holdsTemplate(it.fieldsV1)
 
 /**
@@ -165,11 +169,13 @@ export const ourselves = `${fieldManager} (Update)`
 /**
  * Who set an image last: the field manager that holds one now, the newest where several do, and how it writes. Undefined where
  * nobody holds any: ours are given up, and some tools clear the list.
+ * @param isExtra of a custom resource, whose images are in no field of their own
  */
-export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>): string | undefined => {
-  const newest = latest(managedFields, isOfImage)
+export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>, isExtra = false): string | undefined => {
+  const counts = isExtra ? isOfExtraSpec : isOfImage
+  const newest = latest(managedFields, counts)
   const found = managedFields.findLast((it) =>
-    isOfImage(it) && (newest === undefined || Date.parse(it.time ?? "") === newest)
+    counts(it) && (newest === undefined || Date.parse(it.time ?? "") === newest)
   )
   return found && `${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`
 }

@@ -5,7 +5,7 @@
 import { Option, Schema } from "effect"
 import { Tracked } from "./ApiObjects.ts"
 import type { Kind } from "./Kinds.ts"
-import { fieldManager, holdsImage, type ManagedField } from "./Marks.ts"
+import { fieldManager, holdsImage, holdsSpec, type ManagedField } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import type { Operation } from "./Patch.ts"
 
@@ -31,10 +31,6 @@ const isAt = (object: unknown, path: ReadonlyArray<string>): boolean => {
 /** Fields that are the annotation alone, without the map it is in: that is whoever's it was. */
 const claimOf = (path: ReadonlyArray<string>): unknown =>
   path.reduceRight<unknown>((below, key) => ({ [`f:${key}`]: below }), {})
-
-/** Whether fields are more than metadata: of custom resources a list of containers is mostly one field, and names no image. */
-const holdsSpec = (fields: unknown): boolean =>
-  typeof fields === "object" && fields !== null && Object.keys(fields).some((it) => it !== "f:metadata")
 
 /** Indexes of our entries that hold an image. */
 const excess = (

@@ -115,7 +115,7 @@ export const projectBase = (
     // a pod has no template, and there are many pods
     templateChangedAt: kind === "Pod" ? undefined : templateChangedAtOf(metadata.managedFields ?? []),
     annotated: metadata.annotations !== undefined && metadata.annotations !== null,
-    imagesSetBy: kindOf(kind).mutable ? imagesSetByOf(metadata.managedFields ?? []) : undefined,
+    imagesSetBy: kindOf(kind).mutable ? imagesSetByOf(metadata.managedFields ?? [], kind === "Extra") : undefined,
     written: writtenOf(annotations),
     held: readHeld(annotations[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ownersOf } from "../../src/admission/Owners.ts"
 import { Workloads } from "../../src/store/WorkloadStore.ts"
+import { rollout, rolloutOf } from "../support/ExtraObjects.ts"
 import { pod, workload } from "../support/Objects.ts"
 import { replicaSet, web } from "./Reviewed.ts"
 
@@ -12,8 +13,8 @@ const storeOf = (...workloads: ReadonlyArray<typeof web>) => {
 
 const made = (owner?: typeof web) => pod(owner === undefined ? {} : { owner }).workload
 
-const keysOf = (store: Workloads, of: typeof web, hash?: string) => {
-  const found = ownersOf(store, of, hash)
+const keysOf = (store: Workloads, of: typeof web, hash?: string, extras: ReadonlyArray<typeof rollout> = []) => {
+  const found = ownersOf(store, of, hash, extras)
   return found._tag === "Known" ? found.owners.map((it) => it.key) : found.detail
 }
 
@@ -40,6 +41,20 @@ describe("the owners of a new pod", () => {
   it("are unknown while one that must be there has not been seen", () => {
     assert.match(String(keysOf(storeOf(replicaSet), made(replicaSet))), /^Deployment shop\/web, which controls it/)
     assert.match(String(keysOf(storeOf(), made(workload({ kind: "Job", name: "j" })))), /^Job shop\/j/)
+  })
+
+  it("are unknown while an object of EXTRA_KINDS has not been seen, whose marks are read", () => {
+    const owner = { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", name: "web", uid: "uid-Rollout-web" }
+    const of = { ...made(), owner }
+    assert.deepStrictEqual(keysOf(storeOf(), of), [])
+    assert.match(String(keysOf(storeOf(), of, undefined, [rollout])), /^Rollout shop\/web, which controls it/)
+    assert.deepStrictEqual(keysOf(storeOf(rolloutOf()), of, undefined, [rollout]), [rolloutOf().key])
+    const controlled = workload({
+      kind: "ReplicaSet",
+      name: "web-1",
+      metadata: { ownerReferences: [{ ...owner, controller: true }] }
+    })
+    assert.match(String(keysOf(storeOf(controlled), made(controlled), undefined, [rollout])), /^Rollout shop\/web/)
   })
 
   it("end where a kind begins that is not known here", () => {

@@ -26,6 +26,14 @@ describe("a packed answer", () => {
       assert.include((yield* Effect.flip(ask(api.server))).message, "may not see things")
     }).pipe(Effect.provide(testing)))
 
+  it.live("that nobody here can unpack still says by its status that the server has refused", () =>
+    Effect.gen(function*() {
+      const api = yield* fakeApi([(_, response) => {
+        response.writeHead(403, { "content-type": "application/json", "content-encoding": "br" }).end("x")
+      }])
+      assert.strictEqual((yield* Effect.flip(ask(api.server))).reason, "Forbidden")
+    }).pipe(Effect.provide(testing)))
+
   it.live("that stands still is given up with whoever asks", () =>
     Effect.gen(function*() {
       let closed = false

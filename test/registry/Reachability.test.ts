@@ -165,8 +165,11 @@ describe("a registry that gives no answer", () => {
       yield* run(Effect.flip(ask()))
       version = 1
       assert.isUndefined(yield* seconds(reachability))
+      // which is no answer: for how long it has given none goes on
+      assert.deepStrictEqual([...(yield* reachability.silences).keys()], ["a.test"])
       now.answer = Effect.succeed("well")
       assert.strictEqual(yield* run(ask()), "well")
+      assert.strictEqual((yield* reachability.silences).size, 0)
     }))
   })
 })

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process"
 import { commandsOf, shellWord } from "../../src/web/Commands.ts"
 import { holdReasons, skipReasons } from "../../src/workload/Reason.ts"
 import { held, skipped } from "../../src/workload/Verdict.ts"
+import { rolloutOf } from "../support/ExtraObjects.ts"
 import { known } from "./Explained.ts"
 
 const commands = (of: Parameters<typeof known>[0], more: Parameters<typeof known>[1] = {}) =>
@@ -19,6 +20,15 @@ describe("the commands that would change a decision", () => {
     assert.deepStrictEqual(commands({ of: { metadata: never } }), [
       "kubectl -n shop annotate deployment/web image-cloner.io/rewrite=patch --overwrite"
     ])
+  })
+
+  it("name objects of EXTRA_KINDS with their group, and ask kubectl for no rollout of them", () => {
+    const { plan } = known()
+    const of = { plan: { ...plan, workload: rolloutOf() } }
+    const told = (reason: "contested" | "rolling-out" | "tag-moved") =>
+      commands({}, { ...of, verdict: held(reason, "x") })
+    assert.strictEqual(told("contested")[0], "kubectl -n shop annotate rollout.argoproj.io/web image-cloner.io/held-")
+    for (const reason of ["rolling-out", "tag-moved"] as const) assert.notInclude(told(reason).join(), " rollout ")
   })
 
   it("undo marks of a restore as restore does", () => {

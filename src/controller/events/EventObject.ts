@@ -52,7 +52,7 @@ interface Moment {
 const seriesOf = (count: number, now: number) =>
   count < 2 ? {} : { series: { count, lastObservedTime: microTime(now) } }
 
-/** The request that makes it. */
+/** The request that makes it. Sent once: whether this replica leads is asked before every write. */
 export const createEvent = (event: ToldEvent, { instance, name, now }: Moment, count = 1): KubeRequest => {
   const { action, note, reason, regarding, type } = event
   const { uid, ...reference } = regarding
@@ -73,7 +73,8 @@ export const createEvent = (event: ToldEvent, { instance, name, now }: Moment, c
       reportingController,
       reportingInstance: withinBytes(instance, longestName),
       ...seriesOf(count, now)
-    }
+    },
+    once: true
   }
 }
 
@@ -83,5 +84,6 @@ export const countEvent = ({ regarding }: ToldEvent, { name, now }: Moment, coun
   path: `${collection(regarding.namespace)}/${encodeURIComponent(name)}`,
   query: { fieldManager, fieldValidation: "Strict" },
   contentType: "application/merge-patch+json",
-  body: seriesOf(count, now)
+  body: seriesOf(count, now),
+  once: true
 })

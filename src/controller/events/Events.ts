@@ -50,7 +50,8 @@ export const layer: Layer.Layer<never> = Layer.effect(
       const nanos = yield* Clock.currentTimeNanos
       const key = keyOf(event)
       const name = eventName(event.regarding, nanos)
-      const write = limits.admit(key, event.regarding.namespace, name, yield* uptime)
+      const needsSomebody = event.type === "Warning"
+      const write = limits.admit(key, event.regarding.namespace, name, yield* uptime, needsSomebody)
       if (write._tag === "Counted") return
       if (write._tag === "Limited") return yield* count("limited")
       const now = yield* Clock.currentTimeMillis

@@ -60,7 +60,10 @@ const makeWriteEvent = Effect.gen(function*() {
     return count === 1 ? create : client.request(countEvent(event, moment, count)).pipe(
       Effect.as("counted" as const),
       // Events are kept for an hour, or as long as the cluster's owner likes
-      Effect.catchTag("KubeError", (error) => error.reason === "NotFound" ? create : Effect.fail(error))
+      Effect.catchTag("KubeError", (error) =>
+        error.reason !== "NotFound"
+          ? Effect.fail(error)
+          : Effect.flatMap(mayWrite, (leads) => leads ? create : Effect.succeed("gone" as const)))
     )
   }
 

@@ -1,7 +1,7 @@
 // ExtraTurns: of the objects of EXTRA_KINDS in a namespace one is rewritten at a time: nobody but their own controllers knows how
 // they are rolled, so the next waits until the pods of the one before are there. Told by the cluster, so that a restart forgets
 // none; what is remembered is the patch that the cluster does not show yet. Edge: other kinds take no notice of them.
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Exit } from "effect"
 import { uptime as uptimeNow } from "../../telemetry/Uptime.ts"
 import type { Backup } from "../../image/BackupName.ts"
 import { type Workloads, WorkloadStore } from "../../store/WorkloadStore.ts"
@@ -60,9 +60,14 @@ export class ExtraTurns {
     return undefined
   }
 
-  /** Its patch was made, or was not. */
+  /** Its patch was made, or may have been. */
   leave(workload: Workload, uptime: number): void {
     this.#turns.set(workload.namespace, { workload, until: uptime + unseen })
+  }
+
+  /** No patch was made: the next need not wait for one. */
+  giveUp({ namespace }: Workload): void {
+    this.#turns.delete(namespace)
   }
 }
 
@@ -77,7 +82,10 @@ export const make = Effect.fnUntraced(function*(target: Backup) {
       if (workload.extra === undefined) return yield* rewrite
       const missing = turns.take(workload, decided)
       if (missing === undefined) {
-        return yield* Effect.ensuring(rewrite, Effect.map(uptimeNow, (up) => turns.leave(workload, up)))
+        return yield* Effect.onExit(rewrite, (exit) =>
+          Exit.isSuccess(exit) && exit.value._tag === "Held"
+            ? Effect.sync(() => turns.giveUp(workload))
+            : Effect.map(uptimeNow, (up) => turns.leave(workload, up)))
       }
       yield* workloads.offerAfter(workload.key, askEvery)
       return held("paced", missing)

@@ -7,7 +7,7 @@ import { backup } from "../../settings/Settings.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory, type InventoryEntry, type VanishedCause } from "../../store/Inventory.ts"
 import { vanishedSources } from "../../telemetry/Metrics.ts"
-import { Decisions } from "../Decisions.ts"
+import { Decisions, isWorkload } from "../Decisions.ts"
 import { regardingOf, type ToldEvent } from "../events/EventOf.ts"
 import { Events } from "../events/Events.ts"
 import { describeGone, describeSilent, isKept, type Vanished, vanishedOf } from "./VanishedSources.ts"
@@ -57,8 +57,8 @@ const makeSay = Effect.gen(function*() {
     const found = new Map(
       entries.flatMap(({ users }) =>
         [...users].flatMap((key) => {
-          const workload = decisions.get(key)?.plan.workload
-          return workload === undefined || workload.owner !== undefined ? [] : [[key, workload] as const]
+          const decision = decisions.get(key)
+          return decision === undefined || !isWorkload(decision) ? [] : [[key, decision.plan.workload] as const]
         })
       )
     )

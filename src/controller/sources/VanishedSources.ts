@@ -19,6 +19,9 @@ export interface Vanished {
 
 const registryOf = (source: string): string => Result.getOrUndefined(parse(source))?.registry ?? ""
 
+/** Named by its digest and copied: nobody asks its registry any more, so nobody would hear that it answers again. */
+const isSettled = (entry: InventoryEntry): boolean => entry.source.includes("@") && isKept(entry)
+
 /**
  * Which of them have vanished now.
  * @param silences how long registries have given no answer (Reachability.ts)
@@ -37,7 +40,7 @@ export const vanishedOf = (
     if (!isGone && silent.size === 0) return []
     const registry = registryOf(source)
     if (isGone) return [{ entry, cause: "not-found", registry }]
-    return silent.has(registry) ? [{ entry, cause: "unreachable", registry }] : []
+    return silent.has(registry) && !isSettled(entry) ? [{ entry, cause: "unreachable", registry }] : []
   })
 }
 

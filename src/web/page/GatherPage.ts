@@ -57,6 +57,8 @@ const troubles: ReadonlySet<HoldReason> = new Set([
   "stranded",
   "stopped",
   "refused",
+  "tag-moved",
+  "digest-unknown",
   "backup-down",
   "unseen"
 ])

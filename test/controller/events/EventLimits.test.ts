@@ -16,6 +16,13 @@ describe("Events of a namespace", () => {
     assert.deepStrictEqual(tags(limits, "loud", 3, 2 * refill, "x"), ["New", "New", "Limited"])
   })
 
+  it("keep some for what needs somebody", () => {
+    const limits = new EventLimits()
+    const well = Array.from({ length: 50 }, (_, index) => limits.admit(`w${index}`, "a", `w${index}.1`, 0, false)._tag)
+    assert.strictEqual(well.filter((it) => it === "New").length, burst - 5)
+    assert.strictEqual(tags(limits, "a", 50, 0).filter((it) => it === "New").length, 5)
+  })
+
   it.prop(
     "are never more than its share of the time that has passed",
     [Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: refill }))), Schema.Boolean],

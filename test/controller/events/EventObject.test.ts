@@ -39,7 +39,8 @@ describe("an Event", () => {
         regarding,
         reportingController: "image-cloner.io/controller",
         reportingInstance: "image-cloner-0"
-      }
+      },
+      once: true
     })
   })
 

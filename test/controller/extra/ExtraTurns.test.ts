@@ -6,7 +6,7 @@ import { ExtraTurns, make } from "../../../src/controller/extra/ExtraTurns.ts"
 import { Workloads, WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import { fieldManager } from "../../../src/workload/Marks.ts"
 import { originalsAnnotation } from "../../../src/workload/Originals.ts"
-import type { Verdict } from "../../../src/workload/Verdict.ts"
+import { held, type Verdict } from "../../../src/workload/Verdict.ts"
 import { rolloutOf } from "../../support/ExtraObjects.ts"
 import { pod, workload } from "../../support/Objects.ts"
 
@@ -103,8 +103,8 @@ describe("rewriting in turn", () => {
       const of = (it: typeof first) => ({ workload: it, ...at(patchedAt) })
       const making = yield* Effect.forkChild(inTurn(of(first), Deferred.await(patch)))
       yield* Effect.yieldNow
-      const held = yield* inTurn(of(next), Effect.die("it is not its turn"))
-      assert.deepStrictEqual([held._tag, "reason" in held && held.reason], ["Held", "paced"])
+      const waits = yield* inTurn(of(next), Effect.die("it is not its turn"))
+      assert.deepStrictEqual([waits._tag, "reason" in waits && waits.reason], ["Held", "paced"])
       assert.deepStrictEqual(yield* inTurn(of(workload()), Effect.succeed(done)), done)
       yield* TestClock.adjust("15 seconds")
       assert.strictEqual(yield* queue.depth, 1)
@@ -112,6 +112,18 @@ describe("rewriting in turn", () => {
       assert.deepStrictEqual(yield* Fiber.join(making), done)
       store.remove("workload", first.key)
       assert.deepStrictEqual(yield* inTurn(of(next), Effect.succeed(done)), done)
+    }).pipe(Effect.provide(context)))
+
+  it.effect("gives its turn up where it is held: no patch was made that the next would have to wait for", () =>
+    Effect.gen(function*() {
+      const store = yield* WorkloadStore
+      const first = rolloutOf({ name: "first" })
+      for (const it of [first, next]) store.putWorkload(it)
+      const inTurn = yield* make(backup)
+      const of = (it: typeof first) => ({ workload: it, ...at(patchedAt) })
+      yield* inTurn(of(first), Effect.succeed(held("pull-unproven", "nothing has shown it")))
+      assert.deepStrictEqual(yield* inTurn(of(next), Effect.succeed(done)), done)
+      assert.strictEqual((yield* inTurn(of(first), Effect.die("it is not its turn")))._tag, "Held")
     }).pipe(Effect.provide(context)))
 
   it.effect("leaves its turn when it is interrupted", () =>

@@ -35,6 +35,12 @@ describe("a source has vanished", () => {
     )
   })
 
+  it("not where it is named by its digest and copied: nobody asks for it any more", () => {
+    const pinned = `docker.io/library/nginx@sha256:${"0".repeat(64)}`
+    assert.deepStrictEqual(causes([entry({ source: pinned })], silent(60)), [])
+    assert.deepStrictEqual(causes([entry({ source: pinned, state: { _tag: "Pending" } })], silent(60)), ["unreachable"])
+  })
+
   it.prop("for one cause at most, and never by less than its time", [
     Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 * day })),
     Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 180 })),
