@@ -3,30 +3,16 @@
 // managedFields that real ones have. Needs KUBEBUILDER_ASSETS and Go.
 // node bench/controller.ts [--workloads N] [--old N] [--pods N] [--images N] [--limit MIB] [--profile FOLDER]; `old` are scaled-down
 // ReplicaSets a Deployment, `pods` are pods of its newest; `limit` is a real one on the daemon's memory, from which Node.js tells its heap.
-import { NodeServices } from "@effect/platform-node"
-import { Effect, Redacted } from "effect"
+import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { fill } from "../sandbox/LargeCluster.ts"
-import * as RealControlPlane from "../sandbox/RealControlPlane.ts"
-import { KubeClient } from "../src/kube/KubeClient.ts"
+import { onBarePlane } from "./BarePlane.ts"
 import { confine } from "./Confine.ts"
-import {
-  type Command,
-  cpuOf,
-  flags,
-  inFolder,
-  memoryOf,
-  node,
-  nursery,
-  program,
-  start,
-  type Started,
-  write
-} from "./Measure.ts"
+import { type Command, cpuOf, flags, memoryOf, node, nursery, program, start, type Started, write } from "./Measure.ts"
 
 const { values } = parseArgs({
   options: {
@@ -132,18 +118,6 @@ const measured = Effect.fnUntraced(function*(folder: string, kubeconfig: string)
   )
 })
 
-const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
-await inFolder((folder) =>
-  Effect.runPromise(
-    Effect.gen(function*() {
-      const plane = yield* RealControlPlane.make({ assets, bare: true })
-      const client = KubeClient.layerFrom({
-        server: plane.url,
-        ca: plane.ca,
-        headers: { authorization: `Bearer ${Redacted.value(plane.adminToken)}` }
-      })
-      yield* Effect.provide(fill({ workloads, old, pods, images }), client)
-      yield* measured(folder, write(folder, "kubeconfig", plane.kubeconfig()))
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
-  )
+await onBarePlane(({ folder, kubeconfig }) =>
+  Effect.andThen(fill({ workloads, old, pods, images }), measured(folder, kubeconfig))
 )

@@ -2,19 +2,18 @@
 // real kube-apiserver without controllers, the HEAD of its tag included. First while five hundred images cannot be copied, then while
 // two thousand more wait behind a registry that accepts connections and never answers. Needs KUBEBUILDER_ASSETS.
 // node bench/latency.ts [--workloads N] [--times N]
-import { NodeServices } from "@effect/platform-node"
-import { Effect, Redacted, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { mkdirSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { fill } from "../sandbox/LargeCluster.ts"
 import * as J from "../sandbox/Json.ts"
-import * as RealControlPlane from "../sandbox/RealControlPlane.ts"
 import * as EmbeddedRegistry from "../sandbox/registry/EmbeddedRegistry.ts"
 import * as SampleImage from "../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../src/kube/KubeClient.ts"
-import { cpuOf, flags, inFolder, median, memoryOf, node, program, start, type Started, write } from "./Measure.ts"
+import { type BarePlane, onBarePlane } from "./BarePlane.ts"
+import { cpuOf, flags, median, memoryOf, node, program, start, type Started, write } from "./Measure.ts"
 
 const { values } = parseArgs({
   options: {
@@ -121,7 +120,7 @@ const until = (wanted: Effect.Effect<boolean>) =>
     while (!(yield* wanted)) yield* Effect.sleep("500 millis")
   })
 
-const measured = Effect.fnUntraced(function*(folder: string, plane: RealControlPlane.RealControlPlane) {
+const measured = Effect.fnUntraced(function*({ folder, kubeconfig }: BarePlane) {
   const client = yield* KubeClient
   const upstream = yield* EmbeddedRegistry.make()
   const backup = yield* EmbeddedRegistry.make()
@@ -139,7 +138,6 @@ const measured = Effect.fnUntraced(function*(folder: string, plane: RealControlP
     BACKUP_PULL_BY: "nodes"
   }
   for (const [name, value] of Object.entries(chosen)) write(settings, name, value)
-  const kubeconfig = write(folder, "kubeconfig", plane.kubeconfig())
   const daemon = yield* Effect.acquireRelease(
     Effect.sync(() =>
       start([node, ...flags, program, "run", "--config", settings, "--kubeconfig", kubeconfig], {
@@ -179,17 +177,4 @@ const measured = Effect.fnUntraced(function*(folder: string, plane: RealControlP
   console.log(`idle: ${(yield* share(pid)).toFixed(2)} % of a core; ${memoryOf(pid).peak.toFixed(0)} MiB at the peak`)
 })
 
-const assets = process.env["KUBEBUILDER_ASSETS"] ?? ""
-await inFolder((folder) =>
-  Effect.runPromise(
-    Effect.gen(function*() {
-      const plane = yield* RealControlPlane.make({ assets, bare: true })
-      const client = KubeClient.layerFrom({
-        server: plane.url,
-        ca: plane.ca,
-        headers: { authorization: `Bearer ${Redacted.value(plane.adminToken)}` }
-      })
-      yield* Effect.provide(measured(folder, plane), client)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
-  )
-)
+await onBarePlane(measured)

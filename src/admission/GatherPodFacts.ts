@@ -48,13 +48,15 @@ const resourcesOf = (
   { pod: { workload: { owner } } }: AdmittedPod,
   owners: ReadonlyArray<Workload>,
   { EXTRA_KINDS }: Settings
-): ReadonlySet<string> =>
-  new Set([
+): ReadonlySet<string> => {
+  const watched = owner && watchOf(owner, EXTRA_KINDS)
+  return new Set([
     "pods",
     "namespaces",
     ...owners.map((it) => watchName(kindOfObject(it))),
-    ...(owner === undefined ? [] : [watchOf(owner, EXTRA_KINDS) ?? "pods"])
+    ...(watched === undefined ? [] : [watched])
   ])
+}
 
 /** Pods that the nearest owner has made from the same revision; kinds that make one revision only give none a name. */
 const siblingsOf = (

@@ -1,7 +1,7 @@
 // StatusTable: how much is in the backup, on one screen of 80 columns: all, the namespaces with most at risk, why pods are left, and which
 // images have no copy. Pure. Edge: names that tenants chose are shortened and escaped.
 import type { CoverageCounts } from "../upkeep/Coverage.ts"
-import { sumOf } from "../upkeep/Coverage.ts"
+import { percent, sumOf } from "../upkeep/Coverage.ts"
 import type { ClusterStatus } from "../web/ClusterStatus.ts"
 import { fitted, shortDigests, wrapped } from "./Fit.ts"
 import { shownText } from "./ShownText.ts"
@@ -11,9 +11,6 @@ import { table } from "./Table.ts"
 const mostRows = 6
 const mostImages = 2
 const mostVanished = 1
-
-/** Rounded down: what is not whole is never said to be. */
-export const percent = (ratio: number): string => `${Math.floor(ratio * 1000) / 10} %`
 
 const cells = (counts: CoverageCounts): ReadonlyArray<string> =>
   [sumOf(counts), counts.running, counts.whole, counts["at-risk"], counts.left].map(String)

@@ -7,7 +7,7 @@ import { restoreAll, undoMarks } from "../controller/restore/RestoreAll.ts"
 import { ProcessSettings } from "../settings/ProcessSettings.ts"
 import { backup, type Settings } from "../settings/Settings.ts"
 import { SettingsRef } from "../settings/SettingsRef.ts"
-import { namespacesOf, parseKey, type Scope } from "../workload/Scope.ts"
+import { extrasIn, namespacesOf, parseKey, type Scope } from "../workload/Scope.ts"
 import { rewriting } from "./ControllerMode.ts"
 import { CommandFailed, failed, usage } from "./Failure.ts"
 import { asJson, asText, lineOf, Tally, undoneAsJson, undoneAsText } from "./RestoreReport.ts"
@@ -91,7 +91,7 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings) {
     scope,
     dry,
     limit: settings.MAX_CONCURRENT_ROLLOUTS,
-    look: everyWorkload(namespacesOf(scope), settings.EXTRA_KINDS),
+    look: everyWorkload(namespacesOf(scope), extrasIn(scope, settings.EXTRA_KINDS)),
     say: (event) => {
       tally.note(event)
       const line = lineOf(event)
@@ -101,7 +101,7 @@ const run = Effect.fnUntraced(function*(options: Options, settings: Settings) {
   yield* Console.log(output === "json" ? asJson(result, dry) : asText(result, dry))
   if (!dry && settings.PULL_SECRET !== "" && scope._tag !== "Named") {
     const using = [...result.left, ...result.rest].map((it) => it.key)
-    const after = yield* everyWorkload(namespacesOf(scope), settings.EXTRA_KINDS)
+    const after = yield* everyWorkload(namespacesOf(scope), extrasIn(scope, settings.EXTRA_KINDS))
     for (const line of yield* withoutPullSecret(settings, scope, after, using)) yield* Console.error(line)
   }
   if (result.left.length > 0) {
@@ -114,7 +114,7 @@ const runUndo = Effect.fnUntraced(function*({ dry, output, scope }: Options, set
     target: backup(settings),
     scope,
     dry,
-    look: everyWorkload(namespacesOf(scope), settings.EXTRA_KINDS)
+    look: everyWorkload(namespacesOf(scope), extrasIn(scope, settings.EXTRA_KINDS))
   })
   yield* Console.log(output === "json" ? undoneAsJson(undone, dry) : undoneAsText(undone, dry))
   const problems = undone.filter((it) => it.problem !== undefined).length

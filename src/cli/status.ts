@@ -8,7 +8,8 @@ import { askOrLook, controllerFlags } from "./AskOrLook.ts"
 import { CommandFailed, failed, usage } from "./Failure.ts"
 import { outputFlag } from "./root.ts"
 import { statusAlone } from "./StatusAlone.ts"
-import { percent, statusText } from "./StatusTable.ts"
+import { statusText } from "./StatusTable.ts"
+import { percent } from "../upkeep/Coverage.ts"
 import { terminalWidth } from "./TerminalWidth.ts"
 
 const flags = {

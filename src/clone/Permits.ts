@@ -1,5 +1,5 @@
 // The places that images pass through. What is there already waits for no copy of another: it is only looked at.
-// Edge: who waits is let in fairly by queue/ResizablePermits.ts, what is done in a place is CopyImage's.
+// Edge: whose turn it is is queue/FairTurns.ts's, what is done in a place is CopyImage's.
 import { Effect } from "effect"
 import { makeResizablePermits, type ResizablePermits, type ResizablePermitsOptions } from "../queue/ResizablePermits.ts"
 

@@ -1,7 +1,7 @@
 // Snapshot: the cluster as a store that is filled once: for commands that look and go.
 import { Effect, Result } from "effect"
 import { KubeClient } from "../kube/KubeClient.ts"
-import { isReason } from "../kube/KubeError.ts"
+import { isReason, type KubeError } from "../kube/KubeError.ts"
 import { listPages } from "../kube/watch/ListPages.ts"
 import { Workloads } from "../store/WorkloadStore.ts"
 import { type ExtraKind, extraName } from "../settings/Settings.ts"
@@ -34,6 +34,10 @@ const take = (store: Workloads, watched: AnyResource, path: string, single = fal
       restart: () => {}
     })
 
+/** A kind of EXTRA_KINDS may be served by somebody who is down: what else there is can be seen all the same. */
+const unseen = (name: string, { reason, status }: KubeError): string =>
+  reason === "Forbidden" ? name : `${name} (${status ?? reason})`
+
 /** The kinds of EXTRA_KINDS that the API server has, and what it says of the others, by name. */
 const extraResources = Effect.fnUntraced(function*(extras: ReadonlyArray<ExtraKind>) {
   const found: Array<AnyResource> = []
@@ -43,8 +47,7 @@ const extraResources = Effect.fnUntraced(function*(extras: ReadonlyArray<ExtraKi
     yield* discoverKind(of).pipe(
       Effect.map((kind) => void found.push(extraResource(kind))),
       Effect.catchTag("KindMissing", ({ message }) => Effect.sync(() => void absent.push(message))),
-      // also where the server behind an aggregated group is down: what else there is can be seen all the same
-      Effect.catchTag("KubeError", () => Effect.sync(() => void refused.push(extraName(of))))
+      Effect.catchTag("KubeError", (error) => Effect.sync(() => void refused.push(unseen(extraName(of), error))))
     )
   }
   return { found, refused, absent }
@@ -59,15 +62,25 @@ export const fromCluster = Effect.fnUntraced(
   function*(namespaces?: ReadonlyArray<string>, extras: ReadonlyArray<ExtraKind> = []) {
     const store = new Workloads()
     const { absent, found, refused } = yield* extraResources(extras)
-    for (const watched of [...resources, ...found]) {
+    const list = (watched: AnyResource) => {
       const { name, path } = watched.resource
       const single = namespaces !== undefined && name === "namespaces"
-      yield* Effect.forEach(pathsOf(name, path, namespaces), (it) => take(store, watched, it, single)).pipe(
-        Effect.tap(() => Effect.sync(() => store.markSynced(name))),
-        Effect.catchIf(
-          isReason("Forbidden", "NotFound"),
-          () => Effect.sync(() => void (watched.optional || refused.push(name)))
-        )
+      return Effect.forEach(pathsOf(name, path, namespaces), (it) => take(store, watched, it, single)).pipe(
+        Effect.tap(() => Effect.sync(() => store.markSynced(name)))
+      )
+    }
+    for (const watched of resources) {
+      yield* Effect.catchIf(
+        list(watched),
+        isReason("Forbidden", "NotFound"),
+        () => Effect.sync(() => void (watched.optional || refused.push(watched.resource.name)))
+      )
+    }
+    for (const watched of found) {
+      yield* Effect.catchTag(
+        list(watched),
+        "KubeError",
+        (error) => Effect.sync(() => void refused.push(unseen(watched.resource.name, error)))
       )
     }
     return { store, refused, absent }

@@ -48,6 +48,8 @@ interface Silence {
   /** Failures that counted. */
   readonly times: number
   readonly why: string
+  /** What it was reached by. */
+  readonly version: unknown
   asking: boolean
 }
 
@@ -77,21 +79,19 @@ const report = (registry: string, { why }: Silence): Effect.Effect<void> =>
     why
   })
 
-/** All registries answer. `version` is another value when what they are reached by has changed: all is forgotten then. */
+/**
+ * All registries answer. `version` is another value when what they are reached by has changed: who is silent may be asked again
+ * then, as if nothing were known, and is heard of no sooner for it.
+ */
 export const makeReachability = (version: () => unknown): Reachability => {
-  let of = version()
-  let silences = makeBoundedMap<string, Silence>(4096)
+  const silences = makeBoundedMap<string, Silence>(4096)
   /** When a registry was last heard: monotonic nanoseconds. */
   const heard = makeBoundedMap<string, bigint>(4096)
-  /** The first and the last failure since then: that they are reached in another way is no answer. */
-  const unheard = makeBoundedMap<string, Pick<Silence, "since" | "at">>(4096)
 
+  /** What counts as they are reached now. */
   const known = (registry: string): Silence | undefined => {
-    if (version() !== of) {
-      of = version()
-      silences = makeBoundedMap(4096)
-    }
-    return silences.get(registry)
+    const silence = silences.get(registry)
+    return silence?.version === version() ? silence : undefined
   }
 
   /** What follows from an attempt without a connection, which began at `started`. */
@@ -103,22 +103,21 @@ export const makeReachability = (version: () => unknown): Reachability => {
     if (before !== undefined && started < before.at) return before
     const times = (before?.times ?? 0) + 1
     const silence: Silence = {
-      since: before?.since ?? started,
+      since: silences.get(registry)?.since ?? started,
       at: now,
       until: now + Duration.toNanosUnsafe(restAfter(times)),
       times,
       why,
+      version: version(),
       asking: false
     }
     silences.set(registry, silence)
-    unheard.set(registry, { since: unheard.get(registry)?.since ?? started, at: now })
     return silence
   }
 
   const answered = (registry: string, now: bigint): Effect.Effect<void> => {
     heard.set(registry, now)
-    unheard.delete(registry)
-    const before = known(registry)
+    const before = silences.get(registry)
     if (before === undefined) return Effect.void
     silences.delete(registry)
     return Effect.annotateLogs(Effect.logInfo("a registry answers again"), {
@@ -165,7 +164,7 @@ export const makeReachability = (version: () => unknown): Reachability => {
         return silence === undefined ? undefined : leftOf(silence, now)
       }),
     silences: Effect.sync(() =>
-      new Map(Array.from(unheard.entries(), ([registry, { at, since }]) => [registry, Duration.nanos(at - since)]))
+      new Map(Array.from(silences.entries(), ([registry, { at, since }]) => [registry, Duration.nanos(at - since)]))
     )
   }
 }

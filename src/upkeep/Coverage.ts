@@ -93,6 +93,9 @@ export const ratioOf = (counts: CoverageCounts): number => {
   return all === 0 ? 1 : covered / all
 }
 
+/** A ratio for people, rounded down: what is not whole is never said to be. */
+export const percent = (ratio: number): string => `${Math.floor(ratio * 1000) / 10} %`
+
 export const countAll = (states: Iterable<CoverageState>): CoverageCounts => {
   const tally = new Tally<CoverageState>()
   for (const state of states) tally.count(state, 1)

@@ -1,5 +1,6 @@
 // Scope: which workloads a person has named: all of a cluster, those of namespaces, or single ones by `Kind/namespace/name`.
 import { Result } from "effect"
+import { type ExtraKind, extraName } from "../settings/Settings.ts"
 import { keyKindNamed, kinds } from "./Kinds.ts"
 import { type Workload, workloadKey } from "./Workload.ts"
 
@@ -30,6 +31,12 @@ export const parseKey = (text: string): Result.Result<string, string> => {
     )
     : Result.succeed(workloadKey(kind, namespace, name))
 }
+
+/** Those of EXTRA_KINDS that a scope can be about: what is of another kind is no matter of whether these can be seen. */
+export const extrasIn = (scope: Scope, extras: ReadonlyArray<ExtraKind>): ReadonlyArray<ExtraKind> =>
+  scope._tag === "Named"
+    ? extras.filter((it) => [...scope.keys].some((key) => key.startsWith(`${extraName(it)}/`)))
+    : extras
 
 /** The namespaces of a scope; undefined where it is the whole cluster. */
 export const namespacesOf = (scope: Scope): ReadonlyArray<string> | undefined => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { percent, statusText } from "../../src/cli/StatusTable.ts"
+import { statusText } from "../../src/cli/StatusTable.ts"
+import { percent } from "../../src/upkeep/Coverage.ts"
 import { Images } from "../../src/store/Inventory.ts"
 import { CoverageTally } from "../../src/upkeep/Coverage.ts"
 import { backedUp } from "../workload/Planned.ts"

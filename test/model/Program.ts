@@ -5,7 +5,6 @@ import { TestClock } from "effect/testing"
 import { CloneError, type CloneReason } from "../../src/clone/CloneError.ts"
 import { Cloner } from "../../src/clone/Cloner.ts"
 import { SourceTags } from "../../src/clone/SourceTags.ts"
-import { Coverage } from "../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../src/controller/Decisions.ts"
 import { pullSetOfSeen } from "../../src/controller/PullSets.ts"
 import { ImageQueue, offerAll, WorkloadQueue } from "../../src/controller/Queues.ts"
@@ -20,15 +19,12 @@ import { format, type ImageReference } from "../../src/image/ImageReference.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { Pacing } from "../../src/rewrite/Pacing.ts"
 import { Rewriter } from "../../src/rewrite/Rewriter.ts"
-import { settingsOf } from "../../src/settings/Settings.ts"
-import { SettingsRef } from "../../src/settings/SettingsRef.ts"
-import { Inventory } from "../../src/store/Inventory.ts"
-import { WatchStates } from "../../src/kube/watch/WatchStates.ts"
 import { type Workloads, WorkloadStore } from "../../src/store/WorkloadStore.ts"
 import { uptime } from "../../src/telemetry/Uptime.ts"
 import { kindOf } from "../../src/workload/Kinds.ts"
 import { projectTemplated } from "../../src/workload/Project.ts"
 import { projectPod } from "../../src/workload/ProjectPod.ts"
+import { controllerState } from "../support/ControllerState.ts"
 import { resources } from "../support/Objects.ts"
 import { podObject } from "./Pods.ts"
 import { present } from "./Present.ts"
@@ -116,18 +112,10 @@ const layerOf = (cluster: ModelCluster, byNodes: boolean) =>
           cluster.registries.sourceUp ? Option.fromNullishOr(cluster.registries.atSource(source)) : Option.none()
         )
     }),
-    Pacing.layer,
-    Decisions.layer,
-    Coverage.layer,
-    Inventory.layer,
-    WorkloadStore.layer,
-    WatchStates.layer,
-    ImageQueue.layer,
-    WorkloadQueue.layer,
-    SettingsRef.layerOf(settingsOf(backupPrefix, {
+    controllerState({
       MAX_CONCURRENT_ROLLOUTS: cluster.limit,
       BACKUP_PULL_BY: byNodes ? "nodes" : "auto"
-    }))
+    }, backupPrefix)
   ).pipe(Layer.provideMerge(Logger.layer([])))
 
 /** Takes what the cluster is now into the store, as watches do; answers the keys that it concerns. */

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { kinds } from "../../src/workload/Kinds.ts"
-import { isInScope, isNamed, namespacesOf, parseKey } from "../../src/workload/Scope.ts"
+import { extrasIn, isInScope, isNamed, namespacesOf, parseKey } from "../../src/workload/Scope.ts"
+import { rollout } from "../support/ExtraObjects.ts"
 import { workload } from "../support/Objects.ts"
 
 const word = Schema.String.check(Schema.isPattern(/^[a-z0-9]{1,8}$/))
@@ -34,6 +35,14 @@ describe("the workloads that a person names", () => {
     assert.deepStrictEqual(parseKey("Deployment.apps/shop/web"), Result.succeed("Deployment/shop/web"))
     assert.include(Result.getOrThrow(Result.flip(parseKey("Rollout/shop/web"))), "such as Rollout.argoproj.io")
     assert.isTrue(Result.isFailure(parseKey("Rollout.argoproj.io/shop")))
+  })
+
+  it("name the kinds of EXTRA_KINDS that have to be seen for them", () => {
+    const named = (key: string) => ({ _tag: "Named", keys: new Set([key]) }) as const
+    assert.deepStrictEqual(extrasIn(named("Deployment/shop/web"), [rollout]), [])
+    assert.deepStrictEqual(extrasIn(named("Rollout.argoproj.io/shop/web"), [rollout]), [rollout])
+    assert.deepStrictEqual(extrasIn({ _tag: "All" }, [rollout]), [rollout])
+    assert.deepStrictEqual(extrasIn({ _tag: "Namespaces", names: new Set(["shop"]) }, [rollout]), [rollout])
   })
 
   it("have what they control with them, and nothing else", () => {

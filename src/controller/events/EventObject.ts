@@ -2,6 +2,7 @@
 // staging/src/k8s.io/api/events/v1/types.go, pkg/apis/core/validation/events.go; names and series as client-go tools/events makes them.
 import { unfit } from "../../http/UnfitText.ts"
 import type { KubeRequest } from "../../kube/KubeClient.ts"
+import { microTime } from "../../kube/MicroTime.ts"
 import type { Regarding, ToldEvent } from "./EventOf.ts"
 
 /** Who writes them: a qualified name. */
@@ -28,9 +29,6 @@ export const withinBytes = (text: string, most: number): string => {
   }
   return kept + end
 }
-
-/** MicroTime takes exactly six digits of fraction. */
-export const microTime = (millis: number): string => new Date(millis).toISOString().replace("Z", "000Z")
 
 /** What the Event is called: the object, and the moment in nanoseconds. */
 export const eventName = ({ name }: Regarding, nanos: bigint): string =>

@@ -1,6 +1,6 @@
 // Urgency: which image is copied next. What would be lost first goes first: a pod waits for it in vain, nothing runs from a
 // copy yet, many use it. One whose last copy failed comes behind its like that have not failed. Edge: turns over registries
-// and namespaces are ResizablePermits'.
+// and namespaces are FairTurns'.
 import type { Claim } from "../../queue/FairTurns.ts"
 import { format, parse } from "../../image/ImageReference.ts"
 import type { InventoryEntry } from "../../store/Inventory.ts"

@@ -1,7 +1,8 @@
 // Election: what one contender knows of a Lease, what it may write, and what follows from each answer. Pure: every time comes in.
 // The algorithm is client-go's (tools/leaderelection/leaderelection.go); where it differs, it waits longer. Edge: when to ask and
 // how is LeaderElection.ts; another machine's timestamps are never compared with any clock.
-import { encode, isSame, type Lease, type LeaseName, type LeaseRecord, microTime, newLease } from "./LeaseRecord.ts"
+import { encode, isSame, type Lease, type LeaseName, type LeaseRecord, newLease } from "./LeaseRecord.ts"
+import { microTime } from "../MicroTime.ts"
 
 /** Milliseconds. A leader stops five seconds before anybody else may begin. */
 export const timing = {

@@ -89,17 +89,3 @@ export const newLease = ({ name, namespace }: LeaseName, record: LeaseRecord): R
 export const isSame = (one: LeaseRecord, other: LeaseRecord): boolean =>
   one.holder === other.holder && one.durationSeconds === other.durationSeconds &&
   one.acquireTime === other.acquireTime && one.renewTime === other.renewTime && one.transitions === other.transitions
-
-const fraction = (millis: number, micros: number): string =>
-  `${new Date(millis).toISOString().slice(0, -1)}${String(micros).padStart(3, "0")}Z`
-
-/**
- * A MicroTime, which has exactly six digits of a second (apimachinery meta/v1 micro_time.go), for milliseconds since 1970.
- * @param before what it must differ from: others see that a holder lives by this field's change alone, and the wall clock may
- * be set back to the same millisecond, or stand still
- */
-export const microTime = (wall: number, before?: string): string => {
-  const millis = Math.floor(wall)
-  const text = fraction(millis, 0)
-  return text === before ? fraction(millis, 1) : text
-}

@@ -1,13 +1,11 @@
 // CourseSvg: the course of coverage as a small drawing, with the same in words for who does not see it. Pure. Edge: it has no colours;
 // PageStyle gives them.
+import { percent } from "../../upkeep/Coverage.ts"
 import type { CoverageSample } from "./CoverageCourse.ts"
 import { type Html, html } from "./Html.ts"
 
 const width = 600
 const height = 90
-
-/** Never rounded up to all: one pod in ten thousand without a copy is not 100 %. */
-export const percent = (ratio: number): string => `${(Math.floor(ratio * 1000) / 10).toFixed(ratio === 1 ? 0 : 1)} %`
 
 /** Nothing while there is no line to draw. */
 export const courseSvg = (samples: ReadonlyArray<CoverageSample>): Html => {

@@ -1,6 +1,6 @@
 // Html: text → HTML, in one place: whatever is put into a template is escaped, unless it came out of one. Names are chosen by tenants.
 // Edge: values stand between tags or in quoted attributes; nothing that others wrote is ever the name of a tag, a style or an address.
-import { unfit } from "../../http/UnfitText.ts"
+import { withoutUnfit } from "../../http/UnfitText.ts"
 
 /** What is HTML already; only a template makes it. */
 export class Html {
@@ -25,15 +25,12 @@ const entities: Readonly<Record<string, string>> = {
   "`": "&#96;"
 }
 
-const visible = (it: string): string => `\\u${(it.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`
-
 /**
  * Text as it may stand between tags and in quoted attributes. What cannot be seen, turns the direction or controls is written as an
  * escape, so that one name cannot pass for another; half a character becomes U+FFFD.
  */
 export const escaped = (text: string): string =>
-  text.toWellFormed().replaceAll(unfit, (run) => Array.from(run, visible).join(""))
-    .replaceAll(/[&<>"'`]/g, (it) => entities[it] ?? "")
+  withoutUnfit(text.toWellFormed()).replaceAll(/[&<>"'`]/g, (it) => entities[it] ?? "")
 
 const shown = (value: Value): string => {
   if (value === undefined) return ""

@@ -1,7 +1,9 @@
 // PageHtml: PageView → HTML that reads well without style and without script: landmarks, headings, tables with captions. Pure; every
 // value goes through Html.ts. Edge: the parts have ids, so that PageScript can put a newer one in the place of an older.
+import { shownBytes } from "../../image/ShownBytes.ts"
+import { percent } from "../../upkeep/Coverage.ts"
 import { coverageStates } from "../../upkeep/PodCoverage.ts"
-import { courseSvg, percent } from "./CourseSvg.ts"
+import { courseSvg } from "./CourseSvg.ts"
 import { Html, html } from "./Html.ts"
 import type { CopyView, FailedImageView, HeldView, PageView, RegistryView, Some, TroubleView } from "./PageView.ts"
 
@@ -19,8 +21,6 @@ const states = {
 } as const
 
 const number = (it: number): string => it.toLocaleString("en-US")
-
-const mebibytes = (bytes: number): string => `${number(Math.round(bytes / 1024 / 1024))} MiB`
 
 /** With its day where that is not today. */
 const time = (at: number | undefined, now: number): Html => {
@@ -137,7 +137,7 @@ const copyRow = (now: number) => ({ blobs, bytes, source, startedAt }: CopyView)
     ? html`looking`
     : html`<progress max="${bytes.total}" value="${
       Math.min(bytes.done, bytes.total)
-    }" aria-label="${source}"></progress> ${mebibytes(bytes.done)} of ${mebibytes(bytes.total)}`,
+    }" aria-label="${source}"></progress> ${shownBytes(bytes.done)} of ${shownBytes(bytes.total)}`,
   html`<span class="number">${number(blobs.done)} of ${number(blobs.total)}</span>`,
   time(startedAt, now)
 ]

@@ -3,22 +3,20 @@ import { Effect, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { applyPatch } from "rfc6902"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
-import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
-import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
+import { WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
-import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
-import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
+import { type Settings } from "../../../src/settings/Settings.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
-import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import { kindOf, type WorkloadKind } from "../../../src/workload/Kinds.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
 import { projectTemplated } from "../../../src/workload/Project.ts"
 import type { Workload } from "../../../src/workload/Workload.ts"
+import { controllerState } from "../../support/ControllerState.ts"
 import { digestOf, type Given, ownedImage, pod, resources, templated } from "../../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -104,15 +102,7 @@ const cluster = (others: Others, settings: Partial<Settings> = {}) => {
       }),
       Layer.mock(KubeClient, { server: "https://127.0.0.1", request: () => Effect.succeed({ items: [] }) }),
       Layer.mock(SourceTags, { named: () => Effect.succeedNone }),
-      Pacing.layer,
-      Decisions.layer,
-      Coverage.layer,
-      Inventory.layer,
-      WorkloadStore.layer,
-      WatchStates.layer,
-      ImageQueue.layer,
-      WorkloadQueue.layer,
-      SettingsRef.layerOf(settingsOf("backup.example/copies", settings))
+      controllerState(settings)
     )
 
   const make = (kind: Kind, name: string, given: Given = {}) => {

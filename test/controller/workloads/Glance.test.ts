@@ -3,19 +3,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Schema } from "effect"
 import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
-import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import * as Glance from "../../../src/controller/workloads/Glance.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
-import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
-import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { Rewriter } from "../../../src/rewrite/Rewriter.ts"
-import { settingsOf } from "../../../src/settings/Settings.ts"
-import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import type { Workload } from "../../../src/workload/Workload.ts"
+import { controllerState } from "../../support/ControllerState.ts"
 import { digestOf, pod, resources, workload } from "../../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -25,15 +21,7 @@ const layer = Layer.mergeAll(
   Layer.mock(Rewriter, {}),
   Layer.mock(KubeClient, { server: "https://127.0.0.1" }),
   Layer.mock(SourceTags, { named: () => Effect.succeedNone }),
-  Pacing.layer,
-  Decisions.layer,
-  Coverage.layer,
-  Inventory.layer,
-  WorkloadStore.layer,
-  WatchStates.layer,
-  ImageQueue.layer,
-  WorkloadQueue.layer,
-  SettingsRef.layerOf(settingsOf("backup.example/copies"))
+  controllerState()
 )
 
 const deployment = workload()

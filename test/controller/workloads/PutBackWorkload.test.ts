@@ -2,21 +2,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Layer, Option, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
-import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions } from "../../../src/controller/Decisions.ts"
 import { Events } from "../../../src/controller/events/Events.ts"
-import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
+import { WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
 import type { Digest } from "../../../src/image/Digest.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
-import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
+import { type Settings } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
-import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
+import { controllerState } from "../../support/ControllerState.ts"
 import { anyPulls, digestOf, type Given, ownedImage, pod, resources, workload } from "../../support/Objects.ts"
 
 const one = digestOf("a")
@@ -93,15 +92,7 @@ const stage = (
     Layer.mock(SourceTags, {
       named: (of) => Effect.delay(Effect.sync(() => Option.fromNullishOr(source[of])), sourceTakes)
     }),
-    Pacing.layer,
-    Decisions.layer,
-    Coverage.layer,
-    Inventory.layer,
-    WorkloadStore.layer,
-    WatchStates.layer,
-    ImageQueue.layer,
-    WorkloadQueue.layer,
-    SettingsRef.layerOf(settingsOf("backup.example/copies", settings))
+    controllerState(settings)
   )
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore

@@ -2,21 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
-import { Decisions } from "../../../src/controller/Decisions.ts"
 import { Events } from "../../../src/controller/events/Events.ts"
-import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
+import { WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
 import type { ImageState } from "../../../src/image/ImageState.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { KubeError } from "../../../src/kube/KubeError.ts"
-import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
-import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
-import { settingsOf } from "../../../src/settings/Settings.ts"
-import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
-import { Coverage } from "../../../src/upkeep/Coverage.ts"
+import { controllerState } from "../../support/ControllerState.ts"
 import { digestOf, ownedImage, pod, resources, workload } from "../../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -80,15 +75,7 @@ const loop = Effect.fnUntraced(function*(answer: Effect.Effect<Outcome, KubeErro
     Layer.mock(Rewriter, { apply: () => answer, disown: () => Effect.succeed("done") }),
     Layer.mock(KubeClient, { server: "", request: () => Effect.succeed({ items: [] }) }),
     Layer.mock(SourceTags, { named: () => Effect.succeedSome(digestOf("a")) }),
-    Pacing.layer,
-    Decisions.layer,
-    Coverage.layer,
-    Inventory.layer,
-    WorkloadStore.layer,
-    WatchStates.layer,
-    ImageQueue.layer,
-    WorkloadQueue.layer,
-    SettingsRef.layerOf(settingsOf("backup.example/copies", { BACKUP_PULL_BY: "nodes" }))
+    controllerState({ BACKUP_PULL_BY: "nodes" })
   ))
   return yield* Effect.gen(function*() {
     const store = yield* WorkloadStore

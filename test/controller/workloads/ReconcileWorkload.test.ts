@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Option, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
-import { Coverage } from "../../../src/upkeep/Coverage.ts"
 import { Decisions, outcomeOf, reasonsOf } from "../../../src/controller/Decisions.ts"
 import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
@@ -12,12 +11,12 @@ import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { KubeError } from "../../../src/kube/KubeError.ts"
 import { Pacing, type Request } from "../../../src/rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
-import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
+import { type Settings } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
-import { WatchStates } from "../../../src/kube/watch/WatchStates.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
+import { controllerState } from "../../support/ControllerState.ts"
 import { anyPulls, digestOf, ownedImage, pod, resources, unstarted, workload } from "../../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -69,15 +68,7 @@ const loop = (
     Layer.mock(SourceTags, {
       named: (of) => Effect.delay(Effect.sync(() => Option.fromNullishOr(named(of))), sourceTakes)
     }),
-    Pacing.layer,
-    Decisions.layer,
-    Coverage.layer,
-    Inventory.layer,
-    WorkloadStore.layer,
-    WatchStates.layer,
-    ImageQueue.layer,
-    WorkloadQueue.layer,
-    SettingsRef.layerOf(settingsOf("backup.example/copies", { BACKUP_PULL_BY: "nodes", ...settings }))
+    controllerState({ BACKUP_PULL_BY: "nodes", ...settings })
   )
   const start = Effect.gen(function*() {
     const store = yield* WorkloadStore
