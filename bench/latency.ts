@@ -24,7 +24,8 @@ const { values } = parseArgs({
 const workloads = Number(values.workloads)
 const times = Number(values.times)
 
-const uncopied = 500
+// fewer workloads have fewer images
+const uncopied = Math.min(500, workloads)
 const waiting = 2000
 const containers = 10
 /** Seconds over which being idle is measured. */
@@ -156,7 +157,7 @@ const measured = Effect.fnUntraced(function*({ folder, kubeconfig }: BarePlane) 
   const pid = daemon.child.pid ?? 0
   yield* until(Effect.map(metric(port, "image_cloner_images{state=\"not-found\"}"), (it) => it >= uncopied))
   const copy = `${backup.host}/copies`
-  show("while 500 cannot be copied", yield* latencies("a", `${upstream.host}/team/app:1`, copy))
+  show(`while ${uncopied} cannot be copied`, yield* latencies("a", `${upstream.host}/team/app:1`, copy))
   console.log(
     `idle: ${(yield* share(pid)).toFixed(2)} % of a core; ${failures.size} failures logged, ${
       [...failures.values()].filter((it) => it > 1).length
