@@ -1,12 +1,21 @@
-// ManifestDocuments: one part of a manifest's text as the values in it, JSON or YAML, with the lines they stand in. The library
-// parses; what it refuses and the API machinery takes is put right for it (RepairYaml.ts).
+// ManifestDocuments: one part of a manifest's text as the values in it, JSON or YAML, with the lines they stand in. What is as
+// nearly all of it is read quickly (QuickYaml.ts), all else by nodes; what their parser refuses and the API machinery takes is put
+// right for it (RepairYaml.ts).
 import { Result } from "effect"
 import type { Document } from "yaml"
 import { jsonObjectsIn, type TextPart } from "./ManifestText.ts"
+import { type JsYaml, type QuickYaml, quickYaml } from "./QuickYaml.ts"
 import { repairYaml } from "./RepairYaml.ts"
+import { plainTexts, yamlOptions } from "./YamlSchema.ts"
 import { offsetOf, type Remark, yamlValue } from "./YamlValue.ts"
 
 type Yaml = typeof import("yaml")
+
+/** What reads YAML. */
+export interface Parsers {
+  readonly yaml: Yaml
+  readonly quick: QuickYaml
+}
 
 /** Something to be said of a line of a file. */
 export interface LineRemark {
@@ -27,22 +36,10 @@ export interface ManifestDocuments {
   readonly warnings: ReadonlyArray<LineRemark>
 }
 
-/** Tags whose values JSON has none for are read as the texts they are, as go-yaml does on the way to JSON; merges are ours. */
-const left = new Set(["timestamp", "intTime", "floatTime", "binary", "omap", "pairs", "set", "merge"])
-const nameOf = (tag: unknown): unknown =>
-  typeof tag === "object" && tag !== null
-    ? ("format" in tag && tag.format === "TIME") ? "intTime" : "tag" in tag ? tag.tag : undefined
-    : tag
-
-const options = {
-  // what API servers read is YAML 1.1: `yes` is no text there
-  schema: "yaml-1.1",
-  customTags: <A>(tags: Array<A>) => tags.filter((it) => !left.has(String(nameOf(it)).replace(/^.*:/, ""))),
-  resolveKnownTags: false,
-  uniqueKeys: false,
-  prettyErrors: false,
-  logLevel: "silent"
-} as const
+export const parsersOf = (yaml: Yaml, js: JsYaml): Parsers => ({
+  yaml,
+  quick: quickYaml(js, plainTexts(yaml))
+})
 
 /** The line of the file that an offset of a part of it is in. */
 const linesOf = ({ line, text }: TextPart) => {
@@ -65,7 +62,7 @@ const mostRepairs = { times: 200, characters: 20_000_000 }
 
 const parseAll = (yaml: Yaml, text: string): Result.Result<ReadonlyArray<Document.Parsed>, Remark> =>
   Result.try({
-    try: () => [...yaml.parseAllDocuments(text, options)],
+    try: () => [...yaml.parseAllDocuments(text, yamlOptions)],
     catch: (error) => ({ offset: 0, text: String(error) })
   })
 
@@ -96,7 +93,15 @@ const parseYaml = (yaml: Yaml, original: string): Result.Result<Parsed, Remark> 
   }
 }
 
-const readYaml = (yaml: Yaml, part: TextPart): ManifestDocuments => {
+const readQuickly = (quick: QuickYaml, part: TextPart): ManifestDocuments | undefined => {
+  const read = quick(part.text)
+  if (read === undefined) return undefined
+  const lineAt = linesOf(part)
+  const document = { value: read.value, lineOf: (path: ReadonlyArray<PropertyKey>) => lineAt(read.offsetOf(path)) }
+  return { documents: read.value === null ? [] : [document], problems: [], warnings: [] }
+}
+
+const readByNodes = (yaml: Yaml, part: TextPart): ManifestDocuments => {
   const parsed = parseYaml(yaml, part.text)
   const lineAt = linesOf({ ...part, text: Result.isSuccess(parsed) ? parsed.success.text : part.text })
   const remark = ({ offset, text }: Remark): LineRemark => ({ line: lineAt(offset), text })
@@ -144,11 +149,13 @@ const readJson = (yaml: Yaml, part: TextPart): ManifestDocuments | undefined => 
 }
 
 /** Reads one part of a file. */
-export const documentsOf = (yaml: Yaml, part: TextPart): ManifestDocuments => {
-  const text = part.text.replace(/^---/, "   ")
+export const documentsOf = ({ quick, yaml }: Parsers, part: TextPart): ManifestDocuments => {
+  const text = part.text.replace(/^---(?=\s|$)/, "   ")
   const read = /^\s*\{/.test(text) ? readJson(yaml, { ...part, text }) : undefined
-  if (read !== undefined || part.isItem !== true) return read ?? readYaml(yaml, part)
-  const { documents, problems, warnings } = readYaml(yaml, part)
+  if (read !== undefined) return read
+  const all = readQuickly(quick, part) ?? readByNodes(yaml, part)
+  if (part.isItem !== true) return all
+  const { documents, problems, warnings } = all
   return {
     documents: documents.flatMap(({ lineOf, value }) =>
       (Array.isArray(value) ? value : [value]).map((it: unknown, index) => ({

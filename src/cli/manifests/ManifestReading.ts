@@ -12,7 +12,7 @@ import { projectPod } from "../../workload/ProjectPod.ts"
 import { projectNamespace } from "../../workload/ProjectSurroundings.ts"
 import { fieldPath, unreadFields } from "../../workload/UnreadFields.ts"
 import type { Pod, Workload } from "../../workload/Workload.ts"
-import { documentsOf } from "./ManifestDocuments.ts"
+import { documentsOf, type Parsers } from "./ManifestDocuments.ts"
 import { eachObject, fieldsOf, type ManifestObject, type NoObject } from "./ManifestObjects.ts"
 import type { TextPart } from "./ManifestText.ts"
 
@@ -77,7 +77,7 @@ export class ManifestReading {
   readonly #elsewhere: Array<ManifestElsewhere> = []
   /** By key, where it was read. */
   readonly #seen = new Map<string, { readonly at: string; readonly as: Workload | Pod }>()
-  readonly #yaml: typeof import("yaml")
+  readonly #parsers: Parsers
   readonly #namespace: string | undefined
   readonly #extras: ReadonlyArray<ExtraKind>
   #objects = 0
@@ -86,14 +86,14 @@ export class ManifestReading {
    * @param namespace of objects that have none of their own; undefined: `default`
    * @param extras EXTRA_KINDS
    */
-  constructor(yaml: typeof import("yaml"), namespace: string | undefined, extras: ReadonlyArray<ExtraKind>) {
-    this.#yaml = yaml
+  constructor(parsers: Parsers, namespace: string | undefined, extras: ReadonlyArray<ExtraKind>) {
+    this.#parsers = parsers
     this.#namespace = namespace
     this.#extras = extras
   }
 
   take(file: string, part: TextPart): void {
-    const { documents, problems, warnings } = documentsOf(this.#yaml, part)
+    const { documents, problems, warnings } = documentsOf(this.#parsers, part)
     for (const { line, text } of problems) {
       const said = `it cannot be read as Kubernetes manifests: ${text}`
       this.#problems.push({ file, line, object: "", field: "", text: said })

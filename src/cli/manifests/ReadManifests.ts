@@ -4,6 +4,7 @@ import { Console, Effect, Result } from "effect"
 import type { ExtraKind } from "../../settings/Settings.ts"
 import { CommandFailed, failed } from "../Failure.ts"
 import { shownText } from "../ShownText.ts"
+import { parsersOf } from "./ManifestDocuments.ts"
 import { manifestFiles, readManifest, standardInput } from "./ManifestFiles.ts"
 import { ManifestReading, type ManifestRemark, type Manifests, remarkLine } from "./ManifestReading.ts"
 import { decodeText, itemsOf, partsOf } from "./ManifestText.ts"
@@ -38,8 +39,9 @@ export const readManifests = Effect.fnUntraced(function*(
   { files: names, namespace, recursive }: ManifestOptions,
   extras: ReadonlyArray<ExtraKind>
 ) {
-  // loaded when it is needed: the daemon never reads a manifest
-  const reading = new ManifestReading(yield* Effect.promise(() => import("yaml")), namespace, extras)
+  // loaded when they are needed: the daemon never reads a manifest
+  const [yaml, js] = yield* Effect.promise(() => Promise.all([import("yaml"), import("js-yaml")]))
+  const reading = new ManifestReading(parsersOf(yaml, js), namespace, extras)
   const { files, problems: unfound } = yield* manifestFiles(names, recursive)
   const unread = unfound.map((it) => it.message)
   for (const file of files) {

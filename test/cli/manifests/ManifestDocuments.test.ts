@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import * as yaml from "yaml"
 import { documentsOf } from "../../../src/cli/manifests/ManifestDocuments.ts"
 import { decodeText, itemsOf, partsOf } from "../../../src/cli/manifests/ManifestText.ts"
+import { parsers } from "./Reading.ts"
 
 const read = (text: string) => {
-  const all = partsOf(text).map((it) => documentsOf(yaml, it))
+  const all = partsOf(text).map((it) => documentsOf(parsers, it))
   return {
     values: all.flatMap(({ documents }) => documents.map((it) => it.value)),
     lines: all.flatMap(({ documents }) => documents.map((it) => it.lineOf([]))),
@@ -145,10 +145,10 @@ describe("documents of manifests", () => {
 
   it("know the line of each of their fields", () => {
     const yamlText = "# c\na:\n  b:\n  - c: 1\n  - d:\n      e: x\n"
-    const [of] = partsOf(yamlText).flatMap((it) => documentsOf(yaml, it).documents)
+    const [of] = partsOf(yamlText).flatMap((it) => documentsOf(parsers, it).documents)
     assert.strictEqual(of?.lineOf(["a", "b", 1, "d", "e"]), 6)
     assert.strictEqual(of?.lineOf(["a", "b", 0, "nosuch"]), 4)
-    const [json] = partsOf("\n{\n\"a\": {\n\"b\": 1}}\n").flatMap((it) => documentsOf(yaml, it).documents)
+    const [json] = partsOf("\n{\n\"a\": {\n\"b\": 1}}\n").flatMap((it) => documentsOf(parsers, it).documents)
     assert.strictEqual(json?.lineOf(["a", "b"]), 4)
   })
 
