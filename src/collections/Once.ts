@@ -1,6 +1,6 @@
 // Once: what is done once for a key: whoever asks meanwhile gets the same answer, and it is cancelled with the last of those who
 // wait for it. Effect's Cache does that; here the work comes with the question, and the key alone tells what is the same.
-import { Cache, Cause, Effect, Exit } from "effect"
+import { Cache, Cause, Context, Effect, Exit } from "effect"
 import { makeBoundedMap } from "./BoundedMap.ts"
 import { Keyed } from "./Keyed.ts"
 
@@ -16,10 +16,14 @@ export interface Once<A, E> {
  */
 export const makeOnce = <A, E>(options: { readonly kept: number }): Effect.Effect<Once<A, E>> =>
   Effect.map(
-    Cache.makeWith(({ value: work }: Keyed<Effect.Effect<A, E>>) => work, {
-      capacity: Infinity,
-      timeToLive: () => "0 millis"
-    }),
+    Effect.updateContext(
+      Cache.makeWith(({ value: work }: Keyed<Effect.Effect<A, E>>) => work, {
+        capacity: Infinity,
+        timeToLive: () => "0 millis"
+      }),
+      // it would be copied into whoever asks, for every key: the work has the services of the one who brings it
+      () => Context.empty()
+    ),
     (flights) => {
       // the answers alone: an entry of the cache has its fiber and its work beside
       const answers = makeBoundedMap<string, Exit.Exit<A, E>>(Math.max(1, options.kept))

@@ -82,6 +82,35 @@ const withoutLogin = ({ operation, target }: Spec) => (error: CloudError): Regis
     cause: error
   })
 
+type As = <R>(spec: Spec, identity: Identity, perform: Perform<R>) => Effect.Effect<Outcome, never, R>
+
+/** Once more at once where a cloud's login has ended and it gives another; with who it was in the end. */
+const makeAsRenewed = (access: Access, as: As) => {
+  const renewed = Effect.fnUntraced(function*<R>(
+    spec: Spec,
+    identity: Identity,
+    perform: Perform<R>,
+    outcome: Outcome,
+    expired: boolean
+  ) {
+    const fresh = yield* Effect.orElseSucceed(
+      // a cloud that gives no other says so itself
+      access.renewed(spec.repository, identity, expired),
+      () => undefined
+    )
+    return fresh === undefined || spec.once === true
+      ? { outcome, identity }
+      : { outcome: yield* as(spec, fresh, perform), identity: fresh }
+  })
+  return <R>(spec: Spec, identity: Identity, perform: Perform<R>) =>
+    Effect.flatMap(as(spec, identity, perform), (outcome) => {
+      const expired = Result.isSuccess(outcome) && !outcome.success.elsewhere && saysExpired(outcome.success)
+      return expired || isRefused(spec, outcome)
+        ? renewed(spec, identity, perform, outcome, expired)
+        : Effect.succeed({ outcome, identity })
+    })
+}
+
 export const makeSession = (options: {
   readonly settings: () => RegistryOptions
   readonly access: Access
@@ -95,7 +124,7 @@ export const makeSession = (options: {
   const { authorize, withheldFrom } = makeAuthorization({ settings, schemes, tokens })
   const attempt = makeAttempt({ endpointOf: endpoint, schemes, authorize, tokens, checkVersion })
 
-  const as = <R>(spec: Spec, identity: Identity, perform: Perform<R>) =>
+  const as: As = (spec, identity, perform) =>
     Effect.result(Effect.map(attempt(spec, identity, perform), (answer): SessionAnswer => ({
       ...answer,
       identity,
@@ -105,20 +134,7 @@ export const makeSession = (options: {
 
   const { adviceOn, withheld } = makeAdvice({ endpoint, withheldFrom, access })
 
-  /** The same, and once more at once where a cloud's login has ended and it gives another; with who it was in the end. */
-  const asRenewed = Effect.fnUntraced(function*<R>(spec: Spec, identity: Identity, perform: Perform<R>) {
-    const outcome = yield* as(spec, identity, perform)
-    const expired = Result.isSuccess(outcome) && !outcome.success.elsewhere && saysExpired(outcome.success)
-    if (!expired && !isRefused(spec, outcome)) return { outcome, identity }
-    const fresh = yield* Effect.orElseSucceed(
-      // a cloud that gives no other says so itself
-      access.renewed(spec.repository, identity, expired),
-      () => undefined
-    )
-    return fresh === undefined || spec.once === true
-      ? { outcome, identity }
-      : { outcome: yield* as(spec, fresh, perform), identity: fresh }
-  })
+  const asRenewed = makeAsRenewed(access, as)
 
   const run = Effect.fnUntraced(function*<R>(spec: Spec, perform: Perform<R>) {
     const given = spec.anonymous === true

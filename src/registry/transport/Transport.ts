@@ -68,9 +68,18 @@ type Perform<R> = (
   outgoing: Outgoing
 ) => Effect.Effect<Incoming & { readonly stream?: BodyStream }, DispatchError, R>
 
+/** The request's own URL, or one that a redirect led to on the same host. To read a URL's origin makes a text of it each time. */
+const isOwn = (request: Request, url: URL): boolean => url === request.url || url.origin === request.url.origin
+
+/** Milliseconds for an answer to begin, and to end. */
+interface Patience {
+  readonly answer: number
+  readonly whole: number
+}
+
 /** What is sent to `url`, the request's own or one that a redirect led to: nothing of ours goes to a foreign origin. */
-const outgoingTo = (request: Request, url: URL, limits: Limits): Outgoing => {
-  const timeout = Duration.toMillis(request.timeout ?? limits.answerTimeout)
+const outgoingTo = (request: Request, url: URL, patience: Patience): Outgoing => {
+  const timeout = request.timeout === undefined ? patience.answer : Duration.toMillis(request.timeout)
   return {
     method: request.method,
     url,
@@ -79,20 +88,20 @@ const outgoingTo = (request: Request, url: URL, limits: Limits): Outgoing => {
       // a body that was compressed on the way has other bytes than its digest
       "accept-encoding": "identity",
       "user-agent": "image-cloner",
-      ...(url.origin === request.url.origin && request.authorization !== undefined
+      ...(request.authorization !== undefined && isOwn(request, url)
         ? { authorization: Redacted.value(request.authorization) }
         : {})
     },
     body: request.body,
     headersTimeout: timeout,
-    bodyTimeout: Math.min(timeout, Duration.toMillis(limits.answerTimeout)),
-    wholeTimeout: Duration.toMillis(limits.wholeTimeout)
+    bodyTimeout: Math.min(timeout, patience.answer),
+    wholeTimeout: patience.whole
   }
 }
 
 /** Servers that speak TLS hang up on whoever does not, without a word. */
 const mayWantTls = (request: Request, url: URL, error: DispatchError): boolean =>
-  url.protocol === "http:" && request.named === true && url.origin === request.url.origin &&
+  url.protocol === "http:" && request.named === true && isOwn(request, url) &&
   error.reason === "Unreachable" && error.noConnection !== true && request.method !== "PUT"
 
 /** No answer, said for whom, from where and through which proxy. `problem`: what is wrong with the host's certificates. */
@@ -119,9 +128,9 @@ const noAnswer = (
     cause: error.cause
   })
 
-// Effect.fn would take a stack trace at every call, which costs more than all else of the span
-const spanOf = ({ operation, target }: Request, { host }: URL) =>
-  Effect.withSpan("registry.request", { attributes: { operation, target, host } }, { captureStackTrace: false })
+/** Nothing below has a span of its own, so that this one need not be in the context: to copy that costs more than the span. */
+const inSpan = <A, E, R>({ operation, target }: Request, { host }: URL, effect: Effect.Effect<A, E, R>) =>
+  Effect.useSpan("registry.request", { attributes: { operation, target, host } }, () => effect)
 
 export const makeTransport = (options: {
   readonly agents: Agents
@@ -132,6 +141,10 @@ export const makeTransport = (options: {
 }): Transport => {
   const { agents, certificates, hosts, limits } = options
   const warnings = makeWarnings()
+  const patience: Patience = {
+    answer: Duration.toMillis(limits.answerTimeout),
+    whole: Duration.toMillis(limits.wholeTimeout)
+  }
 
   const once = Effect.fnUntraced(function*<R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) {
     const ask = { ...request, host: url.host }
@@ -139,8 +152,8 @@ export const makeTransport = (options: {
     yield* certificates.refresh
     const host = options.hostLabel(url.host)
     const proxy = agents.proxyOf(url)
-    const dispatcher = agents.of(kind, url, url.origin === request.url.origin && request.certificate)
-    const incoming = yield* perform(dispatcher, outgoingTo(request, url, limits)).pipe(
+    const dispatcher = agents.of(kind, url, request.certificate && isOwn(request, url))
+    const incoming = yield* perform(dispatcher, outgoingTo(request, url, patience)).pipe(
       Effect.tapError(() => Metric.update(registryRequests({ host, code: "none" }), 1)),
       Effect.mapError((error) => noAnswer(request, url, error, proxy, certificates.problemOf(url.host)))
     )
@@ -171,13 +184,13 @@ export const makeTransport = (options: {
   })
 
   const hop = <R>(request: Request, url: URL, perform: Perform<R>, kind: Kind) =>
-    spanOf(request, url)(once(request, url, perform, kind))
+    inSpan(request, url, once(request, url, perform, kind))
 
   const follow = Effect.fnUntraced(function*<R>(request: Request, perform: Perform<R>, kind: Kind) {
     let url = request.url
     for (let count = 0; count <= limits.redirects; count++) {
       // what vouches for a realm does not vouch for where the realm redirects to
-      const strange = request.agent === "realm" && url.origin !== request.url.origin
+      const strange = request.agent === "realm" && !isOwn(request, url)
       const answer = yield* hop(request, url, perform, strange ? "control" : kind)
       const next = yield* redirectOf(request, answer)
       if (next === undefined) return answer
