@@ -69,13 +69,10 @@ export interface WorkQueue<K extends string> {
 /** How long glances go on before others have their turn, in milliseconds. */
 const glanceSlice = 8
 
-/** The figures of one queue. */
+/** The figures of one queue that are counted as it goes. */
 const metricsOf = (name: string) => {
   const label = { queue: name }
   return {
-    depth: queueDepth(label),
-    delayed: queueDelayed(label),
-    busy: queueBusy(label),
     adds: queueAdds(label),
     retries: queueRetries(label),
     wait: queueWaitSeconds(label),
@@ -112,14 +109,11 @@ class Queue<K extends string> {
     this.#closed = true
   }
 
-  readonly #report = Effect.suspend(() => {
-    const { busy, delayed, depth } = this.#metric
-    const { busy: taken, delayed: later, ready } = this.#keys
-    return Effect.andThen(
-      Metric.update(depth, ready),
-      Effect.andThen(Metric.update(delayed, later), Metric.update(busy, taken))
-    )
-  })
+  /** What stands in it at this moment. */
+  get figures() {
+    const { busy, delayed, ready } = this.#keys
+    return { busy, delayed, ready }
+  }
 
   readonly add = (key: K, delay: number, priority: number | undefined): Effect.Effect<void> =>
     this.addAll([key], delay, priority)
@@ -133,7 +127,7 @@ class Queue<K extends string> {
         if (this.#keys.add(key, now + Math.ceil(delay), level, now)) ready++
       }
       this.#wakes.wake()
-      return ready > 0 ? Effect.andThen(Metric.update(this.#metric.adds, ready), this.#report) : this.#report
+      return ready > 0 ? Metric.update(this.#metric.adds, ready) : Effect.void
     })
 
   readonly offerFailed: WorkQueue<K>["offerFailed"] = Effect.fnUntraced({ self: this }, function*(key, given) {
@@ -206,7 +200,6 @@ class Queue<K extends string> {
       this.#keys.done(key, now)
       by.taken.delete(key)
       this.#wakes.wake()
-      yield* this.#report
     }
   )
 
@@ -231,7 +224,7 @@ class Queue<K extends string> {
         this.#failures.forget(next.key)
         this.#keys.done(next.key, now)
       }
-      return Effect.andThen(this.#report, Effect.andThen(Effect.yieldNow, this.#next(by)))
+      return Effect.andThen(Effect.yieldNow, this.#next(by))
     })
 
   /** The next key that needs work, once there is one and the worker is free for it. */
@@ -240,9 +233,10 @@ class Queue<K extends string> {
     while (true) {
       const { seen } = this.#wakes
       const next = isFull() ? undefined : yield* this.#next(by)
-      if (next !== undefined) yield* Metric.update(this.#metric.wait, next.waited / 1000)
-      yield* this.#report
-      if (next !== undefined) return next.key
+      if (next !== undefined) {
+        yield* Metric.update(this.#metric.wait, next.waited / 1000)
+        return next.key
+      }
       yield* this.#sleep(seen, isFull())
     }
   })
@@ -268,6 +262,28 @@ class Queue<K extends string> {
     }))
 }
 
+/** Has the gauges of a queue read when somebody looks at them: to update them with every key would cost more than the queue. */
+const showFigures = (name: string, figures: () => Queue<string>["figures"]) =>
+  Effect.flatMap(Effect.context(), (context) => {
+    const label = { queue: name }
+    const show = (gauge: Metric.Gauge<number>, read: () => number) =>
+      Effect.acquireRelease(
+        Effect.sync(() =>
+          Metric.registerUnsafe(gauge, context, {
+            get: () => ({ value: read() }),
+            update: () => undefined,
+            modify: () => undefined
+          })
+        ),
+        (it) => Effect.sync(() => it.remove())
+      )
+    return Effect.all([
+      show(queueDepth(label), () => figures().ready),
+      show(queueDelayed(label), () => figures().delayed),
+      show(queueBusy(label), () => figures().busy)
+    ], { discard: true })
+  })
+
 /** A new queue; `name` is the label of its metrics. */
 export const make = Effect.fnUntraced(function*<K extends string>(options: {
   readonly name: string
@@ -275,6 +291,7 @@ export const make = Effect.fnUntraced(function*<K extends string>(options: {
 }): Effect.fn.Return<WorkQueue<K>, never, Scope.Scope> {
   const queue = new Queue<K>(options.name, options.backoff ?? standard)
   yield* touchQueue(options.name)
+  yield* showFigures(options.name, () => queue.figures)
   yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
   return {
     offer: (key, given) => queue.add(key, 0, given?.priority),

@@ -48,13 +48,13 @@ export class Places {
 
   /** Who holds a place, and in which namespace: of the cures, or of all others. */
   taken(cures = false): ReadonlyMap<string, string> {
-    return new Map([
-      ...[...this.#places].flatMap(([key, it]) =>
-        it.state._tag === "UnderWay" && it.cure === cures ? [[key, it.namespace] as const] : []
-      ),
-      ...[...this.#reserved].flatMap(([key, it]) => (it.as === "cure") === cures ? [[key, it.namespace] as const] : []),
-      ...(cures ? [] : [...this.#returns].map(([key, it]) => [key, it.namespace] as const))
-    ])
+    const taken = new Map<string, string>()
+    for (const [key, it] of this.#places) {
+      if (it.state._tag === "UnderWay" && it.cure === cures) taken.set(key, it.namespace)
+    }
+    for (const [key, it] of this.#reserved) if ((it.as === "cure") === cures) taken.set(key, it.namespace)
+    if (!cures) { for (const [key, it] of this.#returns) taken.set(key, it.namespace) }
+    return taken
   }
 
   /** What is stuck, by namespace. A cure that does not help was not well before. */

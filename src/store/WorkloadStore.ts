@@ -211,9 +211,16 @@ export class Workloads {
     const below = new Set<string>()
     let level: ReadonlyArray<Workload> = [workload]
     for (let depth = 0; depth <= maxOwners && level.length > 0; depth++) {
-      const keys = level.flatMap((it) => this.#ownedBy(it)).filter((it) => !below.has(it))
-      for (const key of keys) below.add(key)
-      level = [...new Set(keys)].flatMap((key) => this.#workloads.get(key) ?? [])
+      const next: Array<Workload> = []
+      for (const it of level) {
+        for (const key of this.#owned.get(it.namespace, it.uid) ?? none) {
+          if (below.has(key)) continue
+          below.add(key)
+          const found = this.#workloads.get(key)
+          if (found !== undefined) next.push(found)
+        }
+      }
+      level = next
     }
     return [...below]
   }

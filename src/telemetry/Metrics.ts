@@ -2,20 +2,27 @@
 // metrics` is a test); a label never carries what a tenant chose: reasons are closed lists, hosts go through HostLabel.
 import { Effect, Layer, Metric } from "effect"
 import { type HoldReason, holdReasons, type SkipReason, skipReasons } from "../workload/Reason.ts"
-import { open, series } from "./Series.ts"
+import { type Attributes, open, series } from "./Series.ts"
 
 const name = (text: string): string => `image_cloner_${text}`
 
-const counter = (text: string, description: string) => Metric.counter(name(text), { description, incremental: true })
-const gauge = (text: string, description: string) => Metric.gauge(name(text), { description })
+// one for each set of the values of labels, and one without labels
+const counters = (text: string, description: string) => (attributes: Attributes) =>
+  Metric.counter(name(text), { description, incremental: true, attributes })
+const gauges = (text: string, description: string) => (attributes: Attributes) =>
+  Metric.gauge(name(text), { description, attributes })
+const histograms = (text: string, description: string, boundaries: ReadonlyArray<number>) => (attributes: Attributes) =>
+  Metric.histogram(name(text), { description, boundaries, attributes })
+const counter = (text: string, description: string) => counters(text, description)({})
+const gauge = (text: string, description: string) => gauges(text, description)({})
 const seconds = (text: string, description: string, boundaries: ReadonlyArray<number>) =>
-  Metric.histogram(name(text), { description, boundaries })
+  histograms(text, description, boundaries)({})
 
 const fast = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const slow = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600]
 
 // --- program -------------------------------------------------------------------------------------------------------
-export const buildInfo = series(gauge("build_info", "Always 1; the labels say what is running"), {
+export const buildInfo = series(gauges("build_info", "Always 1; the labels say what is running"), {
   version: open,
   node: open
 })
@@ -31,7 +38,7 @@ export const processFigures = {
 }
 
 // --- settings ------------------------------------------------------------------------------------------------------
-export const settingsReloads = series(counter("settings_reloads_total", "Times that changed settings were read"), {
+export const settingsReloads = series(counters("settings_reloads_total", "Times that changed settings were read"), {
   result: ["applied", "rejected"]
 })
 export const settingsRejected = gauge(
@@ -44,22 +51,22 @@ export const settingsRestartRequired = gauge(
 )
 
 // --- images: the inventory and the cloner --------------------------------------------------------------------------
-export const images = series(gauge("images", "Source images in use by the cluster, by the state of their copy"), {
+export const images = series(gauges("images", "Source images in use by the cluster, by the state of their copy"), {
   state: ["pending", "backed-up", "failed", "not-found", "private", "internal", "too-large", "unsupported"]
 })
 const cloneEnds = ["copied", "up-to-date", "rate-limited", "tag-in-use", "unwanted", "unavailable"] as const
 const cloneRefusals = ["private", "internal", "not-found", "too-large", "unsupported"] as const
 const cloneFailures = ["corrupt", "refused", "denied"] as const
-export const clones = series(counter("clones_total", "Attempts to clone an image, by how they ended"), {
+export const clones = series(counters("clones_total", "Attempts to clone an image, by how they ended"), {
   result: [...cloneEnds, ...cloneRefusals, ...cloneFailures]
 })
 export const cloneSeconds = seconds("clone_duration_seconds", "How long an attempt to clone an image took", slow)
 export const clonesInFlight = gauge("clones_in_flight", "Images being cloned at this moment")
 export const clonesWaiting = gauge("clones_waiting", "Images waiting for a permit to be cloned")
-export const blobs = series(counter("blobs_total", "Blobs brought to the backup, by how they got there"), {
+export const blobs = series(counters("blobs_total", "Blobs brought to the backup, by how they got there"), {
   how: ["uploaded", "mounted", "present"]
 })
-export const blobBytes = series(counter("blob_bytes_total", "Bytes of blobs, by how they got to the backup"), {
+export const blobBytes = series(counters("blob_bytes_total", "Bytes of blobs, by how they got to the backup"), {
   how: ["uploaded", "mounted", "present"]
 })
 export const blobResumes = counter(
@@ -69,12 +76,12 @@ export const blobResumes = counter(
 export const manifests = counter("manifests_total", "Manifests and indexes pushed to the backup")
 
 export const referrers = series(
-  counter("referrers_total", "Signatures, SBOMs and attestations found with images that were copied"),
+  counters("referrers_total", "Signatures, SBOMs and attestations found with images that were copied"),
   { result: ["copied", "present", "failed"] }
 )
 
 export const tagComparisons = series(
-  counter("tag_comparisons_total", "Tags of copies that were compared with their sources', by what that told"),
+  counters("tag_comparisons_total", "Tags of copies that were compared with their sources', by what that told"),
   { result: ["same", "moved", "drifted", "gone", "unanswered"] }
 )
 export const tagMoves = counter("tag_moves_total", "Tags of copies that were moved to what their sources' name by now")
@@ -86,18 +93,18 @@ export const tagComparedTime = gauge(
   "tag_compared_time_seconds",
   "When a source last said what a tag names, in a comparison, as Unix time"
 )
-export const vanishedSources = series(gauge("vanished_sources", "Images in use that have lost their source"), {
+export const vanishedSources = series(gauges("vanished_sources", "Images in use that have lost their source"), {
   cause: ["not-found", "unreachable"],
   copy: ["kept", "none"]
 })
 const covered = ["pods", "images"] as const
-export const coverageRatio = series(gauge("coverage_ratio", "Share that has a copy, of what can have one"), {
+export const coverageRatio = series(gauges("coverage_ratio", "Share that has a copy, of what can have one"), {
   by: covered
 })
 
 // --- workloads: the plan and the rewriter --------------------------------------------------------------------------
 export const workloads = series(
-  gauge(
+  gauges(
     "workloads",
     "Workloads seen, by what has become of them; what another workload made, and static pods, are none"
   ),
@@ -106,10 +113,10 @@ export const workloads = series(
 // the keys of two closed lists, which TypeScript widens to strings
 export const reasons = Object.keys({ ...skipReasons, ...holdReasons }) as ReadonlyArray<SkipReason | HoldReason>
 export const workloadReasons = series(
-  gauge("workloads_not_rewritten", "Workloads with at least one image that is not rewritten, by the reason"),
+  gauges("workloads_not_rewritten", "Workloads with at least one image that is not rewritten, by the reason"),
   { reason: reasons }
 )
-export const rewrites = series(counter("rewrites_total", "Patches of workloads, by how they ended"), {
+export const rewrites = series(counters("rewrites_total", "Patches of workloads, by how they ended"), {
   result: [
     "rewritten",
     "restored",
@@ -127,7 +134,7 @@ export const rolloutsInFlight = gauge("rollouts_in_flight", "Rollouts of ours un
 
 // --- admission -----------------------------------------------------------------------------------------------------
 export const admissionReviews = series(
-  counter("admission_reviews_total", "Pods that were reviewed as they were made, by how that ended and why"),
+  counters("admission_reviews_total", "Pods that were reviewed as they were made, by how that ended and why"),
   {
     operation: ["mutate", "validate"],
     outcome: ["rewritten", "left", "allowed", "warned", "denied"],
@@ -135,7 +142,7 @@ export const admissionReviews = series(
   }
 )
 export const webhookRequests = series(
-  counter(
+  counters(
     "webhook_requests_total",
     "Requests to the webhooks: answered, allowed because no decision came, or not understood"
   ),
@@ -152,14 +159,14 @@ export const admissionSeconds = seconds(
 
 // --- Kubernetes ----------------------------------------------------------------------------------------------------
 export const kubeRequests = series(
-  counter("kube_requests_total", "Requests to the API server (watches aside), by the class of the answer's status"),
+  counters("kube_requests_total", "Requests to the API server (watches aside), by the class of the answer's status"),
   {
     method: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     code: ["2xx", "3xx", "4xx", "5xx", "none"]
   }
 )
 export const eventsWritten = series(
-  counter("events_total", "Events on objects, by what became of them; a series is counted where its count is told"),
+  counters("events_total", "Events on objects, by what became of them; a series is counted where its count is told"),
   { result: ["written", "counted", "limited", "dropped", "resting", "gone", "refused", "failed"] }
 )
 export const kubeRequestSeconds = seconds(
@@ -168,17 +175,17 @@ export const kubeRequestSeconds = seconds(
   fast
 )
 const watchRestartReasons = ["closed", "silent", "expired", "throttled", "unavailable", "refused", "protocol"] as const
-export const watchEvents = series(counter("watch_events_total", "Changes received by watches"), { resource: open })
-export const watchRestarts = series(counter("watch_restarts_total", "Watches started again, by why the last ended"), {
+export const watchEvents = series(counters("watch_events_total", "Changes received by watches"), { resource: open })
+export const watchRestarts = series(counters("watch_restarts_total", "Watches started again, by why the last ended"), {
   resource: open,
   reason: watchRestartReasons
 })
 export const watchSynced = series(
-  gauge("watch_synced", "1 once everything that exists of the resource has been seen"),
+  gauges("watch_synced", "1 once everything that exists of the resource has been seen"),
   { resource: open }
 )
 export const watchProgress = series(
-  gauge("watch_last_progress_timestamp_seconds", "When the watch last heard from the API server, as Unix time"),
+  gauges("watch_last_progress_timestamp_seconds", "When the watch last heard from the API server, as Unix time"),
   { resource: open }
 )
 
@@ -190,42 +197,42 @@ export const leaderTransitions = counter(
 )
 
 // --- queues --------------------------------------------------------------------------------------------------------
-export const queueDepth = series(gauge("queue_depth", "Keys ready to be worked on"), { queue: open })
-export const queueDelayed = series(gauge("queue_delayed", "Keys waiting for their time"), { queue: open })
-export const queueBusy = series(gauge("queue_busy", "Keys being worked on"), { queue: open })
-export const queueAdds = series(counter("queue_adds_total", "Keys made ready, duplicates aside"), { queue: open })
-export const queueRetries = series(counter("queue_retries_total", "Keys put back after a failure"), { queue: open })
+export const queueDepth = series(gauges("queue_depth", "Keys ready to be worked on"), { queue: open })
+export const queueDelayed = series(gauges("queue_delayed", "Keys waiting for their time"), { queue: open })
+export const queueBusy = series(gauges("queue_busy", "Keys being worked on"), { queue: open })
+export const queueAdds = series(counters("queue_adds_total", "Keys made ready, duplicates aside"), { queue: open })
+export const queueRetries = series(counters("queue_retries_total", "Keys put back after a failure"), { queue: open })
 export const queueWaitSeconds = series(
-  seconds("queue_wait_seconds", "How long ready keys waited to be worked on", fast),
+  histograms("queue_wait_seconds", "How long ready keys waited to be worked on", fast),
   { queue: open }
 )
-export const queueWorkSeconds = series(seconds("queue_work_seconds", "How long the work on a key took", slow), {
+export const queueWorkSeconds = series(histograms("queue_work_seconds", "How long the work on a key took", slow), {
   queue: open
 })
 
 // --- registries ----------------------------------------------------------------------------------------------------
 const registryCodes = ["2xx", "3xx", "4xx", "429", "5xx", "none"] as const
 export const registryRequests = series(
-  counter("registry_requests_total", "Requests to registries, by host and the class of the answer's status"),
+  counters("registry_requests_total", "Requests to registries, by host and the class of the answer's status"),
   { host: open, code: registryCodes }
 )
 export const registryRests = series(
-  counter("registry_rests_total", "Times that a host was left alone because of its rate limit"),
+  counters("registry_rests_total", "Times that a host was left alone because of its rate limit"),
   { host: open }
 )
 
 // --- clouds --------------------------------------------------------------------------------------------------------
 const cloudResults = ["obtained", "failed"] as const
 export const cloudTokens = series(
-  counter("cloud_tokens_total", "Times that a cloud was asked for a login to its registries, by how that ended"),
+  counters("cloud_tokens_total", "Times that a cloud was asked for a login to its registries, by how that ended"),
   { cloud: open, result: cloudResults }
 )
 export const cloudTokenTime = series(
-  gauge("cloud_token_timestamp_seconds", "When a cloud gave us a login last, as Unix time; 0: never yet"),
+  gauges("cloud_token_timestamp_seconds", "When a cloud gave us a login last, as Unix time; 0: never yet"),
   { cloud: open }
 )
 export const cloudRepositories = series(
-  counter("cloud_repositories_created_total", "Repositories that were made in a cloud's registry"),
+  counters("cloud_repositories_created_total", "Repositories that were made in a cloud's registry"),
   { cloud: open }
 )
 

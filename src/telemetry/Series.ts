@@ -1,9 +1,12 @@
 // A metric with labels: one series for each set of label values, made once and kept.
-// `Metric.withAttributes` at every call would cost five times as much and hide which values are possible.
-import { Metric } from "effect"
+// `Metric.withAttributes` copies the context and joins labels at every update, and hides which values are possible.
+import type { Metric } from "effect"
 
 /** The values each label may have; an empty list says that they are known at run time only (and bounded by who uses it). */
 export type Labels = { readonly [label: string]: ReadonlyArray<string> }
+
+/** Labels with a value each. */
+export type Attributes = Readonly<Record<string, string>>
 
 /** One value for each label. */
 type Values<L extends Labels> = { readonly [K in keyof L]: L[K][number] }
@@ -25,9 +28,9 @@ const combinations = (labels: Labels): ReadonlyArray<Record<string, string>> =>
     [{}]
   )
 
-/** `metric` split by labels. */
+/** `metric` makes the one of a set of values. */
 export const series = <Input, State, const L extends Labels>(
-  metric: Metric.Metric<Input, State>,
+  metric: (attributes: Attributes) => Metric.Metric<Input, State>,
   labels: L
 ): Series<Input, State, L> => {
   const names = Object.keys(labels)
@@ -38,7 +41,7 @@ export const series = <Input, State, const L extends Labels>(
     if (present !== undefined) return present
     // in the order of the labels, whatever the order of the caller's literal
     const attributes = Object.fromEntries(names.map((name) => [name, values[name] ?? ""]))
-    const one = Metric.withAttributes(metric, attributes)
+    const one = metric(attributes)
     made.set(key, one)
     return one
   }
