@@ -2,19 +2,10 @@
 // over images. The rules are in Keys and Failures; here are time, fibers and metrics.
 import { Cause, Clock, Duration, Effect, Exit, FiberSet, Metric, Random, Result, type Scope } from "effect"
 import { uptime, uptimeUnsafe } from "../telemetry/Uptime.ts"
-import {
-  queueAdds,
-  queueBusy,
-  queueDelayed,
-  queueDepth,
-  queueRetries,
-  queueWaitSeconds,
-  queueWorkSeconds,
-  touchQueue
-} from "../telemetry/Metrics.ts"
 import { type Backoff, standard, waitOf } from "./Backoff.ts"
 import { Failures } from "./Failures.ts"
 import { Keys, type Outlook, type Taken } from "./Keys.ts"
+import { countersOf, type QueueFigures, showFigures } from "./QueueFigures.ts"
 import { Wakes } from "./Wakes.ts"
 
 /** Higher is first; a point weighs as much as a second of waiting. */
@@ -69,17 +60,6 @@ export interface WorkQueue<K extends string> {
 /** How long glances go on before others have their turn, in milliseconds. */
 const glanceSlice = 8
 
-/** The figures of one queue that are counted as it goes. */
-const metricsOf = (name: string) => {
-  const label = { queue: name }
-  return {
-    adds: queueAdds(label),
-    retries: queueRetries(label),
-    wait: queueWaitSeconds(label),
-    work: queueWorkSeconds(label)
-  }
-}
-
 /** Whoever works on the keys of a queue. */
 interface Worker<K> {
   /** Keys at once. */
@@ -96,12 +76,12 @@ class Queue<K extends string> {
   readonly #wakes = new Wakes()
   readonly #name: string
   readonly #backoff: Backoff
-  readonly #metric: ReturnType<typeof metricsOf>
+  readonly #metric: ReturnType<typeof countersOf>
   #closed = false
   constructor(name: string, backoff: Backoff) {
     this.#name = name
     this.#backoff = backoff
-    this.#metric = metricsOf(name)
+    this.#metric = countersOf(name)
   }
 
   /** Takes no more keys. */
@@ -110,7 +90,7 @@ class Queue<K extends string> {
   }
 
   /** What stands in it at this moment. */
-  get figures() {
+  get figures(): QueueFigures {
     const { busy, delayed, ready } = this.#keys
     return { busy, delayed, ready }
   }
@@ -262,35 +242,12 @@ class Queue<K extends string> {
     }))
 }
 
-/** Has the gauges of a queue read when somebody looks at them: to update them with every key would cost more than the queue. */
-const showFigures = (name: string, figures: () => Queue<string>["figures"]) =>
-  Effect.flatMap(Effect.context(), (context) => {
-    const label = { queue: name }
-    const show = (gauge: Metric.Gauge<number>, read: () => number) =>
-      Effect.acquireRelease(
-        Effect.sync(() =>
-          Metric.registerUnsafe(gauge, context, {
-            get: () => ({ value: read() }),
-            update: () => undefined,
-            modify: () => undefined
-          })
-        ),
-        (it) => Effect.sync(() => it.remove())
-      )
-    return Effect.all([
-      show(queueDepth(label), () => figures().ready),
-      show(queueDelayed(label), () => figures().delayed),
-      show(queueBusy(label), () => figures().busy)
-    ], { discard: true })
-  })
-
 /** A new queue; `name` is the label of its metrics. */
 export const make = Effect.fnUntraced(function*<K extends string>(options: {
   readonly name: string
   readonly backoff?: Backoff | undefined
 }): Effect.fn.Return<WorkQueue<K>, never, Scope.Scope> {
   const queue = new Queue<K>(options.name, options.backoff ?? standard)
-  yield* touchQueue(options.name)
   yield* showFigures(options.name, () => queue.figures)
   yield* Effect.addFinalizer(() => Effect.sync(() => queue.close()))
   return {

@@ -2,21 +2,8 @@
 // metrics` is a test); a label never carries what a tenant chose: reasons are closed lists, hosts go through HostLabel.
 import { Effect, Layer, Metric } from "effect"
 import { type HoldReason, holdReasons, type SkipReason, skipReasons } from "../workload/Reason.ts"
-import { type Attributes, open, series } from "./Series.ts"
-
-const name = (text: string): string => `image_cloner_${text}`
-
-// one for each set of the values of labels, and one without labels
-const counters = (text: string, description: string) => (attributes: Attributes) =>
-  Metric.counter(name(text), { description, incremental: true, attributes })
-const gauges = (text: string, description: string) => (attributes: Attributes) =>
-  Metric.gauge(name(text), { description, attributes })
-const histograms = (text: string, description: string, boundaries: ReadonlyArray<number>) => (attributes: Attributes) =>
-  Metric.histogram(name(text), { description, boundaries, attributes })
-const counter = (text: string, description: string) => counters(text, description)({})
-const gauge = (text: string, description: string) => gauges(text, description)({})
-const seconds = (text: string, description: string, boundaries: ReadonlyArray<number>) =>
-  histograms(text, description, boundaries)({})
+import { counter, counters, gauge, gauges, histograms, seconds } from "./MetricMakers.ts"
+import { open, series } from "./Series.ts"
 
 const fast = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const slow = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600]
