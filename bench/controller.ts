@@ -12,7 +12,7 @@ import { parseArgs } from "node:util"
 import { fill } from "../sandbox/LargeCluster.ts"
 import { onBarePlane } from "./BarePlane.ts"
 import { confine } from "./Confine.ts"
-import { type Command, cpuOf, flags, memoryOf, node, nursery, program, start, type Started, write } from "./Measure.ts"
+import { type Command, cpuOf, flags, memoryOf, node, ofImage, program, start, type Started, write } from "./Measure.ts"
 
 const { values } = parseArgs({
   options: {
@@ -90,7 +90,7 @@ const measured = Effect.fnUntraced(function*(folder: string, kubeconfig: string)
   const free: Command = [node, ...flags, ...profile, ...run]
   const limit = values.limit === undefined ? undefined : Number(values.limit)
   // under a real limit it is started as the image starts it
-  const confined = limit === undefined ? undefined : confine([node, nursery, ...profile, ...run], limit)
+  const confined = limit === undefined ? undefined : confine([node, ...ofImage, ...profile, ...run], limit)
   const env = { HTTP_PORT: "0", DOCKER_CONFIG: folder, MALLOC_ARENA_MAX: "1", HOME: folder, LOG_FORMAT: "logfmt" }
   const others = yield* Effect.promise(() => {
     const started = start([peer, kubeconfig], { HOME: folder })
