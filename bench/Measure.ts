@@ -86,10 +86,12 @@ export type Command = readonly [program: string, ...args: ReadonlyArray<string>]
 
 /** The Node.js that runs this. */
 export const node = process.execPath
-/** What the image gives it (Dockerfile). */
-export const ofImage = ["--max-semi-space-size=2", "--no-incremental-marking", "--initial-old-space-size=48"] as const
+const entry = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(new URL("../Dockerfile", import.meta.url), "utf8"))?.[1] ??
+  "[]"
+/** What the image gives it: what stands in its entry point between Node.js and the program. */
+export const ofImage: ReadonlyArray<string> = JSON.parse(entry).slice(1, -1)
 /** The same, and the heap that Node.js allows itself under the Deployment's memory limit of 512 MiB. */
-export const flags = [...ofImage, "--max-heap-size=256"] as const
+export const flags: ReadonlyArray<string> = [...ofImage, "--max-heap-size=256"]
 
 /** Starts a command with this environment and the PATH; `after` waits for a line of its output. */
 export const start = ([command, ...args]: Command, env: Record<string, string>): Started => {

@@ -1,5 +1,5 @@
 // QueueFigures: what Prometheus is told of a queue: what is counted as it goes, and what stands in it when somebody looks.
-import { Effect, Metric } from "effect"
+import { Effect } from "effect"
 import {
   queueAdds,
   queueBusy,
@@ -10,6 +10,7 @@ import {
   queueWorkSeconds,
   touchQueue
 } from "../telemetry/Metrics.ts"
+import { readGauge } from "../telemetry/ReadMetric.ts"
 
 /** Numbers of keys. */
 export interface QueueFigures {
@@ -31,24 +32,11 @@ export const countersOf = (name: string) => {
   }
 }
 
-/** Has the gauges of a queue read when somebody looks at them: to update them with every key would cost more than the queue. */
-export const showFigures = (name: string, figures: () => QueueFigures) =>
-  Effect.flatMap(Effect.andThen(touchQueue(name), Effect.context()), (context) => {
-    const label = { queue: name }
-    const show = (gauge: Metric.Gauge<number>, read: () => number) =>
-      Effect.acquireRelease(
-        Effect.sync(() =>
-          Metric.registerUnsafe(gauge, context, {
-            get: () => ({ value: read() }),
-            update: () => undefined,
-            modify: () => undefined
-          })
-        ),
-        (it) => Effect.sync(() => it.remove())
-      )
-    return Effect.all([
-      show(queueDepth(label), () => figures().ready),
-      show(queueDelayed(label), () => figures().delayed),
-      show(queueBusy(label), () => figures().busy)
-    ], { discard: true })
-  })
+/** Has all that is told of a queue exist, and its gauges read when somebody looks: at every key they would cost more than the queue. */
+export const showFigures = Effect.fnUntraced(function*(name: string, figures: () => QueueFigures) {
+  const label = { queue: name }
+  yield* touchQueue(name)
+  yield* readGauge(queueDepth(label), () => figures().ready)
+  yield* readGauge(queueDelayed(label), () => figures().delayed)
+  yield* readGauge(queueBusy(label), () => figures().busy)
+})

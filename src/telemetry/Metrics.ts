@@ -268,12 +268,10 @@ export const touchWatch = (resource: string): Effect.Effect<void> =>
     watchProgress({ resource })
   ])
 
-/** Makes the series of one queue exist. */
+/** Makes the series of one queue exist, its gauges aside: those are read of the queue itself. */
 export const touchQueue = (queue: string): Effect.Effect<void> =>
   touch(
-    [queueDepth, queueDelayed, queueBusy, queueAdds, queueRetries, queueWaitSeconds, queueWorkSeconds].map((it) =>
-      it({ queue })
-    )
+    [queueAdds, queueRetries, queueWaitSeconds, queueWorkSeconds].map((it) => it({ queue }))
   )
 
 /** Makes the series of one registry's host (a configured one) exist. */

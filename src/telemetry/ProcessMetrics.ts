@@ -4,6 +4,7 @@ import { Effect, Layer, Metric } from "effect"
 import { readdirSync } from "node:fs"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import { buildInfo, processFigures } from "./Metrics.ts"
+import { readGauge, readMetric } from "./ReadMetric.ts"
 import { version } from "./Version.ts"
 
 /** The part of Node's `process` that is measured. */
@@ -27,7 +28,6 @@ const openFiles = (): number | undefined => {
 
 export const processMetrics = (figures: Figures): Layer.Layer<never> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const context = yield* Effect.context<never>()
     const loop = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const monitor = monitorEventLoopDelay({ resolution: lookInterval })
@@ -45,35 +45,15 @@ export const processMetrics = (figures: Figures): Layer.Layer<never> =>
       }
       return seconds
     }
-    const gauge = (metric: Metric.Gauge<number>, read: () => number) =>
-      Effect.acquireRelease(
-        Effect.sync(() =>
-          Metric.registerUnsafe(metric, context, {
-            get: () => ({ value: read() }),
-            update: () => undefined,
-            modify: () => undefined
-          })
-        ),
-        (registration) => Effect.sync(() => registration.remove())
-      )
-    yield* gauge(processFigures.residentBytes, () => figures.memoryUsage().rss)
-    yield* gauge(processFigures.heapBytes, () => figures.memoryUsage().heapUsed)
-    yield* gauge(processFigures.externalBytes, () => figures.memoryUsage().external)
-    yield* gauge(processFigures.eventLoopDelay, delay)
-    yield* gauge(processFigures.startTime, () => performance.timeOrigin / 1000)
-    if (openFiles() !== undefined) yield* gauge(processFigures.openFiles, () => openFiles() ?? 0)
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        Metric.registerUnsafe(processFigures.cpuSeconds, context, {
-          get: () => {
-            const { system, user } = figures.cpuUsage()
-            return { count: (user + system) / 1e6, incremental: true }
-          },
-          update: () => undefined,
-          modify: () => undefined
-        })
-      ),
-      (registration) => Effect.sync(() => registration.remove())
-    )
+    yield* readGauge(processFigures.residentBytes, () => figures.memoryUsage().rss)
+    yield* readGauge(processFigures.heapBytes, () => figures.memoryUsage().heapUsed)
+    yield* readGauge(processFigures.externalBytes, () => figures.memoryUsage().external)
+    yield* readGauge(processFigures.eventLoopDelay, delay)
+    yield* readGauge(processFigures.startTime, () => performance.timeOrigin / 1000)
+    if (openFiles() !== undefined) yield* readGauge(processFigures.openFiles, () => openFiles() ?? 0)
+    yield* readMetric(processFigures.cpuSeconds, () => {
+      const { system, user } = figures.cpuUsage()
+      return { count: (user + system) / 1e6, incremental: true }
+    })
     yield* Metric.update(buildInfo({ version, node: figures.version }), 1)
   }))

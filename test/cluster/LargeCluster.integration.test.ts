@@ -3,7 +3,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Redacted } from "effect"
-import { cpuOf, memoryOf } from "../../bench/Measure.ts"
+import { cpuOf, memoryOf, ofImage } from "../../bench/Measure.ts"
 import { fill } from "../../sandbox/LargeCluster.ts"
 import * as RealControlPlane from "../../sandbox/RealControlPlane.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
@@ -24,7 +24,8 @@ const costOfStart = Effect.fnUntraced(function*(kubeconfig: string) {
     kubeconfig,
     settings: { BACKUP_REGISTRY: "backup.example/copies", REWRITE_MODE: "off", DRY_RUN: "true" },
     // as the image has it
-    env: { NODE_OPTIONS: "--max-semi-space-size=2", MALLOC_ARENA_MAX: "1" }
+    flags: ofImage,
+    env: { MALLOC_ARENA_MAX: "1" }
   })
   yield* eventually(
     "the daemon is not ready",

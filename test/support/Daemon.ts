@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly dockerConfig?: JsonObject
   /** Variables of its environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Of Node.js. */
+  readonly flags?: ReadonlyArray<string>
 }
 
 /** Starts the bundled daemon as a process; it ends with the scope. */
@@ -58,7 +60,7 @@ export const startDaemon = Effect.fnUntraced(function*(options: DaemonOptions) {
   yield* fs.writeFileString(path.join(folder, "kubeconfig"), options.kubeconfig)
   const child = yield* spawner.spawn(ChildProcess.make(
     process.execPath,
-    [program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
+    [...options.flags ?? [], program, "run", "--config", settings, "--kubeconfig", path.join(folder, "kubeconfig")],
     { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: folder, ...options.env }, extendEnv: false }
   ))
   const log: Array<JsonObject> = []
