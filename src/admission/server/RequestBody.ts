@@ -1,7 +1,7 @@
 // A request's body, collected within limits: so many bytes of it, and so many of all bodies together, however many there are and
 // whatever they announce. Edges: how long one may take is Node's requestTimeout, which ends the connection; what is in it is
 // not looked at.
-import { Effect } from "effect"
+import { Result } from "effect"
 import { Buffer } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { Rejection } from "./Rejection.ts"
@@ -43,29 +43,30 @@ const noRoom = new Rejection({
   unread: true
 })
 
-/** The whole body. A client that goes away before its end interrupts, since there is nobody left to answer. */
-export const readBody = (
+/**
+ * Collects the whole body, and hands it over, or why there is none. Of a client that goes away before its end nothing is heard, and what
+ * was held is given back. Callbacks, and not an effect: most of a review's time would be the fiber that waits for its bytes.
+ */
+export const collectBody = (
   request: IncomingMessage,
   most: number,
-  holding: Holding
-): Effect.Effect<Buffer, Rejection> =>
-  Effect.callback<Buffer, Rejection>((resume) => {
-    // Node lets no more through than was announced, and ends a request that has less; not announced is not a number
-    if (Number(request.headers["content-length"]) > most) return resume(Effect.fail(tooLarge(most)))
-    const chunks: Array<Buffer> = []
-    let size = 0
-    const finish = (result: Effect.Effect<Buffer, Rejection>) => {
-      request.off("data", onData).off("end", onEnd).off("close", onClose)
-      resume(result)
-    }
-    const onData = (chunk: Buffer) => {
-      size += chunk.length
-      if (size > most) finish(Effect.fail(tooLarge(most)))
-      else if (!holding.take(chunk.length)) finish(Effect.fail(noRoom))
-      else chunks.push(chunk)
-    }
-    const onEnd = () => finish(Effect.succeed(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    const onClose = () => finish(Effect.interrupt)
-    request.on("data", onData).on("end", onEnd).on("close", onClose)
-    return Effect.sync(() => void request.off("data", onData).off("end", onEnd).off("close", onClose))
-  })
+  holding: Holding,
+  then: (body: Result.Result<Buffer, Rejection>) => void
+): void => {
+  // Node lets no more through than was announced, and ends a request that has less; not announced is not a number
+  if (Number(request.headers["content-length"]) > most) return then(Result.fail(tooLarge(most)))
+  const chunks: Array<Buffer> = []
+  let size = 0
+  const finish = (body: Result.Result<Buffer, Rejection>) => {
+    request.off("data", onData).off("end", onEnd).off("close", holding.release)
+    then(body)
+  }
+  const onData = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > most) finish(Result.fail(tooLarge(most)))
+    else if (!holding.take(chunk.length)) finish(Result.fail(noRoom))
+    else chunks.push(chunk)
+  }
+  const onEnd = () => finish(Result.succeed(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+  request.on("data", onData).on("end", onEnd).on("close", holding.release)
+}

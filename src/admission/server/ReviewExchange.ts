@@ -1,14 +1,14 @@
 // One request and its answer. Whatever happens to the handler, the API server is told in time that the object may pass: a failed
 // or late answer of ours must not keep anybody's pod from being made. Edges: what is decided is the handlers'; connections are
 // WebhookServer.ts's. Source of the query: apiserver pkg/admission/plugin/webhook, "timeout".
-import { Cause, Effect, Fiber, Option, Result } from "effect"
+import { Cause, type Clock, Effect, Fiber, Option, Result } from "effect"
 import { Buffer, isUtf8 } from "node:buffer"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { uptime } from "../../telemetry/Uptime.ts"
+import { uptimeUnsafe } from "../../telemetry/Uptime.ts"
 import { splitToken } from "../PathTokens.ts"
 import { type AdmissionAnswer, type AdmissionRequest, decodeReview, encodeReview } from "../Review.ts"
 import { Rejection } from "./Rejection.ts"
-import { type Holding, readBody } from "./RequestBody.ts"
+import { collectBody, type Holding } from "./RequestBody.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
 /** Decides on an object. One that dies or is late leaves the object as it is, with a warning to whoever asked. */
@@ -24,6 +24,9 @@ export interface Observation {
   readonly millis: number
 }
 
+/** Begins a fiber at once, and goes on with it as long as the server lives. */
+export type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
 export interface ExchangeOptions {
   /** By path, without its last segment. */
   readonly handlers: ReadonlyMap<string, Handler>
@@ -34,6 +37,7 @@ export interface ExchangeOptions {
   /** No further request is wanted on the connection. */
   readonly draining: () => boolean
   readonly observe: (it: Observation) => Effect.Effect<void>
+  readonly clock: Clock.Clock
 }
 
 interface Decided {
@@ -62,41 +66,25 @@ const shownName = ({ name, namespace, operation, resource, uid }: AdmissionReque
     JSON.stringify(uid)
   }`
 
-const decide = Effect.fnUntraced(
-  function*(path: string, handler: Handler, request: AdmissionRequest, patience: number) {
-    if (request.operation === "DELETE" || request.operation === "CONNECT") {
-      return { outcome: "answered", body: encodeReview(request.uid, {}) } satisfies Decided
-    }
-    const work = Effect.suspend(() => handler(request)).pipe(
-      // within the catch: a patch that cannot be written is the handler's failure
-      Effect.map((answer): Decided => ({ outcome: "answered", body: encodeReview(request.uid, answer) })),
-      Effect.catchCause((cause) =>
-        Effect.as(
-          // the object may hold secrets, so only its name is said
-          Effect.logError(
-            `the admission webhook at ${path} failed, and left the object unchanged: ${shownName(request)}`,
-            Cause.pretty(cause)
-          ),
-          { outcome: "failed", body: encodeReview(request.uid, failed) } satisfies Decided
-        )
+const decide = (path: string, handler: Handler, request: AdmissionRequest): Effect.Effect<Decided> => {
+  if (request.operation === "DELETE" || request.operation === "CONNECT") {
+    return Effect.succeed({ outcome: "answered", body: encodeReview(request.uid, {}) })
+  }
+  return Effect.suspend(() => handler(request)).pipe(
+    // within the catch: a patch that cannot be written is the handler's failure
+    Effect.map((answer): Decided => ({ outcome: "answered", body: encodeReview(request.uid, answer) })),
+    Effect.catchCause((cause) =>
+      Effect.as(
+        // the object may hold secrets, so only its name is said
+        Effect.logError(
+          `the admission webhook at ${path} failed, and left the object unchanged: ${shownName(request)}`,
+          Cause.pretty(cause)
+        ),
+        { outcome: "failed", body: encodeReview(request.uid, failed) } satisfies Decided
       )
     )
-    // in a fiber of its own: nobody waits until a handler that is late has also stopped
-    const fiber = yield* Effect.forkChild(work, { startImmediately: true })
-    const done = fiber.pollUnsafe()
-    if (done !== undefined) return yield* done
-    return yield* Fiber.join(fiber).pipe(
-      Effect.timeoutOrElse({
-        duration: Math.max(0, patience),
-        orElse: () =>
-          Effect.sync((): Decided => {
-            fiber.interruptUnsafe()
-            return { outcome: "late", body: encodeReview(request.uid, late) }
-          })
-      })
-    )
-  }
-)
+  )
+}
 
 /** Values that an object of Kubernetes never has: each costs fifty times its bytes as an object, and parsing them stops all else. */
 const mostValues = 300_000
@@ -125,7 +113,14 @@ const parse = (text: string): Option.Option<unknown> => {
   }
 }
 
-const badRequest = (text: string) => new Rejection({ status: 400, text, unread: false })
+const badReview = (text: string) => new Rejection({ status: 400, text, unread: false })
+
+const reviewIn = (body: Buffer): Result.Result<AdmissionRequest, Rejection> => {
+  if (!isParsable(body)) return Result.fail(badReview("the body has too many values"))
+  const json = isUtf8(body) ? parse(body.toString("utf8")) : Option.none()
+  if (Option.isNone(json)) return Result.fail(badReview("the body is not JSON"))
+  return Result.mapError(decodeReview(json.value), ({ message }) => badReview(message))
+}
 
 const isJson = (contentType: string | undefined): boolean =>
   contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json"
@@ -156,24 +151,6 @@ const judgeHead = (
   return Result.succeed(webhook)
 }
 
-const answerTo = Effect.fnUntraced(function*(
-  limits: ServerLimits,
-  request: IncomingMessage,
-  target: { readonly webhook: Webhook | undefined; readonly query: string },
-  begun: number,
-  holding: Holding
-) {
-  const { handler, path } = yield* Effect.fromResult(judgeHead(target.webhook, request))
-  const body = yield* readBody(request, limits.mostBody, holding)
-  if (!isParsable(body)) return yield* badRequest("the body has too many values")
-  const json = isUtf8(body) ? parse(body.toString("utf8")) : Option.none()
-  if (Option.isNone(json)) return yield* badRequest("the body is not JSON")
-  const review = decodeReview(json.value)
-  if (Result.isFailure(review)) return yield* badRequest(review.failure.message)
-  const patience = patienceOf(target.query, limits.patience) - ((yield* uptime) - begun)
-  return yield* decide(path, handler, review.success, patience)
-})
-
 const send = (response: ServerResponse, it: Decided | Rejection, close: boolean): void => {
   if (response.destroyed) return
   const rejected = it instanceof Rejection
@@ -189,24 +166,72 @@ const send = (response: ServerResponse, it: Decided | Rejection, close: boolean)
   response.end(body)
 }
 
-/** Makes the function that answers a request. Interrupting it is right where the client has gone. */
-export const makeExchange = (options: ExchangeOptions) =>
-  Effect.fnUntraced(function*(request: IncomingMessage, response: ServerResponse) {
-    const begun = yield* uptime
+/** What is kept of a request until it is answered. */
+interface Exchange {
+  readonly webhook: Webhook
+  readonly body: Result.Result<Buffer, Rejection>
+  readonly holding: Holding
+  /** Sends it, unless there was an answer before. */
+  readonly answer: (it: Decided | Rejection) => Effect.Effect<void>
+  /** How much longer the API server waits, in milliseconds. */
+  readonly patience: () => number
+}
+
+/** Decides, in a fiber; another one comes to it only where the decision has to wait for something. */
+const answerBody = (fork: Fork, { answer, body, holding, patience, webhook }: Exchange): Fiber.Fiber<void> => {
+  let asked: AdmissionRequest | undefined
+  const work = Effect.suspend(() => {
+    const review = Result.flatMap(body, reviewIn)
+    if (Result.isFailure(review)) return answer(review.failure)
+    asked = review.success
+    return Effect.flatMap(decide(webhook.path, webhook.handler, asked), answer)
+  })
+  // not before the answer: an object lives as long as its handler
+  const fiber = fork(Effect.ensuring(work, Effect.sync(holding.release)))
+  if (fiber.pollUnsafe() !== undefined || asked === undefined) return fiber
+  const { uid } = asked
+  // nobody waits until a handler that is late has also stopped
+  const tooLate = Effect.suspend(() => {
+    fiber.interruptUnsafe()
+    return answer({ outcome: "late", body: encodeReview(uid, late) })
+  })
+  const duration = Math.max(0, patience())
+  fork(Effect.timeoutOrElse(Effect.asVoid(Fiber.await(fiber)), { duration, orElse: () => tooLate }))
+  return fiber
+}
+
+/** Makes the function that answers a request. What it decides ends where the client has gone. */
+export const makeExchange =
+  (options: ExchangeOptions) => (request: IncomingMessage, response: ServerResponse, fork: Fork): void => {
+    const { clock, draining, hold, limits, observe } = options
+    const begun = uptimeUnsafe(clock)
     const [asked = "", query = ""] = (request.url ?? "").split("?", 2)
     const webhook = webhookAt(options, asked)
-    const holding = options.hold()
-    const answer = yield* answerTo(options.limits, request, { webhook, query }, begun, holding).pipe(
-      Effect.catchTag("Rejection", (it) => Effect.succeed(it)),
-      // not before the answer: an object lives as long as its handler
-      Effect.ensuring(Effect.sync(holding.release))
-    )
-    send(response, answer, options.draining())
-    const millis = (yield* uptime) - begun
-    // paths that are not ours are the client's, and must not become labels of metrics
-    yield* options.observe({
-      path: webhook?.path ?? "",
-      outcome: answer instanceof Rejection ? "rejected" : answer.outcome,
-      millis
+    let answered = false
+    const answer = (it: Decided | Rejection) =>
+      Effect.suspend(() => {
+        if (answered) return Effect.void
+        answered = true
+        send(response, it, draining())
+        // paths that are not ours are the client's, and must not become labels of metrics
+        const path = webhook?.path ?? ""
+        const outcome = it instanceof Rejection ? "rejected" : it.outcome
+        return observe({ path, outcome, millis: uptimeUnsafe(clock) - begun })
+      })
+    const judged = judgeHead(webhook, request)
+    if (Result.isFailure(judged)) return void fork(answer(judged.failure))
+    const holding = hold()
+    collectBody(request, limits.mostBody, holding, (body) => {
+      const fiber = answerBody(fork, {
+        webhook: judged.success,
+        body,
+        holding,
+        answer,
+        patience: () => patienceOf(query, limits.patience) - (uptimeUnsafe(clock) - begun)
+      })
+      if (fiber.pollUnsafe() !== undefined) return
+      response.once("close", () => {
+        if (!response.writableEnded) fiber.interruptUnsafe()
+      })
     })
-  })
+  }

@@ -2,10 +2,10 @@
 // the cluster waits for an answer. The certificate changes while it runs; when it stops, it goes on answering for a while.
 // Edges: decisions are the handlers'; where the certificate comes from is not known here.
 import {
+  Clock,
   Deferred,
   Duration,
   Effect,
-  Fiber,
   FiberSet,
   Option,
   Result,
@@ -22,7 +22,7 @@ import { handshakeTrouble } from "./HandshakeTrouble.ts"
 import { drainAndClose, listen, type ListenError, makeServer } from "./Listening.ts"
 import { contextOptions, isSamePair, judgePair, type PairInUse } from "./PairInUse.ts"
 import { makeRoom } from "./RequestBody.ts"
-import { type Handler, makeExchange, type Observation } from "./ReviewExchange.ts"
+import { type Fork, type Handler, makeExchange, type Observation } from "./ReviewExchange.ts"
 import { selfCheck } from "./SelfCheck.ts"
 import { type ServerLimits, serverLimits } from "./ServerLimits.ts"
 
@@ -64,34 +64,29 @@ interface State {
 // a connection that breaks is told by "close" as well; without listeners it would be an error of the process
 const ignore = () => undefined
 
-/** Every request in a fiber, which ends with its client. */
+/** Whatever is begun for a request does not end without its answer, or without its connection. */
 const answerRequests = (
   server: ReturnType<typeof makeServer>,
-  fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>,
-  exchange: (request: IncomingMessage, response: ServerResponse) => Effect.Effect<void>
+  fork: Fork,
+  exchange: (request: IncomingMessage, response: ServerResponse, fork: Fork) => void
 ): void => {
   server.on("request", (request, response) => {
     request.on("error", ignore)
     response.on("error", ignore)
-    const fiber = fork(Effect.catchDefect(exchange(request, response), (defect) =>
-      Effect.andThen(
-        Effect.logError("the admission webhook has a defect, and may have left a request without an answer", defect),
-        Effect.sync(() => {
-          // no answer at all is what failurePolicy is for
-          if (!response.writableEnded) response.destroy()
-        })
-      )))
-    response.once("close", () => {
-      if (!response.writableEnded) fiber.interruptUnsafe()
-    })
+    exchange(request, response, (effect) =>
+      fork(Effect.catchDefect(effect, (defect) =>
+        Effect.andThen(
+          Effect.logError("the admission webhook has a defect, and may have left a request without an answer", defect),
+          Effect.sync(() => {
+            // no answer at all is what failurePolicy is for
+            if (!response.writableEnded) response.destroy()
+          })
+        ))))
   })
 }
 
 /** What goes wrong outside of requests, said once. */
-const reportTrouble = (
-  server: ReturnType<typeof makeServer>,
-  fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
-): void => {
+const reportTrouble = (server: ReturnType<typeof makeServer>, fork: Fork): void => {
   const isNew = makeNovelty(mostTroubles, "known")
   server.on("error", (error: Error) => {
     // before it listens, whoever lets it listen is told
@@ -133,7 +128,8 @@ export const webhookServer = Effect.fnUntraced(function*(
     limits,
     hold: makeRoom(limits.mostBodies),
     draining: () => state.draining,
-    observe: options.observe ?? (() => Effect.void)
+    observe: options.observe ?? (() => Effect.void),
+    clock: yield* Clock.Clock
   })
   answerRequests(server, fork, exchange)
   reportTrouble(server, fork)
