@@ -1,7 +1,7 @@
 // Sends AdmissionReviews at a steady rate, as API servers do: HTTPS with keep-alive over a few connections. The loop is open: a
 // review is sent when its time has come whatever became of those before it, and its latency counts from then. It is a process,
 // so that it does not share an event loop with what it measures: node bench/ReviewLoad.ts <url> <file of reviews> <rate> <seconds>;
-// SIGTERM ends it earlier. Prints one line of JSON, a `Load`.
+// SIGUSR2 forgets what was sent before, SIGTERM ends it earlier. Prints one line of JSON, a `Load`.
 import { readFileSync } from "node:fs"
 import { Agent, request } from "node:https"
 
@@ -27,20 +27,27 @@ const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
 
 const ascending = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)
 
+/** What became of those that were sent since some moment. */
+class Counts {
+  readonly latencies: Array<number> = []
+  readonly lateness: Array<number> = []
+  patched = 0
+  failed = 0
+}
+
 const main = (url: string, bodies: ReadonlyArray<Buffer>, rate: number, seconds: number): void => {
   const { hostname, pathname, port } = new URL(url)
   const agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: "fifo" })
-  const latencies: Array<number> = []
-  const lateness: Array<number> = []
-  let patched = 0
-  let failed = 0
+  let counts = new Counts()
   let sent = 0
+  let answered = 0
   let ending = false
 
   const report = () => {
+    const { failed, lateness, latencies, patched } = counts
     const sorted = ascending(latencies)
     const load: Load = {
-      sent,
+      sent: latencies.length,
       patched,
       failed,
       p50: quantile(sorted, 0.5),
@@ -54,12 +61,14 @@ const main = (url: string, bodies: ReadonlyArray<Buffer>, rate: number, seconds:
 
   const send = (body: Buffer, at: number) => {
     sent++
-    lateness.push(performance.now() - at)
+    const mine = counts
+    mine.lateness.push(performance.now() - at)
     const done = (good: boolean) => {
       const latency = performance.now() - at
-      latencies.push(latency)
-      if (!good || latency > timeout) failed++
-      if (ending && latencies.length === sent) report()
+      mine.latencies.push(latency)
+      if (!good || latency > timeout) mine.failed++
+      answered++
+      if (ending && answered === sent) report()
     }
     request({
       agent,
@@ -73,7 +82,7 @@ const main = (url: string, bodies: ReadonlyArray<Buffer>, rate: number, seconds:
     }, (response) => {
       let text = ""
       response.setEncoding("utf8").on("data", (it: string) => void (text += it)).on("end", () => {
-        if (text.includes("\"patch\"")) patched++
+        if (text.includes("\"patch\"")) mine.patched++
         done(response.statusCode === 200 && !text.includes("no decision in time") && !text.includes("internal error"))
       })
     }).on("error", () => done(false)).end(body)
@@ -90,8 +99,9 @@ const main = (url: string, bodies: ReadonlyArray<Buffer>, rate: number, seconds:
     }
     if (sent < most && !stopped) return setTimeout(tick, 1)
     ending = true
-    if (latencies.length === sent) report()
+    if (answered === sent) report()
   }
+  process.on("SIGUSR2", () => void (counts = new Counts()))
   process.on("SIGTERM", () => void (stopped = true))
   tick()
 }

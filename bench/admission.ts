@@ -59,7 +59,7 @@ const script = (name: string) => join(import.meta.dirname, name)
 
 /** A load that runs for so long, or until it is ended. */
 const startLoad = ({ pid, url }: Server, reviews: string, length: number, perSecond = rate) => {
-  const cpu = cpuOf(pid)
+  let cpu = cpuOf(pid)
   const load = start([node, script("ReviewLoad.ts"), url, reviews, String(perSecond), String(length)], {})
   const ran = async (): Promise<Ran> => {
     const { line } = await load.after(/^\{/)
@@ -67,7 +67,12 @@ const startLoad = ({ pid, url }: Server, reviews: string, length: number, perSec
     await load.ended
     return { ...it, cpu: (cpuOf(pid) - cpu) / it.sent }
   }
-  return { ran, end: () => load.child.kill("SIGTERM") }
+  /** What was before does not count. */
+  const count = () => {
+    cpu = cpuOf(pid)
+    load.child.kill("SIGUSR2")
+  }
+  return { ran, count, end: () => load.child.kill("SIGTERM") }
 }
 
 const echo = Effect.fnUntraced(function*(at: string) {
@@ -138,8 +143,10 @@ const main = Effect.gen(function*() {
 
   yield* stage.publish("job", more, layerBytes)
   yield* stage.publish("down", moreWhileDown, 1024)
-  // all the time that it copies, and no longer
+  // all the time that it copies, and no longer; whoever sends is awake by then
   const copying = startLoad(ours, reviews, 120, copyingRate)
+  yield* Effect.sleep("2 seconds")
+  copying.count()
   yield* stage.deploy("job", more)
   yield* stage.untilCopied(images + more)
   copying.end()

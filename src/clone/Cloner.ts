@@ -10,10 +10,13 @@ import { CurrentLimits, type Limits } from "../registry/Limits.ts"
 import { RegistryClient } from "../registry/RegistryClient.ts"
 import { RegistrySettings } from "../registry/RegistrySettings.ts"
 import { type Run, SettingsRef } from "../settings/SettingsRef.ts"
+import { clonesAllowed } from "../telemetry/Metrics.ts"
+import { readGauge } from "../telemetry/ReadMetric.ts"
 import { makeLandings } from "./steps/Landings.ts"
 import type { CloneError } from "./CloneError.ts"
 import { makeLedger } from "./Ledger.ts"
 import { makePlaces, waits } from "./CopyPlaces.ts"
+import type { Permits } from "./Permits.ts"
 import { type CopyProgress, Progress } from "./Progress.ts"
 import { reportClone } from "./ReportClone.ts"
 import type { CopyEnvironment } from "./steps/CopyEnvironment.ts"
@@ -72,6 +75,8 @@ export class Cloner extends Context.Service<Cloner, {
   /** Of those registries how long it was from the first attempt to the last. */
   readonly silences: RegistryClient["Service"]["silences"]
   readonly inFlight: Effect.Effect<ReadonlyArray<CopyProgress>>
+  /** So many permits, where MAX_CONCURRENT_RECONCILES is more; undefined: as many as that says. */
+  readonly atMost: Permits["atMost"]
   /** Images that wait for a permit. */
   readonly waiting: Effect.Effect<number>
   /** Images in line whose turn has come, by their references; waits for one. */
@@ -106,6 +111,7 @@ export class Cloner extends Context.Service<Cloner, {
           Effect.andThen(Effect.never)
         )
         if (run !== undefined) yield* run("copies at once", follow)
+        yield* readGauge(clonesAllowed, all.permits.size)
         return yield* makeCloner(all)
       })
     )
@@ -224,6 +230,7 @@ const makeCloner = Effect.fnUntraced(function*(turns: Turns) {
     silenceOf: registry.silenceOf,
     silences: registry.silences,
     inFlight: Effect.sync(() => Array.from(running, (it) => it.now)),
+    atMost: turns.permits.atMost,
     waiting: turns.permits.waiting,
     calls: turns.calls,
     isInLine: turns.isInLine,

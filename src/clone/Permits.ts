@@ -17,6 +17,10 @@ export interface Permits {
   /** Undefined: a copy's permit holds for all that belongs to the image. */
   readonly ahead: Ahead | undefined
   readonly resize: (permits: number) => Effect.Effect<void>
+  /** Fewer than that, until it is called again; undefined: no fewer. */
+  readonly atMost: (permits: number | undefined) => Effect.Effect<void>
+  /** How many there are of each kind. */
+  readonly size: () => number
   /** Images that wait for any of these places. */
   readonly waiting: Effect.Effect<number>
 }
@@ -28,12 +32,18 @@ export const makePermits = (options: ResizablePermitsOptions & { readonly ahead:
   const ahead = options.ahead
     ? { fetches: makeResizablePermits(options), namings: makeResizablePermits(options) }
     : undefined
+  let { permits } = options
+  let most: number | undefined
   const all = [looks, copies, ...ahead === undefined ? [] : [ahead.fetches, ahead.namings]]
+  const size = () => Math.min(permits, most ?? permits)
+  const apply = Effect.suspend(() => Effect.forEach(all, (it) => it.resize(size()), { discard: true }))
   return {
     looks,
     copies,
     ahead,
-    resize: (permits) => Effect.forEach(all, (it) => it.resize(permits), { discard: true }),
+    resize: (next) => Effect.andThen(Effect.sync(() => void (permits = next)), apply),
+    atMost: (next) => Effect.andThen(Effect.sync(() => void (most = next)), apply),
+    size,
     waiting: Effect.map(
       Effect.forEach(all, (it) => it.waiting),
       (counts) => counts.reduce((sum, it) => sum + it, 0)

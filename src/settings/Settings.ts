@@ -34,7 +34,9 @@ export const Settings = Schema.Struct({
     restart: true
   }),
   MAX_CONCURRENT_RECONCILES: setting(integer(1, 1000), 5, {
-    description: "How many images are cloned at the same time; what as many others are now is asked meanwhile.",
+    description:
+      "How many images are cloned at the same time; what as many others are now is asked meanwhile. Fewer while "
+      + "the webhooks are asked and the program has no time for both.",
     allowed: "an integer from 1 to 1000"
   }),
   NAMESPACES_TO_IGNORE: setting(list(namespace), [], {

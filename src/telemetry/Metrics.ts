@@ -50,6 +50,10 @@ export const clones = series(counters("clones_total", "Attempts to clone an imag
 export const cloneSeconds = seconds("clone_duration_seconds", "How long an attempt to clone an image took", slow)
 export const clonesInFlight = gauge("clones_in_flight", "Images being cloned at this moment")
 export const clonesWaiting = gauge("clones_waiting", "Images waiting for a permit to be cloned")
+export const clonesAllowed = gauge(
+  "clones_allowed",
+  "Images that may be cloned at the same time now: as many as the settings say, or fewer while reviews of pods keep the program busy"
+)
 export const blobs = series(counters("blobs_total", "Blobs brought to the backup, by how they got there"), {
   how: ["uploaded", "mounted", "present"]
 })
@@ -233,6 +237,7 @@ const known: ReadonlyArray<Metric.Metric<never, unknown>> = [
   cloneSeconds,
   clonesInFlight,
   clonesWaiting,
+  clonesAllowed,
   ...blobs.known,
   ...blobBytes.known,
   blobResumes,

@@ -66,6 +66,25 @@ describe("permits", () => {
         assert.strictEqual(most, 3)
       })))
 
+  it.live("are fewer where somebody says so, whatever the settings become, until it is taken back", () =>
+    daemon(4, ({ backup, cloneAll, cloner, resize, source }) =>
+      Effect.gen(function*() {
+        for (const tag of tags(6)) source.add("app", imageOf([layerOf(tag)]), tag)
+        const door = gate(source)
+        yield* cloner.atMost(1)
+        const all = yield* Effect.forkChild(cloneAll(tags(6)), { startImmediately: true })
+        yield* door.are(1)
+        yield* resize(5)
+        yield* door.one
+        yield* eventually("the first is not done", () => backup.count(/PUT .*manifests\/\d$/) === 1)
+        yield* door.are(1)
+        assert.strictEqual((yield* cloner.inFlight).length, 1)
+        yield* cloner.atMost(undefined)
+        yield* door.are(4)
+        yield* Effect.repeat(door.one, { times: 4 })
+        assert.strictEqual((yield* Fiber.join(all)).length, 6)
+      })))
+
   it.live("of the daemon are held from the first request for a manifest to the tag", () =>
     daemon(4, ({ backup, cloneAll, source }) =>
       Effect.gen(function*() {

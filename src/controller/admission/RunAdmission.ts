@@ -25,6 +25,7 @@ import * as FailedPulls from "./FailedPulls.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import { Learning } from "./Learning.ts"
 import * as PullShowing from "./PullShowing.ts"
+import * as ReviewsFirst from "./ReviewsFirst.ts"
 
 export interface AdmissionOptions {
   readonly ownNamespace: Option.Option<string>
@@ -90,6 +91,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   const settings = yield* SettingsRef
   const health = yield* Health
   const { beats, surroundings, upkeep } = yield* makeSurroundings
+  const { giveWay, reviewed } = yield* ReviewsFirst.make
   const bundle = yield* SubscriptionRef.make(Option.none<string>())
   let serves = false
 
@@ -119,7 +121,12 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
       // nobody calls while all is off
       drainFor: Effect.map(SubscriptionRef.get(settings), (it) => isOn(it) ? drainFor : 0),
       run: supervisor.run,
-      observe: ({ outcome, path }) => Metric.update(webhookRequests({ path: path === "" ? "other" : path, outcome }), 1)
+      observe: ({ outcome, path }) =>
+        Effect.andThen(
+          // what strangers send is no review
+          outcome === "rejected" ? Effect.void : reviewed,
+          Metric.update(webhookRequests({ path: path === "" ? "other" : path, outcome }), 1)
+        )
     })
     yield* health.add(
       "ready",
@@ -157,6 +164,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   yield* supervisor.runLast("webhooks", serve)
   yield* supervisor.run("heartbeat of the backup", beats)
   yield* supervisor.run("pods at admission", upkeep)
+  yield* supervisor.run("copies that give way to reviews", giveWay)
 })
 
 /** Says once why a webhook that is wanted cannot be had. */
