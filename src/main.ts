@@ -45,6 +45,13 @@ const daemon = run({ figures: process, terminal: process.stdout.isTTY === true }
   }))
 )
 
+/**
+ * Until V8's compilers in the background are done with the code of the way out. One that needs memory then waits for this thread to
+ * collect garbage, and `process.exit` waits for the compiler: for ever (nodejs/node#54918). A daemon's heap is at its limit more
+ * often than not, and Kubernetes would kill it after half a minute.
+ */
+const compiled = Effect.suspend(() => serving ? Effect.sleep("100 millis") : Effect.void)
+
 const program = root.pipe(
   Command.withSubcommands([daemon, clone, plan, explain, status, policy, verify, restore]),
   Command.run({ version }),
@@ -58,7 +65,8 @@ const program = root.pipe(
     CliOutput.layerPresenter(presenter)
   )),
   Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) || reported(cause) ? Effect.void : Effect.logError(cause)),
-  Effect.provideService(Logger.LogToStderr, true)
+  Effect.provideService(Logger.LogToStderr, true),
+  Effect.ensuring(compiled)
 )
 
 const usage = 2
