@@ -6,7 +6,7 @@ import type { Frame, Framer } from "./Frames.ts"
 import type { KubeError } from "../KubeError.ts"
 
 /** Bytes that may have come while nobody took them: some reads of a socket. */
-const mostWaiting = 512 * 1024
+const mostWaiting = 64 * 1024
 
 interface Problems {
   /** The connection has ended before the answer did, or was silent for too long. */

@@ -15,36 +15,75 @@ export interface Framer {
 /** Of a message's length, in the order of networks. */
 const prefix = 4
 
+/** What has come of a message that is not whole, its length before it. */
+class Begun {
+  #parts: Array<Buffer> = []
+  #size = 0
+  /** Undefined until all of it has come. */
+  length: number | undefined
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many bytes are missing: of the length, and once that is known of the message. */
+  get missing(): number {
+    return prefix + (this.length ?? 0) - this.#size
+  }
+
+  add(part: Buffer): void {
+    this.#parts.push(part)
+    this.#size += part.length
+    if (this.length === undefined && this.#size >= prefix) this.length = this.#joined().readUInt32BE(0)
+  }
+
+  /** The whole message, and nothing is begun. */
+  take(): Buffer {
+    const message = this.#joined().subarray(prefix)
+    this.#parts = []
+    this.#size = 0
+    this.length = undefined
+    return message
+  }
+
+  /** Put together once, however many chunks it comes in. */
+  #joined(): Buffer {
+    const [first] = this.#parts
+    return this.#parts.length === 1 && first !== undefined ? first : Buffer.concat(this.#parts)
+  }
+}
+
 const makeLengthFramer = (longest: number): Framer => {
-  let wanted = prefix
-  let waiting: Array<Buffer> = []
-  let size = 0
+  const begun = new Begun()
+  const isTooLong = () => begun.length !== undefined && begun.length > longest
+
+  /** Completes what was begun, with as much of a chunk as that takes; where the rest of the chunk begins. */
+  const complete = (bytes: Buffer, frames: Array<Frame>): number => {
+    let at = 0
+    while (begun.size > 0 && at < bytes.length && !isTooLong()) {
+      const part = bytes.subarray(at, at + begun.missing)
+      at += part.length
+      begun.add(part)
+      if (begun.missing === 0) frames.push(begun.take())
+    }
+    return at
+  }
+
   return {
     push: (chunk) => {
       const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      waiting.push(bytes)
-      size += bytes.length
-      // a frame of many chunks is put together once
-      if (size < wanted) return []
-      const rest = waiting.length === 1 ? bytes : Buffer.concat(waiting)
       const frames: Array<Frame> = []
-      let at = 0
-      for (;;) {
-        if (rest.length - at < prefix) {
-          wanted = prefix
-          break
-        }
-        const length = rest.readUInt32BE(at)
-        if (length > longest) return undefined
-        wanted = prefix + length
-        if (rest.length - at < wanted) break
-        frames.push(rest.subarray(at + prefix, at + wanted))
-        at += wanted
+      let at = complete(bytes, frames)
+      while (bytes.length - at >= prefix) {
+        const end = at + prefix + bytes.readUInt32BE(at)
+        if (end > bytes.length) break
+        if (end - at - prefix > longest) return undefined
+        frames.push(bytes.subarray(at + prefix, end))
+        at = end
       }
-      size = rest.length - at
       // a copy: what has been read must not be kept alive by what is to come
-      waiting = size === 0 ? [] : [Buffer.from(rest.subarray(at))]
-      return frames
+      if (at < bytes.length) begun.add(at === 0 ? bytes : Buffer.from(bytes.subarray(at)))
+      return isTooLong() ? undefined : frames
     }
   }
 }
