@@ -18,7 +18,9 @@ class Hash {
   }
 
   bytes(of: Buffer, from: number, to: number): void {
-    for (let at = from; at < to; at++) this.byte(of[at] ?? 0)
+    let { value } = this
+    for (let at = from; at < to; at++) value = Math.imul(value ^ (of[at] ?? 0), 0x01000193)
+    this.value = value
   }
 }
 

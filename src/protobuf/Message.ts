@@ -9,6 +9,8 @@ export type Make = (bytes: Buffer) => Result.Result<unknown, string>
 export type Type =
   /** Text; empty is left out. */
   | { readonly _tag: "Text" }
+  /** The same of what hardly comes twice: it is not looked up among what came before. */
+  | { readonly _tag: "Unique" }
   /** A number, also 0. */
   | { readonly _tag: "Int" }
   /** A number; 0 is left out. */
@@ -40,6 +42,7 @@ export interface Message {
 }
 
 export const text: Type = { _tag: "Text" }
+export const unique: Type = { _tag: "Unique" }
 export const int: Type = { _tag: "Int" }
 export const positive: Type = { _tag: "Positive" }
 export const flag: Type = { _tag: "Flag" }

@@ -111,6 +111,9 @@ const readBytes = (cursor: Cursor, { name, type }: Field, object: Fields): void 
     case "Text":
       if (cursor.at < cursor.end) object[name] = wordAt(cursor)
       return
+    case "Unique":
+      if (cursor.at < cursor.end) object[name] = cursor.bytes.toString("utf8", cursor.at, cursor.end)
+      return
     case "Texts":
       return add(object, name, wordAt(cursor))
     case "Time":

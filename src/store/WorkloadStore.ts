@@ -12,6 +12,7 @@ import {
   type Workload
 } from "../workload/Workload.ts"
 import { ByNamespace } from "./ByNamespace.ts"
+import { Owned } from "./Owned.ts"
 
 /** A kind of watched object and what is kept of it. */
 export interface Kept {
@@ -38,7 +39,7 @@ export class Workloads {
   // owners are in the namespace of what they own (metav1.OwnerReference): whoever names a uid of another one means nothing by it,
   // nor does an object without a uid, as manifests have none
   readonly #byUid = new ByNamespace<string>()
-  readonly #owned = new ByNamespace<Set<string>>()
+  readonly #owned = new Owned()
   readonly #synced = new Set<string>()
 
   get(key: string): Workload | undefined {
@@ -197,7 +198,7 @@ export class Workloads {
 
   /** Keys of all that names the workload as its controller. */
   #ownedBy(workload: Workload): ReadonlyArray<string> {
-    return [...this.#owned.get(workload.namespace, workload.uid) ?? []]
+    return [...this.#owned.of(workload.namespace, workload.uid)]
   }
 
   #onNode(name: string): ReadonlyArray<string> {
@@ -207,13 +208,13 @@ export class Workloads {
   /** Keys of all that the workload controls, each once: in manifests owners can go round in circles, and uids be there twice. */
   #below(workload: Workload): ReadonlyArray<string> {
     // most objects are pods and scaled-down ReplicaSets
-    if (this.#owned.get(workload.namespace, workload.uid) === undefined) return none
+    if (!this.#owned.hasAny(workload.namespace, workload.uid)) return none
     const below = new Set<string>()
     let level: ReadonlyArray<Workload> = [workload]
     for (let depth = 0; depth <= maxOwners && level.length > 0; depth++) {
       const next: Array<Workload> = []
       for (const it of level) {
-        for (const key of this.#owned.get(it.namespace, it.uid) ?? none) {
+        for (const key of this.#owned.of(it.namespace, it.uid)) {
           if (below.has(key)) continue
           below.add(key)
           const found = this.#workloads.get(key)
@@ -233,18 +234,13 @@ export class Workloads {
     const after = workload(item)
     const { namespace, owner, uid } = after
     if (uid !== "") this.#byUid.set(namespace, uid, key)
-    if (owner !== undefined && owner.uid !== "") {
-      this.#owned.set(namespace, owner.uid, (this.#owned.get(namespace, owner.uid) ?? new Set()).add(key))
-    }
+    if (owner !== undefined && owner.uid !== "") this.#owned.add(namespace, owner.uid, key)
     return this.concerned(after)
   }
 
   #unindex({ key, namespace, owner, uid }: Workload): void {
     if (this.#byUid.get(namespace, uid) === key) this.#byUid.delete(namespace, uid)
-    if (owner === undefined) return
-    const owned = this.#owned.get(namespace, owner.uid)
-    owned?.delete(key)
-    if (owned?.size === 0) this.#owned.delete(namespace, owner.uid)
+    if (owner !== undefined) this.#owned.remove(namespace, owner.uid, key)
   }
 }
 

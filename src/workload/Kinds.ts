@@ -107,6 +107,14 @@ export function kindOf(kind: Kind["kind"]): Traits {
   return byKind.get(kind) ?? extraTraits
 }
 
+/**
+ * Whether an object is made by one of another kind here, as ReplicaSets and pods are: its images and its template are that one's. What
+ * rolls pods out is somebody's workload, whoever made it.
+ */
+export const isMade = (
+  { kind, owner }: { readonly kind: Kind["kind"]; readonly owner: { readonly kind: string } | undefined }
+): boolean => owner !== undefined && isWorkloadKind(owner.kind) && !kindOf(kind).rolls
+
 /** The kind of an object, with where it is. */
 export const kindOfObject = ({ extra, kind }: { readonly kind: Kind["kind"]; readonly extra?: Kind }): Kind =>
   extra ?? byKind.get(kind)! // what is "Extra" has its kind with it (ProjectExtra.ts), and all others are in the table

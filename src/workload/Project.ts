@@ -3,7 +3,7 @@
 import { Option, Schema } from "effect"
 import { type ObjectMeta, type PodSpec, Templated } from "./ApiObjects.ts"
 import { heldAnnotation, readHeld } from "./HeldMark.ts"
-import { type BuiltInKind, type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
+import { type BuiltInKind, isMade, type Kind, kindOf, type WorkloadKind } from "./Kinds.ts"
 import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, templateChangedAtOf } from "./Marks.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
@@ -93,6 +93,8 @@ export const projectBase = (
   const annotations = metadata.annotations ?? {}
   const namespace = metadata.namespace ?? "default"
   const name = metadata.name ?? ""
+  const owner = ownerOf(metadata)
+  const made = isMade({ kind, owner })
   return {
     key: workloadKey(kind, namespace, name),
     kind,
@@ -101,7 +103,7 @@ export const projectBase = (
     uid: metadata.uid ?? "",
     generation: metadata.generation ?? undefined,
     deleting: metadata.deletionTimestamp !== undefined && metadata.deletionTimestamp !== null,
-    owner: ownerOf(metadata),
+    owner,
     images: slotsOf(spec, at),
     originals: originalsOn?.[originalsAnnotation],
     marks: marksOf(labels, annotations),
@@ -112,10 +114,12 @@ export const projectBase = (
     pullSecrets: namesOf(spec.imagePullSecrets),
     serviceAccount: spec.serviceAccountName ?? undefined,
     patchedAt: patchedAtOf(metadata.managedFields ?? []),
-    // a pod has no template, and there are many pods
-    templateChangedAt: kind === "Pod" ? undefined : templateChangedAtOf(metadata.managedFields ?? []),
+    // of what has its template from another nobody asks, and there are many
+    templateChangedAt: kind === "Pod" || made ? undefined : templateChangedAtOf(metadata.managedFields ?? []),
     annotated: metadata.annotations !== undefined && metadata.annotations !== null,
-    imagesSetBy: kindOf(kind).mutable ? imagesSetByOf(metadata.managedFields ?? [], kind === "Extra") : undefined,
+    imagesSetBy: kindOf(kind).mutable && !made
+      ? imagesSetByOf(metadata.managedFields ?? [], kind === "Extra")
+      : undefined,
     written: writtenOf(annotations),
     held: readHeld(annotations[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&

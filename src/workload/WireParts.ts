@@ -6,7 +6,7 @@ import { read } from "../protobuf/Read.ts"
 import { Result } from "effect"
 import { addedToTemplates } from "./Shape.ts"
 
-const { flag, many, map, message, one, positive, text, time } = P
+const { flag, many, map, message, one, positive, text, time, unique } = P
 
 const rawFields = message({ Raw: [1, P.bytes] })
 const managed = message({
@@ -74,8 +74,8 @@ const common = {
   name: [1, text],
   generateName: [2, text],
   namespace: [3, text],
-  uid: [5, text],
-  resourceVersion: [6, text],
+  uid: [5, unique],
+  resourceVersion: [6, unique],
   generation: [7, positive],
   creationTimestamp: [8, time],
   deletionTimestamp: [9, time],
@@ -83,7 +83,7 @@ const common = {
   annotations: [12, map],
   ownerReferences: [
     13,
-    many(message({ kind: [1, text], name: [3, text], uid: [4, text], apiVersion: [5, text], controller: [6, flag] }))
+    many(message({ kind: [1, text], name: [3, text], uid: [4, unique], apiVersion: [5, text], controller: [6, flag] }))
   ]
 } as const
 

@@ -9,6 +9,7 @@ const whole = (value: unknown): number => Math.trunc(Number(value)) % 2 ** 31 + 
 const valueAsServed = (type: Type, value: unknown): unknown => {
   switch (type._tag) {
     case "Text":
+    case "Unique":
       return value === "" ? undefined : String(value).toWellFormed()
     case "Int":
       return whole(value)

@@ -31,6 +31,7 @@ const timeOf = (value: unknown): Buffer => numberField(1, Math.floor(Date.parse(
 const encodeField = (number: number, { type }: Field, value: unknown): Buffer => {
   switch (type._tag) {
     case "Text":
+    case "Unique":
       return bytesField(number, String(value))
     case "Int":
     case "Positive":

@@ -9,19 +9,14 @@ import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { Inventory } from "../../store/Inventory.ts"
 import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import { uptimeUnsafe } from "../../telemetry/Uptime.ts"
-import { isWorkloadKind, kindOf } from "../../workload/Kinds.ts"
+import { isMade } from "../../workload/Kinds.ts"
 import { plan } from "../../workload/Plan.ts"
 import { pulledAnew } from "../../workload/TagPulls.ts"
-import type { Workload } from "../../workload/Workload.ts"
 import { Decisions } from "../Decisions.ts"
 import { gatherFacts } from "../GatherFacts.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { Coverage } from "../../upkeep/Coverage.ts"
 import { unpulled } from "../../workload/Unpulled.ts"
-
-/** Whether it is made by another workload, whose images it has; what rolls pods out is somebody's workload, whoever made it. */
-const isMade = ({ kind, owner, ownsImages }: Workload): boolean =>
-  owner !== undefined && isWorkloadKind(owner.kind) && !kindOf(kind).rolls && !ownsImages
 
 /** Makes the function that does what a glance is enough for; false: it was not, and nothing was done. */
 export const make = Effect.fnUntraced(function*({ ownNamespace }: { readonly ownNamespace: Option.Option<string> }) {
@@ -39,7 +34,9 @@ export const make = Effect.fnUntraced(function*({ ownNamespace }: { readonly own
   return (key: string): boolean => {
     const workload = store.get(key)
     // what was decided about once, before it was adopted, has more to be forgotten
-    if (workload === undefined || !isMade(workload) || decisions.get(key) !== undefined) return false
+    if (workload === undefined || !isMade(workload) || workload.ownsImages || decisions.get(key) !== undefined) {
+      return false
+    }
     const namespaceIsSeen = store.namespace(workload.namespace) !== undefined
     if (!namespaceIsSeen && store.isSynced("namespaces")) return false
     const settings = SubscriptionRef.getUnsafe(settingsRef)
