@@ -1,10 +1,11 @@
 // Pacing: at most MAX_CONCURRENT_ROLLOUTS rollouts of ours at once, waiting namespaces take turns, nothing but one workload that
 // shows it before pulling is shown, none where rollouts of ours are stuck (invariant 13). The service around PacingRules, which has
 // the rules; here are the clocks, the log and the metric.
-import { Clock, Context, Duration, Effect, Layer, Metric } from "effect"
+import { Clock, Context, Duration, Effect, Layer } from "effect"
 import { uptime } from "../telemetry/Uptime.ts"
 import type { Backup } from "../image/BackupName.ts"
 import { rolloutsInFlight } from "../telemetry/Metrics.ts"
+import { readGauge } from "../telemetry/ReadMetric.ts"
 import { RecentChanges } from "../telemetry/RecentChanges.ts"
 import { kindOf } from "../workload/Kinds.ts"
 import { rolloutState } from "../workload/OurRollout.ts"
@@ -103,7 +104,7 @@ export class Pacing extends Context.Service<Pacing, {
       const rules = new PacingRules(yield* PullRest)
       const { places, proofs } = rules
       const changes = yield* RecentChanges
-      const count = Effect.suspend(() => Metric.update(rolloutsInFlight, places.taken().size + places.taken(true).size))
+      yield* readGauge(rolloutsInFlight, () => places.taken().size + places.taken(true).size)
       return Pacing.of({
         observe: (workload, pods, backup, { progressAt, reached }) =>
           // most of what is observed are pods and ReplicaSets, of which there is nothing to remember
@@ -117,8 +118,7 @@ export class Pacing extends Context.Service<Pacing, {
                   noteIn(changes, workload.key, turn),
                   Effect.annotateLogs(say(turn), { workload: workload.key })
                 )
-              ),
-              Effect.tap(count)
+              )
             )
             : Effect.undefined,
         notePod: (pod, set, backup) => proofs.note(pod, set, backup),
@@ -127,8 +127,8 @@ export class Pacing extends Context.Service<Pacing, {
         admit: (workload, request) => atNow((_, up) => rules.admit(workload, request, up)),
         withdraw: (key, namespace) => Effect.sync(() => rules.leave(key, namespace)),
         release: (key) => Effect.sync(() => places.free(key)),
-        patched: (after, as) => Effect.andThen(Effect.sync(() => places.patched(after, as)), count),
-        putBack: (after) => Effect.andThen(atNow((now) => places.putBack(after, now)), count),
+        patched: (after, as) => Effect.sync(() => places.patched(after, as)),
+        putBack: (after) => atNow((now) => places.putBack(after, now)),
         isCure: (workload) => places.isCure(workload),
         isHarmless: (workload) => places.isHarmless(workload),
         underWay: Effect.sync(() => new Set([...places.taken().keys(), ...places.taken(true).keys()])),

@@ -87,11 +87,17 @@ export class Places {
   }
 
   isCure(workload: Workload): boolean {
-    return this.#cures.get(workload.key) === patchOf(workload)
+    return this.#is(this.#cures, workload)
   }
 
   isHarmless(workload: Workload): boolean {
-    return this.#harmless.get(workload.key) === patchOf(workload)
+    return this.#is(this.#harmless, workload)
+  }
+
+  /** Whether it shows the patch that is remembered of it; of most there is none. */
+  #is(patches: ReadonlyMap<string, string>, workload: Workload): boolean {
+    const patch = patches.get(workload.key)
+    return patch !== undefined && patch === patchOf(workload)
   }
 
   reserve({ key, namespace, uid }: Workload, as: RewriteAs): void {
@@ -134,14 +140,18 @@ export class Places {
       isSeen({ ...reservation, generation: reservation.generation })
     if (shown) this.#reserved.delete(key)
     const before = this.#places.get(key)
-    const takes = state._tag !== "None" && this.#reached.get(key) !== patchOf(workload) && !this.isHarmless(workload)
+    const takes = state._tag !== "None" && !this.#is(this.#reached, workload) && !this.isHarmless(workload)
     if (takes) {
       this.#places.set(key, { namespace, state, cure: this.isCure(workload) })
       if (state._tag !== "Stuck" || before?.state._tag === "Stuck") return undefined
       this.#opened = true
       return { _tag: "Stuck", detail: state.detail }
     }
-    if (state._tag === "None") this.#reached.set(key, patchOf(workload))
+    if (state._tag === "None") {
+      // what is not ours is under no way, and ours to come names what it was before
+      if (workload.originals === undefined) this.#reached.delete(key)
+      else this.#reached.set(key, patchOf(workload))
+    }
     if (shown || before !== undefined) this.#opened = true
     this.#places.delete(key)
     return before !== undefined && state._tag === "None" && workload.originals !== undefined

@@ -1,10 +1,14 @@
 // Marks: what people and tools wrote on an object that decides whether and how it is handled.
 // Opt-outs are ours; the traces of tools that own templates are tables of KnownOwners.
+import { SharedTexts } from "../collections/SharedTexts.ts"
 import { fieldManagers, isBuiltIn, type Mark, marks } from "./KnownOwners.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import type { Marks, RewriteMark } from "./Workload.ts"
 
 type Texts = Readonly<Record<string, string>>
+
+/** What most of a cluster's objects have in common: a few tools and how they write. */
+const traces = new SharedTexts(1024)
 
 /** The mark that says whether a workload is rewritten, as an annotation or a label. */
 export const rewriteAnnotation = "image-cloner.io/rewrite"
@@ -91,11 +95,13 @@ const knownManager = (manager: string) => {
 }
 
 const byField = (managedFields: ReadonlyArray<ManagedField>): string | undefined => {
-  for (const { fieldsV1, manager, subresource } of managedFields) {
+  for (const it of managedFields) {
+    const { manager, subresource } = it
     // what is written through status or scale changes no template
     if (typeof manager !== "string" || (subresource ?? "") !== "") continue
     const known = knownManager(manager)
-    if (known === undefined || (known.fields === "images" && !holdsImage(fieldsV1))) continue
+    // fields are parsed as they are asked for (WireParts.ts), so they are the last
+    if (known === undefined || (known.fields === "images" && !holdsImage(it.fieldsV1))) continue
     return `${known.tool} (field manager ${manager})`
   }
   return undefined
@@ -117,7 +123,10 @@ export const managerOf = (
   annotations: Texts,
   managedFields: ReadonlyArray<ManagedField>,
   ownerReferences: ReadonlyArray<OwnerReference>
-): string | undefined => byMark(labels, annotations) ?? byField(managedFields) ?? byOwner(ownerReferences)
+): string | undefined => {
+  const trace = byMark(labels, annotations) ?? byField(managedFields) ?? byOwner(ownerReferences)
+  return trace && traces.of(trace)
+}
 
 const find = (fields: unknown, field: string): boolean =>
   typeof fields === "object" && fields !== null &&
@@ -177,7 +186,7 @@ export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>, isExtra = fal
   const found = managedFields.findLast((it) =>
     counts(it) && (newest === undefined || Date.parse(it.time ?? "") === newest)
   )
-  return found && `${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`
+  return found && traces.of(`${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`)
 }
 
 /**

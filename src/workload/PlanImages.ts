@@ -1,5 +1,6 @@
 // PlanImages: the part of the plan that concerns one image: its source, its state, and what it is rewritten to.
 import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
+import { SharedTexts } from "../collections/SharedTexts.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { readOriginals } from "./Originals.ts"
@@ -49,14 +50,17 @@ interface Context extends Facts {
 
 type Outcome = Pick<PlannedImage, "wants" | "source" | "stale" | "skip" | "hold" | "detail" | "to">
 
+/** Thousands of workloads have the same image, and their plans are kept. */
+const texts = new SharedTexts(4096)
+
 const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
   source: undefined,
   stale: false,
   skip: undefined,
   hold: undefined,
-  detail: "",
-  to: undefined,
-  ...part
+  ...part,
+  detail: texts.of(part.detail ?? ""),
+  to: part.to && texts.of(part.to)
 })
 
 /** What is cloned for an image, and what of that it is rewritten to a copy of. */

@@ -26,7 +26,7 @@ const longestParsed = 8 * 1024
 const ownerUid = /"k:\{\\"uid\\":\\"[^"\\]*\\"\}"/g
 
 const parse = (written: string): unknown => {
-  const json = written.replace(ownerUid, "\"k:{}\"")
+  const json = written.includes("\\\"uid\\\"") ? written.replace(ownerUid, "\"k:{}\"") : written
   const known = parsed.get(json)
   if (known !== undefined) return known
   try {

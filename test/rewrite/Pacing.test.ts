@@ -106,6 +106,16 @@ describe("places", () => {
       assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "go")
     }).pipe(Effect.provide(layer)))
 
+  it.effect("are taken again by the same patch after it was put back", () =>
+    Effect.gen(function*() {
+      const pacing = yield* Pacing
+      yield* prove("a")
+      yield* pacing.observe(rewritten(at("a", "1"), true), oldPods, backup, begun)
+      yield* pacing.observe(workload(at("a", "1")), oldPods, backup, begun)
+      yield* pacing.observe(rewritten(at("a", "1")), oldPods, backup, begun)
+      assert.strictEqual(yield* admit(at("a", "2"), { limit: 1 }), "paced")
+    }).pipe(Effect.provide(layer)))
+
   it.effect("are neither needed nor taken by what interrupts nobody", () =>
     Effect.gen(function*() {
       const pacing = yield* Pacing

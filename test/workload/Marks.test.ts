@@ -165,3 +165,22 @@ describe("who set an image last", () => {
     assert.isUndefined(imagesSetByOf([entry("x", "2026-01-01T00:00:00Z", { fieldsV1: {} })]))
   })
 })
+
+// Of every object that a watch brings the fields of all managers were parsed, pods' included: an eighth of a start on a large cluster.
+describe("fields of managers that are no tool", () => {
+  it("are not asked for", () => {
+    const entry = {
+      manager: "kube-controller-manager",
+      operation: "Update",
+      get fieldsV1(): unknown {
+        return assert.fail("they were parsed")
+      }
+    }
+    assert.isUndefined(managerOf({}, {}, [entry], []))
+    assert.isUndefined(managerOf({}, {}, [Object.defineProperties({}, {
+      ...Object.getOwnPropertyDescriptors(entry),
+      manager: { value: "helm" },
+      subresource: { value: "status" }
+    })], []))
+  })
+})

@@ -62,6 +62,23 @@ describe("projections", () => {
     assert.isUndefined(workload().patchedAt)
   })
 
+  it("ask who changed a template and its images only of what is nobody else's work", () => {
+    const managedFields = [
+      { manager: "helm", operation: "Update", time: "2026-01-01T00:00:00Z", fieldsV1: ownedImage },
+      { manager: "image-cloner", operation: "Update", time: "2026-02-01T00:00:00Z", fieldsV1: ownedImage }
+    ]
+    const replicaSet = (owner: string | undefined) => {
+      const ownerReferences = owner === undefined ? [] : [{ kind: owner, name: "web", uid: "u", controller: true }]
+      const of = projectManifest("ReplicaSet", { ...templated({ metadata: { managedFields, ownerReferences } }) })
+      return [of?.templateChangedAt, of?.imagesSetBy, of?.patchedAt, of?.ownsImages]
+    }
+    const [at, patched] = [Date.UTC(2026, 0, 1), Date.UTC(2026, 1, 1)]
+    assert.deepStrictEqual(replicaSet(undefined), [at, "image-cloner (Update)", patched, true])
+    // an operator's may be nobody's here
+    assert.deepStrictEqual(replicaSet("Rollout"), [at, "image-cloner (Update)", patched, true])
+    assert.deepStrictEqual(replicaSet("Deployment"), [undefined, undefined, patched, true])
+  })
+
   it("know mirror pods and nodes that are not Ready", () => {
     const mirror = podObject({ metadata: { annotations: { "kubernetes.io/config.mirror": "x" } } })
     assert.isTrue(projectPod(mirror)?.workload.mirror)
