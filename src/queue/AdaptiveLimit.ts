@@ -13,14 +13,19 @@ export interface Seen {
   readonly most: number
 }
 
+/** What is left in any case: of two permits one source never gets the last (FairTurns.ts), so that one that stalls holds up no other. */
+export const least = 2
 /** Beyond it, what comes in meets a queue: at four fifths it waits four times as long as it is worked on (M/M/1). */
 const full = 0.8
 /** Below it one more is tried. Between the two nothing is changed, or the limit would swing. */
 const roomy = 0.7
 
-/** The next limit, one at least: what stalls does not keep the thread busy, and is soon no longer alone. */
-export const nextLimit = (limit: number, { busy, most, running, waiting }: Seen): number => {
-  if (busy > full) return Math.max(1, Math.floor(Math.min(limit, Math.max(1, running)) / 2))
-  if (!waiting) return Math.max(1, Math.min(limit, running, most))
-  return Math.max(1, Math.min(busy < roomy ? limit + 1 : limit, most))
+const wanted = (limit: number, { busy, running, waiting }: Seen): number => {
+  if (busy > full) return Math.floor(Math.min(limit, running) / 2)
+  if (!waiting) return Math.min(limit, running)
+  return busy < roomy ? limit + 1 : limit
 }
+
+/** The next limit. */
+export const nextLimit = (limit: number, seen: Seen): number =>
+  Math.min(seen.most, Math.max(least, wanted(limit, seen)))

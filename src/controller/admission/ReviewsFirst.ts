@@ -2,7 +2,7 @@
 // hurry: while reviews come, fewer images are copied at once where the thread is full. Edge: who is copied next is Cloner's.
 import { Effect, Latch, SubscriptionRef } from "effect"
 import { Cloner } from "../../clone/Cloner.ts"
-import { nextLimit } from "../../queue/AdaptiveLimit.ts"
+import { least, nextLimit } from "../../queue/AdaptiveLimit.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { MeasureThreadUse } from "../../telemetry/ThreadUse.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
@@ -28,8 +28,8 @@ export const make = Effect.gen(function*() {
 
   const whileExpecting = Effect.gen(function*() {
     const busy = measure()
-    // what begins with a review begins with one
-    let limit = 1
+    // what begins with a review begins with few
+    let limit = least
     while ((yield* uptime) - last < expecting) {
       yield* cloner.atMost(limit)
       yield* Effect.sleep(interval)
