@@ -16,7 +16,7 @@ const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
   files: [],
   protobuf: [],
   http: ["image"],
-  workload: ["image", "protobuf", "settings"],
+  workload: ["collections", "image", "protobuf", "settings"],
   access: [
     "collections",
     "files",
