@@ -45,7 +45,7 @@ const noRoom = new Rejection({
 
 /**
  * Collects the whole body, and hands it over, or why there is none. Of a client that goes away before its end nothing is heard, and what
- * was held is given back. Callbacks, and not an effect: most of a review's time would be the fiber that waits for its bytes.
+ * was held is given back. Callbacks, and not an effect: a fiber that waits for its bytes would be some percent of a review.
  */
 export const collectBody = (
   request: IncomingMessage,
