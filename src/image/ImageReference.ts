@@ -2,6 +2,7 @@
 // kubelet, containerd and docker use. Edge: text in, parts out; what a name maps to in the backup is BackupName.ts.
 import { Data, Result } from "effect"
 import ipaddr from "ipaddr.js"
+import { remembered } from "../collections/Remembered.ts"
 import { type Digest, isDigest } from "./Digest.ts"
 
 /** A parsed reference. Tag and digest are absent when the text had none; "latest" is added by `format` only. */
@@ -72,11 +73,7 @@ const splitRegistry = (text: string): readonly [registry: string, remainder: str
     : [defaultRegistry, text]
 }
 
-/**
- * Parses an image reference as kubelet does.
- * Source: distribution/reference `ParseNormalizedNamed`; aliases of docker.io and default ports are folded on top.
- */
-export const parse = (text: string): Result.Result<ImageReference, InvalidReference> => {
+const read = (text: string): Result.Result<ImageReference, InvalidReference> => {
   const invalid = (problem: string) => Result.fail(new InvalidReference({ text, problem }))
   if (text === "") return invalid("it is empty")
   if (identifierShape.test(text)) return invalid("64 hexadecimal digits are an image id, not a name")
@@ -107,6 +104,12 @@ export const parse = (text: string): Result.Result<ImageReference, InvalidRefere
   return Result.succeed({ registry: registry.success, repository, ...(tag === undefined ? {} : { tag }), digest })
 }
 
+/**
+ * Parses an image reference as kubelet does.
+ * Source: distribution/reference `ParseNormalizedNamed`; aliases of docker.io and default ports are folded on top.
+ */
+export const parse: (text: string) => Result.Result<ImageReference, InvalidReference> = remembered(1024, read)
+
 /** `registry/repository`, without tag and digest. A host that would read back as a path gets its port spelled out. */
 export const formatName = (reference: Pick<ImageReference, "registry" | "repository">): string => {
   const { registry, repository } = reference
@@ -124,6 +127,7 @@ export const format = (reference: ImageReference): string => {
 
 /** Whether two texts name the same image: equal, or equal in their canonical form. */
 export const isSame = (one: string, other: string): boolean => {
+  if (one === other) return true
   const [a, b] = [parse(one), parse(other)]
-  return one === other || (Result.isSuccess(a) && Result.isSuccess(b) && format(a.success) === format(b.success))
+  return Result.isSuccess(a) && Result.isSuccess(b) && format(a.success) === format(b.success)
 }

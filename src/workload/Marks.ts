@@ -1,6 +1,6 @@
 // Marks: what people and tools wrote on an object that decides whether and how it is handled.
 // Opt-outs are ours; the traces of tools that own templates are tables of KnownOwners.
-import { SharedTexts } from "../collections/SharedTexts.ts"
+import { remembered, sharedTexts } from "../collections/Remembered.ts"
 import { fieldManagers, isBuiltIn, type Mark, marks } from "./KnownOwners.ts"
 import { originalsAnnotation } from "./Originals.ts"
 import type { Marks, RewriteMark } from "./Workload.ts"
@@ -8,7 +8,7 @@ import type { Marks, RewriteMark } from "./Workload.ts"
 type Texts = Readonly<Record<string, string>>
 
 /** What most of a cluster's objects have in common: a few tools and how they write. */
-const traces = new SharedTexts(1024)
+const traces = sharedTexts(1024)
 
 /** The mark that says whether a workload is rewritten, as an annotation or a label. */
 export const rewriteAnnotation = "image-cloner.io/rewrite"
@@ -49,7 +49,7 @@ interface OwnerReference {
 }
 
 /** The same question of the same set of fields, which a thousand objects may share (WireParts.ts), is answered once. */
-const remembered = (judge: (fields: object) => boolean) => {
+const judgedOnce = (judge: (fields: object) => boolean) => {
   const answers = new WeakMap<object, boolean>()
   return (fields: unknown): boolean => {
     if (typeof fields !== "object" || fields === null) return false
@@ -65,7 +65,7 @@ const remembered = (judge: (fields: object) => boolean) => {
  * Whether a set of managed fields (KEP-555: `f:` a field, `k:` an item of a list) holds an image of a container or volume.
  * Only directly in an item: a label may be called image, too, and an RBD volume has a field of that name.
  */
-export const holdsImage = remembered((fields) => findImage(fields, false))
+export const holdsImage = judgedOnce((fields) => findImage(fields, false))
 
 const findImage = (fields: unknown, inItem: boolean): boolean =>
   typeof fields === "object" && fields !== null &&
@@ -89,20 +89,21 @@ const byMark = (labels: Texts, annotations: Texts): string | undefined => {
   return undefined
 }
 
-const knownManager = (manager: string) => {
-  for (const it of fieldManagers) if (it.begins === true ? manager.startsWith(it.name) : manager === it.name) return it
-  return undefined
-}
+/** What a field manager is known as, by its name; no tool: its fields are nobody's. */
+const knownManager = remembered(512, (manager) => {
+  const known = fieldManagers.find((it) => it.begins === true ? manager.startsWith(it.name) : manager === it.name)
+  return { known, trace: known && `${known.tool} (field manager ${manager})` }
+})
 
 const byField = (managedFields: ReadonlyArray<ManagedField>): string | undefined => {
   for (const it of managedFields) {
     const { manager, subresource } = it
     // what is written through status or scale changes no template
     if (typeof manager !== "string" || (subresource ?? "") !== "") continue
-    const known = knownManager(manager)
+    const { known, trace } = knownManager(manager)
     // fields are parsed as they are asked for (WireParts.ts), so they are the last
     if (known === undefined || (known.fields === "images" && !holdsImage(it.fieldsV1))) continue
-    return `${known.tool} (field manager ${manager})`
+    return trace
   }
   return undefined
 }
@@ -125,15 +126,15 @@ export const managerOf = (
   ownerReferences: ReadonlyArray<OwnerReference>
 ): string | undefined => {
   const trace = byMark(labels, annotations) ?? byField(managedFields) ?? byOwner(ownerReferences)
-  return trace && traces.of(trace)
+  return trace && traces(trace)
 }
 
 const find = (fields: unknown, field: string): boolean =>
   typeof fields === "object" && fields !== null &&
   Object.entries(fields).some(([key, below]) => key === field || find(below, field))
 
-const holdsTemplate = remembered((fields) => find(fields, "f:template"))
-const holdsOriginals = remembered((fields) => find(fields, `f:${originalsAnnotation}`))
+const holdsTemplate = judgedOnce((fields) => find(fields, "f:template"))
+const holdsOriginals = judgedOnce((fields) => find(fields, `f:${originalsAnnotation}`))
 
 /** Name under which our own changes stand in `managedFields`. */
 export const fieldManager = "image-cloner"
@@ -159,7 +160,7 @@ const isOfSpec = (it: Timed): boolean => (it.subresource ?? "") === ""
 const isOfImage = (it: Timed): boolean => isOfSpec(it) && holdsImage(it.fieldsV1)
 
 /** Whether fields are more than metadata: of custom resources a list of containers is mostly one field, and names no image. */
-export const holdsSpec = remembered((fields) => Object.keys(fields).some((it) => it !== "f:metadata"))
+export const holdsSpec = judgedOnce((fields) => Object.keys(fields).some((it) => it !== "f:metadata"))
 const isOfExtraSpec = (it: Timed): boolean => isOfSpec(it) && holdsSpec(it.fieldsV1)
 const isOthers = (it: Timed): boolean => it.manager !== fieldManager && isOfSpec(it) && holdsTemplate(it.fieldsV1)
 
@@ -186,7 +187,7 @@ export const imagesSetByOf = (managedFields: ReadonlyArray<Timed>, isExtra = fal
   const found = managedFields.findLast((it) =>
     counts(it) && (newest === undefined || Date.parse(it.time ?? "") === newest)
   )
-  return found && traces.of(`${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`)
+  return found && traces(`${found.manager ?? "unknown"} (${found.operation ?? "unknown"})`)
 }
 
 /**
@@ -196,7 +197,7 @@ export const templateChangedAtOf = (managedFields: ReadonlyArray<Timed>): number
   latest(managedFields, isOthers)
 
 /** The list is atomic (k8s.io/api core/v1, ServiceAccount): whoever holds it holds all of it. */
-const holdsPullSecrets = remembered((fields) => Object.hasOwn(fields, "f:imagePullSecrets"))
+const holdsPullSecrets = judgedOnce((fields) => Object.hasOwn(fields, "f:imagePullSecrets"))
 
 /** The field manager other than ours that holds a ServiceAccount's `imagePullSecrets`; undefined where nobody does. */
 export const pullSecretsHeldBy = (managedFields: ReadonlyArray<ManagedField>): string | undefined => {

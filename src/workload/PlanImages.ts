@@ -1,6 +1,6 @@
 // PlanImages: the part of the plan that concerns one image: its source, its state, and what it is rewritten to.
 import { backupOf, convertedBackupOf } from "../image/BackupName.ts"
-import { SharedTexts } from "../collections/SharedTexts.ts"
+import { sharedTexts } from "../collections/Remembered.ts"
 import { format, type ImageReference } from "../image/ImageReference.ts"
 import type { ImageState } from "../image/ImageState.ts"
 import { readOriginals } from "./Originals.ts"
@@ -51,7 +51,7 @@ interface Context extends Facts {
 type Outcome = Pick<PlannedImage, "wants" | "source" | "stale" | "skip" | "hold" | "detail" | "to">
 
 /** Thousands of workloads have the same image, and their plans are kept. */
-const texts = new SharedTexts(4096)
+const texts = sharedTexts(4096)
 
 const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
   source: undefined,
@@ -59,8 +59,8 @@ const outcome = (part: Partial<Outcome> & Pick<Outcome, "wants">): Outcome => ({
   skip: undefined,
   hold: undefined,
   ...part,
-  detail: texts.of(part.detail ?? ""),
-  to: part.to && texts.of(part.to)
+  detail: texts(part.detail ?? ""),
+  to: part.to && texts(part.to)
 })
 
 /** What is cloned for an image, and what of that it is rewritten to a copy of. */
@@ -159,27 +159,19 @@ const fromSource = (slot: ImageSlot, reference: ImageReference, facts: Context):
     : pinned(source, reference, choice.digest, facts)
 }
 
-const planImage = (slot: ImageSlot, entry: string | undefined, facts: Context): PlannedImage => {
+const outcomeOf = (slot: ImageSlot, entry: string | undefined, facts: Context): Outcome => {
   const source = sourceOfSlot(slot, entry, facts.backup, facts.settings)
-  const stray = strayEntry(slot, entry, facts.backup)
-  if (source._tag === "Skip") {
-    return { slot, stray, ...outcome({ wants: [], skip: source.reason, detail: source.detail }) }
-  }
-  if (source._tag === "Backup") {
-    const from = format(source.reference)
-    return {
-      slot,
-      stray,
-      ...outcome({
-        wants: [from],
-        source: from,
-        skip: "already-backup",
-        detail: `it is the copy of ${from}`,
-        to: slot.image
-      })
-    }
-  }
-  return { slot, stray, ...fromSource(slot, source.reference, facts) }
+  if (source._tag === "Skip") return outcome({ wants: [], skip: source.reason, detail: source.detail })
+  if (source._tag === "Source") return fromSource(slot, source.reference, facts)
+  const from = format(source.reference)
+  const detail = `it is the copy of ${from}`
+  return outcome({ wants: [from], source: from, skip: "already-backup", detail, to: slot.image })
+}
+
+const planImage = (slot: ImageSlot, entry: string | undefined, facts: Context): PlannedImage => {
+  const { detail, hold, skip, source, stale, to, wants } = outcomeOf(slot, entry, facts)
+  // each named, and not spread: it is kept, and an object that is spread into another grows outside of itself
+  return { slot, wants, source, stale, skip, hold, detail, to, stray: strayEntry(slot, entry, facts.backup) }
 }
 
 /**
@@ -192,7 +184,8 @@ export const planImages = (
   freshFor: number = freshness
 ): ReadonlyArray<PlannedImage> => {
   const originals = readOriginals(workload.originals)
-  return workload.images.map((slot) => planImage(slot, originals.get(slot.container), { ...facts, freshFor }))
+  const context = { ...facts, freshFor }
+  return workload.images.map((slot) => planImage(slot, originals.get(slot.container), context))
 }
 
 /** One image to be changed, and what it becomes. */

@@ -1,5 +1,6 @@
 // WireParts: what objects of the API have in common in Protocol Buffers, as far as ApiObjects.ts reads it: metadata, pod specs and
 // templates. Numbers of fields: generated.proto of k8s.io/api and apimachinery v0.36.
+import { remembered } from "../collections/Remembered.ts"
 import { fingerprint, type Leaving } from "../protobuf/Fingerprint.ts"
 import * as P from "../protobuf/Message.ts"
 import { read } from "../protobuf/Read.ts"
@@ -17,28 +18,25 @@ const managed = message({
   subresource: [8, text]
 })
 
-/** Sets of fields that were parsed lately: whatever one chart makes has the same, and is compared by the thousand. */
-const parsed = new Map<string, unknown>()
 const mostParsed = 256
 const longestParsed = 8 * 1024
 
 /** An owner's uid stands in the sets of what it owns, and makes each another one; nobody who asks for fields asks for it. */
 const ownerUid = /"k:\{\\"uid\\":\\"[^"\\]*\\"\}"/g
 
-const parse = (written: string): unknown => {
-  const json = written.includes("\\\"uid\\\"") ? written.replace(ownerUid, "\"k:{}\"") : written
-  const known = parsed.get(json)
-  if (known !== undefined) return known
+/** Whatever one chart makes has the same sets of fields, and is compared by the thousand. */
+const parsed = remembered(mostParsed, (json): { readonly fields: unknown } => {
   try {
-    const fields: unknown = JSON.parse(json)
-    if (json.length > longestParsed) return fields
-    if (parsed.size >= mostParsed) parsed.clear()
-    parsed.set(json, fields)
-    return fields
+    return { fields: JSON.parse(json) }
   } catch {
-    return undefined // as if nothing were held: the API server writes it itself
+    return { fields: undefined } // as if nothing were held: the API server writes it itself
   }
-}
+}, { longest: longestParsed })
+
+const parse = (written: string): unknown =>
+  parsed(written.includes("\\\"uid\\\"") ? written.replace(ownerUid, "\"k:{}\"") : written).fields
+
+const textOf = (value: unknown): string | undefined => typeof value === "string" ? value : undefined
 
 /** An entry of managedFields whose fields are parsed when somebody asks: of pods, nobody does. */
 class ManagedFields {
@@ -49,14 +47,10 @@ class ManagedFields {
   readonly #raw: Buffer | undefined
   #fields: unknown
   constructor(entry: Readonly<Record<string, unknown>>) {
-    const textOf = (name: string) => {
-      const value = entry[name]
-      return typeof value === "string" ? value : undefined
-    }
-    this.manager = textOf("manager")
-    this.operation = textOf("operation")
-    this.time = textOf("time")
-    this.subresource = textOf("subresource")
+    this.manager = textOf(entry["manager"])
+    this.operation = textOf(entry["operation"])
+    this.time = textOf(entry["time"])
+    this.subresource = textOf(entry["subresource"])
     const fields = entry["fieldsV1"]
     const raw = typeof fields === "object" && fields !== null && "Raw" in fields ? fields.Raw : undefined
     this.#raw = Buffer.isBuffer(raw) ? raw : undefined

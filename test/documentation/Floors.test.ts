@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 
 /** What a folder imports, where that is a short list; its own sub-folders are held to the same. */
 const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
-  image: [],
+  image: ["collections"],
   collections: [],
   files: [],
   protobuf: [],
