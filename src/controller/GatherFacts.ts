@@ -33,8 +33,25 @@ const unseenOf = (
   unheard: (resource: string) => string | undefined
 ): ReadonlyArray<string> => {
   if (!store.isOfCluster) return []
-  const resources = new Set(["pods", "namespaces", watchName(kindOfObject(workload)), needed[workload.kind] ?? "pods"])
-  return [...resources].flatMap((it) => (store.isSynced(it) ? unheard(it) : `${it} cannot be seen`) ?? [])
+  const own = watchName(kindOfObject(workload))
+  const beside = needed[workload.kind]
+  const resources = ["pods", "namespaces", ...(own === "pods" ? [] : [own]), ...(beside === undefined ? [] : [beside])]
+  return resources.flatMap((it) => (store.isSynced(it) ? unheard(it) : `${it} cannot be seen`) ?? [])
+}
+
+/** What is below a workload. */
+export interface Below {
+  readonly pods: ReadonlyArray<Pod>
+  /** Those of its newest revision. */
+  readonly newestPods: ReadonlySet<Pod>
+  /** Objects other than pods that it controls itself. */
+  readonly controlled: ReadonlyArray<Workload>
+}
+
+export const belowOf = (store: Workloads, workload: Workload): Below => {
+  const pods = store.podsOf(workload)
+  const controlled = store.controlledBy(workload)
+  return { pods, controlled, newestPods: newestPods(workload, controlled, pods) }
 }
 
 const rolledBackOf = (
@@ -50,9 +67,14 @@ const rolledBackOf = (
   return until !== undefined && until <= now ? undefined : { until, wayBack: wayBack(workload, controlled, backup) }
 }
 
-export const gatherFacts = (store: Workloads, workload: Workload, given: Given): Facts => {
-  const pods = store.podsOf(workload)
-  const controlled = store.controlledBy(workload)
+/** @param below where it was looked for already */
+export const gatherFacts = (
+  store: Workloads,
+  workload: Workload,
+  given: Given,
+  below: Below = belowOf(store, workload)
+): Facts => {
+  const { controlled, newestPods: newest, pods } = below
   return {
     ...given,
     rolledBack: given.explained === true ? undefined : rolledBackOf(workload, controlled, pods, given),
@@ -61,7 +83,7 @@ export const gatherFacts = (store: Workloads, workload: Workload, given: Given):
     budgets: () => store.budgetsIn(workload.namespace),
     owners: store.ownersOf(workload),
     pods,
-    newestPods: newestPods(workload, controlled, pods),
+    newestPods: newest,
     pullFailsSince: given.pullFailsSince ?? (() => given.now),
     nodeReady: (name) => store.nodeReady(name),
     nodeHasPulled: (name) => store.nodeHasPulled(name),

@@ -5,8 +5,8 @@ import { cannotPull, livePods, wasReached } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 
 interface Entry {
-  /** The patch of ours that is under way. */
-  readonly patch: string
+  /** The patch of ours that is under way; undefined: none, and only pulls that fail are remembered. */
+  readonly patch: string | undefined
   /** The most that was seen of it. */
   made: number
   updated: number
@@ -46,36 +46,50 @@ export const timesAt = (now: number): Times => ({
 
 const placeOf = (pod: Pod, container: string): string => `${pod.workload.uid} ${pod.workload.key} ${container}`
 
-const failingOf = (pods: ReadonlyArray<Pod>, before: ReadonlyMap<string, number>, now: number) =>
-  new Map(
-    livePods(pods).flatMap((pod) =>
-      pod.containers.flatMap((it) => {
-        const place = placeOf(pod, it.container)
-        const since = before.get(place)
-        // between two tries the kubelet says nothing of the kind: only a container that runs has pulled
-        if (it.running || (since === undefined && !cannotPull(it))) return []
-        return [[place, since ?? now] as const]
-      })
-    )
-  )
+/** Of most workloads nothing fails, and there are many. */
+const nothing: ReadonlyMap<string, number> = new Map()
+
+const failingOf = (
+  pods: ReadonlyArray<Pod>,
+  before: ReadonlyMap<string, number>,
+  now: number
+): ReadonlyMap<string, number> => {
+  const failing: Array<readonly [string, number]> = []
+  for (const pod of livePods(pods)) {
+    for (const it of pod.containers) {
+      if (it.running || (before.size === 0 && !cannotPull(it))) continue
+      const place = placeOf(pod, it.container)
+      const since = before.get(place)
+      // between two tries the kubelet says nothing of the kind: only a container that runs has pulled
+      if (since !== undefined || cannotPull(it)) failing.push([place, since ?? now])
+    }
+  }
+  return failing.length === 0 ? nothing : new Map(failing)
+}
 
 export class RolloutsSeen {
   readonly #entries = new Map<string, Entry>()
 
   /**
    * Takes note of what a workload and its pods are now; answers in milliseconds since the epoch.
-   * @param patch names the patch of ours that the workload shows; with another one all begins anew
+   * @param patch names the patch of ours that the workload shows; with another one all begins anew. Undefined: it shows none, so
+   *   that nothing is to be remembered of it but pulls that fail
    */
   note(
     workload: Workload,
-    patch: string,
+    patch: string | undefined,
     pods: ReadonlyArray<Pod>,
     newest: ReadonlySet<Pod>,
     { now, uptime }: Moment
   ): Times {
     const { key, rollout } = workload
     const before = this.#entries.get(key)
-    const entry: Entry = before?.patch === patch
+    const failing = failingOf(pods, before?.failing ?? nothing, uptime)
+    if (patch === undefined && failing.size === 0) {
+      if (before !== undefined) this.#entries.delete(key)
+      return timesAt(now)
+    }
+    const entry: Entry = before !== undefined && before.patch === patch
       ? before
       : {
         patch,
@@ -86,7 +100,7 @@ export class RolloutsSeen {
         progressAt: uptime,
         unpulledAt: -Infinity,
         reached: false,
-        failing: before?.failing ?? new Map()
+        failing
       }
     const made = livePods([...newest]).length
     const { available = 0, updated = 0 } = rollout ?? {}
@@ -96,10 +110,10 @@ export class RolloutsSeen {
     entry.made = Math.max(entry.made, made)
     entry.updated = Math.max(entry.updated, updated)
     entry.available = Math.max(entry.available, available)
-    entry.failing = failingOf(pods, entry.failing, uptime)
-    if (entry.failing.size > 0) entry.unpulledAt = uptime
+    entry.failing = failing
+    if (failing.size > 0) entry.unpulledAt = uptime
     this.#entries.set(key, entry)
-    const { failing, madeAt, progressAt, reached, unpulledAt } = entry
+    const { madeAt, progressAt, reached, unpulledAt } = entry
     const told = (at: number) => now - (uptime - at)
     return {
       madeAt: told(madeAt),

@@ -12,6 +12,8 @@ export class Wakes {
 
   wake(): void {
     this.#count++
+    // mostly nobody waits: keys come and are done faster than that
+    if (this.#waiters.size === 0) return
     const all = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of all) waiter()

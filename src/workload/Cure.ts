@@ -5,7 +5,7 @@ import { isSame } from "../image/ImageReference.ts"
 import type { Facts } from "./Facts.ts"
 import type { PlannedImage } from "./PlanImages.ts"
 import type { PullFailure } from "./OurRollout.ts"
-import { failsLastingly, livePods } from "./Rollout.ts"
+import { cannotPull, failsLastingly, livePods } from "./Rollout.ts"
 
 /**
  * The pod that lastingly cannot pull an image of the template that would be rewritten. A node that has pulled nothing since it
@@ -15,8 +15,8 @@ export const cureOf = (images: ReadonlyArray<PlannedImage>, facts: Facts): PullF
   const sources = images.filter((it) => it.skip === undefined)
   for (const pod of livePods(facts.pods)) {
     const container = pod.containers.find((state) =>
-      sources.some(({ slot }) => slot.container === state.container && isSame(slot.image, state.image)) &&
-      failsLastingly(state, facts.pullFailsSince(pod, state.container), facts.now)
+      cannotPull(state) && failsLastingly(state, facts.pullFailsSince(pod, state.container), facts.now) &&
+      sources.some(({ slot }) => slot.container === state.container && isSame(slot.image, state.image))
     )
     if (container !== undefined && pod.node !== undefined && facts.nodeHasPulled(pod.node)) return { pod, container }
   }

@@ -23,6 +23,10 @@ export interface PullFailure {
 export const patchOf = (workload: Workload): string =>
   [workload.uid, workload.originals ?? "", ...workload.images.map((it) => it.image)].join(" ")
 
+/** The same of what may never have been patched; undefined: it shows no patch of ours. */
+export const shownPatchOf = (workload: Workload): string | undefined =>
+  workload.originals === undefined ? undefined : patchOf(workload)
+
 /**
  * Whether the template is as our patch left it: our field manager's, with originals that hold, and nobody has changed it since.
  * Images and annotation can come from a manifest that somebody exported: such a rollout is not ours.

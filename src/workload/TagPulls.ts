@@ -7,10 +7,11 @@ import type { ImageSlot, Workload } from "./Workload.ts"
 
 /** Whether every container that starts pulls it: `Always`, or nothing said of `latest` (Kubernetes' default, images.md). */
 const pullsAlways = ({ image, pullPolicy }: ImageSlot): boolean => {
+  if (pullPolicy !== undefined && pullPolicy !== "Always") return false
   const reference = parse(image)
   // what a digest names stays what it is
   if (Result.isFailure(reference) || reference.success.digest !== undefined) return false
-  return pullPolicy === "Always" || (pullPolicy === undefined && (reference.success.tag ?? "latest") === "latest")
+  return pullPolicy === "Always" || (reference.success.tag ?? "latest") === "latest"
 }
 
 /** The sources, by tag alone, that new containers read anew. */

@@ -47,6 +47,23 @@ describe("what is seen of a rollout over time", () => {
     assert.deepStrictEqual(since(5, failing("b")), [5])
   })
 
+  it("is nothing but pulls that fail where no patch of ours is shown: most workloads, and each would be remembered", () => {
+    const seen = new RolloutsSeen()
+    const note = (now: number, pods: ReadonlyArray<ReturnType<typeof pod>>, patch?: string) => {
+      const times = seen.note(workload(), patch, pods, new Set(pods), { now, uptime: now })
+      return [times.progressAt, times.unpulledAt, times.pullFailsSince(failing("a"), "app")]
+    }
+    assert.deepStrictEqual(note(1, []), [1, -Infinity, 1])
+    assert.deepStrictEqual(note(2, []), [2, -Infinity, 2])
+    assert.deepStrictEqual(note(3, [failing("a")])[2], 3)
+    assert.deepStrictEqual(note(4, [failing("a")])[2], 3)
+    // our patch finds it failing, and what was seen before goes on
+    assert.deepStrictEqual(note(5, [failing("a")], "one"), [5, 5, 3])
+    assert.deepStrictEqual(note(6, [failing("a")], "one"), [5, 6, 3])
+    assert.deepStrictEqual(note(7, [pod({ name: "a" })]), [7, -Infinity, 7])
+    assert.deepStrictEqual(note(8, [], "one"), [8, -Infinity, 8])
+  })
+
   it("goes on when somebody sets the wall clock: nothing is over sooner or later for it", () => {
     const seen = new RolloutsSeen()
     const note = (now: number, uptime: number) =>

@@ -101,8 +101,10 @@ export class Contests {
   /** Takes note of what a workload is now; answers what is remembered of a fight over it. */
   look(workload: Workload, { controlled, newest }: Around, now: number): HeldMark | undefined {
     if (!kindOf(workload.kind).mutable || workload.owner !== undefined) return undefined
-    const entry = this.#entry(workload, controlled)
     const { held, imagesSetBy, originals } = workload
+    // of what we never wrote there is nothing to look for, and there are thousands
+    if (held === undefined && originals === undefined && !this.#entries.has(workload.key)) return undefined
+    const entry = this.#entry(workload, controlled)
     const ours: ReadonlyMap<string, string> = isOurPatch(workload, this.#target)
       ? verifiedOriginals(workload, this.#target)
       : new Map()

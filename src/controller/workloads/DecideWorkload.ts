@@ -13,19 +13,14 @@ import type { Facts } from "../../workload/Facts.ts"
 import type { HeldMark } from "../../workload/HeldMark.ts"
 import { kindOf } from "../../workload/Kinds.ts"
 import { type Plan, plan } from "../../workload/Plan.ts"
-import type { Pod, Workload } from "../../workload/Workload.ts"
-import { patchOf } from "../../workload/OurRollout.ts"
-import { newestPods } from "../../workload/Rollout.ts"
+import type { Workload } from "../../workload/Workload.ts"
+import { shownPatchOf } from "../../workload/OurRollout.ts"
 import type { Contests } from "./Contests.ts"
-import { gatherFacts } from "../GatherFacts.ts"
+import { type Below, belowOf, gatherFacts } from "../GatherFacts.ts"
 import { type RolloutsSeen, type Times, timesAt } from "../RolloutsSeen.ts"
 
-export interface Decided {
+export interface Decided extends Below {
   readonly workload: Workload
-  readonly pods: ReadonlyArray<Pod>
-  readonly newestPods: ReadonlySet<Pod>
-  /** Objects other than pods that it controls itself. */
-  readonly controlled: ReadonlyArray<Workload>
   /** What was seen of its rollout over time. */
   readonly times: Times
   readonly settings: Settings
@@ -64,14 +59,13 @@ export const make = Effect.fnUntraced(function*({ contests, ownNamespace, seen, 
     const settings = yield* SubscriptionRef.get(settingsRef)
     const now = yield* Clock.currentTimeMillis
     const up = yield* uptime
-    const pods = store.podsOf(workload)
-    const controlled = store.controlledBy(workload)
-    const newest = newestPods(workload, controlled, pods)
+    const below = belowOf(store, workload)
+    const { controlled, newestPods, pods } = below
     // of what another object controls, or what is never patched, there is nothing to remember
     const times = workload.owner === undefined && kindOf(workload.kind).mutable
-      ? seen.note(workload, patchOf(workload), pods, newest, { now, uptime: up })
+      ? seen.note(workload, shownPatchOf(workload), pods, newestPods, { now, uptime: up })
       : timesAt(now)
-    const remembered = contests.look(workload, { newest, controlled }, now)
+    const remembered = contests.look(workload, { newest: newestPods, controlled }, now)
     const facts = gatherFacts(store, workload, {
       settings,
       backup: target,
@@ -83,13 +77,11 @@ export const make = Effect.fnUntraced(function*({ contests, ownNamespace, seen, 
       explained: contests.isExplained(key),
       pullFailsSince: times.pullFailsSince,
       unheard: (resource) => states.unheard(resource, up)
-    })
+    }, below)
     const planned = plan(workload, { ...facts, remembered, leads: yield* mayWrite })
     return {
       workload,
-      pods,
-      newestPods: newest,
-      controlled,
+      ...below,
       times,
       settings,
       now,
