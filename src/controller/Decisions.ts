@@ -119,7 +119,8 @@ export class DecisionMap {
     const same = sameVerdict(before?.verdict, decision.verdict)
     this.#count(before, -1)
     this.#count(decision, 1)
-    this.#decisions.set(key, { ...decision, since: same ? before?.since ?? now : now })
+    const { plan, verdict } = decision
+    this.#decisions.set(key, { plan, verdict, since: same ? before?.since ?? now : now })
     const said = new Set(notes(before))
     const fresh = notes(decision).filter((it) => !said.has(it))
     const warnings = Effect.forEach(fresh, (it) => Effect.logWarning(it), { discard: true })

@@ -31,7 +31,8 @@ const watchedKind = (kind: Kind, of: Pick<Resource<Workload>, "project" | "wire"
     name: watchName(kind),
     path: collectionPath(kind),
     ...of,
-    key: ({ name, namespace }) => workloadKey(kindName(kind), namespace, name)
+    key: ({ name, namespace }) => workloadKey(kindName(kind), namespace, name),
+    keyOf: (it) => it.key
   },
   kept: "workload",
   prefix: `${kindName(kind)}/`,
@@ -58,7 +59,8 @@ const pods: Watched<Pod> = {
     project: projectPod,
     // as above
     wire: { message: wireObjects.Pod, project: (object) => readPod(object as typeof PodObject.Type) },
-    key: ({ name, namespace }) => workloadKey("Pod", namespace, name)
+    key: ({ name, namespace }) => workloadKey("Pod", namespace, name),
+    keyOf: (it) => it.workload.key
   },
   kept: "pod",
   prefix: "",

@@ -41,9 +41,12 @@ const leave = (cursor: Cursor, end: number): void => {
   cursor.end = end
 }
 
-/** The fields of the few messages that are no objects, by their numbers: numbers and texts alone. */
+/** What was read last by `readValues`: each label is read so, and an array for each would be most of what reading leaves behind. */
+const values: Array<number | string | undefined> = Array.from({ length: 8 })
+
+/** The fields of the few messages that are no objects, by their numbers: numbers and texts alone. Good until the next are read. */
 const readValues = (cursor: Cursor): ReadonlyArray<number | string | undefined> => {
-  const values: Array<number | string | undefined> = []
+  values.fill(undefined)
   while (cursor.at < cursor.end) {
     const tag = cursor.varint()
     const type = tag & 7

@@ -101,7 +101,12 @@ export class Workloads {
 
   /** Pods that the workload controls, directly or through objects it controls. */
   podsOf(workload: Workload): ReadonlyArray<Pod> {
-    return this.#below(workload).flatMap((key) => this.#pods.get(key) ?? [])
+    const pods: Array<Pod> = []
+    for (const key of this.#below(workload)) {
+      const pod = this.#pods.get(key)
+      if (pod !== undefined) pods.push(pod)
+    }
+    return pods
   }
 
   /** Objects other than pods that the workload controls itself. */
@@ -206,24 +211,24 @@ export class Workloads {
   }
 
   /** Keys of all that the workload controls, each once: in manifests owners can go round in circles, and uids be there twice. */
-  #below(workload: Workload): ReadonlyArray<string> {
+  #below({ namespace, uid }: Workload): Iterable<string> {
     // most objects are pods and scaled-down ReplicaSets
-    if (!this.#owned.hasAny(workload.namespace, workload.uid)) return none
-    const below = new Set<string>()
-    let level: ReadonlyArray<Workload> = [workload]
-    for (let depth = 0; depth <= maxOwners && level.length > 0; depth++) {
-      const next: Array<Workload> = []
-      for (const it of level) {
-        for (const key of this.#owned.of(it.namespace, it.uid)) {
-          if (below.has(key)) continue
-          below.add(key)
-          const found = this.#workloads.get(key)
-          if (found !== undefined) next.push(found)
-        }
+    if (!this.#owned.hasAny(namespace, uid)) return none
+    const below = new Set(this.#owned.of(namespace, uid))
+    let depth = 1
+    let last = below.size
+    let count = 0
+    // what is added on the way is come to as well, level by level
+    for (const key of below) {
+      if (count++ === last) {
+        depth++
+        last = below.size
       }
-      level = next
+      if (depth > maxOwners) break
+      const found = this.#workloads.get(key)
+      if (found !== undefined) { for (const it of this.#owned.of(found.namespace, found.uid)) below.add(it) }
     }
-    return [...below]
+    return below
   }
 
   #put<A>(map: Map<string, A>, key: string, item: A, workload: (item: A) => Workload): ReadonlyArray<string> {

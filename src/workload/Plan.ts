@@ -122,9 +122,14 @@ const verdictOf = (
   return held("dry-run", `it would be rewritten: ${changes}`)
 }
 
-const nothing = { images: [], wants: [], stale: [], onlyStale: false, patchable: false, touchable: true }
+const none: ReadonlyArray<string> = []
+const nothing = { images: [], wants: none, stale: none, onlyStale: false, patchable: false, touchable: true }
 
-const unique = (sources: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(sources)]
+/** Of most workloads the sources of their only image, which keeps them already. */
+const sourcesOf = (images: ReadonlyArray<PlannedImage>): ReadonlyArray<string> => {
+  const [first] = images
+  return first !== undefined && images.length === 1 ? first.wants : [...new Set(images.flatMap((it) => it.wants))]
+}
 
 /** Decides about one workload. */
 export const plan = (workload: Workload, facts: Facts): Plan => {
@@ -139,8 +144,8 @@ export const plan = (workload: Workload, facts: Facts): Plan => {
   return {
     workload,
     images,
-    wants: unique(images.flatMap((it) => it.wants)),
-    stale: pending ? unique(images.flatMap((it) => it.stale ? it.wants : [])) : [],
+    wants: sourcesOf(images),
+    stale: pending ? sourcesOf(images.filter((it) => it.stale)) : none,
     onlyStale: pending && images.every((it) => it.hold === undefined || it.stale),
     touchable: facts.unseen.length === 0 && facts.leads !== false,
     patchable: neverPatched(workload) === undefined && heldByWay(workload, facts) === undefined,

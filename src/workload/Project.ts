@@ -8,51 +8,52 @@ import { imagesSetByOf, managerOf, marksOf, patchedAtOf, rewriteAnnotation, temp
 import { originalsAnnotation } from "./Originals.ts"
 import { ownsImages } from "./Ownership.ts"
 import { shapeOf } from "./Shape.ts"
+import { sharedSlot } from "./SharedSlots.ts"
 import { slotPath } from "./SlotPaths.ts"
 import { restoredAnnotation } from "./RestoredMark.ts"
-import { type ImageSlot, type Workload } from "./Workload.ts"
-import { type RolloutStatus, volumePrefix, workloadKey } from "./Workload.ts"
+import { type ImageSlot, type Owner, type RolloutStatus, volumePrefix, type Workload, workloadKey } from "./Workload.ts"
 
 type Meta = typeof ObjectMeta.Type
 type Spec = typeof PodSpec.Type
 
 const decodeTemplated = Schema.decodeUnknownOption(Templated)
 
+const nowhere: ReadonlyArray<ImageSlot> = []
+
 const slotsOf = (spec: Spec, at: string): ReadonlyArray<ImageSlot> => {
-  const slots: Array<ImageSlot> = []
-  for (const list of ["initContainers", "containers", "ephemeralContainers"] as const) {
-    spec[list]?.forEach((it, index) =>
-      slots.push({
-        container: it.name ?? "",
-        ...slotPath(at, list, index),
-        image: it.image ?? "",
-        pullPolicy: it.imagePullPolicy ?? undefined
-      })
-    )
+  let first: readonly [ImageSlot] | undefined
+  let all: Array<ImageSlot> | undefined
+  const put = (alone: readonly [ImageSlot]) => {
+    if (first === undefined) {
+      first = alone
+      return
+    }
+    all ??= [first[0]]
+    all.push(alone[0])
   }
-  spec.volumes?.forEach((it, index) => {
-    if (it.image === undefined || it.image === null) return
-    slots.push({
-      container: `${volumePrefix}${it.name ?? ""}`,
-      ...slotPath(at, "volumes", index),
-      image: it.image.reference ?? "",
-      pullPolicy: it.image.pullPolicy ?? undefined
-    })
-  })
+  for (const list of ["initContainers", "containers", "ephemeralContainers"] as const) {
+    const containers = spec[list] ?? []
+    for (const [index, it] of containers.entries()) {
+      const path = slotPath(at, list, index)
+      put(sharedSlot(it.name ?? "", path, it.image ?? "", it.imagePullPolicy ?? undefined))
+    }
+  }
+  for (const [index, { image, name }] of (spec.volumes ?? []).entries()) {
+    if (image === undefined || image === null) continue
+    const path = slotPath(at, "volumes", index)
+    put(sharedSlot(`${volumePrefix}${name ?? ""}`, path, image.reference ?? "", image.pullPolicy ?? undefined))
+  }
   // a copy has room for what is in it, and no more
-  return slots.slice()
+  return all?.slice() ?? first ?? nowhere
 }
 
-const ownerOf = (metadata: Meta) => {
+const ownerOf = (metadata: Meta): Owner | undefined => {
   const owner = metadata.ownerReferences?.find((it) => it.controller === true)
-  return owner === undefined
-    ? undefined
-    : {
-      ...(owner.apiVersion ? { apiVersion: owner.apiVersion } : {}),
-      kind: owner.kind ?? "",
-      name: owner.name ?? "",
-      uid: owner.uid ?? ""
-    }
+  if (owner === undefined) return undefined
+  const kind = owner.kind ?? ""
+  const name = owner.name ?? ""
+  const uid = owner.uid ?? ""
+  return owner.apiVersion ? { apiVersion: owner.apiVersion, kind, name, uid } : { kind, name, uid }
 }
 
 const noNames: ReadonlyArray<string> = []
@@ -65,30 +66,74 @@ export const namesOf = (references: Spec["imagePullSecrets"]): ReadonlyArray<str
 
 const writable = [rewriteAnnotation, heldAnnotation, restoredAnnotation]
 /** What most objects have: shared, because there are many. */
-export const nothingWritten: Workload["written"] = {}
+const nothingWritten: Workload["written"] = {}
 /** Kinds whose pods a change of the template replaces. */
 const rolling: ReadonlySet<WorkloadKind> = new Set(["Deployment", "StatefulSet", "DaemonSet"])
 
-const writtenOf = (annotations: Readonly<Record<string, string>>): Workload["written"] => {
-  const found = writable.flatMap((name) => {
-    const text = annotations[name]
-    return text === undefined ? [] : [[name, text] as const]
-  })
-  return found.length === 0 ? nothingWritten : Object.fromEntries(found)
+const writtenOf = (annotations: Readonly<Record<string, string>>): Workload["written"] =>
+  writable.every((name) => annotations[name] === undefined)
+    ? nothingWritten
+    : Object.fromEntries(writable.flatMap((name) => {
+      const text = annotations[name]
+      return text === undefined ? [] : [[name, text] as const]
+    }))
+
+/** What neither metadata nor pod spec tell, but the kind of object, its template and its status. */
+export type OfKind = Pick<
+  Workload,
+  | "templateMetadata"
+  | "replicas"
+  | "paused"
+  | "strategy"
+  | "partition"
+  | "maxUnavailable"
+  | "maxSurge"
+  | "deadlineSeconds"
+  | "rollout"
+  | "ordered"
+  | "succeededAt"
+  | "revision"
+  | "podLabels"
+  | "shape"
+>
+
+/** Of what has neither a template nor a rollout. */
+export const ofNoKind: OfKind = {
+  templateMetadata: "metadata",
+  replicas: undefined,
+  paused: false,
+  strategy: undefined,
+  partition: 0,
+  maxUnavailable: undefined,
+  maxSurge: undefined,
+  deadlineSeconds: undefined,
+  rollout: undefined,
+  ordered: false,
+  succeededAt: undefined,
+  revision: undefined,
+  podLabels: nothingWritten,
+  shape: undefined
+}
+
+/** Where the parts of a projection stand in an object. */
+export interface Places {
+  /** JSON pointer of the pod spec. */
+  readonly at: string
+  /** The annotations that the originals are among. */
+  readonly originalsOn: Readonly<Record<string, string>> | undefined
 }
 
 /**
- * The part of a projection that comes from the object's metadata and its pod spec.
- * @param at JSON pointer of the pod spec
- * @param originalsOn the annotations that the originals are among
+ * A projection, of the object's metadata, its pod spec and what its kind tells. Each field is named: an object that is spread into
+ * another has no room for what follows and grows outside of itself, a quarter larger, and there are as many as objects.
  */
 export const projectBase = (
   kind: Kind["kind"],
   metadata: Meta,
   spec: Spec,
-  at: string,
-  originalsOn: Readonly<Record<string, string>> | undefined
-) => {
+  { at, originalsOn }: Places,
+  of: OfKind
+): Workload => {
   const labels = metadata.labels ?? {}
   const annotations = metadata.annotations ?? {}
   const namespace = metadata.namespace ?? "default"
@@ -123,7 +168,21 @@ export const projectBase = (
     written: writtenOf(annotations),
     held: readHeld(annotations[heldAnnotation]),
     ownsImages: kindOf(kind).mutable &&
-      ownsImages(kind, metadata.managedFields ?? [], originalsOn?.[originalsAnnotation] !== undefined)
+      ownsImages(kind, metadata.managedFields ?? [], originalsOn?.[originalsAnnotation] !== undefined),
+    templateMetadata: of.templateMetadata,
+    replicas: of.replicas,
+    paused: of.paused,
+    strategy: of.strategy,
+    partition: of.partition,
+    maxUnavailable: of.maxUnavailable,
+    maxSurge: of.maxSurge,
+    deadlineSeconds: of.deadlineSeconds,
+    rollout: of.rollout,
+    ordered: of.ordered,
+    succeededAt: of.succeededAt,
+    revision: of.revision,
+    podLabels: of.podLabels,
+    shape: of.shape
   }
 }
 
@@ -186,19 +245,12 @@ const templated = (kind: BuiltInKind, it: typeof Templated.Type, shape: string |
   const template = kind.kind === "CronJob" ? it.spec?.jobTemplate?.spec?.template : it.spec?.template
   const metadata = template?.metadata ?? undefined
   const rollingUpdate = it.spec?.updateStrategy ?? it.spec?.strategy ?? undefined
-  return {
-    ...projectBase(
-      kind.kind,
-      it.metadata,
-      template?.spec ?? {},
-      `${kind.template}/spec`,
-      metadata?.annotations ?? undefined
-    ),
-    templateMetadata: metadata === undefined
-      ? "none"
-      : metadata.annotations === undefined || metadata.annotations === null
-      ? "metadata"
-      : "annotations",
+  const annotations = metadata?.annotations ?? undefined
+  return projectBase(kind.kind, it.metadata, template?.spec ?? {}, {
+    at: `${kind.template}/spec`,
+    originalsOn: annotations
+  }, {
+    templateMetadata: metadata === undefined ? "none" : annotations === undefined ? "metadata" : "annotations",
     replicas: it.spec?.replicas ?? undefined,
     paused: it.spec?.paused ?? false,
     strategy: rollingUpdate?.type ?? undefined,
@@ -214,7 +266,7 @@ const templated = (kind: BuiltInKind, it: typeof Templated.Type, shape: string |
     revision: revisionOf(kind.kind, it.metadata, it.status?.updateRevision ?? undefined),
     podLabels: rolling.has(kind.kind) ? metadata?.labels ?? {} : nothingWritten,
     shape
-  }
+  })
 }
 
 /** Projects an object with a pod template; undefined when it is none of that kind's shape. */

@@ -6,7 +6,7 @@ import { type ExtraKind, extraName } from "../settings/Settings.ts"
 import { ObjectMeta, PodSpec } from "./ApiObjects.ts"
 import { type BuiltInKind, type Kind } from "./Kinds.ts"
 import { originalsAnnotation } from "./Originals.ts"
-import { nothingWritten, projectBase, projectTemplated } from "./Project.ts"
+import { ofNoKind, projectBase, projectTemplated } from "./Project.ts"
 import { type Workload, workloadKey } from "./Workload.ts"
 
 /**
@@ -59,8 +59,8 @@ export const projectExtra = (kind: Kind) => (object: unknown): Workload | undefi
   // what has none has no images, as a Deployment without a template
   const spec = Option.getOrUndefined(decodePodSpec(fieldAt(object, path) ?? {}))
   if (metadata === undefined || spec === undefined) return undefined
-  const annotations = metadata.annotations ?? {}
-  const base = projectBase("Extra", metadata, spec, `/${path.join("/")}`, annotations)
+  const places = { at: `/${path.join("/")}`, originalsOn: metadata.annotations ?? undefined }
+  const base = projectBase("Extra", metadata, spec, places, { ...ofNoKind, replicas: replicasOf(object) })
   return {
     ...base,
     key: workloadKey(kind.extra?.name ?? "", base.namespace, base.name),
@@ -68,21 +68,7 @@ export const projectExtra = (kind: Kind) => (object: unknown): Workload | undefi
     // tested before it is changed: a change of annotations makes no new generation
     written: base.originals === undefined
       ? base.written
-      : { ...base.written, [originalsAnnotation]: base.originals },
-    templateMetadata: "metadata",
-    replicas: replicasOf(object),
-    paused: false,
-    strategy: undefined,
-    partition: 0,
-    maxUnavailable: undefined,
-    maxSurge: undefined,
-    deadlineSeconds: undefined,
-    rollout: undefined,
-    ordered: false,
-    succeededAt: undefined,
-    revision: undefined,
-    podLabels: nothingWritten,
-    shape: undefined
+      : { ...base.written, [originalsAnnotation]: base.originals }
   }
 }
 

@@ -2,8 +2,8 @@
 import { Option, Schema } from "effect"
 import { PodObject } from "./ApiObjects.ts"
 import { parseImageId } from "./ImageId.ts"
-import { nothingWritten, projectBase, revisionOf, timeOf } from "./Project.ts"
-import { type ContainerState, type ImageSlot, type Pod, volumePrefix, type Workload } from "./Workload.ts"
+import { ofNoKind, projectBase, revisionOf, timeOf } from "./Project.ts"
+import { type ContainerState, type ImageSlot, type Pod, volumePrefix } from "./Workload.ts"
 
 const decodePod = Schema.decodeUnknownOption(PodObject)
 
@@ -29,12 +29,12 @@ const containerStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses, in
   })
 
 /** Image volumes as containers that start with the first: most runtimes do not say what was mounted (KEP-5365 does). */
-const volumeStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses): ReadonlyArray<ContainerState> => {
+const volumeStates = (volumes: ReadonlyArray<ImageSlot>, statuses: Statuses): ReadonlyArray<ContainerState> => {
   const refs = new Map(
     statuses.flatMap((it) => it.volumeMounts ?? []).map((it) => [it.name ?? "", it.volumeStatus?.image?.imageRef ?? ""])
   )
   const states = containerStates([], statuses, false)
-  return slots.filter((it) => it.container.startsWith(volumePrefix)).map((slot) => ({
+  return volumes.map((slot) => ({
     container: slot.container,
     image: slot.image,
     init: false,
@@ -47,47 +47,44 @@ const volumeStates = (slots: ReadonlyArray<ImageSlot>, statuses: Statuses): Read
   }))
 }
 
+/** What the status says of everything that the pod runs. */
+const statesOf = (
+  slots: ReadonlyArray<ImageSlot>,
+  { containerStatuses, ephemeralContainerStatuses, initContainerStatuses }: NonNullable<typeof PodObject.Type["status"]>
+): ReadonlyArray<ContainerState> => {
+  const main = containerStatuses ?? []
+  const init = initContainerStatuses ?? []
+  const volumes = slots.filter((it) => it.container.startsWith(volumePrefix))
+  return [
+    ...containerStates(slots, init, true),
+    ...containerStates(slots, main, false),
+    ...containerStates(slots, ephemeralContainerStatuses ?? [], false),
+    ...(volumes.length === 0 ? [] : volumeStates(volumes, [...init, ...main]))
+  ]
+}
+
 /** Projects a pod, as WireObjects.ts has read it: what it names as a workload, and what its containers do. */
 export const readPod = (it: typeof PodObject.Type): Pod => {
   const spec = it.spec ?? {}
   const annotations = it.metadata.annotations ?? undefined
-  const workload: Workload = {
-    ...projectBase("Pod", it.metadata, spec, "/spec", annotations),
+  const workload = projectBase("Pod", it.metadata, spec, { at: "/spec", originalsOn: annotations }, {
+    ...ofNoKind,
     templateMetadata: annotations === undefined ? "metadata" : "annotations",
-    replicas: undefined,
-    paused: false,
-    strategy: undefined,
-    partition: 0,
-    maxUnavailable: undefined,
-    maxSurge: undefined,
-    deadlineSeconds: undefined,
-    rollout: undefined,
-    ordered: false,
-    succeededAt: undefined,
-    revision: revisionOf("Pod", it.metadata, undefined),
-    podLabels: nothingWritten,
-    shape: undefined
-  }
-  const phase = it.status?.phase
-  const readiness = it.status?.conditions?.find((condition) => condition.type === "Ready")
-  const main = it.status?.containerStatuses ?? []
-  const init = it.status?.initContainerStatuses ?? []
+    revision: revisionOf("Pod", it.metadata, undefined)
+  })
+  const status = it.status ?? {}
+  const conditionOf = (type: string) => status.conditions?.find((condition) => condition.type === type)
+  const readiness = conditionOf("Ready")
+  const scheduled = conditionOf("PodScheduled")
   return {
     workload,
     node: spec.nodeName ?? undefined,
     createdAt: timeOf(it.metadata.creationTimestamp),
-    finished: phase === "Succeeded" || phase === "Failed",
+    finished: status.phase === "Succeeded" || status.phase === "Failed",
     ready: readiness?.status === "True",
     readySince: timeOf(readiness?.lastTransitionTime),
-    unschedulable:
-      it.status?.conditions?.find((condition) => condition.type === "PodScheduled" && condition.status === "False")
-        ?.message ?? undefined,
-    containers: [
-      ...containerStates(workload.images, init, true),
-      ...containerStates(workload.images, main, false),
-      ...containerStates(workload.images, it.status?.ephemeralContainerStatuses ?? [], false),
-      ...volumeStates(workload.images, [...init, ...main])
-    ]
+    unschedulable: scheduled?.status === "False" ? scheduled.message ?? undefined : undefined,
+    containers: statesOf(workload.images, status)
   }
 }
 

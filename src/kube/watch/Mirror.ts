@@ -13,6 +13,7 @@ interface Rules<A> {
   /** What is kept of an object; undefined: nothing. */
   readonly project: (object: unknown) => A | undefined
   readonly key: (meta: Meta) => string
+  readonly keyOf?: ((item: A) => string) | undefined
 }
 
 /** A list while it comes, object by object. */
@@ -25,8 +26,9 @@ export class Listing<A> {
 
   /** @param meta of the object, where it is known */
   add(object: unknown, meta: Meta | undefined = metaOf(object)): void {
-    const item = meta === undefined ? undefined : this.#rules.project(object)
-    if (meta !== undefined && item !== undefined) this.#items.set(this.#rules.key(meta), item)
+    const { key, keyOf, project } = this.#rules
+    const item = meta === undefined ? undefined : project(object)
+    if (meta !== undefined && item !== undefined) this.#items.set(keyOf?.(item) ?? key(meta), item)
   }
 
   /** All of it; what is taken is not kept here, since a session outlives its list by minutes. */

@@ -16,6 +16,8 @@ export interface Resource<A> {
   readonly wire?: { readonly message: Message; readonly project: (object: object) => A | undefined } | undefined
   /** The same for an object as long as it lives, and the key of what is kept of it. */
   readonly key: (meta: Meta) => string
+  /** The same key, where what is kept has it already: a second text for each object of a list is time and memory. */
+  readonly keyOf?: ((item: A) => string) | undefined
 }
 
 /** What is kept of an object, however it was read. */

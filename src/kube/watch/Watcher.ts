@@ -54,7 +54,7 @@ class Watch<A> {
     this.#states = states
     this.#series = seriesOf(resource.name)
     this.#projector = makeProjector(resource.name, keepOf(resource))
-    this.#mirror = new Mirror({ project: this.#projector.project, key: resource.key })
+    this.#mirror = new Mirror({ ...resource, project: this.#projector.project })
   }
 
   #now(): number {

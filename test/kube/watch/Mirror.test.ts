@@ -46,6 +46,13 @@ describe("a mirror", () => {
     )
   })
 
+  it("takes the keys of a list from what is kept, where that tells them", () => {
+    const mirror = new Mirror({ ...rules, keyOf: (it: Thing) => `kept/${it.metadata.name}` })
+    const listing = mirror.listing()
+    listing.add(thing("a"))
+    assert.deepStrictEqual([...listing.take().keys()], ["kept/a"])
+  })
+
   it("hands a list over whole, and keeps nothing of it for the rest of the session", () => {
     const mirror = new Mirror(rules)
     const listing = mirror.listing()
