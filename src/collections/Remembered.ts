@@ -5,7 +5,7 @@ const longest = 256
 
 /**
  * The same function; of a text that came lately its answer is what it was then.
- * @param most how many answers are kept, twice that at times
+ * @param most how many answers are kept; the half that came last stays when it is full
  * @param options.longest of longer texts nothing is kept, in characters
  */
 export const remembered = <A extends {}>(
@@ -20,7 +20,7 @@ export const remembered = <A extends {}>(
     if (known !== undefined) return known
     if (text.length > options.longest) return make(text)
     const answer = before.get(text) ?? make(text)
-    if (recent.size >= most) {
+    if (recent.size >= most / 2) {
       before = recent
       recent = new Map()
     }

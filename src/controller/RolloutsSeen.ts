@@ -89,7 +89,7 @@ export class RolloutsSeen {
       if (before !== undefined) this.#entries.delete(key)
       return timesAt(now)
     }
-    const entry: Entry = before !== undefined && before.patch === patch
+    const entry: Entry = before !== undefined && patch !== undefined && before.patch === patch
       ? before
       : {
         patch,

@@ -73,9 +73,8 @@ export const readPod = (it: typeof PodObject.Type): Pod => {
     revision: revisionOf("Pod", it.metadata, undefined)
   })
   const status = it.status ?? {}
-  const conditionOf = (type: string) => status.conditions?.find((condition) => condition.type === type)
-  const readiness = conditionOf("Ready")
-  const scheduled = conditionOf("PodScheduled")
+  const readiness = status.conditions?.find((it) => it.type === "Ready")
+  const unscheduled = status.conditions?.find((it) => it.type === "PodScheduled" && it.status === "False")
   return {
     workload,
     node: spec.nodeName ?? undefined,
@@ -83,7 +82,7 @@ export const readPod = (it: typeof PodObject.Type): Pod => {
     finished: status.phase === "Succeeded" || status.phase === "Failed",
     ready: readiness?.status === "True",
     readySince: timeOf(readiness?.lastTransitionTime),
-    unschedulable: scheduled?.status === "False" ? scheduled.message ?? undefined : undefined,
+    unschedulable: unscheduled?.message ?? undefined,
     containers: statesOf(workload.images, status)
   }
 }

@@ -18,16 +18,18 @@ describe("what is remembered of texts", () => {
   })
 
   it("is made once while it comes", () => {
-    const { made, of } = counted(2)
+    const { made, of } = counted(4)
     assert.strictEqual(of("a"), of("a"))
     for (const it of ["b", "a", "c", "a", "d", "a", "e", "a"]) of(it)
     assert.deepStrictEqual(made, ["a", "b", "c", "d", "e"])
   })
 
   it("is bounded: what does not come is forgotten, and long texts are never kept", () => {
-    const { made, of } = counted(2, 3)
+    const { made, of } = counted(4, 3)
     for (const it of ["a", "b", "c", "d", "e", "a", "long", "long"]) of(it)
     assert.deepStrictEqual(made, ["a", "b", "c", "d", "e", "a", "long", "long"])
+    assert.deepStrictEqual(["e", "d", "a"].map(of), [["e"], ["d"], ["a"]])
+    assert.strictEqual(made.length, 8, "the half that came last is there")
   })
 
   it.prop("of texts alone is the texts", [Schema.Array(Schema.String)], ([texts]) => {

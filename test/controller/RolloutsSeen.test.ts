@@ -56,7 +56,7 @@ describe("what is seen of a rollout over time", () => {
     assert.deepStrictEqual(note(1, []), [1, -Infinity, 1])
     assert.deepStrictEqual(note(2, []), [2, -Infinity, 2])
     assert.deepStrictEqual(note(3, [failing("a")])[2], 3)
-    assert.deepStrictEqual(note(4, [failing("a")])[2], 3)
+    assert.deepStrictEqual(note(4, [failing("a")]), [4, 4, 3])
     // our patch finds it failing, and what was seen before goes on
     assert.deepStrictEqual(note(5, [failing("a")], "one"), [5, 5, 3])
     assert.deepStrictEqual(note(6, [failing("a")], "one"), [5, 6, 3])

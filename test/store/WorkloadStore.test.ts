@@ -75,6 +75,22 @@ describe("the workload store", () => {
     assert.deepStrictEqual(store.podsOf(a), [])
   })
 
+  it("goes down as far as owners are followed up, and one further: no chain is endless", () => {
+    const store = new Workloads()
+    const at = (level: number, metadata: Record<string, unknown> = {}) =>
+      workload({
+        name: `level-${level}`,
+        metadata: {
+          uid: `uid-${level}`,
+          ...(level === 0 ? {} : owned("Deployment", `level-${level - 1}`, `uid-${level - 1}`).metadata),
+          ...metadata
+        }
+      })
+    for (let level = 0; level < 10; level++) store.putWorkload(at(level))
+    const changed = store.putWorkload(at(0, { annotations: { "image-cloner.io/ignore": "true" } }))
+    assert.deepStrictEqual(changed, [0, 1, 2, 3, 4, 5, 6].map((it) => `Deployment/shop/level-${it}`))
+  })
+
   it("concerns a whole namespace by its marks, and the pods of a node by its readiness", () => {
     const { deployment, pod: one, store } = chain()
     store.putWorkload(deployment)
