@@ -24,6 +24,7 @@ import { copyImage } from "./steps/CopyImage.ts"
 import type { Copied } from "./steps/Tag.ts"
 import { makeTurns, type Turns } from "./WaitingImages.ts"
 import { confirm } from "./verify/Confirm.ts"
+import { confirmWhole } from "./verify/ConfirmWhole.ts"
 import { recognise, type Recognised } from "./verify/Recognise.ts"
 import { makeBlobChecks } from "./verify/VerifyBlobs.ts"
 
@@ -62,6 +63,8 @@ export class Cloner extends Context.Service<Cloner, {
   readonly repair: (source: ImageReference, damaged: ReadonlySet<Digest>) => Effect.Effect<Copied, CloneError>
   /** Does the backup still have it, by the name under which it is pulled? Uptime of its answer, in milliseconds (Confirm.ts). */
   readonly verify: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
+  /** The same, and all below it, for a copy that pods cannot pull (ConfirmWhole.ts). */
+  readonly verifyWhole: (source: ImageReference, digest: Digest) => Effect.Effect<number, CloneError>
   /**
    * What the backup holds of an image, by a look at the backup alone: for replicas that do not copy (Recognise.ts). Fails where its turn
    * to be looked at has not come (`in-line`): it waits, as with `CloneRequest.inLine`.
@@ -130,16 +133,16 @@ export class Cloner extends Context.Service<Cloner, {
 const goesByLast = (source: ImageReference) => ({ reason, side, unnamed }: CloneError): boolean =>
   source.digest === undefined && ((side === "source" && unnamed === true) || reason === "tag-in-use")
 
+interface Asking {
+  readonly limits: Limits
+  readonly registry: RegistryClient["Service"]
+}
+
 /** Each look asks anew: an answer, or that there was none, holds for that look alone. */
-const recogniseNow = (
-  { limits, registry }: { readonly limits: Limits; readonly registry: RegistryClient["Service"] },
-  backup: Backup,
-  source: ImageReference
-) =>
-  Effect.flatMap(
-    makeBlobChecks({ registry, limits, deep: false }),
-    (blobs) => recognise({ registry, blobs }, backup, source)
-  )
+const blobsNow = (asking: Asking) => makeBlobChecks({ ...asking, deep: false })
+
+const recogniseNow = (asking: Asking, backup: Backup, source: ImageReference) =>
+  Effect.flatMap(blobsNow(asking), (blobs) => recognise({ registry: asking.registry, blobs }, backup, source))
 
 /** Makes the function that copies one image, and what it shares with the rest. */
 const makeCopy = Effect.fnUntraced(function*(turns: Turns) {
@@ -222,6 +225,11 @@ const makeCloner = Effect.fnUntraced(function*(turns: Turns) {
       request.inLine === true ? turns.keepingPlace(format(source), clone(source, request)) : clone(source, request),
     repair: (source, damaged) => copy(source, {}, { damaged }),
     verify: (source, digest) => confirm({ registry, ledger, backup: settings().backup }, source, digest),
+    verifyWhole: (source, digest) =>
+      Effect.flatMap(
+        blobsNow({ registry, limits }),
+        (blobs) => confirmWhole({ registry, ledger, blobs, backup: settings().backup }, source, digest)
+      ),
     recognise: (source, claim = unclaimed) =>
       Effect.scoped(Effect.flatMap(
         turns.looking(format(source), { ...claim, lane: source.registry }),

@@ -20,12 +20,24 @@ export interface InventoryEntry {
   readonly vanished?: VanishedCause | undefined
 }
 
+/** Whether pods cannot pull a copy: `due`, all of it is to be looked at; `at`, when that was said last: uptime in milliseconds. */
+interface Suspicion {
+  readonly due: boolean
+  readonly at: number
+}
+
+const unsuspected: Suspicion = { due: false, at: -Infinity }
+
+/** How soon all of a copy is looked at again while pods cannot pull it: it may be their nodes. Milliseconds. */
+const suspectedAgain = 10 * 60 * 1000
+
 interface Entry {
   readonly source: string
   readonly users: Set<string>
   readonly pullers: Set<string>
   state: ImageState
   asked: boolean
+  suspected: Suspicion
   gone: InventoryEntry["gone"]
   vanished: VanishedCause | undefined
 }
@@ -71,7 +83,7 @@ export class Images {
       if (entry === undefined) {
         const pullers = new Set(pulled.has(source) ? [user] : [])
         const users = new Set([user])
-        const unknown = { asked: false, gone: undefined, vanished: undefined }
+        const unknown = { asked: false, suspected: unsuspected, gone: undefined, vanished: undefined }
         this.#entries.set(source, { source, users, pullers, state: pending, ...unknown })
         fresh.push(source)
         continue
@@ -118,6 +130,22 @@ export class Images {
     const entry = this.#entries.get(source)
     if (entry?.asked !== true) return false
     entry.asked = false
+    return true
+  }
+
+  /** Pods cannot pull its copy: whoever offers it then has all of it looked at. False: that was said in the last ten minutes. */
+  suspect(source: string, now: number): boolean {
+    const entry = this.#entries.get(source)
+    if (entry === undefined || now - entry.suspected.at < suspectedAgain) return false
+    entry.suspected = { due: true, at: now }
+    return true
+  }
+
+  /** Whether that was said since this was called last. */
+  takeSuspected(source: string): boolean {
+    const entry = this.#entries.get(source)
+    if (entry?.suspected.due !== true) return false
+    entry.suspected = { ...entry.suspected, due: false }
     return true
   }
 

@@ -5,33 +5,46 @@ import type { Backup } from "../../image/BackupName.ts"
 import { format, parse } from "../../image/ImageReference.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
 import { type Images, Inventory } from "../../store/Inventory.ts"
+import { uptime } from "../../telemetry/Uptime.ts"
 import { type Workloads, WorkloadStore } from "../../store/WorkloadStore.ts"
 import { verifiedOriginals } from "../../workload/Originals.ts"
 import { isRefusal } from "../../workload/PullSet.ts"
 import { cannotPull, lasting, livePods } from "../../workload/Rollout.ts"
 import type { ContainerState, Pod } from "../../workload/Workload.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
+import { ImageQueue } from "../Queues.ts"
 
 interface Stores {
   readonly store: Workloads
   readonly inventory: Images
 }
 
-/** Whether the copy is known to be there: else anybody could name one that is not, and have the set of others rest. */
-const isCopied = (inventory: Images, original: string | undefined): boolean => {
-  const reference = parse(original ?? "")
-  return Result.isSuccess(reference) && inventory.state(format(reference.success))?._tag === "BackedUp"
+/** A copy that a pod waits for. */
+interface Failing {
+  readonly container: ContainerState
+  /** What it is the copy of. */
+  readonly source: string
+}
+
+/** The source whose copy is known to be there: else anybody could name one that is not, and have the set of others rest. */
+const copiedSource = (inventory: Images, original: string | undefined): string | undefined => {
+  const source = Result.getOrUndefined(Result.map(parse(original ?? ""), format))
+  return source !== undefined && inventory.state(source)?._tag === "BackedUp" ? source : undefined
 }
 
 /** The container of a pod that waits for a copy to which its template did not point it. */
-const failingOf = ({ inventory, store }: Stores, pod: Pod, backup: Backup): ContainerState | undefined => {
+const failingOf = ({ inventory, store }: Stores, pod: Pod, backup: Backup): Failing | undefined => {
   if (!pod.containers.some(cannotPull)) return undefined
   const [owner] = store.ownersOf(pod.workload)
   const originals = verifiedOriginals(pod.workload, backup)
-  return pod.containers.find((state) =>
-    cannotPull(state) && isCopied(inventory, originals.get(state.container)) &&
-    owner?.images.some((it) => it.container === state.container && it.image === state.image) !== true
-  )
+  for (const container of pod.containers.filter(cannotPull)) {
+    const source = copiedSource(inventory, originals.get(container.container))
+    const isOfTemplate = owner?.images.some((it) =>
+      it.container === container.container && it.image === container.image
+    )
+    if (source !== undefined && isOfTemplate !== true) return { container, source }
+  }
+  return undefined
 }
 
 const wayOn = ({ workload: { name, namespace, owner } }: Pod, rests: boolean): string => {
@@ -47,6 +60,7 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
   const store = yield* WorkloadStore
   const inventory = yield* Inventory
   const pacing = yield* Pacing
+  const images = yield* ImageQueue
   /** By pod, since when it fails, and whether that was said. */
   const failing = new Map<string, { readonly since: number; said: boolean }>()
 
@@ -54,8 +68,11 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
     const now = yield* Clock.currentTimeMillis
     const seen = new Set<string>()
     for (const pod of livePods([...store.pods])) {
-      const container = failingOf({ store, inventory }, pod, backup)
-      if (container === undefined) continue
+      const waiting = failingOf({ store, inventory }, pod, backup)
+      if (waiting === undefined) continue
+      const { container, source } = waiting
+      // the manifest may be there, and what it names not
+      if (inventory.suspect(source, yield* uptime)) yield* images.offer(source)
       const { key, namespace, name } = pod.workload
       seen.add(key)
       const found = failing.get(key) ?? { since: now, said: false }

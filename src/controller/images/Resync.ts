@@ -19,7 +19,7 @@ interface Options {
   /** Copies the image and says so in the inventory; answers why not, if that fails. */
   readonly attempt: Effect.Success<ReturnType<typeof makeAttempt>>
   /** What follows where the backup has lost the copy. */
-  readonly restore: (source: string, state: Copy) => Effect.Effect<void>
+  readonly restore: (source: string, state: Copy, detail: string) => Effect.Effect<void>
   readonly stayBehind: StayBehind
   readonly mayCopy: (source: string) => Effect.Effect<boolean>
   readonly tagInUse: (reference: ImageReference) => Effect.Effect<boolean>
@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function*(given: Options) {
 
   /** An outage changes nothing; whoever waits for a look asks for one of its own. */
   const unseen = Effect.fnUntraced(function*(source: string, state: Copy, failure: CloneError) {
-    if (failure.reason === "not-found") return yield* restore(source, state)
+    if (failure.reason === "not-found") return yield* restore(source, state, failure.detail)
     yield* Effect.logDebug(`its copy cannot be looked at; that is done later: ${failure.message}`)
     yield* comparisons.putOff(source, failure.retryAfter)
     yield* become(source, state)

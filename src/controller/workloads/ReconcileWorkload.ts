@@ -6,10 +6,11 @@ import type { Backup } from "../../image/BackupName.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
 import { backup } from "../../settings/Settings.ts"
 import { SettingsRef } from "../../settings/SettingsRef.ts"
-import { Inventory } from "../../store/Inventory.ts"
+import { type Images, Inventory } from "../../store/Inventory.ts"
 import { WorkloadStore } from "../../store/WorkloadStore.ts"
 import type { Plan } from "../../workload/Plan.ts"
 import type { Verdict } from "../../workload/Verdict.ts"
+import type { Pod } from "../../workload/Workload.ts"
 import { pulledAnew } from "../../workload/TagPulls.ts"
 import { isObserved } from "../../workload/Rollout.ts"
 import { make as makeAskTags } from "./AskTags.ts"
@@ -95,8 +96,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const before = decisions.get(key)?.plan
     yield* askTags(planned, before, up)
     yield* offerAll(images, planned.stale)
-    // of others another look is due already, or nothing is copied at all
-    yield* offerAll(images, unpulled(planned, pods).filter((it) => inventory.state(it)?._tag === "BackedUp"))
+    yield* offerAll(images, suspects(inventory, planned, pods, up))
     yield* reportStray(before, planned)
     const refusal = rests.refusal(workload, up)
     const back = refusal !== undefined ? undefined : yield* catchRefusal(putBack(decided), planned)
@@ -124,6 +124,19 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     }
   }, (effect, key) => Effect.annotateLogs(effect, { workload: key }))
 })
+
+/** The copies that its pods cannot pull, of which all is looked at then. */
+const suspects = (
+  inventory: Images,
+  planned: Plan,
+  pods: ReadonlyArray<Pod>,
+  uptime: number
+): ReadonlyArray<string> => {
+  // of others another look is due already, or nothing is copied at all
+  const copied = unpulled(planned, pods).filter((it) => inventory.state(it)?._tag === "BackedUp")
+  for (const it of copied) inventory.suspect(it, uptime)
+  return copied
+}
 
 /** Says once of each entry of the originals annotation that it does not count, and what that means. */
 const reportStray = (before: Plan | undefined, now: Plan): Effect.Effect<void> =>

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import * as FailedPulls from "../../../src/controller/admission/FailedPulls.ts"
+import { ImageQueue } from "../../../src/controller/Queues.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
 import { backup, settingsOf } from "../../../src/settings/Settings.ts"
@@ -47,14 +48,16 @@ const watched = Effect.fnUntraced(function*(owner: Workload | undefined, message
       yield* look
       yield* TestClock.adjust("5 seconds")
     }
-    return { said, rests: yield* (yield* Pacing).resting(withoutSecrets) }
-  }).pipe(Effect.provide(Layer.mergeAll(Pacing.layer, Inventory.layer, WorkloadStore.layer, logs)))
+    const asked = inventory.takeSuspected(nginx) && (yield* (yield* ImageQueue).depth) === 1
+    return { said, asked, rests: yield* (yield* Pacing).resting(withoutSecrets) }
+  }).pipe(Effect.provide(Layer.mergeAll(Pacing.layer, Inventory.layer, ImageQueue.layer, WorkloadStore.layer, logs)))
 })
 
 describe("a pod that was pointed to a copy as it was made and cannot pull it", () => {
   it.effect("is named once, with the command that helps, and its set rests", () =>
     Effect.gen(function*() {
-      const { rests, said } = yield* watched(original, "403 Forbidden")
+      const { asked, rests, said } = yield* watched(original, "403 Forbidden")
+      assert.isTrue(asked, "whether all of the copy is there, is looked at")
       assert.deepStrictEqual(said, [
         `pod shop/web-1 cannot pull ${copy}: 403 Forbidden; it was pointed there as it was made. `
         + "kubectl delete pod -n shop web-1 makes a new one, which starts from the original"
@@ -71,11 +74,15 @@ describe("a pod that was pointed to a copy as it was made and cannot pull it", (
 
   it.effect("says nothing of its set where the copy is not known to be there: anybody could name one", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* watched(original, "403 Forbidden", false), { said: [], rests: undefined })
+      assert.deepStrictEqual(yield* watched(original, "403 Forbidden", false), {
+        said: [],
+        asked: false,
+        rests: undefined
+      })
     }))
 
   it.effect("is another's where its template names the copy", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* watched(rewritten, "403 Forbidden"), { said: [], rests: undefined })
+      assert.deepStrictEqual(yield* watched(rewritten, "403 Forbidden"), { said: [], asked: false, rests: undefined })
     }))
 })

@@ -13,6 +13,7 @@ import { type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Images, Inventory } from "../../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
+import { uptime } from "../../../src/telemetry/Uptime.ts"
 import { anyPulls, digestOf, workload } from "../../support/Objects.ts"
 
 const source = "docker.io/library/nginx:1.27"
@@ -54,6 +55,7 @@ const warnings = (told: Array<string>) =>
 const loop = (given: {
   readonly clone: (attempt: number, request?: CloneRequest) => Effect.Effect<Copied, CloneError>
   readonly verify?: Effect.Effect<number, CloneError>
+  readonly verifyWhole?: Effect.Effect<number, CloneError>
   readonly settings?: Partial<Settings>
 }) => {
   const clones: Array<string> = []
@@ -66,7 +68,8 @@ const loop = (given: {
         clones.push(format(it))
         return given.clone(clones.length, request)
       }),
-    verify: () => given.verify ?? Effect.succeed(0)
+    verify: () => given.verify ?? Effect.succeed(0),
+    verifyWhole: () => given.verifyWhole ?? Effect.succeed(0)
   })
   const layer = Layer.mergeAll(
     cloner,
@@ -358,6 +361,33 @@ describe("the actor of an image", () => {
       yield* (yield* ImageQueue).offer(source)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(it.clones.length, 2)
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  // a registry's clean-up takes manifests from under an index that stays: a HEAD says that it is there, and no node can pull it
+  it.effect("that pods cannot pull is looked at to its last blob, every ten minutes at most, and copied again if it is not whole", () => {
+    let looks = 0
+    const it = loop({
+      clone: () => Effect.succeed(copied),
+      verifyWhole: Effect.suspend(() =>
+        ++looks === 2 ? Effect.fail(failure({ reason: "not-found", side: "backup" })) : Effect.succeed(7)
+      )
+    })
+    const suspect = Effect.gen(function*() {
+      const inventory = yield* Inventory
+      inventory.suspect(source, yield* uptime)
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      return [looks, it.clones.length]
+    })
+    return Effect.gen(function*() {
+      yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* suspect, [1, 1])
+      assert.deepStrictEqual(yield* suspect, [1, 1], "it may be the nodes")
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(yield* suspect, [2, 2])
     }).pipe(Effect.provide(it.layer))
   })
 
