@@ -74,7 +74,7 @@ const siblingsOf = (
 }
 
 /** Facts without what is known of the backup and of pulling. */
-export type Gathered = Omit<PodFacts, "backupFails" | "unshown">
+export type Gathered = Omit<PodFacts, "backupFails" | "unshown" | "recreated">
 
 /** Makes the function that gathers; it takes as long as the cache is waited for, and fails never. */
 export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace: Option.Option<string> }) {

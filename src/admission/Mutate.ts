@@ -42,17 +42,17 @@ const answerOf = ({ ephemeral, pod }: AdmittedPod, planned: PodPlan, { backup }:
 export const make = Effect.fnUntraced(
   function*(options: { readonly ownNamespace: Option.Option<string>; readonly surroundings: Surroundings }) {
     const gather = yield* makeGather(options)
-    const { ask, backupFails, unshown } = options.surroundings
+    const { ask, backupFails, recreated, unshown } = options.surroundings
 
-    const plan = Effect.fnUntraced(function*(admitted: AdmittedPod, gathered: Gathered, dryRun: boolean) {
+    const plan = Effect.fnUntraced(function*({ pod }: AdmittedPod, gathered: Gathered, dryRun: boolean) {
       const fails = gathered.settings.BACKUP_DOWN === "rewrite" ? undefined : yield* backupFails
-      const facts = { ...gathered, backupFails: fails, unshown: undefined }
-      const planned = planPod(admitted.pod.workload, facts)
+      const facts = { ...gathered, backupFails: fails, unshown: undefined, recreated: yield* recreated(pod.workload) }
+      const planned = planPod(pod.workload, facts)
       // a pod of which nothing is to be rewritten must not become the one that shows it
       if (planned.verdict._tag !== "Rewrite" || gathered.settings.BACKUP_PULL_BY === "nodes") return planned
-      const set = pullSetOfPod(admitted.pod, gathered.namespace)
-      const why = yield* unshown({ pod: admitted.pod, owners: gathered.owners, set, dryRun })
-      return why === undefined ? planned : planPod(admitted.pod.workload, { ...facts, unshown: why })
+      const set = pullSetOfPod(pod, gathered.namespace)
+      const why = yield* unshown({ pod, owners: gathered.owners, set, dryRun })
+      return why === undefined ? planned : planPod(pod.workload, { ...facts, unshown: why })
     })
 
     return Effect.fnUntraced(function*(request: AdmissionRequest): Effect.fn.Return<AdmissionAnswer> {

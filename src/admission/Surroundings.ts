@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly learning: Effect.Effect<string | undefined>
   /** Why it is not known that a pod can pull from the backup, in words; undefined: it is, or this pod is to show it. */
   readonly unshown: (puller: Puller) => Effect.Effect<string | undefined>
+  /** Why the owner of a pod would delete it for its images, in words; undefined where nothing tells so. */
+  readonly recreated: (pod: Workload) => Effect.Effect<string | undefined>
   /** Asks for copies that pods of a namespace lack. A hint: bounded, and forgotten after a while. */
   readonly ask: (namespace: string, sources: ReadonlyArray<string>) => Effect.Effect<void>
 }

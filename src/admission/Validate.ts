@@ -16,13 +16,13 @@ export const make = Effect.fnUntraced(
   function*(options: { readonly ownNamespace: Option.Option<string>; readonly surroundings: Surroundings }) {
     const gather = yield* makeGather(options)
 
-    const { backupFails, learning, unshown } = options.surroundings
+    const { backupFails, learning, recreated, unshown } = options.surroundings
 
     /** Why a pod that names originals is not refused: nobody could do anything about it, since it is us who did not point it to copies. */
     const excuseOf = Effect.fnUntraced(
       function*({ pod }: AdmittedPod, { namespace, owners, settings, unseen }: Gathered) {
         if (settings.DRY_RUN) return "DRY_RUN is on"
-        const known = unseen[0] ?? (yield* learning)
+        const known = unseen[0] ?? (yield* learning) ?? (yield* recreated(pod.workload))
         if (known !== undefined || settings.MUTATING_WEBHOOK === "off") return known
         const fails = settings.BACKUP_DOWN === "rewrite" ? undefined : yield* backupFails
         if (fails !== undefined || settings.BACKUP_PULL_BY === "nodes") return fails

@@ -15,7 +15,7 @@ const hour = 60 * 60 * 1000
 const window = 24 * hour
 /** How long the rewrite rests after its first fight and at most, in milliseconds. */
 export const firstRest = hour
-const longestRest = 7 * 24 * hour
+export const longestRest = 7 * 24 * hour
 
 interface Fought {
   /** What stood there before us, as it was written, and what we wrote over it. */

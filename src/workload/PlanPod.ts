@@ -17,6 +17,8 @@ export interface PodFacts extends Facts {
   readonly backupFails: string | undefined
   /** Why it is not known that its node can pull from the backup, in words; undefined where that has been shown. */
   readonly unshown: string | undefined
+  /** Why its owner would delete it for its images, in words; undefined where nothing tells so. */
+  readonly recreated: string | undefined
 }
 
 export type PodVerdict =
@@ -48,6 +50,7 @@ const heldByNature = (pod: Workload, images: ReadonlyArray<PlannedImage>, facts:
   const [first, ...more] = facts.unseen
   return heldByMode(pod, facts) ?? startsWithout(pod, facts) ??
     (first === undefined ? undefined : held("unseen", [first, ...more].join("; "))) ??
+    (facts.recreated === undefined ? undefined : held("contested", facts.recreated)) ??
     heldByMark(images, [pod.held, ...facts.owners.map((it) => it.held), facts.remembered], facts.now)
 }
 

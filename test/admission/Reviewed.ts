@@ -74,7 +74,12 @@ export interface Around extends Surroundings {
 }
 
 export const around = (
-  given: { readonly fails?: string; readonly unshown?: string; readonly learning?: string } = {}
+  given: {
+    readonly fails?: string
+    readonly unshown?: string
+    readonly learning?: string
+    readonly recreated?: string
+  } = {}
 ): Around => {
   const asked: Around["asked"] = []
   const pullers: Around["pullers"] = []
@@ -84,6 +89,7 @@ export const around = (
     backupFails: Effect.sync(() => given.fails),
     learning: Effect.sync(() => given.learning),
     unshown: (puller) => Effect.sync(() => (pullers.push(puller), given.unshown)),
+    recreated: () => Effect.sync(() => given.recreated),
     ask: (namespace, sources) => Effect.sync(() => void asked.push([namespace, sources]))
   }
 }

@@ -98,11 +98,12 @@ describe("nobody is refused for what is our own doing", () => {
 
   it.effect("while it is still looked at what is backed up", () => excused({}, { learning: "it begins" }, "it begins"))
 
-  it.effect("while the backup fails, or nothing has shown that pods can pull", () =>
-    Effect.andThen(
+  it.effect("while the backup fails, nothing has shown that pods can pull, or their owner would delete them", () =>
+    Effect.all([
       excused({}, { fails: "the backup is down" }, "the backup is down"),
-      excused({}, { unshown: "another pod shows it" }, "another pod shows it")
-    ))
+      excused({}, { unshown: "another pod shows it" }, "another pod shows it"),
+      excused({}, { recreated: "Cluster shop/db deletes its pods" }, "Cluster shop/db deletes its pods")
+    ], { discard: true }))
 
   it.effect("but for copies that are the pods' own to name, where nobody points them there", () =>
     Effect.gen(function*() {

@@ -12,6 +12,7 @@ const facts = (settings: Partial<Settings> = {}, more: Partial<PodFacts> = {}): 
   ...given({ MUTATING_WEBHOOK: "on", ...settings }),
   backupFails: undefined,
   unshown: undefined,
+  recreated: undefined,
   ...more
 })
 
@@ -134,6 +135,7 @@ describe("a pod is left as it is", () => {
     assert.strictEqual(verdict({}, facts({ DRY_RUN: true })), "dry-run")
     assert.strictEqual(verdict({}, facts({}, { backupFails: "it has not answered for 30 seconds" })), "backup-down")
     assert.strictEqual(verdict({}, facts({}, { unshown: "nobody has shown it" })), "pull-unproven")
+    assert.strictEqual(verdict({}, facts({}, { recreated: "Cluster shop/db deletes its pods" })), "contested")
     assert.strictEqual(verdict({}, facts({}, { unseen: ["namespaces cannot be seen"] })), "unseen")
   })
 })

@@ -1,6 +1,6 @@
 // RunAdmission: the webhooks beside the two loops. Their configurations are looked after as long as the program runs; certificates and
 // server come with the first switch that is on, so that whoever has none pays for none. Edge: what is decided is admission/'s.
-import { Effect, Layer, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Layer, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { Certificates } from "../../admission/certificates/ServingCertificates.ts"
 import * as Mutate from "../../admission/Mutate.ts"
 import { tokensOf } from "../../admission/PathTokens.ts"
@@ -25,6 +25,7 @@ import * as FailedPulls from "./FailedPulls.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import { Learning } from "./Learning.ts"
 import * as PullShowing from "./PullShowing.ts"
+import { type Fight, Recreations } from "./Recreations.ts"
 import * as ReviewsFirst from "./ReviewsFirst.ts"
 
 export interface AdmissionOptions {
@@ -48,6 +49,17 @@ const namesOf = (namespace: string, url: Option.Option<string>): ReadonlyArray<s
   ...Option.toArray(Option.map(url, (it) => new URL(it).hostname.replace(/^\[(.*)\]$/, "$1")))
 ]
 
+const sayFight = ({ deletions, owner, rest }: Fight): Effect.Effect<void> =>
+  Effect.logWarning(
+    `${deletions === 1 ? "a pod" : `${deletions} pods`} of ${owner} ${
+      deletions === 1 ? "was" : "were"
+    } deleted within minutes of being ` +
+      `pointed to copies: whatever makes them most likely compares their images. They start from their originals for ` +
+      `${
+        Duration.format(Duration.millis(rest))
+      }; image-cloner.io/rewrite: never on its pods, or on the namespace, leaves them alone for good`
+  )
+
 /** What decisions ask of the program, and what has to be looked at for that; the latter never ends. */
 const makeSurroundings = Effect.gen(function*() {
   const inventory = yield* Inventory
@@ -58,11 +70,13 @@ const makeSurroundings = Effect.gen(function*() {
   const hints = new CloneHints()
   const learning = new Learning()
   const { beats } = yield* Heartbeat.make(answers)
+  const recreations = new Recreations(backup(yield* SubscriptionRef.get(settings)))
   const { look: lookAtPulls } = yield* FailedPulls.make(backup(yield* SubscriptionRef.get(settings)))
   const surroundings: Surroundings = {
     backupFails: Effect.map(uptime, (now) => answers.fails(now)),
     learning: Effect.sync(() => learning.problem),
     unshown: yield* PullShowing.make,
+    recreated: ({ namespace, owner }) => Effect.map(uptime, (now) => recreations.problem(namespace, owner, now)),
     ask: Effect.fnUntraced(function*(namespace, sources) {
       const wish = hints.ask(namespace, sources, yield* uptime)
       if (wish !== undefined) yield* offerAll(queue, inventory.want(wish.user, wish.sources))
@@ -77,7 +91,13 @@ const makeSurroundings = Effect.gen(function*() {
     learning.look(images, store.isSynced("pods") && store.isSynced("namespaces"), now)
     if (isOn(current)) yield* lookAtPulls
   }).pipe(Effect.repeat(Schedule.spaced("2 seconds")), Effect.andThen(Effect.never))
-  return { surroundings, beats, upkeep }
+  const recreated = Effect.gen(function*() {
+    const { EXTRA_KINDS, MUTATING_WEBHOOK } = yield* SubscriptionRef.get(settings)
+    if (MUTATING_WEBHOOK === "off") return
+    const moment = { now: yield* Clock.currentTimeMillis, uptime: yield* uptime }
+    for (const fight of recreations.look(store.pods, EXTRA_KINDS, moment)) yield* sayFight(fight)
+  }).pipe(Effect.repeat(Schedule.spaced("500 millis")), Effect.andThen(Effect.never))
+  return { surroundings, beats, upkeep, recreated }
 })
 
 /** Waits until a webhook is wanted for the first time. */
@@ -90,7 +110,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   const supervisor = yield* Supervisor
   const settings = yield* SettingsRef
   const health = yield* Health
-  const { beats, surroundings, upkeep } = yield* makeSurroundings
+  const { beats, recreated, surroundings, upkeep } = yield* makeSurroundings
   const { giveWay, reviewed } = yield* ReviewsFirst.make
   const bundle = yield* SubscriptionRef.make(Option.none<string>())
   let serves = false
@@ -164,6 +184,7 @@ const run = Effect.fnUntraced(function*(options: AdmissionOptions, ownNamespace:
   yield* supervisor.runLast("webhooks", serve)
   yield* supervisor.run("heartbeat of the backup", beats)
   yield* supervisor.run("pods at admission", upkeep)
+  yield* supervisor.run("pods that are made anew", recreated)
   yield* supervisor.run("copies that give way to reviews", giveWay)
 })
 
