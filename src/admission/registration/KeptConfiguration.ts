@@ -8,8 +8,17 @@ import type { Settings } from "../../settings/Settings.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
 import { fieldManager } from "../../workload/Marks.ts"
 import type { Operation } from "../../workload/Patch.ts"
+import { makeInsistence } from "./Insistence.ts"
 import { makeTroubleLog } from "./TroubleLog.ts"
-import { type Configuration, difference, FoundConfiguration, ourWebhook, type Webhook } from "./Webhooks.ts"
+import {
+  changed,
+  type Configuration,
+  difference,
+  FoundConfiguration,
+  isSelector,
+  ourWebhook,
+  type Webhook
+} from "./Webhooks.ts"
 
 /** How long one request may take: a look has two, and a switch is to be in force within seconds. */
 const patience = Duration.seconds(5)
@@ -93,9 +102,27 @@ const describe = ({ configuration: { kind, name } }: Switched, error: KubeError)
   }
 }
 
+/** What a person reads where somebody else changed it. */
+const describeDrift = (
+  { configuration: { kind, name } }: Switched,
+  differences: ReadonlyArray<string>,
+  inVain: boolean
+): string => {
+  const what = differences.join(", ")
+  const wayOut = differences.some(isSelector)
+    ? "; if it is the Admissions Enforcer of AKS, label the configuration `admissions.enforcer/disabled: \"true\"`"
+    : ""
+  return inVain
+    ? `${kind} ${name} is changed again and again by somebody else (${what}), so it is brought back more and more rarely, ` +
+      `every five minutes in the end; find out who does it, and have it leave the webhooks of this configuration alone${wayOut}`
+    : `${kind} ${name} was changed by somebody else (${what}), and says what it should again; ` +
+      `whatever applies it must leave its webhooks out${wayOut}`
+}
+
 export const keptConfiguration = (client: KubeClient["Service"], switched: Switched): KeptConfiguration => {
   const { configuration: { kind, name, path }, configuration, effects } = switched
   const troubles = makeTroubleLog()
+  const insistence = makeInsistence()
   let seen: Seen | undefined
   /** What the configuration was seen to say as it was wanted: a difference from this is somebody else's. */
   let inForce: string | undefined
@@ -126,19 +153,20 @@ export const keptConfiguration = (client: KubeClient["Service"], switched: Switc
     const desired = Option.getOrUndefined(wanted.webhook)
     const operations = difference(configuration, found, desired)
     const text = JSON.stringify(desired ?? null)
-    if (operations.length > 0) {
+    if (operations.length === 0) {
+      insistence.atRest()
+    } else {
       // who cannot be reached must not be filled in; to be taken out needs no server
       if (!wanted.leads || (desired !== undefined && !wanted.serves)) return
       const drifted = inForce === text
+      // what is off never waits: it is people's way out
+      if (drifted && desired !== undefined && !(yield* insistence.mayBringBack)) return
       yield* note(ourWebhook(configuration, yield* write(operations)))
+      yield* insistence.written
       if (drifted) {
-        yield* troubles.once(
-          "Drift",
-          Effect.logWarning(
-            `${kind} ${name} was changed by somebody else, and says what it should again; ` +
-              "whatever applies it must leave its webhooks out"
-          )
-        )
+        const inVain = insistence.inVain()
+        const warning = describeDrift(switched, changed(configuration, found, desired), inVain)
+        yield* troubles.once(inVain ? "Fight" : "Drift", Effect.logWarning(warning))
       }
     }
     inForce = text

@@ -1,6 +1,7 @@
 // Registration: fills the webhook configurations while their switches are on, and empties them while they are off, at once when
-// settings or certificate authorities change; looks every two seconds and repairs what others changed. Source: k8s.io/api
-// admissionregistration/v1. Edge: it patches two objects by name, and neither creates nor deletes any.
+// settings or certificate authorities change; looks every two seconds and repairs what others changed, more and more rarely what
+// they change again each time. Source: k8s.io/api admissionregistration/v1. Edge: it patches two objects by name, and neither
+// creates nor deletes any.
 import { Duration, Effect, Option, Stream, SubscriptionRef } from "effect"
 import { KubeClient } from "../../kube/KubeClient.ts"
 import type { Settings } from "../../settings/Settings.ts"

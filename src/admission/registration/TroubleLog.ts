@@ -6,8 +6,8 @@ import { uptime } from "../../telemetry/Uptime.ts"
 
 const passing = 10 * 60_000
 
-/** A trouble by its name: a reason of the API server's, or a configuration that somebody else changes. */
-export type Trouble = Reason | "Drift"
+/** A trouble by its name: a reason of the API server's, or a configuration that somebody else changes, or changes each time. */
+export type Trouble = Reason | "Drift" | "Fight"
 
 const lasting: ReadonlySet<Trouble> = new Set(["NotFound", "Forbidden"])
 

@@ -1,10 +1,11 @@
 // Webhooks: what the two webhook configurations say of us while they are switched on, and the JSON Patch that makes a
 // configuration of the cluster say it. Pure. Edge: what others wrote into our configurations, under names of their own, is
-// theirs; and of our entry, what we say nothing of: conditions that an administrator added stay.
+// theirs; and of our entry, what we say nothing of: conditions that an administrator added stay, and what selectors exclude more.
 import { Schema } from "effect"
 import { alwaysIgnored } from "../../workload/Exempt.ts"
 import type { Operation } from "../../workload/Patch.ts"
 import { withToken } from "../PathTokens.ts"
+import { narrows, type Selector } from "./Selectors.ts"
 
 export const mutatingPath = "/mutate/v1/pods"
 export const validatingPath = "/validate/v1/pods"
@@ -52,6 +53,8 @@ export interface Target {
 /** A webhook as the API has it (k8s.io/api/admissionregistration/v1). */
 export interface Webhook {
   readonly name: string
+  readonly namespaceSelector: Selector
+  readonly objectSelector: Selector
   readonly [field: string]: unknown
 }
 
@@ -133,23 +136,48 @@ export const ourWebhook = (
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** What a selector does not say matches everything, so one that says more than ours lets less through. */
-const selectors: ReadonlySet<string> = new Set(["namespaceSelector", "objectSelector"])
-
 /**
  * Whether all that we say is there. What we do not say may be: the API server fills in defaults, and a later one will know
- * fields that we do not. Lists are compared whole, selectors too.
+ * fields that we do not. Lists are compared whole.
  */
-const says = (found: unknown, wanted: unknown, whole = false): boolean => {
+const says = (found: unknown, wanted: unknown): boolean => {
   if (Array.isArray(wanted)) {
-    return Array.isArray(found) && found.length === wanted.length &&
-      wanted.every((it, index) => says(found[index], it, whole))
+    return Array.isArray(found) && found.length === wanted.length && wanted.every((it, index) => says(found[index], it))
   }
   if (!isRecord(wanted)) return found === wanted
-  if (!isRecord(found) || (whole && Object.keys(found).some((key) => !Object.hasOwn(wanted, key)))) return false
-  return Object.entries(wanted).every(([key, value]) =>
-    Object.hasOwn(found, key) && says(found[key], value, whole || selectors.has(key))
+  return isRecord(found) &&
+    Object.entries(wanted).every(([key, value]) => Object.hasOwn(found, key) && says(found[key], value))
+}
+
+type SelectorField = "namespaceSelector" | "objectSelector"
+
+/** What a selector does not say matches everything, so there more may be said only where it excludes. */
+export const isSelector = (field: string): field is SelectorField =>
+  field === "namespaceSelector" || field === "objectSelector"
+
+/**
+ * The fields of our entry that do not say what they should. It is the same for the webhook that refuses: what is excluded of
+ * that is let through, but whoever can write the configuration can take the webhook out of it altogether. It is a guard rail,
+ * and the boundary is a policy (docs/operations.md).
+ */
+const differing = (found: Readonly<Record<string, unknown>>, desired: Webhook): ReadonlyArray<string> =>
+  Object.keys(desired).filter((field) =>
+    isSelector(field)
+      ? !narrows(found[field], desired[field])
+      : !Object.hasOwn(found, field) || !says(found[field], desired[field])
   )
+
+/** For people, what a difference is about: fields of our entry, or that it is missing, or there in spite of all. */
+export const changed = (
+  configuration: Configuration,
+  found: FoundConfiguration,
+  desired: Webhook | undefined
+): ReadonlyArray<string> => {
+  const entry = ourWebhook(configuration, found)
+  if (desired === undefined) return [`${configuration.webhook} is there again`]
+  if (entry === undefined) return [`${configuration.webhook} is missing`]
+  const fields = differing(entry, desired)
+  return fields.length === 0 ? [`${configuration.webhook} is there twice`] : fields
 }
 
 /**
@@ -176,8 +204,12 @@ export const difference = (
         : { op: "add", path: "/webhooks/-", value: desired }
     )
   }
-  if (desired !== undefined && first !== undefined && !says(webhooks[first], desired)) {
-    changes.push({ op: "replace", path: `/webhooks/${first}`, value: { ...webhooks[first], ...desired } })
+  const entry = first === undefined ? undefined : webhooks[first]
+  const fields = desired === undefined || entry === undefined ? [] : differing(entry, desired)
+  if (fields.length > 0) {
+    // what else is there stays: an enforcer whose additions to a selector went with a new authority would add them again
+    const renewed = Object.fromEntries(fields.map((field) => [field, desired?.[field]]))
+    changes.push({ op: "replace", path: `/webhooks/${first}`, value: { ...entry, ...renewed } })
   }
   return changes.length === 0
     ? []

@@ -8,7 +8,8 @@ import {
   mutatingConfiguration,
   mutatingWebhook,
   validatingConfiguration,
-  validatingWebhook
+  validatingWebhook,
+  type Webhook
 } from "../../../src/admission/registration/Webhooks.ts"
 import { KubeClient, type KubeRequest } from "../../../src/kube/KubeClient.ts"
 import { fromStatus, fromTransport, type KubeError } from "../../../src/kube/KubeError.ts"
@@ -130,6 +131,41 @@ const world = <E, R>(
     yield* Fiber.interrupt(fiber)
   }).pipe(Effect.provide(at.layer))
 
+/** What AKS makes of our webhook. */
+const aksOf = (webhook: Webhook): Webhook => ({
+  ...webhook,
+  namespaceSelector: {
+    matchExpressions: [
+      { key: "control-plane", operator: "NotIn", values: ["true"] },
+      ...(webhook.namespaceSelector.matchExpressions ?? [])
+    ]
+  }
+})
+
+/** What nobody who means well makes of it. */
+const onlyTeamA = (webhook: Webhook): Webhook => ({
+  ...webhook,
+  namespaceSelector: { matchExpressions: [{ key: "team", operator: "In", values: ["a"] }] }
+})
+
+/** For so many seconds, somebody makes the same of our mutating webhook each second. In which seconds it was written by us. */
+const enforcing = Effect.fnUntraced(function*(
+  at: ReturnType<typeof server>,
+  change: (webhook: Webhook) => Webhook,
+  seconds: number
+) {
+  const times: Array<number> = []
+  const [{ caBundle }] = at.webhooksOf(mutatingConfiguration.path).map((it) => Object(Object(it).clientConfig))
+  const pem = Buffer.from(String(caBundle), "base64").toString()
+  for (let second = 1; second <= seconds; second++) {
+    at.put(mutatingConfiguration.path, [change(mutatingWebhook({ ...target, bundle: pem }))])
+    const before = at.patches()
+    yield* TestClock.adjust("1 second")
+    if (at.patches() > before) times.push(second)
+  }
+  return times
+})
+
 describe("switches", () => {
   it.effect("take effect at once, are said once, and nothing is written again", () => {
     const at = server()
@@ -222,7 +258,8 @@ describe("what others do", () => {
     return world(at, { settings: on }, () =>
       Effect.gen(function*() {
         at.log.length = 0
-        for (let round = 0; round < 30; round++) {
+        for (let round = 0; round < 5; round++) {
+          yield* TestClock.adjust("1 minute")
           at.put(
             mutatingConfiguration.path,
             round % 2 === 0 ? [] : [{ ...mutatingWebhook(target), failurePolicy: "Fail" }]
@@ -230,8 +267,79 @@ describe("what others do", () => {
           yield* TestClock.adjust("2 seconds")
           assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [mutatingWebhook(target)])
         }
-        assert.strictEqual(at.log.length, 1)
-        assert.match(at.log[0] ?? "", /^Warn MutatingWebhookConfiguration zz-image-cloner was changed by somebody else/)
+        assert.deepStrictEqual(at.log, [
+          "Warn MutatingWebhookConfiguration zz-image-cloner was changed by somebody else (pods.mutate.image-cloner.io is " +
+          "missing), and says what it should again; whatever applies it must leave its webhooks out"
+        ])
+      }))
+  })
+
+  it.effect("is left where a platform's enforcer excludes more, also through a new authority", () => {
+    const at = server()
+    return world(at, { settings: on }, (it) =>
+      Effect.gen(function*() {
+        yield* enforcing(at, aksOf, 60)
+        assert.strictEqual(at.patches(), 2)
+        yield* it.bundle(nextBundle)
+        const wanted = mutatingWebhook({ ...target, bundle: nextBundle })
+        assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [aksOf(wanted)])
+        yield* enforcing(at, aksOf, 60)
+        assert.strictEqual(at.patches(), 4)
+        assert.isEmpty(at.log.filter((line) => line.startsWith("Warn")))
+      }))
+  })
+
+  it.effect("again each time is repaired more and more rarely, said so, and keeps no switch and no authority waiting", () => {
+    const at = server()
+    return world(at, { settings: { MUTATING_WEBHOOK: "on" } }, (it) =>
+      Effect.gen(function*() {
+        at.log.length = 0
+        const times = yield* enforcing(at, onlyTeamA, 20 * 60)
+        const gaps = times.map((time, index) => time - (times[index - 1] ?? 0))
+        assert.deepStrictEqual(gaps, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
+        const label = "; if it is the Admissions Enforcer of AKS, label the configuration " +
+          "`admissions.enforcer/disabled: \"true\"`"
+        assert.deepStrictEqual(at.log.slice(0, 2), [
+          "Warn MutatingWebhookConfiguration zz-image-cloner was changed by somebody else (namespaceSelector), and says what " +
+          `it should again; whatever applies it must leave its webhooks out${label}`,
+          "Warn MutatingWebhookConfiguration zz-image-cloner is changed again and again by somebody else " +
+          "(namespaceSelector), so it is brought back more and more rarely, every five minutes in the end; find out who " +
+          `does it, and have it leave the webhooks of this configuration alone${label}`
+        ])
+        assert.isAtMost(at.log.length, 4)
+        yield* it.bundle(nextBundle)
+        const wanted = mutatingWebhook({ ...target, bundle: nextBundle })
+        assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [wanted])
+        yield* enforcing(at, onlyTeamA, 10)
+        yield* it.settings({ MUTATING_WEBHOOK: "off" })
+        assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [])
+        yield* it.settings({ MUTATING_WEBHOOK: "on" })
+        assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [wanted])
+      }))
+  })
+
+  it.effect("is repaired within seconds again once it was left alone for a minute", () => {
+    const at = server()
+    return world(at, { settings: { MUTATING_WEBHOOK: "on" } }, () =>
+      Effect.gen(function*() {
+        yield* enforcing(at, onlyTeamA, 100)
+        yield* TestClock.adjust("5 minutes")
+        assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [mutatingWebhook(target)])
+        at.put(mutatingConfiguration.path, [])
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [mutatingWebhook(target)])
+      }))
+  })
+
+  it.effect("never keeps in force what is switched off, however often somebody puts it back", () => {
+    const at = server()
+    return world(at, { settings: { VALIDATING_WEBHOOK: "warn" } }, () =>
+      Effect.gen(function*() {
+        for (let round = 0; round < 30; round++) {
+          at.put(mutatingConfiguration.path, [mutatingWebhook(target)])
+          yield* TestClock.adjust("2 seconds")
+          assert.deepStrictEqual(at.webhooksOf(mutatingConfiguration.path), [])
+        }
       }))
   })
 

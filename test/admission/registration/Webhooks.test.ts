@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { applyPatch } from "rfc6902"
 import {
+  changed,
   difference,
   encodeBundle,
   type FoundConfiguration,
@@ -136,6 +137,47 @@ describe("the difference", () => {
     const before = found([{ ...wanted, matchConditions, timeoutSeconds: 9 }])
     const after = apply(before, difference(mutatingConfiguration, before, wanted))
     assert.deepStrictEqual(after.webhooks, [{ ...wanted, matchConditions }])
+  })
+
+  const enforced: ReadonlyArray<readonly [string, (names: ReadonlyArray<string>) => ReadonlyArray<unknown>]> = [
+    ["AKS", (names) => [
+      { key: "control-plane", operator: "NotIn", values: ["true"] },
+      { key: "kubernetes.io/metadata.name", operator: "NotIn", values: names },
+      { key: "kubernetes.azure.com/managedby", operator: "NotIn", values: ["aks"] }
+    ]],
+    ["older AKS", (names) => [
+      { key: "kubernetes.io/metadata.name", operator: "NotIn", values: names },
+      { key: "control-plane", operator: "DoesNotExist" }
+    ]],
+    ["GKE Autopilot", (names) => [
+      { key: "kubernetes.io/metadata.name", operator: "NotIn", values: ["gke-gmp-system", ...names, "gke-managed-cim"] }
+    ]]
+  ]
+  for (const [platform, add] of enforced) {
+    it(`leaves what ${platform} excludes more, also where a new authority is filled in`, () => {
+      for (const [configuration, make] of kinds) {
+        const wanted = make(target)
+        const matchExpressions = add(["kube-system", "kube-proxy", "image-cloner"])
+        const webhook = { ...wanted, namespaceSelector: { matchExpressions } }
+        assert.deepStrictEqual(difference(configuration, found([webhook]), wanted), [])
+        const next = make({ ...target, bundle: "another" })
+        const after = apply(found([webhook]), difference(configuration, found([webhook]), next))
+        assert.deepStrictEqual(after.webhooks, [{ ...next, namespaceSelector: { matchExpressions } }])
+      }
+    })
+  }
+
+  it("is told in words", () => {
+    const wanted = mutatingWebhook(target)
+    const words = (webhooks: ReadonlyArray<Record<string, unknown>>, desired: Webhook | undefined) =>
+      changed(mutatingConfiguration, found(webhooks), desired).join(", ")
+    assert.strictEqual(
+      words([{ ...wanted, namespaceSelector: {}, failurePolicy: "Fail" }], wanted),
+      "failurePolicy, namespaceSelector"
+    )
+    assert.strictEqual(words([{ name: "theirs" }], wanted), "pods.mutate.image-cloner.io is missing")
+    assert.strictEqual(words([wanted, wanted], wanted), "pods.mutate.image-cloner.io is there twice")
+    assert.strictEqual(words([wanted], undefined), "pods.mutate.image-cloner.io is there again")
   })
 
   it("moves from the Service to a URL whole, for the API server refuses both", () => {
