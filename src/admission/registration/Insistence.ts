@@ -7,6 +7,8 @@ import { uptime } from "../../telemetry/Uptime.ts"
 const again = 60_000
 const shortest = 2_000
 const longest = 5 * 60_000
+/** So often it is brought back at once all the same: a tool that is being set up, or a person who tries something, is no fight. */
+const patient = 5
 
 export interface Insistence {
   /** It was seen to be changed: whether it may be brought back by now. */
@@ -21,16 +23,18 @@ export interface Insistence {
 
 export const makeInsistence = (): Insistence => {
   let writtenAt: number | undefined
-  /** Between two writes, in milliseconds; 0: no wait. */
-  let wait = 0
+  /** How often in a row it was changed again. */
+  let repeats = 0
+  /** Between two writes, in milliseconds. */
+  const wait = () => repeats === 0 ? 0 : Math.min(shortest * 2 ** Math.max(0, repeats - patient), longest)
   /** Whether this change has been counted: it is seen at every look while it waits. */
   let counted = false
   return {
     mayBringBack: Effect.map(uptime, (now) => {
       if (writtenAt === undefined) return true
-      if (!counted) wait = now - writtenAt < again ? Math.min(Math.max(shortest, wait * 2), longest) : 0
+      if (!counted) repeats = now - writtenAt < again ? repeats + 1 : 0
       counted = true
-      return now - writtenAt >= wait
+      return now - writtenAt >= wait()
     }),
     written: Effect.map(uptime, (now) => {
       writtenAt = now
@@ -39,6 +43,6 @@ export const makeInsistence = (): Insistence => {
     atRest: () => {
       counted = false
     },
-    inVain: () => wait > shortest
+    inVain: () => repeats > patient
   }
 }

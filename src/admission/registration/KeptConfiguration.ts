@@ -102,6 +102,10 @@ const describe = ({ configuration: { kind, name } }: Switched, error: KubeError)
   }
 }
 
+/** What never waits: off is people's way out, and with `Fail` no pod would start while we are down. */
+const isUrgent = (differences: ReadonlyArray<string>, desired: Webhook | undefined): boolean =>
+  desired === undefined || differences.includes("failurePolicy")
+
 /** What a person reads where somebody else changed it. */
 const describeDrift = (
   { configuration: { kind, name } }: Switched,
@@ -159,13 +163,13 @@ export const keptConfiguration = (client: KubeClient["Service"], switched: Switc
       // who cannot be reached must not be filled in; to be taken out needs no server
       if (!wanted.leads || (desired !== undefined && !wanted.serves)) return
       const drifted = inForce === text
-      // what is off never waits: it is people's way out
-      if (drifted && desired !== undefined && !(yield* insistence.mayBringBack)) return
+      const differences = changed(configuration, found, desired)
+      if (drifted && !isUrgent(differences, desired) && !(yield* insistence.mayBringBack)) return
       yield* note(ourWebhook(configuration, yield* write(operations)))
       yield* insistence.written
       if (drifted) {
         const inVain = insistence.inVain()
-        const warning = describeDrift(switched, changed(configuration, found, desired), inVain)
+        const warning = describeDrift(switched, differences, inVain)
         yield* troubles.once(inVain ? "Fight" : "Drift", Effect.logWarning(warning))
       }
     }
