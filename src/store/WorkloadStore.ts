@@ -11,6 +11,7 @@ import {
   type Pod,
   type Workload
 } from "../workload/Workload.ts"
+import { withPullWords } from "../workload/PullWords.ts"
 import { ByNamespace } from "./ByNamespace.ts"
 import { Owned } from "./Owned.ts"
 
@@ -146,7 +147,8 @@ export class Workloads {
   }
 
   putPod(pod: Pod): ReadonlyArray<string> {
-    return this.#put(this.#pods, pod.workload.key, pod, (it) => it.workload)
+    const { key } = pod.workload
+    return this.#put(this.#pods, key, withPullWords(pod, this.#pods.get(key)), (it) => it.workload)
   }
 
   putNamespace(namespace: Namespace): ReadonlyArray<string> {

@@ -127,6 +127,7 @@ export interface ContainerState {
   /** Whether it has ever started, in this pod. */
   readonly started: boolean
   readonly waiting: string | undefined
+  /** Of a pull that fails, from the store, what was last said of it: PullWords. */
   readonly message: string | undefined
 }
 

@@ -65,6 +65,19 @@ describe("the workload store", () => {
     assert.deepStrictEqual(store.podsOf(deployment), [])
   })
 
+  it("keeps why a pod cannot pull, and sees no news in the kubelet not repeating it", () => {
+    const { pod: one, store } = chain()
+    const fails = (reason: string, message: string) =>
+      pod({ name: "web-1-a", state: { waiting: { reason, message } }, ready: false })
+    store.putPod(one)
+    store.putPod(fails("ErrImagePull", "401 Unauthorized"))
+    const waiting = fails("ImagePullBackOff", "Back-off pulling image \"nginx:1.27\"")
+    assert.deepStrictEqual(store.putPod(waiting), ["Pod/shop/web-1-a"])
+    assert.deepStrictEqual(store.putPod(structuredClone(waiting)), [])
+    const [container] = store.pod("Pod/shop/web-1-a")?.containers ?? []
+    assert.deepStrictEqual([container?.waiting, container?.message], ["ImagePullBackOff", "401 Unauthorized"])
+  })
+
   it("survives owners that own each other", () => {
     const store = new Workloads()
     const a = { ...workload({ name: "a", ...owned("Deployment", "b", "uid-b") }), uid: "uid-a" }

@@ -61,8 +61,8 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
   const inventory = yield* Inventory
   const pacing = yield* Pacing
   const images = yield* ImageQueue
-  /** By pod, since when it fails, and whether that was said. */
-  const failing = new Map<string, { readonly since: number; said: boolean }>()
+  /** By pod, since when it fails, and whether that was said, and that the backup refuses it: the words may come later. */
+  const failing = new Map<string, { readonly since: number; said: boolean; refused: boolean }>()
 
   const look: Effect.Effect<void> = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
@@ -75,15 +75,16 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
       if (inventory.suspect(source, yield* uptime)) yield* images.offer(source)
       const { key, namespace, name } = pod.workload
       seen.add(key)
-      const found = failing.get(key) ?? { since: now, said: false }
+      const found = failing.get(key) ?? { since: now, said: false, refused: false }
       failing.set(key, found)
-      if (found.said || now - found.since < lasting) continue
+      const refused = isRefusal(container.message)
+      if (now - found.since < lasting || (found.said && (found.refused || !refused))) continue
       found.said = true
+      found.refused ||= refused
       const detail = `pod ${namespace}/${name} cannot pull ${container.image}: ${
         container.message ?? container.waiting
       }`
       const set = pullSetOfSeen(store, pod)
-      const refused = isRefusal(container.message)
       const rests = set !== undefined && (refused || !(yield* pacing.isProven(set)))
       if (rests) yield* pacing.pullFailed(set, detail, refused)
       yield* Effect.logWarning(`${detail}; it was pointed there as it was made. ${wayOn(pod, rests)}`)

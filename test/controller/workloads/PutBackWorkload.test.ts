@@ -10,11 +10,12 @@ import type { Digest } from "../../../src/image/Digest.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { type Outcome, Rewriter } from "../../../src/rewrite/Rewriter.ts"
-import { type Settings } from "../../../src/settings/Settings.ts"
+import { backup, type Settings, settingsOf } from "../../../src/settings/Settings.ts"
 import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import type { Operation } from "../../../src/workload/Patch.ts"
+import { withoutSecrets } from "../../../src/workload/PullSet.ts"
 import { controllerState } from "../../support/ControllerState.ts"
 import { anyPulls, digestOf, type Given, ownedImage, pod, resources, workload } from "../../support/Objects.ts"
 
@@ -48,13 +49,13 @@ const rewritten = (given: Given = {}) =>
     }
   })
 
-const cannotPull = (owner: ReturnType<typeof workload>, reason = "ImagePullBackOff") =>
+const cannotPull = (owner: ReturnType<typeof workload>, reason = "ImagePullBackOff", message = "401 unauthorized") =>
   pod({
     owner,
     name: "web-new",
     images: { app: copy },
     ready: false,
-    state: { waiting: { reason, message: "401 unauthorized" } }
+    state: { waiting: { reason, message } }
   })
 
 interface Sent {
@@ -208,6 +209,23 @@ describe("pods that cannot pull the copies are put back", () => {
       const runs = pod({ owner: of, name: "web-runs", images: { app: copy }, digest: one })
       assert.strictEqual((yield* look(of, [runs, cannotPull(of)]))?.reason, "cannot-pull")
       assert.deepStrictEqual(it.sent, [])
+    }).pipe(Effect.provide(it.layer))
+  })
+
+  it.effect("with the refusal that took the proof back, where the kubelet has said it only once", () => {
+    const it = stage({ [nginx]: one })
+    return Effect.gen(function*() {
+      const { backedUp, look, pacing } = yield* it.start
+      backedUp(one)
+      const target = backup(settingsOf("backup.example/copies"))
+      pacing.observePod(pod({ name: "other", images: { app: copy } }), withoutSecrets, target)
+      const of = rewritten()
+      yield* look(of, [cannotPull(of, "ErrImagePull")])
+      assert.isTrue(yield* pacing.isProven(withoutSecrets))
+      const verdict = yield* look(of, [cannotPull(of, "ImagePullBackOff", `Back-off pulling image "${copy}"`)])
+      assert.deepStrictEqual(it.images(), ["nginx:1.27"])
+      assert.include(verdict?.detail, "401 unauthorized")
+      assert.isFalse(yield* pacing.isProven(withoutSecrets))
     }).pipe(Effect.provide(it.layer))
   })
 
