@@ -22,8 +22,10 @@ export const make = Effect.fnUntraced(
     const excuseOf = Effect.fnUntraced(
       function*({ pod }: AdmittedPod, { namespace, owners, settings, unseen }: Gathered) {
         if (settings.DRY_RUN) return "DRY_RUN is on"
-        const known = unseen[0] ?? (yield* learning) ?? (yield* recreated(pod.workload))
+        const known = unseen[0] ?? (yield* learning)
         if (known !== undefined || settings.MUTATING_WEBHOOK === "off") return known
+        const left = yield* recreated(pod.workload)
+        if (left !== undefined) return left
         const fails = settings.BACKUP_DOWN === "rewrite" ? undefined : yield* backupFails
         if (fails !== undefined || settings.BACKUP_PULL_BY === "nodes") return fails
         return yield* unshown({ pod, owners, set: pullSetOfPod(pod, namespace), dryRun: true })

@@ -15,6 +15,7 @@ export const cureOf = (images: ReadonlyArray<PlannedImage>, facts: Facts): PullF
   const sources = images.filter((it) => it.skip === undefined)
   for (const pod of livePods(facts.pods)) {
     const container = pod.containers.find((state) =>
+      // since when it fails is found by a text, which is made for those alone that do
       cannotPull(state) && failsLastingly(state, facts.pullFailsSince(pod, state.container), facts.now) &&
       sources.some(({ slot }) => slot.container === state.container && isSame(slot.image, state.image))
     )

@@ -3,6 +3,7 @@
 // that are deleted within minutes tell it; then the next ones start from their originals, twice as long after each time. Memory of
 // this process: after a restart it is found out anew. A plain data structure: time comes in. Edge: of owners that are watched
 // their templates are known, and who fights over those is Contests'.
+import { Duration } from "effect"
 import { watchOf } from "../../admission/Owners.ts"
 import { makeBoundedMap } from "../../collections/BoundedMap.ts"
 import type { Backup } from "../../image/BackupName.ts"
@@ -48,6 +49,8 @@ export interface Fight {
 /** Owners are in the namespace of what they own: who writes the uid of a stranger's holds pods of its own namespace alone. */
 const keyOf = (namespace: string, owner: Owner): string => `${namespace} ${owner.uid}`
 
+const nameOf = (namespace: string, { kind, name }: Owner): string => `${kind} ${namespace}/${name}`
+
 export class Recreations {
   readonly #owners = makeBoundedMap<string, Fought>(mostOwners)
   readonly #counted = makeBoundedMap<string, true>(mostPods)
@@ -82,16 +85,27 @@ export class Recreations {
       }
       const rest = Math.min(firstRest * 2 ** before.fights, longestRest)
       this.#owners.set(key, { deletions: [], fights: before.fights + 1, until: uptime + rest })
-      found.push({ owner: `${owner.kind} ${namespace}/${owner.name}`, deletions: deletions.length, rest })
+      found.push({ owner: nameOf(namespace, owner), deletions: deletions.length, rest })
     }
     return found
   }
 
   /** Why a pod of an owner is not pointed to copies now, in words; undefined where that is no matter. */
   problem(namespace: string, owner: Owner | undefined, uptime: number): string | undefined {
-    const fought = owner && this.#owners.get(keyOf(namespace, owner))
+    if (owner === undefined || this.#owners.size() === 0) return undefined
+    const fought = this.#owners.get(keyOf(namespace, owner))
     return fought === undefined || fought.until <= uptime
       ? undefined
-      : `${owner?.kind} ${namespace}/${owner?.name} deletes pods that were pointed to copies, and is left alone for a while`
+      : `${nameOf(namespace, owner)} deletes pods that were pointed to copies, and is left alone for a while`
   }
+}
+
+/** For people. */
+export const describeFight = ({ deletions, owner, rest }: Fight): string => {
+  const what = deletions === 1 ? `a pod of ${owner} was` : `${deletions} pods of ${owner} were`
+  return `${what} deleted within minutes of being pointed to copies: whatever makes them most likely compares their images. They start ` +
+    `from their originals for ${
+      Duration.format(Duration.millis(rest))
+    }; image-cloner.io/rewrite: never on its pods, or on the ` +
+    "namespace, leaves them alone for good"
 }

@@ -1,6 +1,6 @@
 // RunAdmission: the webhooks beside the two loops. Their configurations are looked after as long as the program runs; certificates and
 // server come with the first switch that is on, so that whoever has none pays for none. Edge: what is decided is admission/'s.
-import { Clock, Duration, Effect, Layer, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, Layer, Metric, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { Certificates } from "../../admission/certificates/ServingCertificates.ts"
 import * as Mutate from "../../admission/Mutate.ts"
 import { tokensOf } from "../../admission/PathTokens.ts"
@@ -25,7 +25,7 @@ import * as FailedPulls from "./FailedPulls.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import { Learning } from "./Learning.ts"
 import * as PullShowing from "./PullShowing.ts"
-import { type Fight, Recreations } from "./Recreations.ts"
+import { describeFight, Recreations } from "./Recreations.ts"
 import * as ReviewsFirst from "./ReviewsFirst.ts"
 
 export interface AdmissionOptions {
@@ -49,17 +49,6 @@ const namesOf = (namespace: string, url: Option.Option<string>): ReadonlyArray<s
   ...Option.toArray(Option.map(url, (it) => new URL(it).hostname.replace(/^\[(.*)\]$/, "$1")))
 ]
 
-const sayFight = ({ deletions, owner, rest }: Fight): Effect.Effect<void> =>
-  Effect.logWarning(
-    `${deletions === 1 ? "a pod" : `${deletions} pods`} of ${owner} ${
-      deletions === 1 ? "was" : "were"
-    } deleted within minutes of being ` +
-      `pointed to copies: whatever makes them most likely compares their images. They start from their originals for ` +
-      `${
-        Duration.format(Duration.millis(rest))
-      }; image-cloner.io/rewrite: never on its pods, or on the namespace, leaves them alone for good`
-  )
-
 /** What decisions ask of the program, and what has to be looked at for that; the latter never ends. */
 const makeSurroundings = Effect.gen(function*() {
   const inventory = yield* Inventory
@@ -70,8 +59,10 @@ const makeSurroundings = Effect.gen(function*() {
   const hints = new CloneHints()
   const learning = new Learning()
   const { beats } = yield* Heartbeat.make(answers)
-  const recreations = new Recreations(backup(yield* SubscriptionRef.get(settings)))
-  const { look: lookAtPulls } = yield* FailedPulls.make(backup(yield* SubscriptionRef.get(settings)))
+  // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
+  const target = backup(yield* SubscriptionRef.get(settings))
+  const recreations = new Recreations(target)
+  const { look: lookAtPulls } = yield* FailedPulls.make(target)
   const surroundings: Surroundings = {
     backupFails: Effect.map(uptime, (now) => answers.fails(now)),
     learning: Effect.sync(() => learning.problem),
@@ -95,7 +86,9 @@ const makeSurroundings = Effect.gen(function*() {
     const { EXTRA_KINDS, MUTATING_WEBHOOK } = yield* SubscriptionRef.get(settings)
     if (MUTATING_WEBHOOK === "off") return
     const moment = { now: yield* Clock.currentTimeMillis, uptime: yield* uptime }
-    for (const fight of recreations.look(store.pods, EXTRA_KINDS, moment)) yield* sayFight(fight)
+    for (const fight of recreations.look(store.pods, EXTRA_KINDS, moment)) {
+      yield* Effect.logWarning(describeFight(fight))
+    }
   }).pipe(Effect.repeat(Schedule.spaced("500 millis")), Effect.andThen(Effect.never))
   return { surroundings, beats, upkeep, recreated }
 })

@@ -2,7 +2,8 @@
 // with its source's now and then (Resync.ts), all of it is looked at where pods cannot pull it, and what the backup has lost is pending
 // again.
 import { Effect, Result, Semaphore } from "effect"
-import { type CloneError, Cloner } from "../../clone/Cloner.ts"
+import { Cloner } from "../../clone/Cloner.ts"
+import type { ImageReference } from "../../image/ImageReference.ts"
 import type { Copy } from "../../image/ImageState.ts"
 import { Inventory, referenceOf } from "../../store/Inventory.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
@@ -43,26 +44,33 @@ export const make = Effect.fnUntraced(function*({ attempt, comparisons, failed, 
     yield* become(source, { _tag: "Pending", last: state.digest })
   })
 
-  /** What one look at a copy tells. */
-  const looked = Effect.fnUntraced(function*(source: string, state: Copy, look: Effect.Effect<number, CloneError>) {
-    const seen = yield* Effect.result(look)
+  /** A copy that was seen whole long ago is seen again before anything is pointed to it. */
+  const lookAgain = Effect.fnUntraced(function*(source: string, reference: ImageReference, state: Copy) {
+    const seen = yield* Effect.result(cloner.verify(reference, state.digest))
     if (Result.isSuccess(seen)) return yield* become(source, { ...state, verifiedAt: seen.success })
     if (seen.failure.reason !== "not-found") return yield* failed.fail(source, seen.failure)
     yield* restore(source, state, seen.failure.detail)
+  })
+
+  /** Whether the manifest of a copy is there, and what that names is not. Where nobody can tell, it is looked at as any other. */
+  const isTorn = Effect.fnUntraced(function*(source: string, reference: ImageReference, state: Copy) {
+    const seen = yield* Effect.result(walks.withPermit(cloner.verifyWhole(reference, state.digest)))
+    if (Result.isSuccess(seen)) return false
+    if (seen.failure.reason === "not-found") {
+      yield* restore(source, state, seen.failure.detail)
+      return true
+    }
+    yield* Effect.logDebug(`not all of its copy can be looked at: ${seen.failure.message}`)
+    return false
   })
 
   const resync = yield* makeResync({ comparisons, attempt, restore, stayBehind, mayCopy, tagInUse })
 
   return Effect.fnUntraced(function*(source: string, state: Copy) {
     const reference = yield* referenceOf(source)
-    // its manifest may be there, and what that names not
-    if (inventory.takeSuspected(source)) {
-      return yield* looked(source, state, walks.withPermit(cloner.verifyWhole(reference, state.digest)))
-    }
+    if (inventory.takeSuspected(source) && (yield* isTorn(source, reference, state))) return
+    // also then: whatever woke it has taken the place of the wake for its tag's turn
     if (yield* resync(source, reference, state)) return
-    // a copy that was seen whole long ago is seen again before anything is pointed to it
-    if ((yield* uptime) - state.verifiedAt > curable) {
-      yield* looked(source, state, cloner.verify(reference, state.digest))
-    }
+    if ((yield* uptime) - state.verifiedAt > curable) yield* lookAgain(source, reference, state)
   })
 })

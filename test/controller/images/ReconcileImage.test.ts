@@ -391,6 +391,30 @@ describe("the actor of an image", () => {
     }).pipe(Effect.provide(it.layer))
   })
 
+  // the look at all of it took the place of the wake for the tag's turn, which then never came
+  it.effect("that pods cannot pull has its tag compared at its turn all the same, and an outage then takes nothing back", () => {
+    const it = loop({
+      clone: () => Effect.succeed(copied),
+      verifyWhole: Effect.fail(failure({ side: "backup" })),
+      verify: Effect.map(uptime, (now) => now)
+    })
+    let compared = 0
+    const tags = Layer.mock(SourceTags, {
+      compare: () => Effect.sync(() => (compared++, { _tag: "Gone" as const }))
+    })
+    return Effect.gen(function*() {
+      const inventory = yield* wanted
+      yield* it.start
+      yield* TestClock.adjust("1 second")
+      inventory.suspect(source, yield* uptime)
+      yield* (yield* ImageQueue).offer(source)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([inventory.state(source)?._tag, compared], ["BackedUp", 0])
+      yield* TestClock.adjust("1 days")
+      assert.isAbove(compared, 0)
+    }).pipe(Effect.provide(Layer.mergeAll(it.layer, tags)))
+  })
+
   it.effect("that nobody wants any more is left alone", () => {
     const it = loop({ clone: () => Effect.fail(failure()) })
     return Effect.gen(function*() {
