@@ -86,6 +86,8 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     const { now, plan: planned, pods, times, uptime: up, workload } = decided
     const turn = yield* pacing.observe(workload, pods, target, times)
     if (turn !== undefined) yield* events.tell(rolloutEvent(workload, turn._tag === "Ended"))
+    // a tag that it used is followed now, and not when it is next asked for
+    if (turn?._tag === "Ended") yield* offerAll(images, planned.wants)
     const pod = store.pod(key)
     const set = pod === undefined ? undefined : pullSetOfSeen(store, pod)
     if (pod !== undefined && set !== undefined) pacing.observePod(pod, set, target)

@@ -3,7 +3,7 @@ import { Effect, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { SourceTags } from "../../../src/clone/SourceTags.ts"
 import { Events } from "../../../src/controller/events/Events.ts"
-import { WorkloadQueue } from "../../../src/controller/Queues.ts"
+import { ImageQueue, WorkloadQueue } from "../../../src/controller/Queues.ts"
 import * as ReconcileWorkload from "../../../src/controller/workloads/ReconcileWorkload.ts"
 import type { ImageState } from "../../../src/image/ImageState.ts"
 import { KubeClient } from "../../../src/kube/KubeClient.ts"
@@ -84,6 +84,8 @@ const loop = Effect.fnUntraced(function*(answer: Effect.Effect<Outcome, KubeErro
     for (const resource of resources) store.markSynced(resource)
     store.putNamespace({ name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: undefined } })
     yield* Effect.forkScoped(queue.run("unbounded", yield* ReconcileWorkload.make({ ownNamespace: Option.none() })))
+    const offered: Array<string> = []
+    yield* Effect.forkScoped((yield* ImageQueue).run(1, (it) => Effect.sync(() => void offered.push(it))))
     const look = (of = workload()) =>
       Effect.suspend(() => {
         store.putWorkload(of)
@@ -95,8 +97,22 @@ const loop = Effect.fnUntraced(function*(answer: Effect.Effect<Outcome, KubeErro
         Effect.forEach(inventory.set(source, state), (it) => queue.offer(it), { discard: true }),
         TestClock.adjust("1 second")
       )
-    return { told, notes, look, become }
+    return { told, notes, offered, look, become }
   }).pipe(Effect.provide(context))
+})
+
+// the tag's turn had come and gone during the rollout, and came again after five minutes
+describe("a workload whose rollout has ended", () => {
+  it.effect("has its images looked at, once: a tag is not moved while a rollout of ours uses it", () =>
+    Effect.gen(function*() {
+      const { become, look, offered } = yield* loop(Effect.succeed({ _tag: "Applied", after: patched(0) }))
+      yield* look()
+      yield* become(backedUp)
+      for (const updated of [0, 1]) yield* look(patched(updated))
+      const before = offered.length
+      for (const updated of [2, 2]) yield* look(patched(updated))
+      assert.deepStrictEqual(offered.slice(before), [source])
+    }).pipe(Effect.scoped))
 })
 
 describe("a workload has an Event", () => {
