@@ -1,10 +1,11 @@
 import { defineConfig } from "vitest/config"
 import ClosingLine from "./test/reporters/ClosingLine.ts"
+import FailedTests from "./test/reporters/FailedTests.ts"
 import SlowestFiles from "./test/reporters/SlowestFiles.ts"
 
 export default defineConfig({
   test: {
-    reporters: ["default", new SlowestFiles(10), new ClosingLine()],
+    reporters: ["default", new SlowestFiles(10), new FailedTests(20), new ClosingLine()],
     coverage: { provider: "v8", include: ["src/**", "sandbox/**"], reporter: ["text-summary"] },
     projects: [
       {

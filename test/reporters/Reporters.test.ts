@@ -10,8 +10,9 @@ const reporter = (name: string) => JSON.stringify(new URL(`${name}.ts`, import.m
 
 const config = `
 import ClosingLine from ${reporter("ClosingLine")}
+import FailedTests from ${reporter("FailedTests")}
 import SlowestFiles from ${reporter("SlowestFiles")}
-export default { test: { globals: true, reporters: [new SlowestFiles(2), new ClosingLine()] } }
+export default { test: { globals: true, reporters: [new SlowestFiles(2), new FailedTests(2), new ClosingLine()] } }
 `
 const takes = (milliseconds: number) =>
   `test("takes its time", () => new Promise((done) => setTimeout(done, ${milliseconds})))`
@@ -41,6 +42,29 @@ describe("the end of a test run", () => {
         assert.match(lines[1] ?? "", /^ +\d+\.\d s {2}slower\.test\.js$/)
         assert.match(lines[2] ?? "", /^ +\d+\.\d s {2}slow\.test\.js$/)
         assert.strictEqual(lines.at(-1), "3 passed, 1 failed, 1 skipped")
+      }))
+
+    it.effect("says what failed and why just before the last line, so many and no more", () =>
+      Effect.gen(function*() {
+        const lines = yield* linesOf({
+          "wrong.test.js": `
+            describe("sums", () => { test("are right", () => { throw new Error("first\\nsecond\\n3\\n4\\n5") }) })
+            describe("a hook", () => { beforeAll(() => { throw new Error("no disk") }); test("runs", () => {}) })
+            test("is the third", () => { throw new Error("never named") })`
+        })
+        assert.deepStrictEqual(lines, [
+          "What failed:",
+          "  wrong.test.js > a hook",
+          "    no disk",
+          "  wrong.test.js > sums > are right",
+          "    first",
+          "    second",
+          "    3",
+          "    4",
+          "  and 1 more",
+          "",
+          "0 passed, 3 failed, 1 skipped"
+        ])
       }))
 
     it.effect("names none where all of them would be named", () =>
