@@ -71,6 +71,11 @@ export class Workloads {
     return this.#nodes.get(name)?.ready ?? true
   }
 
+  /** Whether all nodes have been seen, and this is none of them. */
+  nodeGone(name: string): boolean {
+    return this.#synced.has("nodes") && !this.#nodes.has(name)
+  }
+
   /** Whether a container of a pod that is no static one runs on the node. */
   nodeHasPulled(name: string): boolean {
     for (const { containers, node, workload } of this.#pods.values()) {

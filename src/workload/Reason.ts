@@ -44,7 +44,8 @@ export const holdReasons = {
   "refused": "the API server did not take the patch: a policy, a webhook, a missing right or an outage",
   "contested": "something keeps undoing the change",
   "quarantined": "its pods did not become ready with the copy",
-  "backup-down": "the backup registry does not answer, or refuses: new pods start from their originals",
+  "backup-down":
+    "the backup registry does not answer or refuses, or a node cannot reach it: new pods start from their originals",
   "by-admission": "its template is not patched: its pods get their copies as they are made",
   "pull-unproven": "nothing has shown yet that its pods can pull from the backup registry",
   "cannot-pull": "pods that were rewritten cannot pull their copies now; nothing is changed, because others did",

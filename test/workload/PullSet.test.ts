@@ -1,5 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { canShow, isRefusal, pullSetOf, pullSetOfPod, withoutSecrets } from "../../src/workload/PullSet.ts"
+import {
+  canShow,
+  isOutOfReach,
+  isRefusal,
+  pullSetOf,
+  pullSetOfPod,
+  withoutSecrets
+} from "../../src/workload/PullSet.ts"
 import type { Pod } from "../../src/workload/Workload.ts"
 import { type Given, pod, workload } from "../support/Objects.ts"
 
@@ -75,4 +82,23 @@ describe("a pull that failed", () => {
     "manifest unknown",
     "127.0.0.1:40133: connect: no route to host"
   ])("is an outage: %s", (message) => assert.isFalse(isRefusal(message)))
+
+  it.each([
+    "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    "dial tcp: lookup registry.shop.svc on 10.96.0.10:53: no such host",
+    "dial tcp 10.0.0.1:443: i/o timeout",
+    "dial tcp 10.0.0.1:443: connect: connection refused",
+    "http: server gave HTTP response to HTTPS client",
+    "net/http: TLS handshake timeout",
+    "proxyconnect tcp: EOF"
+  ])("failed on the way: %s", (message) => assert.isTrue(isOutOfReach(message)))
+
+  it.each([
+    undefined,
+    "Back-off pulling image \"backup.example/copies/nginx:1\"",
+    "manifest unknown",
+    "unexpected status code 503 Service Unavailable",
+    "failed to extract layer sha256:0a: write /var/lib/containerd/tmp: no space left on device",
+    "Get \"https://10.0.0.1/v2/\": dial tcp 10.0.0.1:443: 401 Unauthorized"
+  ])("did not fail on the way: %s", (message) => assert.isFalse(isOutOfReach(message)))
 })

@@ -1,5 +1,6 @@
 // FailedPulls: pods that were pointed to copies as they were made and lastingly cannot pull them. They are named with what helps,
-// and their set rests. Nothing is done to them: whoever owns a pod deletes it. Templates that name copies are PutBackWorkload's.
+// and their set rests, or the node that cannot reach the backup. Nothing is done to them: whoever owns a pod deletes it. Templates that
+// name copies are PutBackWorkload's; of their pods only the nodes are learned.
 import { Clock, Effect, Result } from "effect"
 import type { Backup } from "../../image/BackupName.ts"
 import { format, parse } from "../../image/ImageReference.ts"
@@ -8,11 +9,12 @@ import { type Images, Inventory } from "../../store/Inventory.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
 import { type Workloads, WorkloadStore } from "../../store/WorkloadStore.ts"
 import { verifiedOriginals } from "../../workload/Originals.ts"
-import { isRefusal } from "../../workload/PullSet.ts"
+import { isOutOfReach, isRefusal, runningCopies } from "../../workload/PullSet.ts"
 import { cannotPull, lasting, livePods } from "../../workload/Rollout.ts"
 import type { ContainerState, Pod } from "../../workload/Workload.ts"
 import { pullSetOfSeen } from "../PullSets.ts"
 import { ImageQueue } from "../Queues.ts"
+import { describeRest, type NodePulls } from "./NodePulls.ts"
 
 interface Stores {
   readonly store: Workloads
@@ -24,7 +26,12 @@ interface Failing {
   readonly container: ContainerState
   /** What it is the copy of. */
   readonly source: string
+  /** Its template names the copy. */
+  readonly byTemplate: boolean
 }
+
+/** For how long a node has to fail: an outage shows at the pods before it shows to us. In milliseconds. */
+const nodeFailsFor = 2 * lasting
 
 /** The source whose copy is known to be there: else anybody could name one that is not, and have the set of others rest. */
 const copiedSource = (inventory: Images, original: string | undefined): string | undefined => {
@@ -32,19 +39,30 @@ const copiedSource = (inventory: Images, original: string | undefined): string |
   return source !== undefined && inventory.state(source)?._tag === "BackedUp" ? source : undefined
 }
 
-/** The container of a pod that waits for a copy to which its template did not point it. */
+/** The container of a pod that waits for a copy, one to which its template did not point it before others. */
 const failingOf = ({ inventory, store }: Stores, pod: Pod, backup: Backup): Failing | undefined => {
   if (!pod.containers.some(cannotPull)) return undefined
   const [owner] = store.ownersOf(pod.workload)
   const originals = verifiedOriginals(pod.workload, backup)
-  for (const container of pod.containers.filter(cannotPull)) {
+  const waiting = pod.containers.filter(cannotPull).flatMap((container): ReadonlyArray<Failing> => {
     const source = copiedSource(inventory, originals.get(container.container))
     const isOfTemplate = owner?.images.some((it) =>
       it.container === container.container && it.image === container.image
     )
-    if (source !== undefined && isOfTemplate !== true) return { container, source }
-  }
-  return undefined
+    return source === undefined ? [] : [{ container, source, byTemplate: isOfTemplate === true }]
+  })
+  return waiting.find((it) => !it.byTemplate) ?? waiting[0]
+}
+
+/** What is known of a pod that fails. */
+interface Found {
+  readonly since: number
+  /** Whether it was named. */
+  said: boolean
+  /** Whether it was said that the backup refuses it: the words may come later. */
+  refused: boolean
+  /** Whether it tells no more of its node. */
+  counted: boolean
 }
 
 const wayOn = ({ workload: { name, namespace, owner } }: Pod, rests: boolean): string => {
@@ -55,14 +73,53 @@ const wayOn = ({ workload: { name, namespace, owner } }: Pod, rests: boolean): s
     : `kubectl delete pod -n ${namespace} ${name} makes a new one, which ${then}`
 }
 
+interface Options {
+  readonly backup: Backup
+  readonly nodes: NodePulls
+  /** Why the backup may not be counted on, whatever its nodes. */
+  readonly backupFails: (now: number) => string | undefined
+}
+
 /** Makes the look at all pods, to be taken every few seconds. */
-export const make = Effect.fnUntraced(function*(backup: Backup) {
+export const make = Effect.fnUntraced(function*({ backup, backupFails, nodes }: Options) {
   const store = yield* WorkloadStore
   const inventory = yield* Inventory
   const pacing = yield* Pacing
   const images = yield* ImageQueue
-  /** By pod, since when it fails, and whether that was said, and that the backup refuses it: the words may come later. */
-  const failing = new Map<string, { readonly since: number; said: boolean; refused: boolean }>()
+  const failing = new Map<string, Found>()
+
+  const runsCopy = (node: string): boolean => {
+    for (const pod of store.pods) if (pod.node === node && runningCopies(pod, backup).length > 0) return true
+    return false
+  }
+
+  /** Whether its node begins to rest for it: a working node on the way from which to the backup something is missing. */
+  const restsNode = Effect.fnUntraced(function*(pod: Pod, message: string | undefined) {
+    const { node } = pod
+    const up = yield* uptime
+    if (node === undefined || !store.nodeReady(node) || !isOutOfReach(message) || runsCopy(node)) return false
+    if (backupFails(up) !== undefined) return false
+    const rest = nodes.failed(node, `pod ${pod.workload.namespace}/${pod.workload.name}: ${message}`, up)
+    if (rest !== undefined) yield* Effect.logWarning(describeRest(node, backup.registry, rest))
+    return true
+  })
+
+  const examine = Effect.fnUntraced(function*(pod: Pod, { byTemplate, container }: Failing, found: Found) {
+    const failsFor = (yield* Clock.currentTimeMillis) - found.since
+    const { message = container.waiting } = container
+    const refused = isRefusal(container.message)
+    // who was refused was there
+    found.counted ||= found.refused || refused
+    if (failsFor >= nodeFailsFor && !found.counted) found.counted = yield* restsNode(pod, message)
+    if (byTemplate || failsFor < lasting || (found.said && (found.refused || !refused))) return
+    found.said = true
+    found.refused ||= refused
+    const detail = `pod ${pod.workload.namespace}/${pod.workload.name} cannot pull ${container.image}: ${message}`
+    const set = pullSetOfSeen(store, pod)
+    const rests = set !== undefined && (refused || !(yield* pacing.isProven(set)))
+    if (rests) yield* pacing.pullFailed(set, detail, refused)
+    yield* Effect.logWarning(`${detail}; it was pointed there as it was made. ${wayOn(pod, rests)}`)
+  })
 
   const look: Effect.Effect<void> = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
@@ -70,26 +127,16 @@ export const make = Effect.fnUntraced(function*(backup: Backup) {
     for (const pod of livePods([...store.pods])) {
       const waiting = failingOf({ store, inventory }, pod, backup)
       if (waiting === undefined) continue
-      const { container, source } = waiting
       // the manifest may be there, and what it names not
-      if (inventory.suspect(source, yield* uptime)) yield* images.offer(source)
-      const { key, namespace, name } = pod.workload
+      if (!waiting.byTemplate && inventory.suspect(waiting.source, yield* uptime)) yield* images.offer(waiting.source)
+      const { key } = pod.workload
       seen.add(key)
-      const found = failing.get(key) ?? { since: now, said: false, refused: false }
+      const found = failing.get(key) ?? { since: now, said: false, refused: false, counted: false }
       failing.set(key, found)
-      const refused = isRefusal(container.message)
-      if (now - found.since < lasting || (found.said && (found.refused || !refused))) continue
-      found.said = true
-      found.refused ||= refused
-      const detail = `pod ${namespace}/${name} cannot pull ${container.image}: ${
-        container.message ?? container.waiting
-      }`
-      const set = pullSetOfSeen(store, pod)
-      const rests = set !== undefined && (refused || !(yield* pacing.isProven(set)))
-      if (rests) yield* pacing.pullFailed(set, detail, refused)
-      yield* Effect.logWarning(`${detail}; it was pointed there as it was made. ${wayOn(pod, rests)}`)
+      yield* examine(pod, waiting, found)
     }
     for (const key of failing.keys()) if (!seen.has(key)) failing.delete(key)
+    for (const name of nodes.names) if (store.nodeGone(name) || runsCopy(name)) nodes.forget(name)
   })
   return { look }
 })

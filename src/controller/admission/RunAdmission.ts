@@ -24,6 +24,7 @@ import { CloneHints } from "./CloneHints.ts"
 import * as FailedPulls from "./FailedPulls.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import { Learning } from "./Learning.ts"
+import { NodePulls } from "./NodePulls.ts"
 import * as PullShowing from "./PullShowing.ts"
 import { describeFight, Recreations } from "./Recreations.ts"
 import * as ReviewsFirst from "./ReviewsFirst.ts"
@@ -62,9 +63,14 @@ const makeSurroundings = Effect.gen(function*() {
   // BACKUP_REGISTRY and BACKUP_LAYOUT change with a restart only
   const target = backup(yield* SubscriptionRef.get(settings))
   const recreations = new Recreations(target)
-  const { look: lookAtPulls } = yield* FailedPulls.make(target)
+  const nodes = new NodePulls()
+  const { look: lookAtPulls } = yield* FailedPulls.make({
+    backup: target,
+    nodes,
+    backupFails: (now) => answers.fails(now)
+  })
   const surroundings: Surroundings = {
-    backupFails: Effect.map(uptime, (now) => answers.fails(now)),
+    backupFails: Effect.map(uptime, (now) => answers.fails(now) ?? nodes.problem(now)),
     learning: Effect.sync(() => learning.problem),
     unshown: yield* PullShowing.make,
     recreated: ({ namespace, owner }) => Effect.map(uptime, (now) => recreations.problem(namespace, owner, now)),

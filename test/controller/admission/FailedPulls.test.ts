@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import * as FailedPulls from "../../../src/controller/admission/FailedPulls.ts"
+import { NodePulls } from "../../../src/controller/admission/NodePulls.ts"
 import { ImageQueue } from "../../../src/controller/Queues.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
@@ -57,11 +58,19 @@ const played = Effect.fnUntraced(function*({ copied = true, owner, proven = fals
     const pacing = yield* Pacing
     store.putNamespace({ name: "shop", uid: "u", marks: { ignore: undefined, rewrite: undefined } })
     if (owner !== undefined) store.putWorkload(owner)
-    if (proven) pacing.observePod(pod({ name: "before", images: { app: copy } }), withoutSecrets, target)
+    if (proven) {
+      const before = pod({ name: "before", images: { app: copy } })
+      store.putPod(before)
+      pacing.observePod(before, withoutSecrets, target)
+    }
     const inventory = yield* Inventory
     inventory.want("x", [nginx])
     if (copied) inventory.set(nginx, backedUp())
-    const { look } = yield* FailedPulls.make(target)
+    const { look } = yield* FailedPulls.make({
+      backup: target,
+      nodes: new NodePulls(),
+      backupFails: () => undefined
+    })
     for (; second < 120; second++) {
       for (const [from, reason, message] of words) {
         if (from === second) store.putPod(failing(owner, message, reason))
