@@ -8,6 +8,7 @@ import { Agent, request } from "undici"
 import type { Dispatcher } from "undici"
 import type { Json } from "../Json.ts"
 import * as J from "../Json.ts"
+import { wordsOf } from "./RuntimeWords.ts"
 
 export interface Login {
   readonly username: string
@@ -151,7 +152,7 @@ export const make = Effect.fnUntraced(
       Effect.tryPromise({
         try: (signal) =>
           request(url, { dispatcher: agent, headers, signal, headersTimeout: 30_000, bodyTimeout: 30_000 }),
-        catch: (cause) => new PullError({ image, detail: `${url}: ${String(cause)}`, denied: false })
+        catch: (cause) => new PullError({ image, detail: wordsOf(url, cause), denied: false })
       })
 
     /** The header that answers the challenge; undefined when this login cannot. */

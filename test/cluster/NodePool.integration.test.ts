@@ -74,7 +74,7 @@ for (const place of W.controlPlanes) {
             yield* Effect.acquireRelease(upstream.switchOff, () => Effect.orDie(upstream.switchOn))
             const again = yield* daemon([where])
             const nodes = ["new-1", "new-2"]
-            for (const name of nodes) yield* W.node(controlPlane, name)
+            for (const name of nodes) yield* W.node(controlPlane, { node: name })
             yield* Scope.close(oldPool, Exit.void)
             yield* remove(`/api/v1/nodes/${kubelet.node}`)
             for (const pod of yield* W.list("Pod", where)) {

@@ -36,13 +36,9 @@ export class World extends Data.Class<{
   readonly kubelet: Kubelet.Kubelet
 }> {}
 
-/** A node of a control plane, for as long as the scope. */
-export const node = (controlPlane: ControlPlane.ControlPlane, name?: string) =>
-  Kubelet.make({
-    bind: !controlPlane.hasScheduler,
-    events: false,
-    ...(name === undefined ? {} : { node: name })
-  })
+/** A node of a control plane, for as long as the scope; what is given stands above the rest. */
+export const node = (controlPlane: ControlPlane.ControlPlane, given: Kubelet.KubeletOptions = {}) =>
+  Kubelet.make({ bind: !controlPlane.hasScheduler, events: false, ...given })
 
 /** A control plane with one node, in a scope of its own where it is given one; everything a test needs to speak to it. */
 export const start = <E, R>(controlPlane: Effect.Effect<ControlPlane.ControlPlane, E, R>, ofNode?: Scope.Scope) =>
