@@ -4,7 +4,7 @@ import type { Workloads } from "../store/WorkloadStore.ts"
 import { fightsIn } from "../workload/Contest.ts"
 import type { Facts } from "../workload/Facts.ts"
 import { type Kind, kindOfObject, watchName } from "../workload/Kinds.ts"
-import { calmAt, isRolledBack, wayBack } from "../workload/WentBack.ts"
+import { calmAt, isRolledBack, waysOn } from "../workload/WentBack.ts"
 import { newestPods } from "../workload/Rollout.ts"
 import type { Pod, Workload } from "../workload/Workload.ts"
 
@@ -64,7 +64,7 @@ const rolledBackOf = (
   const fought = workload.images.some((it) => fightsIn(workload.held, it.container, it.image, now) > 0)
   if (fought || !isRolledBack(workload, controlled)) return undefined
   const until = calmAt(workload, pods)
-  return until !== undefined && until <= now ? undefined : { until, wayBack: wayBack(workload, controlled, backup) }
+  return until !== undefined && until <= now ? undefined : { until, wayBack: waysOn(workload, controlled, backup) }
 }
 
 /** @param below where it was looked for already */

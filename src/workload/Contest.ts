@@ -5,9 +5,8 @@
 import { Result } from "effect"
 import { isSame, parse } from "../image/ImageReference.ts"
 import type { HeldMark } from "./HeldMark.ts"
-import { rollingBack } from "./Marks.ts"
 import { isName } from "./Originals.ts"
-import { cannotPull, isGivenUp, livePods, sameImages, wasReached } from "./Rollout.ts"
+import { cannotPull, isGivenUp, livePods, wasReached } from "./Rollout.ts"
 import type { Pod, Workload } from "./Workload.ts"
 
 const hour = 60 * 60 * 1000
@@ -160,12 +159,3 @@ export const isUnwell = (workload: Workload, newest: ReadonlySet<Pod>): boolean 
   )
   return fails || isGivenUp(workload) || (wasReached(workload) && live.some((it) => !it.ready))
 }
-
-/**
- * Whether somebody rolled a Deployment back: `kubectl rollout undo` writes the template of a ReplicaSet that was there before.
- * That alone does not tell: whoever restores an image brings such a template back, too.
- * @param before the ReplicaSets that were there when we first wrote
- */
-export const isRollback = (workload: Workload, before: ReadonlyArray<Workload>): boolean =>
-  workload.kind === "Deployment" && workload.imagesSetBy === rollingBack &&
-  before.some((it) => it.originals === workload.originals && sameImages(it, workload))

@@ -1,9 +1,11 @@
-// WentBack: whether somebody went back to a release of before, and which release came before this one. Only a Deployment tells:
-// its controller writes into a ReplicaSet that becomes the newest again which revisions it was (deployment util,
-// SetNewReplicaSetAnnotations). Pure. Edge: whether it was ourselves, or a fight, is Contests' to say.
+// WentBack: whether somebody went back to a release of before, and which release came before this one. A Deployment tells by
+// whatever tool: its controller writes into a ReplicaSet that becomes the newest again which revisions it was (deployment util,
+// SetNewReplicaSetAnnotations). Of StatefulSets and DaemonSets, whose ControllerRevisions are not read, `kubectl rollout undo`
+// tells by the name under which it writes. Pure. Edge: whether it was ourselves, or a fight, is Contests' to say.
 import { Result } from "effect"
 import type { Backup } from "../image/BackupName.ts"
 import { format, parse } from "../image/ImageReference.ts"
+import { rollingBack } from "./Marks.ts"
 import { verifiedOriginals } from "./Originals.ts"
 import { isObserved, livePods, sameImages } from "./Rollout.ts"
 import type { Pod, Workload } from "./Workload.ts"
@@ -11,13 +13,35 @@ import type { Pod, Workload } from "./Workload.ts"
 /** For how long the pods of what somebody went back to have to be ready until it is rewritten: fifteen minutes, in milliseconds. */
 export const calm = 15 * 60 * 1000
 
+/** Whether its images are as `kubectl rollout undo` wrote them; versions of before 1.20 made objects under the same name. */
+const isUndone = ({ generation = 1, imagesSetBy }: Workload): boolean => generation > 1 && imagesSetBy === rollingBack
+
 /**
- * Whether the newest ReplicaSet of a Deployment was the newest before: somebody rolled it back, by whatever tool.
+ * Whether somebody rolled it back: the newest ReplicaSet of a Deployment was the newest before.
  * @param controlled the objects that it controls
  */
-export const isRolledBack = (workload: Workload, controlled: ReadonlyArray<Workload>): boolean =>
-  workload.kind === "Deployment" && isObserved(workload) &&
-  controlled.some((it) => it.revision === workload.revision && it.returned && sameImages(it, workload))
+export const isRolledBack = (workload: Workload, controlled: ReadonlyArray<Workload>): boolean => {
+  switch (workload.kind) {
+    case "Deployment":
+      return isObserved(workload) &&
+        controlled.some((it) => it.revision === workload.revision && it.returned && sameImages(it, workload))
+    case "StatefulSet":
+    case "DaemonSet":
+      return isUndone(workload)
+    default:
+      return false
+  }
+}
+
+/**
+ * Whether images that were restored are the work of `kubectl rollout undo`, which writes the template of a revision that was there
+ * before. Its name alone does not tell where more can be known: whoever restores an image brings such a template back, too.
+ * @param before what it controlled when we first wrote
+ */
+export const isUndo = (workload: Workload, before: ReadonlyArray<Workload>): boolean =>
+  isUndone(workload) &&
+  (workload.kind !== "Deployment" ||
+    before.some((it) => it.originals === workload.originals && sameImages(it, workload)))
 
 /**
  * When what was rolled back may be rewritten, milliseconds since the epoch; undefined while a pod is missing or not ready, which
@@ -62,11 +86,18 @@ export const releaseBefore = (
   return known.length === 0 ? undefined : Math.max(...known)
 }
 
-/** How a person goes to the release before; empty where there is none. */
+/** How a person goes to the release before; empty where there is none, or nobody knows its revision. */
 export const wayBack = (workload: Workload, controlled: ReadonlyArray<Workload>, backup: Backup): string => {
   const revision = releaseBefore(workload, controlled, backup)
   if (workload.kind !== "Deployment" || revision === undefined) return ""
   const { name, namespace } = workload
   return `; the release before is revision ${revision}: ` +
     `kubectl -n ${namespace} rollout undo deployment/${name} --to-revision=${revision}`
+}
+
+/** The same of what was just rolled back, which may have been to the originals of the same release: its revisions, where none is known. */
+export const waysOn = (workload: Workload, controlled: ReadonlyArray<Workload>, backup: Backup): string => {
+  const { kind, name, namespace } = workload
+  if (kind === "Deployment") return wayBack(workload, controlled, backup)
+  return `; kubectl -n ${namespace} rollout history ${kind.toLowerCase()}/${name} has its revisions, of which a rewrite is one`
 }

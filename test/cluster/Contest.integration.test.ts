@@ -6,7 +6,7 @@ import { execFile } from "node:child_process"
 import * as J from "../../sandbox/Json.ts"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
-import { isRollback } from "../../src/workload/Contest.ts"
+import { isUndo } from "../../src/workload/WentBack.ts"
 import { kindOf } from "../../src/workload/Kinds.ts"
 import { projectTemplated } from "../../src/workload/Project.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
@@ -171,7 +171,7 @@ for (const place of W.controlPlanes) {
             const before = (yield* W.list("ReplicaSet", "undone")).flatMap((it) => project("ReplicaSet", it) ?? [])
             const isUndone = Effect.map(W.get("Deployment", "undone", "web"), (object) => {
               const of = project("Deployment", object)
-              return of !== undefined && isRollback(of, before)
+              return of !== undefined && isUndo(of, before)
             })
             const set = (tag: string) =>
               W.jsonPatch("restorer", "Deployment", "undone", "web", [{ op: "replace", path, value: image(tag) }])

@@ -2,7 +2,9 @@
 // `kubectl rollout undo` does, and to another tag of a copy. None of it is undone, and none of it is a fight.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { dirname } from "node:path"
 import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
+import { run } from "../support/Command.ts"
 import { copyOf, daemon, namespace, Stage, stage } from "../support/Stage.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as W from "../support/World.ts"
@@ -18,6 +20,14 @@ const rollBack = (namespaceName: string, name: string, image: string, manager: s
     { op: "replace", path, value: image },
     { op: "remove", path: "/spec/template/metadata/annotations" }
   ])
+
+const kubectl = Effect.fnUntraced(function*({ controlPlane }: Stage["Service"], ...words: ReadonlyArray<string>) {
+  const file = `${process.env["KUBEBUILDER_ASSETS"] ?? ""}/kubectl`
+  const ended = yield* run(file, [`--kubeconfig=${controlPlane.kubeconfigFile}`, "--namespace=undone", ...words], {
+    env: { HOME: dirname(controlPlane.kubeconfigFile) }
+  })
+  assert.strictEqual(ended.code, 0, `${ended.stdout}${ended.stderr}`)
+})
 
 const becomes = (namespaceName: string, name: string, image: string) =>
   eventually(`${name} is not ${image}`, W.imageNow("Deployment", namespaceName, name), (now) => now === image)
@@ -75,6 +85,57 @@ for (const place of W.controlPlanes) {
             )
             yield* Effect.sleep("5 seconds")
             assert.strictEqual(yield* W.imageNow("Deployment", "rolled", "toggled"), image("1"))
+          }),
+        180_000
+      )
+
+      it.effect.skipIf(place.name === "the sandbox")(
+        "of StatefulSets and DaemonSets by kubectl rollout undo are left alone, to the originals or to the release before",
+        () =>
+          Effect.gen(function*() {
+            const now = yield* Stage
+            const image = (tag: string) => `${now.upstream.host}/undone/app:${tag}`
+            const kinds = ["StatefulSet", "DaemonSet"] as const
+            for (const tag of ["1", "2"]) {
+              yield* now.upstream.load("undone/app", SampleImage.image(`undone ${tag}`), tag)
+            }
+            yield* namespace("undone")
+            for (const kind of kinds) {
+              yield* W.make(kind, { namespace: "undone", name: kind.toLowerCase(), image: image("1") })
+            }
+            for (const kind of kinds) yield* W.settled("undone", kind.toLowerCase())
+            const it = yield* daemon(["undone"], { BACKUP_PULL_BY: "nodes" })
+            const copied = Effect.fnUntraced(function*(kind: (typeof kinds)[number], tag: string) {
+              yield* eventually(
+                `${kind} has no copy`,
+                W.imageNow(kind, "undone", kind.toLowerCase()),
+                (it) => it === copyOf(now, "undone/app", tag)
+              )
+              yield* W.settled("undone", kind.toLowerCase())
+            })
+            for (const kind of kinds) yield* copied(kind, "1")
+            for (const kind of kinds) {
+              yield* W.jsonPatch("kubectl-set", kind, "undone", kind.toLowerCase(), [
+                { op: "replace", path, value: image("2") }
+              ])
+            }
+            for (const kind of kinds) yield* copied(kind, "2")
+
+            // one to the originals of its own release, which is the revision before, the other to the release before
+            yield* kubectl(now, "rollout", "undo", "statefulset/statefulset")
+            yield* kubectl(now, "rollout", "undo", "daemonset/daemonset", "--to-revision=1")
+            for (const kind of kinds) {
+              const lines = yield* eventually(
+                `nothing is said of ${kind}`,
+                () =>
+                  it.about(`${kind}/undone/${kind.toLowerCase()}`).filter((line) => line.includes("held, rollback")),
+                (said) => said.length > 0
+              )
+              assert.include(lines[0] ?? "", `rollout history ${kind.toLowerCase()}/${kind.toLowerCase()}`)
+            }
+            yield* Effect.sleep("8 seconds")
+            assert.strictEqual(yield* W.imageNow("StatefulSet", "undone", "statefulset"), image("2"))
+            assert.strictEqual(yield* W.imageNow("DaemonSet", "undone", "daemonset"), image("1"))
           }),
         180_000
       )

@@ -1,15 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import {
-  type Contest,
-  fightsIn,
-  isRollback,
-  isUnwell,
-  looked,
-  putBack,
-  refused,
-  wrote
-} from "../../src/workload/Contest.ts"
+import { type Contest, fightsIn, isUnwell, looked, putBack, refused, wrote } from "../../src/workload/Contest.ts"
 import type { HeldMark } from "../../src/workload/HeldMark.ts"
 import { pod, workload } from "../support/Objects.ts"
 
@@ -244,33 +235,6 @@ describe("whatever happens in whatever order", () => {
     for (const { at } of world.writes) {
       assert.isAtMost(world.writes.filter((it) => it.at >= at && it.at < at + day).length, 7)
     }
-  })
-})
-
-describe("a rollback", () => {
-  const kubectl = (operation: string) => ({
-    metadata: {
-      managedFields: [{
-        manager: "kubectl",
-        operation,
-        fieldsV1: {
-          "f:spec": { "f:template": { "f:spec": { "f:containers": { "k:{\"name\":\"app\"}": { "f:image": {} } } } } }
-        }
-      }]
-    }
-  })
-  const replicaSet = workload({ kind: "ReplicaSet", name: "web-1" })
-
-  it("is a Deployment's return to a ReplicaSet that was there, by kubectl rollout undo", () => {
-    assert.isTrue(isRollback(workload(kubectl("Update")), [replicaSet]))
-  })
-
-  it("is nothing that anybody applies, is new, or is of another kind", () => {
-    assert.isFalse(isRollback(workload(kubectl("Apply")), [replicaSet]))
-    assert.isFalse(isRollback(workload(), [replicaSet]))
-    assert.isFalse(isRollback(workload(kubectl("Update")), []))
-    assert.isFalse(isRollback(workload({ ...kubectl("Update"), images: { app: y } }), [replicaSet]))
-    assert.isFalse(isRollback(workload({ ...kubectl("Update"), kind: "StatefulSet" }), [replicaSet]))
   })
 })
 

@@ -2,7 +2,7 @@
 // revision before a rewrite is the same release.
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { calm, calmAt, isRolledBack, releaseBefore, wayBack } from "../../src/workload/WentBack.ts"
+import { calm, calmAt, isRolledBack, isUndo, releaseBefore, wayBack, waysOn } from "../../src/workload/WentBack.ts"
 import type { Workload } from "../../src/workload/Workload.ts"
 import { type Given, pod, workload } from "../support/Objects.ts"
 
@@ -49,6 +49,53 @@ describe("a rollback", () => {
   })
 })
 
+describe("kubectl rollout undo", () => {
+  const image = { "f:containers": { "k:{\"name\":\"app\"}": { "f:image": {} } } }
+  const by = (manager: string, operation = "Update", generation = 2): Given => ({
+    metadata: {
+      generation,
+      managedFields: [{ manager, operation, fieldsV1: { "f:spec": { "f:template": { "f:spec": image } } } }]
+    }
+  })
+  const first = workload({ kind: "ReplicaSet", name: "web-1" })
+
+  it("is a Deployment's return to a ReplicaSet that was there", () => {
+    assert.isTrue(isUndo(workload(by("kubectl")), [first]))
+    assert.isFalse(isUndo(workload(by("kubectl")), []))
+    assert.isFalse(isUndo(workload({ ...by("kubectl"), images: { app: "nginx:9" } }), [first]))
+  })
+
+  it("is told of StatefulSets and DaemonSets by its name, and rests them", () => {
+    for (const kind of ["StatefulSet", "DaemonSet"] as const) {
+      const undone = workload({ kind, ...by("kubectl") })
+      assert.isTrue(isUndo(undone, []))
+      assert.isTrue(isRolledBack(undone, []))
+      assert.strictEqual(
+        waysOn(undone, [], backup),
+        `; kubectl -n shop rollout history ${kind.toLowerCase()}/web has its revisions, of which a rewrite is one`
+      )
+    }
+  })
+
+  it("is nothing that is new, applied, set by another command or by another tool", () => {
+    for (const kind of ["Deployment", "StatefulSet", "DaemonSet"] as const) {
+      for (
+        const other of [
+          by("kubectl", "Apply"),
+          by("kubectl", "Update", 1),
+          by("kubectl-set"),
+          by("kubectl-client-side-apply"),
+          by("helm"),
+          {}
+        ]
+      ) {
+        assert.isFalse(isUndo(workload({ kind, ...other }), [first]))
+        assert.isFalse(isRolledBack(workload({ kind, ...other }), [first]))
+      }
+    }
+  })
+})
+
 describe("the release before", () => {
   it("is told by images alone where one of the two was read of JSON and the other of Protocol Buffers", () => {
     const web = { ...deployment(3, template("1", true)), shape: "wire:abc" }
@@ -75,6 +122,53 @@ describe("calm", () => {
   it("is there at once where no pod is wanted", () => {
     const none = deployment(3, template("1"), { spec: { replicas: 0 } })
     assert.strictEqual(calmAt(none, []), 0)
+  })
+})
+
+describe("kubectl rollout undo", () => {
+  const image = { "f:containers": { "k:{\"name\":\"app\"}": { "f:image": {} } } }
+  const by = (manager: string, operation = "Update", generation = 2): Given => ({
+    metadata: {
+      generation,
+      managedFields: [{ manager, operation, fieldsV1: { "f:spec": { "f:template": { "f:spec": image } } } }]
+    }
+  })
+  const first = workload({ kind: "ReplicaSet", name: "web-1" })
+
+  it("is a Deployment's return to a ReplicaSet that was there", () => {
+    assert.isTrue(isUndo(workload(by("kubectl")), [first]))
+    assert.isFalse(isUndo(workload(by("kubectl")), []))
+    assert.isFalse(isUndo(workload({ ...by("kubectl"), images: { app: "nginx:9" } }), [first]))
+  })
+
+  it("is told of StatefulSets and DaemonSets by its name, and rests them", () => {
+    for (const kind of ["StatefulSet", "DaemonSet"] as const) {
+      const undone = workload({ kind, ...by("kubectl") })
+      assert.isTrue(isUndo(undone, []))
+      assert.isTrue(isRolledBack(undone, []))
+      assert.strictEqual(
+        waysOn(undone, [], backup),
+        `; kubectl -n shop rollout history ${kind.toLowerCase()}/web has its revisions, of which a rewrite is one`
+      )
+    }
+  })
+
+  it("is nothing that is new, applied, set by another command or by another tool", () => {
+    for (const kind of ["Deployment", "StatefulSet", "DaemonSet"] as const) {
+      for (
+        const other of [
+          by("kubectl", "Apply"),
+          by("kubectl", "Update", 1),
+          by("kubectl-set"),
+          by("kubectl-client-side-apply"),
+          by("helm"),
+          {}
+        ]
+      ) {
+        assert.isFalse(isUndo(workload({ kind, ...other }), [first]))
+        assert.isFalse(isRolledBack(workload({ kind, ...other }), [first]))
+      }
+    }
   })
 })
 

@@ -9,6 +9,7 @@ import { ourselves } from "../../workload/Marks.ts"
 import { isOurPatch } from "../../workload/OurRollout.ts"
 import { verifiedOriginals } from "../../workload/Originals.ts"
 import type { Replacement } from "../../workload/PlanImages.ts"
+import { isUndo } from "../../workload/WentBack.ts"
 import type { Pod, Workload } from "../../workload/Workload.ts"
 
 /** From how many fights in a namespace on one workload at a time is tried anew. */
@@ -110,7 +111,7 @@ export class Contests {
       : new Map()
     // what the controller or a command of ours has put back has no annotation left
     const byUs = imagesSetBy === ourselves && originals === undefined
-    const pardoned = byUs || Contest.isRollback(workload, controlled.filter((it) => entry.before.has(it.uid)))
+    const pardoned = byUs || isUndo(workload, controlled.filter((it) => entry.before.has(it.uid)))
     const unwell = Contest.isUnwell(workload, newest)
     for (const { container, image } of workload.images) {
       const next = Contest.looked(entry.fights.get(container), {
