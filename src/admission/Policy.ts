@@ -6,6 +6,7 @@ import { formatName } from "../image/ImageReference.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { alwaysIgnored } from "../workload/Exempt.ts"
 import { validationLabel } from "../workload/ProjectSurroundings.ts"
+import { backupNamespaces } from "../workload/ServesBackup.ts"
 import { judgedRules } from "./registration/Webhooks.ts"
 
 /** What becomes of a pod with other images: whoever makes it is warned, the audit log says so, or it is refused. */
@@ -19,7 +20,10 @@ const labels = { "app.kubernetes.io/name": "image-cloner" }
 
 interface Given {
   readonly backup: Backup
-  readonly settings: Pick<Settings, "NAMESPACES_TO_IGNORE" | "NAMESPACES_TO_INCLUDE" | "BACKUP_NAMESPACES">
+  readonly settings: Pick<
+    Settings,
+    "BACKUP_REGISTRY" | "NAMESPACES_TO_IGNORE" | "NAMESPACES_TO_INCLUDE" | "BACKUP_NAMESPACES"
+  >
   readonly ownNamespace: string
 }
 
@@ -48,7 +52,7 @@ const selector = ({ ownNamespace, settings }: Given) => ({
       ownNamespace,
       ...settings.NAMESPACES_TO_IGNORE,
       // what serves the backup must be able to start without it
-      ...settings.BACKUP_NAMESPACES
+      ...backupNamespaces(settings)
     ]),
     ...(settings.NAMESPACES_TO_INCLUDE.length === 0 ? [] : [namespace("In", settings.NAMESPACES_TO_INCLUDE)]),
     { key: validationLabel, operator: "NotIn", values: ["disable"] }

@@ -29,7 +29,9 @@ const hosts = "hosts (`host[:port]`), comma separated"
 
 export const Settings = Schema.Struct({
   BACKUP_REGISTRY: fromText(Schema.NonEmptyString, Result.succeed, String).annotate({
-    description: "The registry that gets the copies, with the path under which they are kept, e.g. `quay.io/cargaona`.",
+    description:
+      "The registry that gets the copies, with the path under which they are kept, e.g. `quay.io/cargaona`. Nodes pull by the "
+      + "same name, and those of most clusters do not resolve the names of Services (`….svc`).",
     allowed: "`host[:port]/prefix`",
     restart: true
   }),
@@ -51,7 +53,9 @@ export const Settings = Schema.Struct({
   }),
   BACKUP_NAMESPACES: setting(list(namespace), [], {
     description: "Namespaces that serve the backup registry: their images are cloned, their workloads never rewritten, "
-      + "or a cold start would never end.",
+      + "or a cold start would never end. Where BACKUP_REGISTRY is the name of a Service (`NAME.NAMESPACE.svc`, with any domain "
+      + "behind), its namespace counts without being listed. A registry of the cluster behind an ingress, a node port or an "
+      + "address **has to be listed**: nothing tells. So do the namespaces of what it needs, such as its database.",
     allowed: namespaces
   }),
   IMAGES_TO_IGNORE: setting(list(glob), [], {

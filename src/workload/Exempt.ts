@@ -3,6 +3,7 @@
 import type { Facts } from "./Facts.ts"
 import { isHeld } from "./HeldMark.ts"
 import type { PlannedImage } from "./PlanImages.ts"
+import { servesBackup } from "./ServesBackup.ts"
 import { type Held, held, type Skipped, skipped } from "./Verdict.ts"
 import type { RewriteMark, Workload } from "./Workload.ts"
 
@@ -62,9 +63,8 @@ export const startsWithout = (
   { namespace, priorityClass }: Workload,
   { settings }: Pick<Facts, "settings">
 ): Held | undefined => {
-  if (settings.BACKUP_NAMESPACES.includes(namespace)) {
-    return held("serves-backup", `${namespace} is in BACKUP_NAMESPACES`)
-  }
+  const serves = servesBackup(namespace, settings)
+  if (serves !== undefined) return held("serves-backup", serves)
   return /^system-.*-critical$/.test(priorityClass ?? "")
     ? held("critical", `its priority class is ${priorityClass}`)
     : undefined

@@ -8,6 +8,7 @@ import type { Facts } from "./Facts.ts"
 import { planImages, type PlannedImage } from "./PlanImages.ts"
 import { admissible } from "./Freshness.ts"
 import { validationLabel } from "./ProjectSurroundings.ts"
+import { servesBackup } from "./ServesBackup.ts"
 import type { Workload } from "./Workload.ts"
 
 export interface ForeignImage {
@@ -21,7 +22,7 @@ export interface ForeignImage {
 
 /** Whether a namespace as a whole is not validated. */
 const isExemptNamespace = (name: string, facts: Facts): boolean =>
-  ignoredNamespace(name, facts) !== undefined || facts.settings.BACKUP_NAMESPACES.includes(name) ||
+  ignoredNamespace(name, facts) !== undefined || servesBackup(name, facts.settings) !== undefined ||
   facts.namespace?.unvalidated === true || facts.namespace?.marks.ignore === true
 
 /** What only a warning passes over: its maker, or whoever may label it, has said so. */

@@ -48,6 +48,7 @@ describe("namespaces that get the pull secret", () => {
     assert.deepStrictEqual(of(storeOf([{}]), { NAMESPACES_TO_IGNORE: ["shop"] }), [])
     assert.deepStrictEqual(of(storeOf([{}]), { NAMESPACES_TO_INCLUDE: ["other"] }), [])
     assert.deepStrictEqual(of(storeOf([{}]), { BACKUP_NAMESPACES: ["shop"] }), [])
+    assert.deepStrictEqual(of(storeOf([{}]), { BACKUP_REGISTRY: "registry.shop.svc:5000/copies" }), [])
     for (
       const mark of [
         { labels: { "image-cloner.io/ignore": "true" } },

@@ -102,6 +102,20 @@ describe("a pod at admission", () => {
       assert.lengthOf(imagesOf(yield* mutate(request(owned))), 1)
     }).pipe(Effect.provide(stage({ BACKUP_DOWN: "rewrite" }))))
 
+  it.effect("starts from its originals in the namespace whose Service the backup is, and in no other", () =>
+    Effect.gen(function*() {
+      yield* filled
+      const settings = yield* SettingsRef
+      const mutate = yield* make(around())
+      const imagesWith = (BACKUP_REGISTRY: string) =>
+        SubscriptionRef.update(settings, (it) => ({ ...it, BACKUP_REGISTRY })).pipe(
+          Effect.andThen(mutate(request(owned))),
+          Effect.map((answer) => imagesOf(answer).length)
+        )
+      assert.strictEqual(yield* imagesWith("registry.shop.svc.cluster.local:5000/copies"), 0)
+      assert.strictEqual(yield* imagesWith("registry.stage.svc.cluster.local:5000/copies"), 1)
+    }).pipe(Effect.provide(stage())))
+
   it.effect("belongs to the namespace of the request, whatever it says itself", () =>
     Effect.gen(function*() {
       const store = yield* filled

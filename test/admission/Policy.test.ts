@@ -58,6 +58,20 @@ describe("the policy", () => {
     )
   })
 
+  it("leaves out the namespace whose Service the backup is, once", () => {
+    const left = (settings: Partial<Settings>) =>
+      specOf("hub-0.registry.harbor.svc.cluster.local:5000/copies", settings).matchConstraints.namespaceSelector
+        .matchExpressions[0].values
+    assert.deepStrictEqual(left({}), ["kube-system", "kube-proxy", "image-cloner", "harbor"])
+    assert.deepStrictEqual(left({ BACKUP_NAMESPACES: ["db", "harbor"] }), [
+      "kube-system",
+      "kube-proxy",
+      "image-cloner",
+      "db",
+      "harbor"
+    ])
+  })
+
   it("says what to do in one line, also where the names are too long for the message", () => {
     const [{ message, messageExpression }] = specOf("backup.example/copies").validations
     for (const text of [message, messageExpression]) {

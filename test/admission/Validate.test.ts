@@ -130,6 +130,18 @@ describe("what is exempt", () => {
       assert.deepStrictEqual(yield* validate(request(foreign, { namespace: "kube-system" })), {})
     }).pipe(Effect.provide(enforce)))
 
+  describe.each(["warn", "enforce"] as const)("where it serves the backup (%s)", (VALIDATING_WEBHOOK) => {
+    const passes = (settings: Parameters<typeof stage>[0]) =>
+      Effect.gen(function*() {
+        yield* filled
+        const validate = yield* make()
+        assert.deepStrictEqual(yield* validate(request(foreign)), {})
+      }).pipe(Effect.provide(stage({ VALIDATING_WEBHOOK, ...settings })))
+
+    it.effect("as BACKUP_NAMESPACES says", () => passes({ BACKUP_NAMESPACES: ["shop"] }))
+    it.effect("as the backup's name says", () => passes({ BACKUP_REGISTRY: "registry.shop.svc:5000/copies" }))
+  })
+
   it.effect("by what its maker can write is warned of no more, and refused all the same", () =>
     Effect.gen(function*() {
       yield* filled

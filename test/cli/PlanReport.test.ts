@@ -218,6 +218,13 @@ describe("the report of a plan", () => {
         metadata: "",
         settings: { BACKUP_NAMESPACES: ["shop"] },
         row: ["clone", "immutable"]
+      },
+      {
+        what: "and nothing in the namespace whose Service the backup is",
+        kind: "Job",
+        metadata: "",
+        settings: { BACKUP_REGISTRY: "registry.shop.svc:5000/copies" },
+        row: ["clone", "immutable"]
       }
     ])("brings them to $what", ({ kind, metadata, row, settings }) =>
       Effect.gen(function*() {

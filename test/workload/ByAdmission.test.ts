@@ -61,6 +61,7 @@ describe("what new pods get by admission, though the template stays", () => {
     assert.isFalse(isByAdmission(never, owned, given(on)))
     assert.isFalse(isByAdmission(critical, owned, given(on)))
     assert.isFalse(isByAdmission(web, owned, given({ ...on, BACKUP_NAMESPACES: ["shop"] })))
+    assert.isFalse(isByAdmission(web, owned, given({ ...on, BACKUP_REGISTRY: "registry.shop.svc/copies" })))
     const namespace = { name: "shop", uid: "shop", marks: { ignore: undefined, rewrite: "never" as const } }
     assert.isFalse(isByAdmission(web, owned, given(on, { namespace })))
   })

@@ -219,12 +219,25 @@ describe("held", () => {
   it("critical, serves-backup and mode-off", () => {
     assert.strictEqual(deployed({ podSpec: { priorityClassName: "system-cluster-critical" } }), "critical")
     assert.strictEqual(deployed({}, { BACKUP_NAMESPACES: ["shop"] }), "serves-backup")
+    assert.strictEqual(deployed({}, { BACKUP_REGISTRY: "registry.shop.svc:5000/copies" }), "serves-backup")
     assert.strictEqual(deployed({}, { REWRITE_MODE: "off" }), "mode-off")
     for (const mark of ["never", "admission"]) {
       assert.strictEqual(deployed({ metadata: { labels: { "image-cloner.io/rewrite": mark } } }), "mode-off")
     }
     const patch = { metadata: { annotations: { "image-cloner.io/rewrite": "patch" } } }
     assert.strictEqual(deployed(patch, { REWRITE_MODE: "off" }), "mode-off")
+  })
+
+  it("serves-backup: the namespace whose Service the backup is, which is said; its images are copied all the same", () => {
+    const it = workload()
+    const planned = plan(it, given({ BACKUP_REGISTRY: "registry.shop.svc:5000/copies" }, { pods: settled(it) }))
+    assert.deepStrictEqual(planned.verdict, {
+      _tag: "Held",
+      reason: "serves-backup",
+      detail: "shop serves BACKUP_REGISTRY (registry.shop.svc:5000)"
+    })
+    assert.deepStrictEqual(planned.wants, [nginx])
+    assert.strictEqual(deployed({}, { BACKUP_REGISTRY: "registry.stage.svc:5000/copies" }), "Rewrite")
   })
 
   it("dry-run: only what would be rewritten now", () => {

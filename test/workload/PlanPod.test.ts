@@ -103,6 +103,7 @@ describe("a pod is left as it is", () => {
 
   it("where it has to start without the backup", () => {
     assert.strictEqual(verdict({}, facts({ BACKUP_NAMESPACES: ["shop"] })), "serves-backup")
+    assert.strictEqual(verdict({}, facts({ BACKUP_REGISTRY: "registry.shop.svc/copies" })), "serves-backup")
     const critical = { podSpec: { priorityClassName: "system-node-critical" } }
     assert.strictEqual(verdict(critical, facts()), "critical")
   })
