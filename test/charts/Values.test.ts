@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parse } from "yaml"
 import * as J from "../../sandbox/Json.ts"
+import { processKeys } from "../../src/settings/ProcessSettings.ts"
 import { decode, keys } from "../../src/settings/Settings.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -46,6 +47,16 @@ describe("the values of the chart", () => {
     assert.deepStrictEqual(settings, J.texts(read("manifests/configuration/image-cloner-configuration.yaml"), "data"))
     const decoded = decode({ ...settings, BACKUP_REGISTRY: "registry.example.com/backup" })
     assert.isTrue(Result.isSuccess(decoded) && decoded.success.DRY_RUN)
+  })
+
+  it("secure the pod and listen where the manifests do", () => {
+    const pod = J.object(read("manifests/base/deployment.yaml"), "spec", "template", "spec")
+    const container = J.object(pod, "containers", 0)
+    assert.deepStrictEqual(values["podSecurityContext"], pod["securityContext"])
+    assert.deepStrictEqual(values["securityContext"], container["securityContext"])
+    assert.strictEqual(values["httpPort"], J.at(container, "ports", 0, "containerPort"))
+    assert.strictEqual(values["httpPort"], Number(processKeys.HTTP_PORT.fallback))
+    assert.strictEqual(J.at(values, "admission", "port"), Number(processKeys.WEBHOOK_PORT.fallback))
   })
 
   it("name no image of anybody's, and no login", () => {

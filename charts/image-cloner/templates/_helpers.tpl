@@ -19,6 +19,18 @@ app.kubernetes.io/name: image-cloner
 {{- $wanted }}
 {{- end }}
 
+{{/* What could never listen is refused here; it would be a pod that starts again and again. Other ports of nodes nobody can know. */}}
+{{- define "image-cloner.freePorts" -}}
+{{- $ports := list (int .Values.httpPort) }}
+{{- if eq (include "image-cloner.admission" .) "true" }}{{ $ports = append $ports (int .Values.admission.port) }}{{ end }}
+{{- if ne (len $ports) (len (uniq $ports)) }}
+{{- fail "admission.port and httpPort are the same: nobody can listen on a port twice" }}
+{{- end }}
+{{- if and .Values.hostNetwork (has 10250 $ports) }}
+{{- fail "hostNetwork: port 10250 of every node is its kubelet's; name another one by admission.port or httpPort" }}
+{{- end }}
+{{- end }}
+
 {{- define "image-cloner.image" -}}
 {{- $repository := required "image.repository is required: where you pushed the image (make image IMAGE=…)" .Values.image.repository }}
 {{- $tag := .Values.image.tag | default .Chart.AppVersion }}
