@@ -24,7 +24,7 @@ const placed = Effect.map(objectOf("pods"), (it) =>
 
 const story = Effect.fnUntraced(function*(helm: string) {
   const { controlPlane, kubelet, upstream } = yield* Stage
-  yield* W.node(controlPlane, "second")
+  yield* W.node(controlPlane, { node: "second" })
   for (const tag of ["1", "2"]) yield* upstream.load("tools/image-cloner", SampleImage.image(`controller ${tag}`), tag)
   yield* kubectl("create", "namespace", own)
   const values = {

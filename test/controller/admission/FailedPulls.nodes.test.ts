@@ -67,10 +67,10 @@ const played = Effect.fnUntraced(function*({ backupFails, begin, end, seconds = 
       yield* look
       yield* TestClock.adjust("2 seconds")
     }
-    const then = yield* problem
+    const kept = yield* problem
     end?.(store)
     yield* look
-    return { then, after: yield* problem, said: said.filter((it) => it.startsWith("node ")) }
+    return { kept, after: yield* problem, said: said.filter((it) => it.startsWith("node ")) }
   }).pipe(Effect.provide(Layer.mergeAll(Pacing.layer, Inventory.layer, ImageQueue.layer, WorkloadStore.layer, logs)))
 })
 
@@ -87,9 +87,9 @@ describe("a node on which pods cannot reach the backup while others pull from it
   for (const message of ways) {
     it.effect(`is found by its words, once: ${message}`, () =>
       Effect.gen(function*() {
-        const { said, then } = yield* played({ begin: (store) => store.putPod(waiting(message)) })
+        const { kept, said } = yield* played({ begin: (store) => store.putPod(waiting(message)) })
         assert.strictEqual(
-          then,
+          kept,
           `node new-1 cannot reach the backup, and a pod may come to run there (pod shop/web-1: ${message})`
         )
         assert.lengthOf(said, 1)
@@ -99,13 +99,13 @@ describe("a node on which pods cannot reach the backup while others pull from it
 
   it.effect("is found by pods whose template names the copy as well", () =>
     Effect.gen(function*() {
-      const { then } = yield* played({
+      const { kept } = yield* played({
         begin: (store) => {
           store.putWorkload(workload({ images: { app: copy }, templateAnnotations: originals }))
           store.putPod(waiting(untrusted))
         }
       })
-      assert.match(String(then), /^node new-1 cannot reach/)
+      assert.match(String(kept), /^node new-1 cannot reach/)
     }))
 
   it.effect("is forgotten the moment it runs a copy, and when it is gone", () =>
@@ -116,8 +116,8 @@ describe("a node on which pods cannot reach the backup while others pull from it
           (store: Workloads) => store.remove("node", "new-1")
         ]
       ) {
-        const { after, then } = yield* played({ begin: (store) => store.putPod(waiting(untrusted)), end })
-        assert.isDefined(then)
+        const { after, kept } = yield* played({ begin: (store) => store.putPod(waiting(untrusted)), end })
+        assert.isDefined(kept)
         assert.isUndefined(after)
       }
     }))
@@ -148,7 +148,7 @@ describe("a node on which pods cannot reach the backup while others pull from it
   for (const [why, scene] of innocent) {
     it.effect(`is none that ${why}`, () =>
       Effect.gen(function*() {
-        assert.deepStrictEqual(yield* played(scene), { then: undefined, after: undefined, said: [] })
+        assert.deepStrictEqual(yield* played(scene), { kept: undefined, after: undefined, said: [] })
       }))
   }
 })
