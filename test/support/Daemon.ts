@@ -1,6 +1,6 @@
 // The bundled daemon as a process of its own: its settings as a mounted folder, its log as objects, its HTTP server.
 // Edge: dist/ has to be there; what it is to be given of the registries is Stage.ts'.
-import { Cause, Effect, FileSystem, Path, Stream } from "effect"
+import { Cause, Effect, Exit, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { fileURLToPath } from "node:url"
 import { request } from "undici"
@@ -9,6 +9,9 @@ import * as J from "../../sandbox/Json.ts"
 import { eventually } from "./Eventually.ts"
 
 const program = fileURLToPath(new URL("../../dist/main.mjs", import.meta.url))
+
+/** How many lines of its log a test that fails shows. */
+const lastLines = 40
 
 export interface Daemon {
   /** Lines of its log so far, as objects. */
@@ -64,6 +67,14 @@ export const startDaemon = Effect.fnUntraced(function*(options: DaemonOptions) {
     { env: { HTTP_PORT: "0", LOG_FORMAT: "json", DOCKER_CONFIG: folder, ...options.env }, extendEnv: false }
   ))
   const log: Array<JsonObject> = []
+  // a test that fails once in a while is understood by what the daemon did, or not at all
+  yield* Effect.addFinalizer((exit) =>
+    Exit.isSuccess(exit) ? Effect.void : Effect.logError(
+      `the last of ${log.length} lines of the daemon's log:\n${
+        log.slice(-lastLines).map((it) => JSON.stringify(it)).join("\n")
+      }`
+    )
+  )
   yield* child.all.pipe(
     Stream.decodeText(),
     Stream.splitLines,
