@@ -1,22 +1,37 @@
-// Names the tests that failed, near the end of the run: who reads only the last lines of a log sees which and why.
-// Edge: the first lines of each error only, the whole of it stands further up; hooks and files that failed are named likewise.
+// Names the tests that failed, near the end of the run, with what they printed last: who reads only the last lines of a log sees which and
+// why, even of one that fails once in a hundred runs.
+// Edge: the first lines of each error and the last that was printed only, the whole of it stands further up; hooks and files that failed
+// are named likewise.
 import { stripVTControlCharacters } from "node:util"
+import type { UserConsoleLog } from "vitest"
 import type { Reporter, SerializedError, TestModule } from "vitest/node"
 
 const mostLines = 4
+const mostPrinted = 20
+const longest = 240
+
+const flat = (text: string) => stripVTControlCharacters(text).split("\n")
 
 /** What failed, and the first lines of its first error. */
-const linesOf = (name: string, errors: ReadonlyArray<{ readonly message: string }>) => {
-  const [first, ...rest] = stripVTControlCharacters(errors[0]?.message ?? "no error was given").split("\n")
-  return [`  ${name}`, `    ${first}`, ...rest.slice(0, mostLines - 1).map((it) => `    ${it}`)]
-}
+const linesOf = (name: string, errors: ReadonlyArray<{ readonly message: string }>): ReadonlyArray<string> => [
+  `  ${name}`,
+  ...flat(errors[0]?.message ?? "no error was given").slice(0, mostLines).map((it) => `    ${it}`)
+]
 
 export default class FailedTests implements Reporter {
   readonly #most: number
+  /** By task, the last lines that it printed. */
+  readonly #printed = new Map<string, ReadonlyArray<string>>()
 
   /** Names at most so many. */
   constructor(most: number) {
     this.#most = most
+  }
+
+  onUserConsoleLog({ content, taskId }: UserConsoleLog) {
+    if (taskId === undefined) return
+    const lines = flat(content).filter((it) => it.trim() !== "").map((it) => it.slice(0, longest))
+    this.#printed.set(taskId, [...this.#printed.get(taskId) ?? [], ...lines].slice(-mostPrinted))
   }
 
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled: ReadonlyArray<SerializedError>) {
@@ -28,7 +43,11 @@ export default class FailedTests implements Reporter {
         if (suite.errors().length > 0) failed.push(linesOf(`${file} > ${suite.fullName}`, suite.errors()))
       }
       for (const test of module.children.allTests("failed")) {
-        failed.push(linesOf(`${file} > ${test.fullName}`, test.result().errors ?? []))
+        const printed = this.#printed.get(test.id) ?? []
+        failed.push([
+          ...linesOf(`${file} > ${test.fullName}`, test.result().errors ?? []),
+          ...printed.map((it) => `    | ${it}`)
+        ])
       }
     }
     for (const error of unhandled) failed.push(linesOf("outside of every test", [error]))

@@ -67,6 +67,21 @@ describe("the end of a test run", () => {
         ])
       }))
 
+    it.effect("shows the last that a failed test printed, and nothing of others", () =>
+      Effect.gen(function*() {
+        const lines = yield* linesOf({
+          "wrong.test.js": `
+            test("is right", () => { console.log("not shown") })
+            test("is wrong", () => { for (let at = 0; at < 28; at++) console.log("line " + at); throw new Error("why") })`
+        })
+        assert.deepStrictEqual(lines.slice(0, -2), [
+          "What failed:",
+          "  wrong.test.js > is wrong",
+          "    why",
+          ...Array.from({ length: 20 }, (_, at) => `    | line ${at + 8}`)
+        ])
+      }))
+
     it.effect("names none where all of them would be named", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* linesOf({ "one.test.js": takes(0) }), ["1 passed, 0 failed, 0 skipped"])
