@@ -18,6 +18,20 @@ const pullsAlways = ({ image, pullPolicy }: ImageSlot): boolean => {
 export const pulledAnew = (images: ReadonlyArray<PlannedImage>): ReadonlySet<string> =>
   new Set(images.filter((it) => pullsAlways(it.slot)).flatMap((it) => it.wants.filter((of) => !of.includes("@"))))
 
-/** Whether somebody else has changed the pod template of an object since it was seen, as far as the server remembers. */
-export const isTemplateChanged = (before: Workload, now: Workload): boolean =>
-  before.uid === now.uid && now.templateChangedAt !== undefined && before.templateChangedAt !== now.templateChangedAt
+/** For how long two changes of a template may look like one, with clocks that differ a little: milliseconds. */
+const doubt = 60 * 1000
+
+/** Whether more of the spec was changed than by a patch of ours. */
+const isChangedBeside = (before: Workload, now: Workload): boolean =>
+  (now.generation ?? 0) - (before.generation ?? 0) > (before.patchedAt === now.patchedAt ? 0 : 1)
+
+/**
+ * Whether somebody else has changed the pod template of an object since it was seen, as far as the server remembers: in whole seconds,
+ * so that of two changes within one only the generation tells. That counts other changes of the spec, too, and is asked no longer
+ * than need be.
+ * @param at milliseconds since the epoch
+ */
+export const isTemplateChanged = (before: Workload, now: Workload, at: number): boolean =>
+  before.uid === now.uid && now.templateChangedAt !== undefined &&
+  (before.templateChangedAt !== now.templateChangedAt ||
+    (at - now.templateChangedAt < doubt && isChangedBeside(before, now)))

@@ -38,11 +38,27 @@ describe("the tags that new containers read anew", () => {
 })
 
 describe("a template", () => {
+  const before = { ...workload(), templateChangedAt: 1000, generation: 3 }
+  const later = 1000 + 3_600_000
+
   it("is changed by others alone, and not where nobody remembers when", () => {
-    const before = { ...workload(), templateChangedAt: 1000 }
-    assert.isFalse(isTemplateChanged(before, { ...before, patchedAt: 9000 }))
-    assert.isTrue(isTemplateChanged(before, { ...before, templateChangedAt: 2000 }))
-    assert.isFalse(isTemplateChanged(before, { ...before, uid: "another", templateChangedAt: 2000 }))
-    assert.isFalse(isTemplateChanged(before, { ...before, templateChangedAt: undefined }))
+    assert.isFalse(isTemplateChanged(before, { ...before, patchedAt: 9000 }, later))
+    assert.isTrue(isTemplateChanged(before, { ...before, templateChangedAt: 2000 }, later))
+    assert.isFalse(isTemplateChanged(before, { ...before, uid: "another", templateChangedAt: 2000 }, later))
+    assert.isFalse(isTemplateChanged(before, { ...before, templateChangedAt: undefined }, later))
+  })
+
+  // what was made and restarted within a second kept a tag that had moved, for five minutes at least
+  it("is changed twice within a second where its generation says so, a patch of ours aside", () => {
+    const again = (generation: number, patchedAt?: number) => ({ ...before, generation, patchedAt })
+    assert.isTrue(isTemplateChanged(before, again(4), 1900))
+    assert.isFalse(isTemplateChanged(before, again(3), 1900))
+    assert.isFalse(isTemplateChanged(before, again(4, 1000), 1900), "that was us")
+    assert.isTrue(isTemplateChanged(before, again(5, 1000), 1900))
+    assert.isTrue(isTemplateChanged(again(4, 1000), again(5, 1000), 1900))
+  })
+
+  it("is not changed again by whoever scales it an hour later", () => {
+    assert.isFalse(isTemplateChanged(before, { ...before, generation: 9 }, later))
   })
 })

@@ -29,12 +29,16 @@ export const make = Effect.gen(function*() {
     return state.behind === undefined ? doubt(source, "it is compared with its source for a new user") : ask(source)
   }
 
-  return (now: Plan, before: Plan | undefined, uptime: number): Effect.Effect<void> => {
+  return (
+    now: Plan,
+    before: Plan | undefined,
+    at: { readonly now: number; readonly uptime: number }
+  ): Effect.Effect<void> => {
     // pods that come and go are no new users: what they run is what their workload names
     if (now.workload.owner !== undefined) return Effect.void
-    const changed = before !== undefined && isTemplateChanged(before.workload, now.workload)
+    const changed = before !== undefined && isTemplateChanged(before.workload, now.workload, at.now)
     return Effect.forEach(now.wants.filter((it) => !it.includes("@")), (source) => {
-      if (before?.wants.includes(source) !== true) return compareAgain(source, uptime)
+      if (before?.wants.includes(source) !== true) return compareAgain(source, at.uptime)
       return changed ? ask(source) : Effect.void
     }, { discard: true })
   }

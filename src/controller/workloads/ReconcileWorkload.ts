@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly ownNamespace
     yield* offerAll(images, inventory.want(key, planned.wants, pulledAnew(planned.images)))
     if (pod !== undefined) coverage.notePod(pod, planned, (source) => inventory.state(source))
     const before = decisions.get(key)?.plan
-    yield* askTags(planned, before, up)
+    yield* askTags(planned, before, { now, uptime: up })
     yield* offerAll(images, planned.stale)
     yield* offerAll(images, suspects(inventory, planned, pods, up))
     yield* reportStray(before, planned)
