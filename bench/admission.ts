@@ -32,8 +32,8 @@ const images = 200
 const more = 100
 const moreWhileDown = 10
 const layerBytes = 2 * 1024 * 1024
-/** Until the code is compiled that every review goes through. */
-const warmUp = 8
+/** Until the code is compiled that every review goes through, in seconds: V8 goes on with that for half a minute. */
+const warmUp = 30
 /** Until what was idle is closed, in seconds: more than what the daemon keeps connections to a registry. */
 const settling = 15
 

@@ -19,22 +19,26 @@ const longestLabel = 63
  * namespace that happens to be called `b` workloads keep their originals, which `plan` explains, and pods are not validated. Tenants
  * cannot bring that about: the host is the administrator's word, and who may make a namespace may label it as exempt anyhow.
  */
-export const serviceNamespaces: (host: string) => ReadonlyArray<string> = remembered(16, (host) => {
+export const serviceNamespaces = (host: string): ReadonlyArray<string> => {
   const labels = host.toLowerCase().replace(/:\d+$/, "").split(".")
   return [2, 3].filter((at) => labels[at] === "svc").flatMap((at) => labels.slice(at - 1, at))
     .filter((it) => it.length <= longestLabel)
-})
+}
 
-const hostOf = ({ BACKUP_REGISTRY }: Given): string => BACKUP_REGISTRY.split("/", 1).join("")
+/** Asked of every workload and every pod that is made, and there is one. */
+const hostOf = remembered(16, (registry) => {
+  const host = registry.split("/", 1).join("")
+  return { host, namespaces: serviceNamespaces(host) }
+})
 
 /** Why a namespace has to start without the backup; undefined where it has not. */
 export const servesBackup = (namespace: string, settings: Given): string | undefined => {
   if (settings.BACKUP_NAMESPACES.includes(namespace)) return `${namespace} is in BACKUP_NAMESPACES`
-  const host = hostOf(settings)
-  return serviceNamespaces(host).includes(namespace) ? `${namespace} serves BACKUP_REGISTRY (${host})` : undefined
+  const { host, namespaces } = hostOf(settings.BACKUP_REGISTRY)
+  return namespaces.includes(namespace) ? `${namespace} serves BACKUP_REGISTRY (${host})` : undefined
 }
 
 /** All namespaces of which that is so, whether they are there or not. */
 export const backupNamespaces = (settings: Given): ReadonlyArray<string> => [
-  ...new Set([...settings.BACKUP_NAMESPACES, ...serviceNamespaces(hostOf(settings))])
+  ...new Set([...settings.BACKUP_NAMESPACES, ...hostOf(settings.BACKUP_REGISTRY).namespaces])
 ]
