@@ -94,9 +94,12 @@ const refusal = /\b(?:401|403)\b|denied|unauthorized|no basic auth/i
 /** Whether a pull failed because the backup refuses these secrets. */
 export const isRefusal = (message: string | undefined): boolean => refusal.test(message ?? "")
 
-/** What runtimes say where a registry is not reached or not trusted. What they say of a full disk, say, tells nothing of it. */
+/**
+ * What runtimes say where a registry is not reached or not trusted. What they say of a full disk, say, tells nothing of it. The names of
+ * images stand in their words as well, and are their makers' to choose: each phrase has a space where no name can.
+ */
 const noWay =
-  /x509|certificate|\btls:|handshake|dial tcp|\blookup\b|no such host|no route to host|network is unreachable|connection (?:refused|reset)|i\/o timeout|deadline exceeded|proxyconnect|server gave HTTP/i
+  /(?:^|\s)(?:x509|tls): |dial tcp|no such host|no route to host|network is unreachable|connection (?:refused|reset)|i\/o timeout|handshake timeout|proxyconnect tcp|server gave HTTP response/i
 
 /** Whether a pull failed on the way to the backup: for want of a route, a name, or trust in its certificate. */
 export const isOutOfReach = (message: string | undefined): boolean => !isRefusal(message) && noWay.test(message ?? "")

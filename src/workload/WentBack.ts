@@ -52,7 +52,11 @@ export const calmAt = (workload: Workload, pods: ReadonlyArray<Pod>): number | u
   const live = livePods(pods)
   if (live.length < desired) return undefined
   const since = live.map((it) => it.ready ? it.readySince ?? it.createdAt : undefined)
-  return since.every((it) => it !== undefined) ? Math.max(0, ...since) + (live.length === 0 ? 0 : calm) : undefined
+  // of other kinds old pods may stay, OnDelete or behind a partition, and have been ready for long
+  const changed = workload.kind === "Deployment" ? 0 : workload.templateChangedAt ?? 0
+  return since.every((it) => it !== undefined)
+    ? Math.max(changed, ...since) + (live.length === 0 ? 0 : calm)
+    : undefined
 }
 
 const isWire = ({ shape }: Workload): boolean => shape?.startsWith("wire:") ?? false

@@ -97,6 +97,9 @@ describe("a pull that failed", () => {
     undefined,
     "Back-off pulling image \"backup.example/copies/nginx:1\"",
     "manifest unknown",
+    "failed to pull and unpack image \"backup.example/copies/x509-certificate-exporter:3\": not found",
+    "reading manifest 3 in backup.example/copies/tools/x509: manifest unknown",
+    "reading manifest lookup in backup.example/copies/tls: manifest unknown",
     "unexpected status code 503 Service Unavailable",
     "failed to extract layer sha256:0a: write /var/lib/containerd/tmp: no space left on device",
     "Get \"https://10.0.0.1/v2/\": dial tcp 10.0.0.1:443: 401 Unauthorized"

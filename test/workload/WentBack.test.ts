@@ -119,6 +119,11 @@ describe("calm", () => {
     assert.isUndefined(calmAt(web, [ready(0), pod({ owner: web, name: "b", ready: false })]))
   })
 
+  it("comes no sooner after an undo that replaces no pod", () => {
+    const kept = { ...workload({ kind: "StatefulSet" }), templateChangedAt: 50_000 }
+    assert.strictEqual(calmAt(kept, [pod({ owner: kept, readySince: 1000 })]), 50_000 + calm)
+  })
+
   it("is there at once where no pod is wanted", () => {
     const none = deployment(3, template("1"), { spec: { replicas: 0 } })
     assert.strictEqual(calmAt(none, []), 0)

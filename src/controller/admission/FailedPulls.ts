@@ -93,14 +93,19 @@ export const make = Effect.fnUntraced(function*({ backup, backupFails, nodes }: 
     return false
   }
 
-  /** Whether its node begins to rest for it: a working node on the way from which to the backup something is missing. */
-  const restsNode = Effect.fnUntraced(function*(pod: Pod, message: string | undefined) {
+  /** Whether it has told all of its node: that it rests, where a working node has no way to the backup, or nothing. */
+  const restsNode = Effect.fnUntraced(function*(pod: Pod, message: string | undefined, failsFor: number) {
     const { node } = pod
     const up = yield* uptime
+    // an outage is no node's fault, and the words of it stay for minutes after it: pods that are made later tell
+    if (backupFails(up) !== undefined) return true
+    if (failsFor < nodeFailsFor) return false
     if (node === undefined || !store.nodeReady(node) || !isOutOfReach(message) || runsCopy(node)) return false
-    if (backupFails(up) !== undefined) return false
-    const rest = nodes.failed(node, `pod ${pod.workload.namespace}/${pod.workload.name}: ${message}`, up)
-    if (rest !== undefined) yield* Effect.logWarning(describeRest(node, backup.registry, rest))
+    const rest = nodes.failed(node, up)
+    if (rest !== undefined) {
+      const of = `${pod.workload.namespace}/${pod.workload.name}`
+      yield* Effect.logWarning(`${describeRest(node, backup.registry, rest)}; pod ${of} says: ${message}`)
+    }
     return true
   })
 
@@ -110,7 +115,7 @@ export const make = Effect.fnUntraced(function*({ backup, backupFails, nodes }: 
     const refused = isRefusal(container.message)
     // who was refused was there
     found.counted ||= found.refused || refused
-    if (failsFor >= nodeFailsFor && !found.counted) found.counted = yield* restsNode(pod, message)
+    if (!found.counted) found.counted = yield* restsNode(pod, message, failsFor)
     if (byTemplate || failsFor < lasting || (found.said && (found.refused || !refused))) return
     found.said = true
     found.refused ||= refused

@@ -13,16 +13,15 @@ const longestRest = 60 * 60 * 1000
 const mostNodes = 1000
 
 export class NodePulls {
-  /** By node, in whose words it could not. */
-  readonly #nodes = makeBoundedMap<string, string>(mostNodes)
+  readonly #nodes = makeBoundedMap<string, true>(mostNodes)
   #times = 0
   #until = -Infinity
 
   /** A pod on it could not pull. Answers for how long pods start from their originals, or undefined where that is known of it. */
-  failed(node: string, detail: string, now: number): number | undefined {
+  failed(node: string, now: number): number | undefined {
     const isKnown = this.#nodes.get(node) !== undefined
     const rests = this.#until > now
-    this.#nodes.set(node, detail)
+    this.#nodes.set(node, true)
     if (isKnown && rests) return undefined
     // the nodes of a pool are found one after the other, most of them by pods of the same minute
     if (!rests) {
@@ -44,13 +43,16 @@ export class NodePulls {
     return [...this.#nodes.entries()].map(([name]) => name)
   }
 
-  /** Why the backup may not be counted on by whoever may come to run there, in words; undefined: nothing tells so. */
+  /**
+   * Why the backup may not be counted on by whoever may come to run there; undefined: nothing tells so. Whoever makes a pod may be told
+   * it, so that it names no pod of others.
+   */
   problem(now: number): string | undefined {
     if (this.#until <= now) return undefined
-    for (const [name, detail] of this.#nodes.entries()) {
+    for (const [name] of this.#nodes.entries()) {
       const others = this.#nodes.size() - 1
       const more = others === 0 ? "" : ` and ${others} more`
-      return `node ${name}${more} cannot reach the backup, and a pod may come to run there (${detail})`
+      return `node ${name}${more} cannot reach the backup, and a pod may come to run there`
     }
     return undefined
   }
@@ -61,5 +63,5 @@ export const describeRest = (node: string, registry: string, rest: number): stri
   `node ${node} cannot reach the backup, and runs no copy: new pods start from their originals for ${
     Duration.format(Duration.millis(rest))
   }, ` +
-  `wherever they are to run. See that it resolves and reaches ${registry} and trusts its certificate, or cordon it; ` +
+  `wherever they are to run. See that it resolves and reaches ${registry} and trusts its certificate; ` +
   "BACKUP_DOWN: rewrite points pods to their copies all the same"
