@@ -18,6 +18,8 @@ export interface Puller {
 export interface Surroundings {
   /** Why the backup may not be counted on, in words; undefined where it has answered within a minute. */
   readonly backupFails: Effect.Effect<string | undefined>
+  /** Why another replica may not count on it, in words. */
+  readonly failsElsewhere: Effect.Effect<string | undefined>
   /** Why what is backed up is not known yet, in words; undefined: every image was looked at once since the start. */
   readonly learning: Effect.Effect<string | undefined>
   /** Why it is not known that a pod can pull from the backup, in words; undefined: it is, or this pod is to show it. */

@@ -16,7 +16,7 @@ export const make = Effect.fnUntraced(
   function*(options: { readonly ownNamespace: Option.Option<string>; readonly surroundings: Surroundings }) {
     const gather = yield* makeGather(options)
 
-    const { backupFails, learning, recreated, unshown } = options.surroundings
+    const { backupFails, failsElsewhere, learning, recreated, unshown } = options.surroundings
 
     /** Why a pod that names originals is not refused: nobody could do anything about it, since it is us who did not point it to copies. */
     const excuseOf = Effect.fnUntraced(
@@ -26,7 +26,7 @@ export const make = Effect.fnUntraced(
         if (known !== undefined || settings.MUTATING_WEBHOOK === "off") return known
         const left = yield* recreated(pod.workload)
         if (left !== undefined) return left
-        const fails = settings.BACKUP_DOWN === "rewrite" ? undefined : yield* backupFails
+        const fails = settings.BACKUP_DOWN === "rewrite" ? undefined : (yield* backupFails) ?? (yield* failsElsewhere)
         if (fails !== undefined || settings.BACKUP_PULL_BY === "nodes") return fails
         return yield* unshown({ pod, owners, set: pullSetOfPod(pod, namespace), dryRun: true })
       }

@@ -46,8 +46,8 @@ export interface Look {
   readonly unwell: boolean
   /** Who set it, for people. */
   readonly by: string
-  /** It is ours to have set it, or a person's who rolls back: that is no revert. */
-  readonly pardoned: boolean
+  /** It is ours to have set it, or a person's who rolls back: that is no revert. `once` in a day where only a tool's name tells it. */
+  readonly pardoned: boolean | "once"
   /** How many fights the mark on the object remembers, by the image that was restored. */
   readonly remembered: (original: string) => number
   /** Milliseconds since the epoch. */
@@ -114,9 +114,11 @@ const lookAtCopy = (of: Extract<Contest, { _tag: "Written" }>, look: Look): Cont
     return now - of.at > longestRest ? { ...of, reverts: [], fights: 0, unwell } : { ...of, unwell }
   }
   if (!isSame(of.original, image)) return found(undefined, look)
-  if (!pardoned) return undone(of, of.unwell, look.by, now)
-  const { copy, fights, original, reverts } = of
-  return { _tag: "Reverted", original, copy, reverts, fights, pardoned }
+  const again = pardoned === "once" && of.reverts.some((it) => it > now - window)
+  if (!pardoned || again) return undone(of, of.unwell, look.by, now)
+  const { copy, fights, original } = of
+  const reverts = pardoned === "once" ? [...of.reverts, now] : of.reverts
+  return { _tag: "Reverted", original, copy, reverts, fights, pardoned: true }
 }
 
 /** What we put back is remembered as ours until another image is there. */

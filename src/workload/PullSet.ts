@@ -88,16 +88,17 @@ export const runningCopies = (pod: Pod, backup: Backup): ReadonlyArray<Container
 export const isPulledAlways = (pod: Pod, container: string): boolean =>
   pod.workload.images.find((it) => it.container === container)?.pullPolicy === "Always"
 
+// the names of images stand in a runtime's words as well, and are their makers' to choose: each phrase below has a space where no
+// name can, or the status that belongs to it
+
 /** What registries and runtimes say where a login is missing or wrong; all else is an outage. */
-const refusal = /\b(?:401|403)\b|denied|unauthorized|no basic auth/i
+const refusal =
+  /\b(?:401 unauthorized|403 forbidden)\b|\bstatus(?: code)?:? 40[13]\b|(?:^|\s)(?:denied|unauthorized)(?:[:,] |$)|access denied|no basic auth|authentication required|authorization failed/i
 
 /** Whether a pull failed because the backup refuses these secrets. */
 export const isRefusal = (message: string | undefined): boolean => refusal.test(message ?? "")
 
-/**
- * What runtimes say where a registry is not reached or not trusted. What they say of a full disk, say, tells nothing of it. The names of
- * images stand in their words as well, and are their makers' to choose: each phrase has a space where no name can.
- */
+/** What runtimes say where a registry is not reached or not trusted. What they say of a full disk, say, tells nothing of it. */
 const noWay =
   /(?:^|\s)(?:x509|tls): |dial tcp|no such host|no route to host|network is unreachable|connection (?:refused|reset)|i\/o timeout|handshake timeout|proxyconnect tcp|server gave HTTP response/i
 

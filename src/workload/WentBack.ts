@@ -13,7 +13,7 @@ import type { Pod, Workload } from "./Workload.ts"
 /** For how long the pods of what somebody went back to have to be ready until it is rewritten: fifteen minutes, in milliseconds. */
 export const calm = 15 * 60 * 1000
 
-/** Whether its images are as `kubectl rollout undo` wrote them; versions of before 1.20 made objects under the same name. */
+/** Whether its images are as `kubectl rollout undo` wrote them; old versions made and changed objects under the same name. */
 const isUndone = ({ generation = 1, imagesSetBy }: Workload): boolean => generation > 1 && imagesSetBy === rollingBack
 
 /**
@@ -45,15 +45,16 @@ export const isUndo = (workload: Workload, before: ReadonlyArray<Workload>): boo
 
 /**
  * When what was rolled back may be rewritten, milliseconds since the epoch; undefined while a pod is missing or not ready, which
- * another look will tell. Where no pod is wanted nobody is disturbed.
+ * another look will tell. Where no pod is wanted nobody is disturbed. Pods that were there before may stay, with OnDelete or behind a
+ * partition; those that are made once it could be calm, on new nodes say, tell nothing of it.
  */
 export const calmAt = (workload: Workload, pods: ReadonlyArray<Pod>): number | undefined => {
   const desired = workload.rollout?.desired ?? 0
   const live = livePods(pods)
   if (live.length < desired) return undefined
-  const since = live.map((it) => it.ready ? it.readySince ?? it.createdAt : undefined)
-  // of other kinds old pods may stay, OnDelete or behind a partition, and have been ready for long
-  const changed = workload.kind === "Deployment" ? 0 : workload.templateChangedAt ?? 0
+  const { templateChangedAt: changed = 0 } = workload
+  const since = live.filter((it) => changed === 0 || (it.createdAt ?? 0) < changed + calm)
+    .map((it) => it.ready ? it.readySince ?? it.createdAt : undefined)
   return since.every((it) => it !== undefined)
     ? Math.max(changed, ...since) + (live.length === 0 ? 0 : calm)
     : undefined

@@ -76,6 +76,7 @@ export interface Around extends Surroundings {
 export const around = (
   given: {
     readonly fails?: string
+    readonly elsewhere?: string
     readonly unshown?: string
     readonly learning?: string
     readonly recreated?: string
@@ -87,6 +88,7 @@ export const around = (
     asked,
     pullers,
     backupFails: Effect.sync(() => given.fails),
+    failsElsewhere: Effect.sync(() => given.elsewhere),
     learning: Effect.sync(() => given.learning),
     unshown: (puller) => Effect.sync(() => (pullers.push(puller), given.unshown)),
     recreated: () => Effect.sync(() => given.recreated),

@@ -101,6 +101,7 @@ describe("nobody is refused for what is our own doing", () => {
   it.effect("while the backup fails, nothing has shown that pods can pull, or their owner would delete them", () =>
     Effect.all([
       excused({}, { fails: "the backup is down" }, "the backup is down"),
+      excused({}, { elsewhere: "node new-1 cannot reach it" }, "node new-1 cannot reach it"),
       excused({}, { unshown: "another pod shows it" }, "another pod shows it"),
       excused({}, { recreated: "Cluster shop/db deletes its pods" }, "Cluster shop/db deletes its pods")
     ], { discard: true }))

@@ -4,11 +4,10 @@ import { Effect } from "effect"
 import { join } from "node:path"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
-import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { KubeError } from "../../src/kube/KubeError.ts"
 import { run } from "../support/Command.ts"
-import { admitting, imagesOf, installed, makePod, mutates, objectOf, originals, podSpec } from "./Webhooks.ts"
+import { admitting, imagesOf, makePod, mutates, objectOf, originals, podSpec, withWeb } from "./Webhooks.ts"
 import { copyOf, namespace, Stage, stage, user } from "../support/Stage.ts"
 import { withoutImages } from "../admission/Patched.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -77,14 +76,8 @@ for (const place of real) {
     it.layer(stage(place.start), { timeout: "60 seconds", excludeTestServices: true })((it) => {
       it.effect("points new pods to the copies, and touches no template", () =>
         Effect.gen(function*() {
-          const stageNow = yield* Stage
-          const { upstream } = stageNow
-          yield* installed
-          yield* upstream.load("team/web", SampleImage.twoPlatforms("web"), "1")
-          const image = `${upstream.host}/team/web:1`
-          const copy = copyOf(stageNow, "team/web", "1")
-          yield* namespace("team")
-          yield* W.make("Deployment", { namespace: "team", name: "web", image })
+          const { backup } = yield* Stage
+          const { copy, image } = yield* withWeb
           yield* W.settled("team", "web")
           const before = yield* W.get("Deployment", "team", "web")
           const cloner = yield* admitting(["team"])
@@ -180,7 +173,7 @@ for (const place of real) {
           )
 
           // while the backup answers nobody, new pods start from their originals, and nothing else happens
-          const stalled = stageNow.backup.faults.add({ fault: { _tag: "Stall" } })
+          const stalled = backup.faults.add({ fault: { _tag: "Stall" } })
           yield* eventually(
             "pods are pointed to a backup that is down",
             Effect.map(makePod("team", "down", image, { dryRun: "All" }), (it) => imagesOf(it)[0]),

@@ -3,12 +3,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as J from "../../sandbox/Json.ts"
-import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { eventually } from "../support/Eventually.ts"
-import { copyOf, namespace, Stage, stage } from "../support/Stage.ts"
+import { Stage, stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
-import { admitting, imagesOf, installed, makePod, mutates, podSpec } from "./Webhooks.ts"
+import { admitting, imagesOf, makePod, mutates, podSpec, withWeb } from "./Webhooks.ts"
 
 /** A pod that no scheduler has a say in. */
 const makePodOn = (node: string, name: string, image: string) =>
@@ -23,14 +22,8 @@ for (const place of W.controlPlanes.filter((it) => it.name !== "the sandbox")) {
         "has pods start from their originals until it is gone",
         () =>
           Effect.gen(function*() {
-            const stageNow = yield* Stage
-            const { backup, controlPlane, kubelet, upstream } = stageNow
-            yield* installed
-            yield* upstream.load("team/web", SampleImage.twoPlatforms("web"), "1")
-            const image = `${upstream.host}/team/web:1`
-            const copy = copyOf(stageNow, "team/web", "1")
-            yield* namespace("team")
-            yield* W.make("Deployment", { namespace: "team", name: "web", image })
+            const { backup, controlPlane, kubelet } = yield* Stage
+            const { copy, image } = yield* withWeb
             const cloner = yield* admitting(["team"], { BACKUP_PULL_BY: "nodes" })
             yield* mutates(1)
             yield* eventually("pods have no copy", dryPod(image), (it) => imagesOf(it)[0] === copy)
@@ -53,7 +46,7 @@ for (const place of W.controlPlanes.filter((it) => it.name !== "the sandbox")) {
             )
             assert.match(
               JSON.stringify(cloner.log),
-              /node new cannot reach the backup, and runs no copy: new pods start from their originals for 10m/
+              /node new cannot reach the backup, and runs no copy: new pods start from their originals for 30m/
             )
             yield* makePodOn("new", "next", image)
             yield* eventually(

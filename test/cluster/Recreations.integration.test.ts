@@ -4,12 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
-import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { eventually } from "../support/Eventually.ts"
-import { copyOf, namespace, Stage, stage } from "../support/Stage.ts"
+import { stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
-import { admitting, imagesOf, installed, makePod, mutates, objectOf, podSpec } from "./Webhooks.ts"
+import { admitting, imagesOf, makePod, mutates, objectOf, podSpec, withWeb } from "./Webhooks.ts"
 
 const pods = "/api/v1/namespaces/team/pods"
 const finalizer = "example.com/kept"
@@ -57,14 +56,7 @@ for (const place of W.controlPlanes.filter((it) => it.name !== "the sandbox")) {
         "has its pods start from the originals from the fourth on, and others go on from their copies",
         () =>
           Effect.gen(function*() {
-            const stageNow = yield* Stage
-            const { upstream } = stageNow
-            yield* installed
-            yield* upstream.load("team/web", SampleImage.twoPlatforms("web"), "1")
-            const image = `${upstream.host}/team/web:1`
-            const copy = copyOf(stageNow, "team/web", "1")
-            yield* namespace("team")
-            yield* W.make("Deployment", { namespace: "team", name: "web", image })
+            const { copy, image } = yield* withWeb
             const cloner = yield* admitting(["team"], { BACKUP_PULL_BY: "nodes" })
             yield* mutates(1)
             yield* eventually(

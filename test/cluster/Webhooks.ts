@@ -3,9 +3,10 @@ import { Effect } from "effect"
 import { createServer } from "node:net"
 import type { JsonObject } from "../../sandbox/Json.ts"
 import * as J from "../../sandbox/Json.ts"
+import * as SampleImage from "../../sandbox/registry/SampleImage.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import { eventually } from "../support/Eventually.ts"
-import { daemon } from "../support/Stage.ts"
+import { copyOf, daemon, namespace, Stage } from "../support/Stage.ts"
 import * as W from "../support/World.ts"
 
 /** What an API server answers, which is an object. */
@@ -38,6 +39,17 @@ export const installed = Effect.gen(function*() {
       body: { apiVersion: "admissionregistration.k8s.io/v1", kind, metadata: { name } }
     })
   }
+})
+
+/** The overlay, and a Deployment `team/web`; what it runs, and what the copy of that is to be called. */
+export const withWeb = Effect.gen(function*() {
+  const now = yield* Stage
+  yield* installed
+  yield* now.upstream.load("team/web", SampleImage.twoPlatforms("web"), "1")
+  const image = `${now.upstream.host}/team/web:1`
+  yield* namespace("team")
+  yield* W.make("Deployment", { namespace: "team", name: "web", image })
+  return { image, copy: copyOf(now, "team/web", "1") }
 })
 
 const webhooksOf = (kind: string, name: string) =>

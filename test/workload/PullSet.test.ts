@@ -70,7 +70,13 @@ describe("a pull that failed", () => {
     "pull access denied, repository does not exist or may require authorization",
     "unexpected status from HEAD request: 403 Forbidden",
     "no basic auth credentials",
-    "unauthorized: authentication required"
+    "unauthorized: authentication required",
+    "requested access to the resource is denied",
+    "failed to fetch oauth token: unexpected status from GET request to https://auth.example/token: 401 Unauthorized",
+    "reading manifest 1 in backup.example/copies/nginx: denied: Your authorization token has expired",
+    "unable to retrieve auth token: invalid username/password: unauthorized",
+    "server message: insufficient_scope: authorization failed",
+    "unexpected status code 403"
   ])("is a refusal: %s", (message) => assert.isTrue(isRefusal(message)))
 
   it.each([
@@ -80,7 +86,12 @@ describe("a pull that failed", () => {
     "connection refused",
     "unexpected status code 503 Service Unavailable",
     "manifest unknown",
-    "127.0.0.1:40133: connect: no route to host"
+    "127.0.0.1:40133: connect: no route to host",
+    // whoever makes a pod chooses these names, and the set of pods without secrets is everybody's
+    "failed to pull and unpack image \"backup.example/copies/access-denied:403\": not found",
+    "reading manifest 403 in backup.example/copies/tools/denied: manifest unknown",
+    "reading manifest unauthorized in backup.example/copies/tools/unauthorized: manifest unknown",
+    "backup.example/copies/tools:denied: not found"
   ])("is an outage: %s", (message) => assert.isFalse(isRefusal(message)))
 
   it.each([

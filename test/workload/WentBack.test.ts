@@ -119,6 +119,17 @@ describe("calm", () => {
     assert.isUndefined(calmAt(web, [ready(0), pod({ owner: web, name: "b", ready: false })]))
   })
 
+  it("is not put off by pods that are made long after, as those of new nodes are", () => {
+    const changed = { ...web, templateChangedAt: 1000 }
+    const late = pod({
+      owner: web,
+      name: "late",
+      metadata: { creationTimestamp: new Date(2000 + calm).toISOString() },
+      readySince: 3000 + calm
+    })
+    assert.strictEqual(calmAt(changed, [ready(1000), late]), 1000 + calm)
+  })
+
   it("comes no sooner after an undo that replaces no pod", () => {
     const kept = { ...workload({ kind: "StatefulSet" }), templateChangedAt: 50_000 }
     assert.strictEqual(calmAt(kept, [pod({ owner: kept, readySince: 1000 })]), 50_000 + calm)
@@ -127,53 +138,6 @@ describe("calm", () => {
   it("is there at once where no pod is wanted", () => {
     const none = deployment(3, template("1"), { spec: { replicas: 0 } })
     assert.strictEqual(calmAt(none, []), 0)
-  })
-})
-
-describe("kubectl rollout undo", () => {
-  const image = { "f:containers": { "k:{\"name\":\"app\"}": { "f:image": {} } } }
-  const by = (manager: string, operation = "Update", generation = 2): Given => ({
-    metadata: {
-      generation,
-      managedFields: [{ manager, operation, fieldsV1: { "f:spec": { "f:template": { "f:spec": image } } } }]
-    }
-  })
-  const first = workload({ kind: "ReplicaSet", name: "web-1" })
-
-  it("is a Deployment's return to a ReplicaSet that was there", () => {
-    assert.isTrue(isUndo(workload(by("kubectl")), [first]))
-    assert.isFalse(isUndo(workload(by("kubectl")), []))
-    assert.isFalse(isUndo(workload({ ...by("kubectl"), images: { app: "nginx:9" } }), [first]))
-  })
-
-  it("is told of StatefulSets and DaemonSets by its name, and rests them", () => {
-    for (const kind of ["StatefulSet", "DaemonSet"] as const) {
-      const undone = workload({ kind, ...by("kubectl") })
-      assert.isTrue(isUndo(undone, []))
-      assert.isTrue(isRolledBack(undone, []))
-      assert.strictEqual(
-        waysOn(undone, [], backup),
-        `; kubectl -n shop rollout history ${kind.toLowerCase()}/web has its revisions, of which a rewrite is one`
-      )
-    }
-  })
-
-  it("is nothing that is new, applied, set by another command or by another tool", () => {
-    for (const kind of ["Deployment", "StatefulSet", "DaemonSet"] as const) {
-      for (
-        const other of [
-          by("kubectl", "Apply"),
-          by("kubectl", "Update", 1),
-          by("kubectl-set"),
-          by("kubectl-client-side-apply"),
-          by("helm"),
-          {}
-        ]
-      ) {
-        assert.isFalse(isUndo(workload({ kind, ...other }), [first]))
-        assert.isFalse(isRolledBack(workload({ kind, ...other }), [first]))
-      }
-    }
   })
 })
 

@@ -1,10 +1,12 @@
 // FailedPulls: pods that were pointed to copies as they were made and lastingly cannot pull them. They are named with what helps,
 // and their set rests, or the node that cannot reach the backup. Nothing is done to them: whoever owns a pod deletes it. Templates that
 // name copies are PutBackWorkload's; of their pods only the nodes are learned.
-import { Clock, Effect, Result } from "effect"
+import { Clock, Effect, Result, SubscriptionRef } from "effect"
 import type { Backup } from "../../image/BackupName.ts"
 import { format, parse } from "../../image/ImageReference.ts"
 import { Pacing } from "../../rewrite/Pacing.ts"
+import type { Settings } from "../../settings/Settings.ts"
+import { SettingsRef } from "../../settings/SettingsRef.ts"
 import { type Images, Inventory } from "../../store/Inventory.ts"
 import { uptime } from "../../telemetry/Uptime.ts"
 import { type Workloads, WorkloadStore } from "../../store/WorkloadStore.ts"
@@ -73,6 +75,25 @@ const wayOn = ({ workload: { name, namespace, owner } }: Pod, rests: boolean): s
     : `kubectl delete pod -n ${namespace} ${name} makes a new one, which ${then}`
 }
 
+/** Whether new pods start from their originals where the backup may not be counted on; else a node is nobody's matter. */
+const leaves = ({ BACKUP_DOWN, DRY_RUN, MUTATING_WEBHOOK, REWRITE_MODE }: Settings): boolean =>
+  MUTATING_WEBHOOK === "on" && REWRITE_MODE !== "off" && BACKUP_DOWN === "skip" && !DRY_RUN
+
+/** What one look knows beside the pod. */
+interface Around {
+  readonly settings: Settings
+  readonly runsCopy: (node: string) => boolean
+}
+
+/** Walks over all pods once, and only if it is asked. */
+const makeRunsCopy = (store: Workloads, backup: Backup): Around["runsCopy"] => {
+  let nodes: ReadonlySet<string> | undefined
+  return (node) => {
+    nodes ??= new Set([...store.pods].flatMap((it) => runningCopies(it, backup).length > 0 ? it.node ?? [] : []))
+    return nodes.has(node)
+  }
+}
+
 interface Options {
   readonly backup: Backup
   readonly nodes: NodePulls
@@ -86,36 +107,38 @@ export const make = Effect.fnUntraced(function*({ backup, backupFails, nodes }: 
   const inventory = yield* Inventory
   const pacing = yield* Pacing
   const images = yield* ImageQueue
+  const settings = yield* SettingsRef
   const failing = new Map<string, Found>()
 
-  const runsCopy = (node: string): boolean => {
-    for (const pod of store.pods) if (pod.node === node && runningCopies(pod, backup).length > 0) return true
-    return false
-  }
-
   /** Whether it has told all of its node: that it rests, where a working node has no way to the backup, or nothing. */
-  const restsNode = Effect.fnUntraced(function*(pod: Pod, message: string | undefined, failsFor: number) {
-    const { node } = pod
-    const up = yield* uptime
-    // an outage is no node's fault, and the words of it stay for minutes after it: pods that are made later tell
-    if (backupFails(up) !== undefined) return true
-    if (failsFor < nodeFailsFor) return false
-    if (node === undefined || !store.nodeReady(node) || !isOutOfReach(message) || runsCopy(node)) return false
-    const rest = nodes.failed(node, up)
-    if (rest !== undefined) {
-      const of = `${pod.workload.namespace}/${pod.workload.name}`
-      yield* Effect.logWarning(`${describeRest(node, backup.registry, rest)}; pod ${of} says: ${message}`)
+  const restsNode = Effect.fnUntraced(
+    function*(pod: Pod, message: string | undefined, failsFor: number, around: Around) {
+      const { name, namespace } = pod.workload
+      const up = yield* uptime
+      // an outage is no node's fault, and the words of it stay for minutes after it: pods that are made later tell
+      if (backupFails(up) !== undefined) return true
+      const { node } = pod
+      if (failsFor < nodeFailsFor || node === undefined || !leaves(around.settings)) return false
+      if (!store.nodeReady(node) || !isOutOfReach(message) || around.runsCopy(node)) return false
+      if (nodes.failed(node, up)) {
+        yield* Effect.logWarning(`${describeRest(node, backup.registry)}; pod ${namespace}/${name} says: ${message}`)
+      }
+      return true
     }
-    return true
-  })
+  )
 
-  const examine = Effect.fnUntraced(function*(pod: Pod, { byTemplate, container }: Failing, found: Found) {
+  const examine = Effect.fnUntraced(function*(
+    pod: Pod,
+    { byTemplate, container }: Failing,
+    found: Found,
+    around: Around
+  ) {
     const failsFor = (yield* Clock.currentTimeMillis) - found.since
     const { message = container.waiting } = container
     const refused = isRefusal(container.message)
     // who was refused was there
     found.counted ||= found.refused || refused
-    if (!found.counted) found.counted = yield* restsNode(pod, message, failsFor)
+    if (!found.counted) found.counted = yield* restsNode(pod, message, failsFor, around)
     if (byTemplate || failsFor < lasting || (found.said && (found.refused || !refused))) return
     found.said = true
     found.refused ||= refused
@@ -128,20 +151,22 @@ export const make = Effect.fnUntraced(function*({ backup, backupFails, nodes }: 
 
   const look: Effect.Effect<void> = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
+    const up = yield* uptime
+    const around: Around = { settings: yield* SubscriptionRef.get(settings), runsCopy: makeRunsCopy(store, backup) }
     const seen = new Set<string>()
     for (const pod of livePods([...store.pods])) {
       const waiting = failingOf({ store, inventory }, pod, backup)
       if (waiting === undefined) continue
       // the manifest may be there, and what it names not
-      if (!waiting.byTemplate && inventory.suspect(waiting.source, yield* uptime)) yield* images.offer(waiting.source)
+      if (!waiting.byTemplate && inventory.suspect(waiting.source, up)) yield* images.offer(waiting.source)
       const { key } = pod.workload
       seen.add(key)
       const found = failing.get(key) ?? { since: now, said: false, refused: false, counted: false }
       failing.set(key, found)
-      yield* examine(pod, waiting, found)
+      yield* examine(pod, waiting, found, around)
     }
     for (const key of failing.keys()) if (!seen.has(key)) failing.delete(key)
-    for (const name of nodes.names) if (store.nodeGone(name) || runsCopy(name)) nodes.forget(name)
+    nodes.expire(up, (name) => store.nodeGone(name) || around.runsCopy(name))
   })
   return { look }
 })

@@ -71,6 +71,7 @@ const makeSurroundings = Effect.gen(function*() {
   })
   const surroundings: Surroundings = {
     backupFails: Effect.map(uptime, (now) => answers.fails(now) ?? nodes.problem(now)),
+    failsElsewhere: Effect.sync(() => nodes.problemElsewhere()),
     learning: Effect.sync(() => learning.problem),
     unshown: yield* PullShowing.make,
     recreated: ({ namespace, owner }) => Effect.map(uptime, (now) => recreations.problem(namespace, owner, now)),

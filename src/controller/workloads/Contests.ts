@@ -111,7 +111,8 @@ export class Contests {
       : new Map()
     // what the controller or a command of ours has put back has no annotation left
     const byUs = imagesSetBy === ourselves && originals === undefined
-    const pardoned = byUs || isUndo(workload, controlled.filter((it) => entry.before.has(it.uid)))
+    const undone = isUndo(workload, controlled.filter((it) => entry.before.has(it.uid)))
+    const pardoned = byUs || (undone && (workload.kind === "Deployment" || "once"))
     const unwell = Contest.isUnwell(workload, newest)
     for (const { container, image } of workload.images) {
       const next = Contest.looked(entry.fights.get(container), {

@@ -6,7 +6,8 @@ import * as FailedPulls from "../../../src/controller/admission/FailedPulls.ts"
 import { NodePulls } from "../../../src/controller/admission/NodePulls.ts"
 import { ImageQueue } from "../../../src/controller/Queues.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
-import { backup, settingsOf } from "../../../src/settings/Settings.ts"
+import { backup, type Settings, settingsOf } from "../../../src/settings/Settings.ts"
+import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
 import { type Workloads, WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import { uptime } from "../../../src/telemetry/Uptime.ts"
@@ -41,45 +42,55 @@ interface Scene {
   /** What is changed at the end. */
   readonly end?: (store: Workloads) => void
   readonly backupFails?: string
+  readonly settings?: Partial<Settings>
   /** From which second on it answers again. */
   readonly answersFrom?: number
 }
 
 /** What pods are kept from copies by after a while, and after the end, and what was logged of it. */
-const played = Effect.fnUntraced(function*({ answersFrom = Infinity, backupFails, begin, end, seconds = 120 }: Scene) {
-  const said: Array<string> = []
-  const logs = Logger.layer([Logger.make((it) => void said.push(String(it.message)))])
-  return yield* Effect.gen(function*() {
-    const store = yield* WorkloadStore
-    const pacing = yield* Pacing
-    const inventory = yield* Inventory
-    const nodes = new NodePulls()
-    store.putNamespace({ name: "shop", uid: "u", marks: { ignore: undefined, rewrite: undefined } })
-    for (const name of ["old-1", "new-1"]) store.putNode({ name, ready: true })
-    store.markSynced("nodes")
-    store.putWorkload(workload())
-    store.putPod(running("old-1"))
-    pacing.observePod(running("old-1"), withoutSecrets, target)
-    inventory.want("x", [nginx])
-    inventory.set(nginx, backedUp())
-    let second = 0
-    const { look } = yield* FailedPulls.make({
-      backup: target,
-      nodes,
-      backupFails: () => second < answersFrom ? backupFails : undefined
-    })
-    begin(store)
-    const problem = Effect.map(uptime, (now) => nodes.problem(now))
-    for (; second < seconds; second += 2) {
+const played = Effect.fnUntraced(
+  function*({ answersFrom = Infinity, backupFails, begin, end, seconds = 120, settings }: Scene) {
+    const settingsLayer = SettingsRef.layerOf(
+      settingsOf("backup.example/copies", { MUTATING_WEBHOOK: "on", ...settings })
+    )
+    const said: Array<string> = []
+    const logs = Logger.layer([Logger.make((it) => void said.push(String(it.message)))])
+    return yield* Effect.gen(function*() {
+      const store = yield* WorkloadStore
+      const pacing = yield* Pacing
+      const inventory = yield* Inventory
+      const nodes = new NodePulls()
+      store.putNamespace({ name: "shop", uid: "u", marks: { ignore: undefined, rewrite: undefined } })
+      for (const name of ["old-1", "new-1"]) store.putNode({ name, ready: true })
+      store.markSynced("nodes")
+      store.putWorkload(workload())
+      store.putPod(running("old-1"))
+      pacing.observePod(running("old-1"), withoutSecrets, target)
+      inventory.want("x", [nginx])
+      inventory.set(nginx, backedUp())
+      let second = 0
+      const { look } = yield* FailedPulls.make({
+        backup: target,
+        nodes,
+        backupFails: () => second < answersFrom ? backupFails : undefined
+      })
+      begin(store)
+      const problem = Effect.map(uptime, (now) => nodes.problem(now))
+      for (; second < seconds; second += 2) {
+        yield* look
+        yield* TestClock.adjust("2 seconds")
+      }
+      const kept = yield* problem
+      end?.(store)
       yield* look
-      yield* TestClock.adjust("2 seconds")
-    }
-    const kept = yield* problem
-    end?.(store)
-    yield* look
-    return { kept, after: yield* problem, said: said.filter((it) => it.startsWith("node ")) }
-  }).pipe(Effect.provide(Layer.mergeAll(Pacing.layer, Inventory.layer, ImageQueue.layer, WorkloadStore.layer, logs)))
-})
+      return { kept, after: yield* problem, said: said.filter((it) => it.startsWith("node ")) }
+    }).pipe(
+      Effect.provide(
+        Layer.mergeAll(Pacing.layer, Inventory.layer, ImageQueue.layer, WorkloadStore.layer, settingsLayer, logs)
+      )
+    )
+  }
+)
 
 const ways = [
   untrusted,
@@ -100,7 +111,7 @@ describe("a node on which pods cannot reach the backup while others pull from it
           "node new-1 cannot reach the backup, and a pod may come to run there"
         )
         assert.lengthOf(said, 1)
-        assert.match(said.join(), /^node new-1 cannot reach the backup, and runs no copy: .* for 10m, wherever/)
+        assert.match(said.join(), /^node new-1 cannot reach the backup, and runs no copy: .* for 30m, wherever/)
       }))
   }
 
@@ -147,6 +158,15 @@ describe("a node on which pods cannot reach the backup while others pull from it
     ["is refused by the backup, and so has reached it", {
       begin: (store) => store.putPod(waiting("dial tcp 10.0.0.7:443: 403 Forbidden"))
     }],
+    ...([{ BACKUP_DOWN: "rewrite" }, { DRY_RUN: true }, { REWRITE_MODE: "off" }, { MUTATING_WEBHOOK: "off" }] as const)
+      .map((
+        settings
+      ) =>
+        [`is nobody's matter with ${JSON.stringify(settings)}`, {
+          begin: (store: Workloads) => store.putPod(waiting(untrusted)),
+          settings
+        }] as const
+      ),
     ["kept the words of an outage that is over", {
       begin: (store) => store.putPod(waiting(untrusted)),
       backupFails: "the backup has failed for 60 s",

@@ -7,6 +7,7 @@ import { ImageQueue } from "../../../src/controller/Queues.ts"
 import { Pacing } from "../../../src/rewrite/Pacing.ts"
 import { Inventory } from "../../../src/store/Inventory.ts"
 import { backup, settingsOf } from "../../../src/settings/Settings.ts"
+import { SettingsRef } from "../../../src/settings/SettingsRef.ts"
 import { WorkloadStore } from "../../../src/store/WorkloadStore.ts"
 import { originalsAnnotation } from "../../../src/workload/Originals.ts"
 import { withoutSecrets } from "../../../src/workload/PullSet.ts"
@@ -81,7 +82,18 @@ const played = Effect.fnUntraced(function*({ copied = true, owner, proven = fals
     const asked = inventory.takeSuspected(nginx) && (yield* (yield* ImageQueue).depth) === 1
     const rests = yield* pacing.resting(withoutSecrets)
     return { said, asked, at, rests, proven: yield* pacing.isProven(withoutSecrets) }
-  }).pipe(Effect.provide(Layer.mergeAll(Pacing.layer, Inventory.layer, ImageQueue.layer, WorkloadStore.layer, logs)))
+  }).pipe(
+    Effect.provide(
+      Layer.mergeAll(
+        Pacing.layer,
+        Inventory.layer,
+        ImageQueue.layer,
+        WorkloadStore.layer,
+        SettingsRef.layerOf(settingsOf("backup.example/copies")),
+        logs
+      )
+    )
+  )
 })
 
 /** The same where the kubelet says one thing all along. */

@@ -69,6 +69,17 @@ describe("the memory of fights", () => {
     }
   })
 
+  // an old kubectl applies under the name that its undo has, and a pipeline does so again and again
+  it("pardons an undo of which only kubectl's name tells once in a day", () => {
+    const contests = new Contests(backup)
+    const kind = { kind: "StatefulSet" } as const
+    write(contests, made(1, kind), rewritten(2, kind))
+    assert.isUndefined(contests.look(made(3, kind, "kubectl"), around, 0))
+    assert.isFalse(contests.isExplained(made(3, kind).key))
+    write(contests, made(3, kind, "kubectl"), rewritten(4, kind))
+    assert.strictEqual(contests.look(made(5, kind, "kubectl"), around, 3_600_000)?.reason, "contested")
+  })
+
   it("is of one object: one that is made anew under its name starts without", () => {
     const contests = new Contests(backup)
     write(contests, made(1))
