@@ -27,5 +27,8 @@ USER 65532:65532
 EXPOSE 8080
 # a small nursery: what is young here is dead soon. The heap is marked at once, in some tens of milliseconds, and not beside the
 # program, which would go on filling it meanwhile. A fifth less memory at its peak for each, and no more processor time (bench/)
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "--no-incremental-marking", "--initial-old-space-size=48", "/app/main.mjs"]
+# Between two reviews nothing lives that looks like one, so that whenever the heap is marked V8 forgets their shapes, and with them
+# the code that it compiled for these: shapes are kept for a hundred markings, and code goes through one optimizing compiler instead of
+# two. A sixth less processor time a review; a start takes some percent more of it, and some less memory
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "--no-incremental-marking", "--initial-old-space-size=48", "--no-maglev", "--retain-maps-for-n-gc=100", "/app/main.mjs"]
 CMD ["run"]

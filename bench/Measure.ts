@@ -7,6 +7,15 @@ import { fileURLToPath } from "node:url"
 
 export const program = fileURLToPath(new URL("../dist/main.mjs", import.meta.url))
 
+/**
+ * Milliseconds that a process's main thread has had a core, and that it was ready and had none: what somebody waits for it may be
+ * the machine's, and not the program's. Source: Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat.
+ */
+export const scheduledOf = (pid: number): { readonly ran: number; readonly waited: number } => {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ").map((it) => Number(it) / 1e6)
+  return { ran, waited }
+}
+
 /** Resident memory of a process now and at its highest, in MiB. */
 export const memoryOf = (pid: number): { readonly now: number; readonly peak: number } => {
   const status = readFileSync(`/proc/${pid}/status`, "utf8")

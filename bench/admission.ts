@@ -11,7 +11,7 @@ import { parseArgs } from "node:util"
 import { makeCertificates } from "../test/kube/Certificates.ts"
 import { reviewOf } from "./AdmissionReviews.ts"
 import * as Stage from "./AdmissionStage.ts"
-import { cpuOf, median, memoryOf, node, start, write } from "./Measure.ts"
+import { cpuOf, median, memoryOf, node, scheduledOf, start, write } from "./Measure.ts"
 import type { Load } from "./ReviewLoad.ts"
 
 const { values } = parseArgs({
@@ -147,12 +147,19 @@ const main = Effect.gen(function*() {
   const copying = startLoad(ours, reviews, 120, copyingRate)
   yield* Effect.sleep("2 seconds")
   copying.count()
+  const scheduled = scheduledOf(ours.pid)
   yield* stage.deploy("job", more)
   yield* stage.untilCopied(images + more)
   copying.end()
+  const { ran, waited } = scheduledOf(ours.pid)
   print(
     `while ${more} images are copied, at ${copyingRate}/s (goal p99 ${goals.copying} ms, none failed)`,
     yield* Effect.promise(copying.ran)
+  )
+  console.log(
+    `meanwhile the daemon's thread ran for ${(ran - scheduled.ran).toFixed(0)} ms, and waited for a core for ${
+      (waited - scheduled.waited).toFixed(0)
+    } ms`
   )
 
   // new images beside, so that copies hang as well as looks
