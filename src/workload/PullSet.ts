@@ -93,7 +93,7 @@ export const isPulledAlways = (pod: Pod, container: string): boolean =>
 
 /** What registries and runtimes say where a login is missing or wrong; all else is an outage. */
 const refusal =
-  /\b(?:401 unauthorized|403 forbidden)\b|\bstatus(?: code)?:? 40[13]\b|(?:^|\s)(?:denied|unauthorized)(?:[:,] |$)|access denied|no basic auth|authentication required|authorization failed/i
+  /\b(?:401 unauthorized|403 forbidden)\b|\b(?:status(?: ?code)?(?: from registry)?|http):? 40[13]\b|(?:^|\s)(?:denied|unauthorized)(?:[:,] |$)|access denied|no basic auth|authentication required|authorization failed/i
 
 /** Whether a pull failed because the backup refuses these secrets. */
 export const isRefusal = (message: string | undefined): boolean => refusal.test(message ?? "")

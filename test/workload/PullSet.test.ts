@@ -76,7 +76,11 @@ describe("a pull that failed", () => {
     "reading manifest 1 in backup.example/copies/nginx: denied: Your authorization token has expired",
     "unable to retrieve auth token: invalid username/password: unauthorized",
     "server message: insufficient_scope: authorization failed",
-    "unexpected status code 403"
+    "unexpected status code 403",
+    // CRI-O's and Docker's, of which the phrase of the status was forgotten once
+    "Requesting bearer token: invalid status code from registry 403 (Forbidden)",
+    "reading manifest 1 in backup.example/copies/nginx: StatusCode: 403, \"<html>\"",
+    "Error response from daemon: error parsing HTTP 403 response body: invalid character '<'"
   ])("is a refusal: %s", (message) => assert.isTrue(isRefusal(message)))
 
   it.each([
@@ -91,7 +95,9 @@ describe("a pull that failed", () => {
     "failed to pull and unpack image \"backup.example/copies/access-denied:403\": not found",
     "reading manifest 403 in backup.example/copies/tools/denied: manifest unknown",
     "reading manifest unauthorized in backup.example/copies/tools/unauthorized: manifest unknown",
-    "backup.example/copies/tools:denied: not found"
+    "backup.example/copies/tools:denied: not found",
+    "reading manifest 403 in backup.example/copies/http: StatusCode: 404, \"<html>\"",
+    "Requesting bearer token: invalid status code from registry 502 (Bad Gateway)"
   ])("is an outage: %s", (message) => assert.isFalse(isRefusal(message)))
 
   it.each([
