@@ -100,7 +100,7 @@ export const isRefusal = (message: string | undefined): boolean => refusal.test(
 
 /** What runtimes say where a registry is not reached or not trusted. What they say of a full disk, say, tells nothing of it. */
 const noWay =
-  /(?:^|\s)(?:x509|tls): |dial tcp|no such host|no route to host|network is unreachable|connection (?:refused|reset)|i\/o timeout|handshake timeout|proxyconnect tcp|server gave HTTP response/i
+  /(?:^|\s)(?:x509|tls): |dial tcp|no such host|no route to host|network is unreachable|connection (?:refused|reset)|i\/o timeout|handshake timeout|https?:\/\/\S+: context deadline exceeded|proxyconnect tcp|server gave HTTP response/i
 
 /** Whether a pull failed on the way to the backup: for want of a route, a name, or trust in its certificate. */
 export const isOutOfReach = (message: string | undefined): boolean => !isRefusal(message) && noWay.test(message ?? "")

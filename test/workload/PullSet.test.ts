@@ -107,7 +107,8 @@ describe("a pull that failed", () => {
     "dial tcp 10.0.0.1:443: connect: connection refused",
     "http: server gave HTTP response to HTTPS client",
     "net/http: TLS handshake timeout",
-    "proxyconnect tcp: EOF"
+    "proxyconnect tcp: EOF",
+    "failed to do request: Head \"https://backup.example/v2/copies/nginx/manifests/1\": context deadline exceeded"
   ])("failed on the way: %s", (message) => assert.isTrue(isOutOfReach(message)))
 
   it.each([
@@ -118,6 +119,8 @@ describe("a pull that failed", () => {
     "reading manifest 3 in backup.example/copies/tools/x509: manifest unknown",
     "reading manifest lookup in backup.example/copies/tls: manifest unknown",
     "unexpected status code 503 Service Unavailable",
+    // a pull that takes too long has reached the backup
+    "failed to pull and unpack image \"backup.example/copies/nginx:1\": context deadline exceeded",
     "failed to extract layer sha256:0a: write /var/lib/containerd/tmp: no space left on device",
     "Get \"https://10.0.0.1/v2/\": dial tcp 10.0.0.1:443: 401 Unauthorized"
   ])("did not fail on the way: %s", (message) => assert.isFalse(isOutOfReach(message)))

@@ -98,7 +98,8 @@ const ways = [
   "dial tcp: lookup backup.example on 10.96.0.10:53: no such host",
   "Head \"https://backup.example/v2/\": net/http: TLS handshake timeout",
   "http: server gave HTTP response to HTTPS client",
-  "pinging container registry backup.example: Get \"https://backup.example/v2/\": dial tcp 10.0.0.7:443: i/o timeout"
+  "pinging container registry backup.example: Get \"https://backup.example/v2/\": dial tcp 10.0.0.7:443: i/o timeout",
+  "pinging container registry backup.example: Get \"https://backup.example/v2/\": context deadline exceeded"
 ]
 
 describe("a node on which pods cannot reach the backup while others pull from it", () => {
